@@ -1,0 +1,184 @@
+"""DataBlock: what the data is, said once; it becomes DataLoaders when it meets a source."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+
+from core.data.loaders import DataLoaders, Loader
+from core.data.pipeline import Pipeline
+from core.errors import BadInput
+from core.registry import splitters
+
+
+class ImageBlock:
+    """The input is a photo."""
+
+
+class CategoryBlock:
+    """The target is one label."""
+
+
+def using_attr(f: Callable[[Any], Any], attr: str) -> Callable[[Any], Any]:
+    """`f` of an attribute: `using_attr(RegexLabeller(...), "name")`."""
+    return lambda item: f(getattr(item, attr))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled items, divided: indices of training and of validation, and those in neither."""
+
+    items: list[Path]
+    labels: list[str]
+    train: list[int]
+    valid: list[int]
+
+    @property
+    def vocab(self) -> list[str]:
+        """The classes of training and validation, sorted."""
+        return sorted({self.labels[i] for i in (*self.train, *self.valid)})
+
+    @property
+    def left_out(self) -> list[Path]:
+        """Items that the splitter put on neither side."""
+        used = {*self.train, *self.valid}
+        return [item for i, item in enumerate(self.items) if i not in used]
+
+
+class DataBlock:
+    """How to get items, labels and a split from a source, and which transforms photos go through."""
+
+    def __init__(
+        self,
+        blocks: Sequence[Any] = (ImageBlock, CategoryBlock),
+        get_items: Callable[[Any], Sequence[Any]] | None = None,
+        splitter: Callable[..., tuple[Sequence[int], Sequence[int]]] | None = None,
+        get_y: Callable[[Any], str] | None = None,
+        get_x: Callable[[Any], Any] | None = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+    ) -> None:
+        names = [b if inspect.isclass(b) else type(b) for b in blocks]
+        if names != [ImageBlock, CategoryBlock]:
+            shown = ", ".join(b.__name__ for b in names)
+            raise BadInput(f"blocks must be (ImageBlock, CategoryBlock), not ({shown}): one photo, one label.")
+        if get_y is None:
+            raise BadInput("get_y is missing: say how an item gets its label, such as RegexLabeller(...).")
+        self.get_items, self.get_x, self.get_y = get_items, get_x, get_y
+        self.splitter = splitter or splitters.create("random")
+        self.item_tfms, self.batch_tfms = item_tfms, batch_tfms
+
+    def split(self, source: Any) -> Split:
+        """List, label and split; raises BadInput with the first item that has no label."""
+        items = list(self.get_items(source) if self.get_items else source)
+        if not items:
+            raise BadInput(f"No photos were found in {str(source)!r}.")
+        labels = [self._label(item) for item in items]
+        files = [Path(self.get_x(item) if self.get_x else item) for item in items]
+        return divide(self.splitter, items, labels, files)
+
+    def dataloaders(
+        self, source: Any, bs: int = 64, seed: int = 0, device: str | torch.device | None = None, **knobs: Any
+    ) -> DataLoaders:
+        """Training and validation batches of `bs` photos; every label is checked first. Raises BadInput."""
+        return loaders_of(self.split(source), self.item_tfms, self.batch_tfms, bs, seed, device, **knobs)
+
+    def summary(self, source: Any) -> str:
+        """Walk one photo through every step, and print and return what it became or which step failed."""
+        lines = []
+
+        def step(name: str, do: Callable[[], Any], show: Callable[[Any], str] = str) -> Any:
+            try:
+                value = do()
+            except Exception as error:
+                lines.append(f"{name}: FAILED: {error}")
+                raise
+            lines.append(f"{name}: {show(value)}")
+            return value
+
+        try:
+            split = step("items, labels, split", lambda: self.split(source), _counted)
+            pipeline = step("transforms", lambda: Pipeline(self.item_tfms, self.batch_tfms), _described)
+            first = split.items[split.train[0]]
+            step("first photo", lambda: first)
+            step("its label", lambda: split.labels[split.train[0]], repr)
+            sample = step(
+                "decoded, its crop and augmentation drawn",
+                lambda: pipeline.item(first, Random(0), True),
+                lambda s: f"uint8 {list(s.source.pixels.shape)}, one matrix for everything geometric",
+            )
+            step(
+                "sampled once, lit",
+                lambda: pipeline.batch([sample], torch.device("cpu"), True),
+                lambda b: f"float {list(b.shape)} in {b.min():.3f}..{b.max():.3f}",
+            )
+        finally:
+            print("\n".join(lines))
+        return "\n".join(lines)
+
+    def _label(self, item: Any) -> str:
+        label = self.get_y(item)
+        if not isinstance(label, str) or not label:
+            raise BadInput(f"{str(item)!r} got the label {label!r}; every photo needs a text.")
+        return label
+
+
+def divide(
+    splitter: Callable[..., tuple[Sequence[int], Sequence[int]]],
+    items: Sequence[Any],
+    labels: list[str],
+    files: list[Path] | None = None,
+) -> Split:
+    """Split labelled items; raises BadInput unless there are two classes and photos on both sides."""
+    takes_labels = len(inspect.signature(splitter).parameters) > 1
+    train, valid = splitter(items, labels) if takes_labels else splitter(items)
+    split = Split(files or [Path(i) for i in items], labels, [int(i) for i in train], [int(i) for i in valid])
+    if len(split.vocab) < 2:
+        raise BadInput(
+            f"There is one class only, {split.vocab[0]!r}; a classifier needs two." if split.vocab else "No photos."
+        )
+    for side, indices in (("training", split.train), ("validation", split.valid)):
+        if not indices:
+            raise BadInput(f"The split leaves no photos for {side}; use another splitter or add photos.")
+    return split
+
+
+def loaders_of(
+    split: Split,
+    item_tfms: Any,
+    batch_tfms: Any,
+    bs: int = 64,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    **knobs: Any,
+) -> DataLoaders:
+    """The batches of a split, on the GPU where there is one; `knobs` such as `workers` go to both loaders."""
+    pipeline = Pipeline(item_tfms, batch_tfms)
+    on = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    index = {name: i for i, name in enumerate(split.vocab)}
+
+    def loader(chosen: list[int], training: bool) -> Loader:
+        items, targets = [split.items[i] for i in chosen], [index[split.labels[i]] for i in chosen]
+        return Loader(items, targets, pipeline, bs, training, training, seed, on, **knobs)
+
+    return DataLoaders(loader(split.train, True), loader(split.valid, False), split.vocab)
+
+
+def _counted(split: Split) -> str:
+    common = ", ".join(f"{name} {n}" for name, n in Counter(split.labels).most_common(5))
+    return (
+        f"{len(split.items)} photos, {len(split.vocab)} classes ({common} ...), "
+        f"{len(split.train)} for training, {len(split.valid)} for validation"
+    )
+
+
+def _described(pipeline: Pipeline) -> str:
+    steps = [type(t).__name__ for t in (*pipeline.on_photo, *pipeline.geometric, *pipeline.pixel, *pipeline.on_batch)]
+    return f"{' -> '.join(steps)} gives {pipeline.size[0]} x {pipeline.size[1]}"

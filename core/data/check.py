@@ -1,0 +1,198 @@
+"""The check of a data set, before anything is trained: every label read, every photo decoded once."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sqlite3
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.data import photo
+from core.data.block import Split, divide
+from core.data.files import SUFFIXES, is_stray, stray_folders
+from core.errors import BadInput
+from core.events import Checked
+from core.recipe import Recipe
+from core.registry import labellers, sources, splitters
+
+FEW = 10  # photos of a class; below, its figures mean little
+STEP = 64  # photos between two events
+
+
+@dataclass
+class Report:
+    """What was found; `skipped` holds every file that will not be used, with the reason."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    train: int = 0
+    valid: int = 0
+    skipped: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """The report as a person reads it."""
+        total = sum(self.counts.values())
+        lines = [f"{total} photos, {len(self.counts)} classes: {self.train} for training, {self.valid} for validation"]
+        lines += [f"  {name:<30} {n}" for name, n in self.counts.items()]
+        lines += [f"warning: {warning}" for warning in self.warnings]
+        if self.skipped:
+            lines.append(f"{len(self.skipped)} files are left out:")
+            lines += [f"  {path}: {reason}" for path, reason in self.skipped.items()]
+        return lines
+
+
+@dataclass
+class Examined:
+    """A data set that was checked: where it lies, its photos divided, and the report."""
+
+    root: Path
+    split: Split
+    report: Report
+
+
+def examine(recipe: Recipe, workspace: Path) -> Generator[Checked, None, Examined]:
+    """List, label, decode and split what a recipe describes; raises BadInput where nothing can be trained on it.
+
+    Decoding is remembered in the workspace by path, size and time of change, so a second check costs nothing.
+    """
+    source = sources.build(recipe.source, workspace)
+    items = source()
+    if not items:
+        raise BadInput(f"No photos were found in {str(source.root)!r}; photos are files such as .jpg, .png and .webp.")
+    original = getattr(source, "original", Path)  # a name that was changed in unpacking still says what it said
+    report = Report(skipped=dict.fromkeys(getattr(source, "skipped", ()), "not a photo that can be unpacked safely"))
+    labels = _label(items, labellers.build(recipe.labeller), original, report)
+    unreadable = yield from read_all([i for i in items if i in labels], workspace)
+    report.skipped |= {str(path): reason for path, reason in unreadable.items()}
+    good = [i for i in items if i in labels and i not in unreadable]
+    if recipe.training.bad_photos == "stop" and report.skipped:
+        path, reason = next(iter(report.skipped.items()))
+        raise BadInput(
+            f"{len(report.skipped)} files cannot be used, the first {path}: {reason}. Set training.bad_photos "
+            "to skip to go on without them."
+        )
+    if not good:
+        path, reason = next(iter(report.skipped.items()))
+        raise BadInput(f"None of the {len(items)} photos can be used; the first is {path}: {reason}.")
+    names = [original(i) for i in good]
+    split = divide(splitters.build(recipe.splitter), names, [labels[i] for i in good], good)
+    _describe(split, source.root, report)
+    return Examined(source.root, split, report)
+
+
+def read_all(files: Sequence[Path], workspace: Path) -> Generator[Checked, None, dict[Path, str]]:
+    """Decode every file that was not decoded before; returns the unreadable ones with the reason."""
+    with closing(_memory(workspace)) as memory:
+        known = {row[:3]: row[3] for row in memory.execute("select path, size, changed, reason from photos")}
+        keys = {file: _key(file) for file in files}
+        new = [file for file in files if keys[file] not in known]
+        yield Checked(len(files) - len(new), len(files))
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1), "check") as pool:
+            for start in range(0, len(new), STEP):
+                part = new[start : start + STEP]
+                rows = [(*keys[file], reason) for file, reason in zip(part, pool.map(unreadable, part), strict=True)]
+                memory.executemany("replace into photos values (?, ?, ?, ?)", rows)
+                memory.commit()
+                known |= {row[:3]: row[3] for row in rows}
+                yield Checked(len(files) - len(new) + start + len(part), len(files))
+    return {file: known[keys[file]] for file in files if known[keys[file]]}
+
+
+def unreadable(file: Path) -> str:
+    """Why a file cannot be decoded, or nothing."""
+    try:
+        photo.decode(file)
+    except photo.BadPhoto as error:
+        return str(error)
+    return ""
+
+
+def _memory(workspace: Path) -> sqlite3.Connection:
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+        memory = sqlite3.connect(workspace / "photos.sqlite", timeout=30)
+        memory.execute(
+            "create table if not exists photos (path text primary key, size integer, changed integer, reason text)"
+        )
+    except (OSError, sqlite3.Error) as error:
+        raise BadInput(f"The workspace {str(workspace)!r} cannot be written ({error}); choose another.") from error
+    return memory
+
+
+def _key(file: Path) -> tuple[str, int, int]:
+    try:
+        status = file.stat()
+    except OSError:  # gone since it was listed: decoding will say so
+        return str(file.absolute()), -1, -1
+    return str(file.absolute()), status.st_size, status.st_mtime_ns
+
+
+def _label(
+    items: Iterable[Path], labeller: Callable[[Path], str], original: Callable[[Path], Path], report: Report
+) -> dict[Path, str]:
+    labels = {}
+    for item in items:
+        try:
+            labels[item] = labeller(original(item))
+        except BadInput as error:
+            report.skipped[str(item)] = str(error)
+    return labels
+
+
+def _describe(split: Split, root: Path, report: Report) -> None:
+    used = [*split.train, *split.valid]
+    counts = Counter(split.labels[i] for i in used)
+    report.counts = dict(sorted(counts.items()))
+    report.train, report.valid = len(split.train), len(split.valid)
+    for file in split.left_out:
+        report.skipped[str(file)] = "in neither training nor validation, by the splitter"
+    report.skipped |= _not_photos(root)
+    sides = {
+        name: {split.labels[i] for i in side} for name, side in (("training", split.train), ("validation", split.valid))
+    }
+    for side, present in sides.items():
+        if absent := sorted(counts.keys() - present):
+            report.warnings.append(f"no photo of {_some(absent)} is in {side}")
+    if few := sorted(name for name, n in counts.items() if n < FEW):
+        report.warnings.append(f"fewer than {FEW} photos of {_some(few)}: their figures will mean little")
+    report.warnings += [f"{a!r} and {b!r} look like one label spelt twice" for a, b in alike(sorted(counts))]
+    report.warnings += [f"the folder {str(folder)!r} was left out" for folder in stray_folders(root)]
+
+
+def _not_photos(root: Path) -> dict[str, str]:
+    others = {}
+    for here, folders, names in os.walk(root):
+        folders[:] = sorted(f for f in folders if not is_stray(f))
+        for name in sorted(names):
+            suffix = Path(name).suffix.lower()
+            if not name.startswith(".") and suffix not in SUFFIXES:
+                others[str(Path(here, name))] = f"not a photo by its suffix {suffix!r}"
+    return others
+
+
+def alike(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of names that differ only in case, accents, separators or a plural s, or by a slip in a long word."""
+    plain = {name: _plain(name) for name in names}
+    pairs = []
+    for i, a in enumerate(names):
+        for b in names[i + 1 :]:
+            long = min(len(plain[a]), len(plain[b])) >= 8
+            if plain[a] == plain[b] or (long and difflib.SequenceMatcher(None, plain[a], plain[b]).ratio() > 0.9):
+                pairs.append((a, b))
+    return pairs
+
+
+def _plain(name: str) -> str:
+    letters = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(c for c in letters if c.isalnum()).removesuffix("s")
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:5]))
+    return f"{shown} and {len(names) - 5} other classes" if len(names) > 5 else shown

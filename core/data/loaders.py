@@ -1,0 +1,131 @@
+"""Batches of photos, decoded by threads, in an order that depends on seed and epoch alone."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from core.data.photo import BadPhoto
+from core.data.pictures import contact_sheet
+from core.data.pipeline import Pipeline, Sample
+from core.errors import BadInput
+
+AHEAD = 2  # batches decoded before they are asked for
+
+
+@dataclass
+class Loader:
+    """Iterates over (images [N, 3, H, W] in 0..1, targets [N]); `skipped` collects files that could not be read."""
+
+    items: Sequence[Path]
+    targets: Sequence[int]
+    pipeline: Pipeline
+    batch_size: int
+    training: bool
+    shuffle: bool = False
+    seed: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    workers: int = field(default_factory=lambda: min(8, os.cpu_count() or 1))
+    skipped: dict[Path, str] = field(default_factory=dict)
+    _epoch: int = 0
+
+    def __len__(self) -> int:
+        """How many batches an epoch has: every photo is in one, and their sizes differ by one at most."""
+        return -(-len(self.items) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        epoch, self._epoch = self._epoch, self._epoch + 1
+        for images, targets, _ in self.batches(epoch):
+            yield images, targets
+
+    def order(self, epoch: int) -> list[list[int]]:
+        """The indices of each batch of an epoch."""
+        n = len(self.items)
+        indices = list(range(n))
+        if self.shuffle:
+            Random(f"{self.seed}/{epoch}").shuffle(indices)
+        edges = [round(i * n / len(self)) for i in range(len(self) + 1)]
+        return [indices[a:b] for a, b in pairwise(edges)]
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
+        """Images, targets and indices of each batch of an epoch from batch `start`; a batch with no photo is left out.
+
+        What is drawn for a photo depends on (seed, epoch, index), whatever the number of workers.
+        """
+        pool = ThreadPoolExecutor(self.workers, "photos")
+        waiting: deque[list[tuple[int, Future[Sample]]]] = deque()
+        try:
+            for indices in [*self.order(epoch)[start:], *[[]] * AHEAD]:
+                waiting.append([(i, pool.submit(self._sample, epoch, i)) for i in indices])
+                if len(waiting) > AHEAD and (batch := self._collect(waiting.popleft())) is not None:
+                    yield batch
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _sample(self, epoch: int, index: int) -> Sample:
+        return self.pipeline.item(self.items[index], Random(f"{self.seed}/{epoch}/{index}"), self.training)
+
+    def _collect(self, jobs: list[tuple[int, Future[Sample]]]) -> tuple[Tensor, Tensor, list[int]] | None:
+        samples, indices = [], []
+        for index, job in jobs:
+            try:
+                samples.append(job.result())
+                indices.append(index)
+            except BadPhoto as error:
+                self.skipped[self.items[index]] = str(error)
+        if not samples:
+            return None
+        targets = torch.tensor([self.targets[i] for i in indices])
+        return self.pipeline.batch(samples, self.device, self.training), targets.to(self.device), indices
+
+
+@dataclass
+class DataLoaders:
+    """The training and validation batches of one data set, and the names of its classes."""
+
+    train: Loader
+    valid: Loader
+    vocab: list[str]
+
+    @property
+    def c(self) -> int:
+        """The number of classes."""
+        return len(self.vocab)
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches are made."""
+        return self.train.device
+
+    def one_batch(self) -> tuple[Tensor, Tensor]:
+        """The first training batch: images [N, 3, H, W] in 0..1 and targets [N]."""
+        return next(iter(self.train))
+
+    def show_batch(self, max_n: int = 9, unique: bool = False) -> Image:
+        """Training photos as the model sees them, with their labels; `unique` shows one photo augmented many times."""
+        if unique:
+            rows = [self.train._sample(epoch, 0) for epoch in range(max_n)]
+            images, targets = self.train.pipeline.batch(rows, self.device, True), [self.train.targets[0]] * max_n
+        else:
+            images, labels, _ = next(self.train.batches(0))
+            images, targets = images[:max_n], labels[:max_n].tolist()
+        return contact_sheet(images, [self.vocab[t] for t in targets])
+
+    def test_dl(self, items: Sequence[Any], labels: Sequence[str] | None = None) -> Loader:
+        """Other photos, prepared as validation is; without `labels` every target is 0."""
+        if labels is not None and (strange := set(labels) - set(self.vocab)):
+            raise BadInput(f"The class {sorted(strange)[0]!r} is not among the classes: {', '.join(self.vocab)}.")
+        targets = [self.vocab.index(label) for label in labels] if labels is not None else [0] * len(items)
+        files = [Path(i) for i in items]
+        return Loader(files, targets, self.valid.pipeline, self.valid.batch_size, False, device=self.device)

@@ -1,0 +1,148 @@
+"""From the bytes of a photo to the input of a model, with Pillow and NumPy alone.
+
+Validation, the predictor and an exported app all go through this file, so they answer the same.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM"]
+try:
+    import pillow_heif  # what phones of one maker write; an exported app may go without
+
+    pillow_heif.register_heif_opener()
+    FORMATS.append("HEIF")
+except ImportError:
+    pass
+MAX_PIXELS = 64_000_000  # 192 MB as RGB; a 48-megapixel phone passes
+BACKGROUND = (255, 255, 255)
+
+Box = tuple[float, float, float, float]
+Size = tuple[int, int]
+
+
+class BadPhoto(ValueError):
+    """These bytes cannot be shown as a photo; the message says why."""
+
+
+@dataclass(frozen=True)
+class View:
+    """How a photo is fitted to `size` (height, width) when nothing is random.
+
+    "crop" takes the largest centred box of that aspect, `crop_pct` of it; "pad" shows the whole photo and fills the
+    rest by `pad_mode`; "squish" shows the whole photo and changes its aspect.
+    """
+
+    size: Size
+    method: Literal["crop", "pad", "squish"] = "crop"
+    pad_mode: Literal["zeros", "border", "reflection"] = "zeros"
+    crop_pct: float = 1.0
+
+    def box(self, size: Size) -> Box:
+        """The part (left, top, right, bottom) of a frame of `size` (height, width) that is shown, in its pixels."""
+        h, w = size
+        if self.method == "squish":
+            return 0.0, 0.0, float(w), float(h)
+        fit = min if self.method == "crop" else max
+        scale = fit(h / self.size[0], w / self.size[1]) * (self.crop_pct if self.method == "crop" else 1.0)
+        half_h, half_w = scale * self.size[0] / 2, scale * self.size[1] / 2
+        return w / 2 - half_w, h / 2 - half_h, w / 2 + half_w, h / 2 + half_h
+
+
+def decode(source: bytes | str | Path) -> Image.Image:
+    """The RGB image a person sees: first frame, upright, on white where transparent. Raises BadPhoto."""
+    try:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise BadPhoto(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS:,}")
+                image.load()
+                return _rgb(_upright(image))
+    except BadPhoto:
+        raise
+    except Exception as error:  # decoders raise anything, SyntaxError included
+        raise BadPhoto(_reason(error)) from error
+
+
+def fit(image: Image.Image, views: Sequence[View]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The photo as `views`, one after the other, show it: uint8 [H, W, 3], sampled once."""
+    frame: Size = (image.height, image.width)
+    box: Box = (0.0, 0.0, float(image.width), float(image.height))
+    pad_mode = "zeros"
+    for view in views:
+        inner = view.box(frame)
+        sx, sy = (box[2] - box[0]) / frame[1], (box[3] - box[1]) / frame[0]
+        box = (box[0] + inner[0] * sx, box[1] + inner[1] * sy, box[0] + inner[2] * sx, box[1] + inner[3] * sy)
+        frame = view.size
+        pad_mode = view.pad_mode if view.method == "pad" else pad_mode
+    return show_box(image, box, frame, pad_mode)
+
+
+def show_box(image: Image.Image, box: Box, size: Size, pad_mode: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The part `box` of a photo at `size` (height, width), uint8 [H, W, 3]; what lies outside is padded."""
+    inside = max(0.0, box[0]), max(0.0, box[1]), min(float(image.width), box[2]), min(float(image.height), box[3])
+    sx, sy = size[1] / (box[2] - box[0]), size[0] / (box[3] - box[1])
+    left, top = round((inside[0] - box[0]) * sx), round((inside[1] - box[1]) * sy)
+    right, bottom = round((box[2] - inside[2]) * sx), round((box[3] - inside[3]) * sy)
+    width, height = max(1, size[1] - left - right), max(1, size[0] - top - bottom)
+    small = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, inside))
+    pads = ((top, size[0] - height - top), (left, size[1] - width - left), (0, 0))
+    if pad_mode == "zeros":
+        return np.pad(small, pads)
+    return np.pad(small, pads, mode="edge" if pad_mode == "border" else "symmetric")
+
+
+def normalise(
+    pixels: np.ndarray[Any, np.dtype[np.uint8]], mean: Sequence[float], std: Sequence[float]
+) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """uint8 [H, W, 3] to float32 [3, H, W], less `mean`, over `std` (both of pixels in 0..1)."""
+    scaled = (pixels.astype(np.float32) / 255 - np.array(mean, np.float32)) / np.array(std, np.float32)
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a broken EXIF block does not make the pixels unreadable
+        return image
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        image = _eight_bits(image)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (*BACKGROUND, 255)), image)
+    return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits by its range; of 32 bits or floats by what the photo uses of it."""
+    values = np.asarray(image).astype(np.float64)
+    if image.mode.startswith("I;16"):
+        low, high = 0.0, 65535.0
+    else:
+        values = np.nan_to_num(values)
+        low, high = float(values.min()), float(values.max())
+    scaled = (values - low) * (255 / max(high - low, 1e-9))
+    return Image.fromarray(scaled.clip(0, 255).round().astype(np.uint8))
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).split("<_io")[0].strip(" '\"")
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image in a known format"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return text or type(error).__name__

@@ -1,0 +1,86 @@
+"""All transforms of a data set, sorted into what they need: a photo, a matrix, or a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.data import photo
+from core.data.sampler import Source, sample, shrunk
+from core.data.transforms import Geometric, PadMode, Pixel, box_matrix, compose
+from core.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One photo on its way to the batch: its pixels and, in training, where to sample and what was drawn."""
+
+    source: Source
+    drawn: tuple[Any, ...] = ()
+
+
+class Pipeline:
+    """From a file to a batch; raises BadInput if no transform fixes the size."""
+
+    def __init__(self, item_tfms: Any = (), batch_tfms: Any = ()) -> None:
+        items, batches = list(_flat(item_tfms)), list(_flat(batch_tfms))
+        self.geometric = [t for t in (*items, *batches) if isinstance(t, Geometric)]
+        self.pixel = [t for t in (*items, *batches) if isinstance(t, Pixel)]
+        self.on_photo: list[Callable[[Any], Any]] = [t for t in items if not isinstance(t, (Geometric, Pixel))]
+        self.on_batch: list[Callable[[Tensor], Tensor]] = [t for t in batches if not isinstance(t, (Geometric, Pixel))]
+        self.views = [t.view for t in self.geometric if t.view]
+        if not self.views:
+            raise BadInput("The photos have different sizes; add a transform that fixes one, such as Resize(460).")
+        self.size = self.views[-1].size
+        self.pad_mode: PadMode = next((t.pad_mode for t in self.geometric if t.pad_mode), "reflection")
+        self._check_rest()
+
+    def item(self, file: Path, generator: Random, training: bool) -> Sample:
+        """Decode one photo and draw what will happen to it; raises BadPhoto."""
+        image = photo.decode(file)
+        if not training:
+            return Sample(Source(photo.fit(image, self.views), np.eye(3)))
+        for change in self.on_photo:
+            image = change(image)
+        matrix, size = compose(self.geometric, (image.height, image.width), generator, training)
+        return Sample(shrunk(image, matrix, size), tuple(t.draw(size, generator, training) for t in self.pixel))
+
+    def batch(self, samples: Sequence[Sample], device: torch.device, training: bool) -> Tensor:
+        """Values in 0..1, [N, 3, H, W], on `device`."""
+        if not training:
+            pixels = torch.from_numpy(np.stack([s.source.pixels for s in samples]))
+            return pixels.to(device).permute(0, 3, 1, 2).float().div_(255)
+        images = sample([s.source for s in samples], self.size, self.pad_mode, device)
+        for transform, drawn in zip(self.pixel, zip(*(s.drawn for s in samples), strict=True), strict=True):
+            if any(d is not None for d in drawn):
+                images = transform.apply(images, drawn)
+        for change in self.on_batch:
+            images = change(images)
+        return images
+
+    def _check_rest(self) -> None:
+        """A saved model knows only the views, so what rests must do the same as they say."""
+        for transform in self.geometric:
+            size = (300, 200)
+            matrix, out = transform.matrix(transform.draw(size, Random(0), False), size)
+            view = transform.view
+            expected = box_matrix(view.box(size), view.size) if view else np.eye(3)
+            if out != (view.size if view else size) or not np.allclose(matrix, expected):
+                raise BadInput(
+                    f"{type(transform).__name__} changes photos in validation otherwise than its `view` says, "
+                    "so a saved model could not repeat it."
+                )
+
+
+def _flat(tfms: Any) -> Iterable[Any]:
+    if tfms is None:
+        return
+    for t in tfms if isinstance(tfms, Iterable) else (tfms,):
+        yield from _flat(t) if isinstance(t, (list, tuple)) else (t,)

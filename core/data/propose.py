@@ -1,0 +1,63 @@
+"""Look at a folder of photos and propose how to label and split them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.errors import BadInput
+from core.recipe import Choice, Recipe
+
+PATTERNS = (r"(.+)_\d+\.\w+$", r"(.+?)[ ._-]*\(?\d+\)?\.\w+$")
+TRAIN = {"train", "training"}
+VALID = {"valid", "validation", "val", "test"}
+
+
+PRESIZE, SIZE = 256, 192
+
+
+def proposal(items: Sequence[Path], root: Path, source: Choice) -> Recipe:
+    """The recipe that `new` writes; its choices were made on evidence (tests/benchmarks/RESULTS.md)."""
+    labeller, splitter = propose(items, root)
+    return Recipe(
+        source=source,
+        labeller=labeller,
+        splitter=splitter,
+        item_tfms=[{"name": "resize", "size": PRESIZE}],
+        batch_tfms=[{"name": "aug_transforms", "size": SIZE, "min_scale": 0.75}],
+        architecture={"name": "efficientnet_lite0", "pretrained": True, "head": "linear"},
+    )
+
+
+def propose(items: Sequence[Path], root: Path) -> tuple[Choice, Choice]:
+    """Labeller and splitter for photos under `root`: split folders, then class folders, then names.
+
+    Raises BadInput where none of these gives two classes of two photos.
+    """
+    parts = [item.relative_to(root).parts for item in items]
+    above = {p[-3].lower() for p in parts if len(p) >= 3}
+    at_random: Choice = {"name": "random", "valid_pct": 0.2, "seed": 42}
+    if above & TRAIN and above & VALID:
+        return {"name": "folder"}, {"name": "grandparent"}
+    if _classes([p[-2] if len(p) > 1 else "" for p in parts]):
+        return {"name": "folder"}, at_random
+    for pattern in PATTERNS:
+        matches = [re.search(pattern, p[-1]) for p in parts]
+        if _classes([m[1] if m else "" for m in matches]):
+            return {"name": "regex", "pattern": pattern}, at_random
+    if len(tables := sorted(root.rglob("*.csv"))) == 1:
+        return {"name": "csv", "path": str(tables[0])}, at_random
+    raise BadInput(
+        f"No labels were found for the {len(items)} photos in {str(root)!r}: put them in a folder a class, "
+        "or name them like beagle_12.jpg."
+    )
+
+
+def _classes(labels: Sequence[str]) -> bool:
+    """Whether these are labels: nearly all there, at least two, and most of them more than once."""
+    counts = Counter(label for label in labels if label)
+    labelled = sum(counts.values())
+    repeated = sum(n for n in counts.values() if n > 1)
+    return len(counts) > 1 and labelled >= 0.9 * len(labels) and repeated >= 0.8 * labelled

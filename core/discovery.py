@@ -1,0 +1,43 @@
+"""Find plugins: the modules of plugins/<kind>/ and the entry points `presize.<kind>` of installed packages."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from core.registry import registries
+
+FOLDER = Path(__file__).resolve().parent.parent / "plugins"
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """The plugin modules that were imported, and what went wrong with the others."""
+
+    modules: tuple[ModuleType, ...]
+    failures: dict[str, str]
+
+
+@cache
+def discover(panels: bool = False) -> Discovery:
+    """Import every plugin once; one that fails is listed, never fatal. Panels need gradio, so they are asked for."""
+    modules: list[ModuleType] = []
+    failures: dict[str, str] = {}
+    for kind in registries:
+        if kind == "panels" and not panels:
+            continue
+        files = sorted((FOLDER / kind).glob("*.py"))
+        names = {f"plugins.{kind}.{f.stem}": f"plugins.{kind}.{f.stem}" for f in files if f.stem != "__init__"}
+        names |= {f"{e.name} of {e.value}": e.module for e in entry_points(group=f"presize.{kind}")}
+        for label, name in names.items():
+            try:
+                modules.append(importlib.import_module(name))
+            except Exception as error:  # a plugin is anybody's code
+                sys.modules.pop(name, None)
+                failures[label] = f"{type(error).__name__}: {error}"
+    return Discovery(tuple(modules), failures)

@@ -1,0 +1,133 @@
+"""What a run tells the world: one small frozen record per thing that happens, one JSON line each."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`done` of `total` files of the data set have been decoded by the check."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """What is about to be trained, on what."""
+
+    architecture: str
+    classes: int
+    train: int
+    valid: int
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """A stage begins: "frozen", "unfrozen" or "lr_find"; `rates` are the peak learning rates, first layers first."""
+
+    name: str
+    epochs: int
+    steps: int
+    rates: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """An optimizer step: its number from 1, of how many in the stage; mean loss of the batch; the head's rate."""
+
+    step: int
+    total: int
+    loss: float
+    lr: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnded:
+    """The end of an epoch of a stage, counted from 0: losses in nats, metrics on the validation set, seconds taken."""
+
+    epoch: int
+    train_loss: float
+    valid_loss: float
+    metrics: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LearningRateTried:
+    """One step of the learning-rate test: the rate, and the loss of the batch."""
+
+    step: int
+    total: int
+    lr: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Learning rates read off the curve; None where it supports none, `reason` says why."""
+
+    rates: dict[str, float | None]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSkipped:
+    """A file could not be read while training and was left out of its batch."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a person should know about this run, in one sentence."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The last event: "completed", "stopped" or "failed", with the error as one sentence."""
+
+    status: str
+    error: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+Event = (
+    Checked
+    | RunStarted
+    | StageStarted
+    | StepEnded
+    | EpochEnded
+    | LearningRateTried
+    | Suggestion
+    | PhotoSkipped
+    | Notice
+    | RunEnded
+)
+_TYPES: dict[str, Any] = {t.__name__: t for t in Event.__args__}
+
+
+def to_line(event: Event) -> str:
+    """One line of JSON; a loss that is not finite becomes null, which JSON can say."""
+    return json.dumps({"event": type(event).__name__, **_finite(asdict(event))}, allow_nan=False)
+
+
+def from_line(line: str) -> Event:
+    """The event that `to_line` wrote; null losses come back as nan."""
+    document = json.loads(line)
+    kind = _TYPES[document.pop("event")]
+    return kind(**{k: math.nan if v is None else v for k, v in document.items()})  # type: ignore[no-any-return]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,171 @@
+"""An architecture: a body that makes features, a head that makes logits, and the statistics of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.errors import BadInput
+from core.model.head import concat_head
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
+
+
+class Classifier(nn.Module):
+    """A body and a head under the names that timm gives their two halves."""
+
+    def __init__(self, body: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.body, self.head = body, head
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """[N, 3, H, W] to features."""
+        body: Any = self.body
+        return body.forward_features(images) if hasattr(body, "forward_features") else body(images)  # type: ignore[no-any-return]
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        """Features to logits [N, classes]."""
+        return self.head(features)  # type: ignore[no-any-return]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[N, 3, H, W] to logits [N, classes]."""
+        return self.forward_head(self.forward_features(images))
+
+
+@dataclass
+class Architecture:
+    """What a plugin in plugins/architectures/ returns.
+
+    `model` has `forward_features` ([N, 3, H, W] to features) and `forward_head` (features to logits [N, classes]), as
+    timm's models and `Classifier` have. `head` is the part of it that is new. `groups` are the body's parameters from
+    the first layers to the last; learning rates rise along them. `timm` is the name by which timm builds the same
+    network, if it does.
+    """
+
+    model: Any
+    head: nn.Module
+    groups: list[list[nn.Parameter]]
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    pretrained: bool = False
+    timm: str | None = None
+
+    def __post_init__(self) -> None:
+        self.groups = [group for group in (*self.groups, list(self.head.parameters())) if group]
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Values in 0..1 to what the weights were trained with: [N, 3, H, W], channels last in memory."""
+        mean, std = (images.new_tensor(s).view(1, 3, 1, 1) for s in (self.mean, self.std))
+        return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+
+    def freeze(self, train_bn: bool = False) -> None:
+        """Only the head learns; with `train_bn` the norm layers of the body do too."""
+        self.model.requires_grad_(False)
+        self.head.requires_grad_(True)
+        if train_bn:
+            for norm in self.body_norms():
+                norm.requires_grad_(True)
+
+    def unfreeze(self) -> None:
+        """Everything learns."""
+        self.model.requires_grad_(True)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether no parameter of the body learns."""
+        return not any(p.requires_grad for group in self.groups[:-1] for p in group)
+
+    def train_mode(self, train_bn: bool) -> None:
+        """Ready for a step: a frozen body rests altogether; else its norm layers alone, unless `train_bn`."""
+        self.model.train()
+        if self.frozen:
+            self.model.eval()
+            self.head.train()
+        elif not train_bn:
+            for norm in self.body_norms():
+                norm.eval()
+
+    def body_norms(self) -> Iterator[nn.Module]:
+        """The norm layers that are not in the head."""
+        own = set(self.head.modules())
+        return (m for m in self.model.modules() if isinstance(m, NORMS) and m not in own)
+
+
+def from_timm(
+    name: str,
+    num_classes: int,
+    head: str,
+    pretrained: bool,
+    weights: dict[str, Tensor] | None = None,
+    statistics: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None,
+) -> Architecture:
+    """A timm network with a new head; `weights` are loaded into its body, otherwise timm downloads them if asked.
+
+    Raises BadInput for a name timm does not have, weights that cannot be had, or a head that does not fit.
+    """
+    import timm  # takes a second to import
+
+    if name not in timm.list_models():
+        raise BadInput(f"timm has no model {name!r}; `timm.list_models()` names them.")
+    download = pretrained and weights is None
+    if download and not timm.models.is_model_pretrained(name):
+        raise BadInput(f"timm has no trained weights for {name!r}; choose another model, or set pretrained to false.")
+    try:
+        network: Any = timm.create_model(name, pretrained=download, num_classes=num_classes)
+    except Exception as error:
+        if not download:
+            raise
+        raise no_weights(name, error) from error
+    classifiers = _classifiers(network)
+    if weights is not None:
+        body_weights = {k: v for k, v in weights.items() if not k.startswith(classifiers)}
+        missing, unexpected = network.load_state_dict(body_weights, strict=False)
+        if unexpected or not all(key.startswith(classifiers) for key in missing):
+            raise BadInput(f"These weights are not those of {name!r}: {[*unexpected, *missing][0]!r} does not fit.")
+    cfg = network.pretrained_cfg
+    mean, std = statistics or (tuple(cfg["mean"]), tuple(cfg["std"]))
+    body = _body_groups(network, classifiers)
+    if head == "linear":
+        # timm's own start can be so large that the first epoch is spent on undoing it
+        for parameter in network.get_classifier().parameters():
+            nn.init.zeros_(parameter)
+        return Architecture(network, network.get_classifier(), body, mean, std, pretrained, name)
+    network.reset_classifier(0, "")
+    with torch.no_grad():
+        network.eval()
+        features = network.forward_features(torch.zeros(1, *cfg["input_size"]))
+    if features.ndim != 4 or features.shape[1] != network.num_features:
+        raise BadInput(f"The head 'concat' pools maps [N, C, H, W], which {name!r} does not make; use head 'linear'.")
+    model = Classifier(network, concat_head(features.shape[1], num_classes))
+    return Architecture(model, model.head, body, mean, std, pretrained, name)
+
+
+def no_weights(name: str, error: Exception) -> BadInput:
+    """The sentence for weights that could not be downloaded."""
+    return BadInput(
+        f"The weights of {name!r} could not be downloaded ({type(error).__name__}); choose the architecture "
+        "'efficientnet_lite0', whose weights are installed, or set pretrained to false to start from random ones."
+    )
+
+
+def _classifiers(network: Any) -> tuple[str, ...]:
+    """The prefixes of the parameters that belong to timm's classifier."""
+    names = network.pretrained_cfg.get("classifier") or ()
+    return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
+
+
+def _body_groups(network: Any, classifiers: tuple[str, ...]) -> list[list[nn.Parameter]]:
+    """The body's parameters in two halves, by timm's coarse layers (stem, then stages)."""
+    from timm.models import group_parameters
+
+    layers = group_parameters(network, network.group_matcher(coarse=True))
+    named = dict(network.named_parameters())
+    stages = [[named[n] for n in names if not n.startswith(classifiers)] for _, names in sorted(layers.items())]
+    stages = [stage for stage in stages if stage]
+    half = (len(stages) + 1) // 2
+    return [[p for stage in part for p in stage] for part in (stages[:half], stages[half:])]

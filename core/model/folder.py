@@ -1,0 +1,126 @@
+"""A model as a folder of safetensors and JSON: written whole, read without running code, refused when damaged."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from core.atomic import disk_error, sha256, write_atomic
+from core.data.photo import View
+from core.errors import BadInput
+from core.model.architecture import Architecture, Classifier
+from core.model.predictor import Predictor
+from core.registry import architectures
+
+WEIGHTS, CONFIG, CLASSES, HASHES = "model.safetensors", "config.json", "classes.json", "hashes.json"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """All that is needed beside the weights: the registry's choice of architecture, the preprocessing, the classes."""
+
+    architecture: dict[str, Any]
+    views: list[View]
+    vocab: list[str]
+
+
+def save_model(folder: Path, architecture: Architecture, config: ModelConfig) -> None:
+    """Write weights, config, classes and their hashes to `folder`; raises BadInput if it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(folder, error) from error
+    write_atomic(folder / WEIGHTS, save(weights_of(architecture), metadata={"format": "pt"}))
+    write_atomic(folder / CONFIG, json.dumps(_timm_config(architecture, config), indent=2))
+    write_atomic(folder / CLASSES, json.dumps(config.vocab, indent=2))
+    write_atomic(folder / HASHES, json.dumps({n: sha256(folder / n) for n in (WEIGHTS, CONFIG, CLASSES)}, indent=2))
+
+
+def load_model(folder: str | Path) -> Predictor:
+    """Read a model folder; raises BadInput if something is missing, damaged or not what it says."""
+    folder = Path(folder)
+    if not (folder / CONFIG).is_file():
+        raise BadInput(f"{str(folder)!r} holds no trained model: there is no {CONFIG} in it.")
+    _check_hashes(folder)
+    config = read_config(folder)
+    choice = dict(config.architecture)
+    if any(p.name == "pretrained" for p in architectures[str(choice.get("name"))].params):
+        choice["pretrained"] = False  # the weights are here
+    architecture: Architecture = architectures.build(choice, len(config.vocab))
+    try:
+        weights = load_file(folder / WEIGHTS)
+        architecture.model.load_state_dict(_own_names(architecture, weights))
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(
+            f"The weights in {str(folder)!r} do not fit {config.architecture['name']!r}: {reason}."
+        ) from None
+    return Predictor(architecture, config.views, config.vocab)
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """What `config.json` says; raises BadInput if that is not a model of ours."""
+    try:
+        document = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        own = document["presize"]
+        views = [View(**{**view, "size": tuple(view["size"])}) for view in own["views"]]
+        vocab = [str(name) for name in document["label_names"]]
+        architectures.check(own["architecture"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadInput(f"{str(folder / CONFIG)!r} does not describe a model of this program ({error}).") from None
+    return ModelConfig(own["architecture"], views, vocab)
+
+
+def weights_of(architecture: Architecture) -> dict[str, Tensor]:
+    """The state of the network under timm's names, a head that timm does not have under `head.`."""
+    state = architecture.model.state_dict()
+    prefix = "body." if _wraps_timm(architecture) else ""
+    return {name.removeprefix(prefix): value.detach().cpu().contiguous() for name, value in state.items()}
+
+
+def _own_names(architecture: Architecture, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    if not _wraps_timm(architecture):
+        return weights
+    own = {f"head.{name}" for name in architecture.head.state_dict()}
+    return {name if name in own else f"body.{name}": value for name, value in weights.items()}
+
+
+def _wraps_timm(architecture: Architecture) -> bool:
+    return architecture.timm is not None and isinstance(architecture.model, Classifier)
+
+
+def _timm_config(architecture: Architecture, config: ModelConfig) -> dict[str, Any]:
+    """timm's layout; what timm has no words for stands under `presize`."""
+    last = config.views[-1]
+    crop_mode = {"crop": "center", "pad": "border", "squish": "squash"}[config.views[0].method]
+    return {
+        "architecture": architecture.timm or config.architecture["name"],
+        "num_classes": len(config.vocab),
+        "label_names": config.vocab,
+        "pretrained_cfg": {
+            "input_size": [3, *last.size],
+            "mean": list(architecture.mean),
+            "std": list(architecture.std),
+            "interpolation": "bilinear",
+            "crop_pct": last.crop_pct,
+            "crop_mode": crop_mode,
+            "num_classes": len(config.vocab),
+        },
+        "presize": {"architecture": config.architecture, "views": [asdict(view) for view in config.views]},
+    }
+
+
+def _check_hashes(folder: Path) -> None:
+    try:
+        hashes = json.loads((folder / HASHES).read_text(encoding="utf-8"))
+        for name in (WEIGHTS, CONFIG, CLASSES):
+            if sha256(folder / name) != hashes[name]:
+                raise BadInput(f"{str(folder / name)!r} is damaged: its SHA-256 is not the one in {HASHES}.")
+    except (OSError, KeyError, ValueError) as error:
+        raise BadInput(f"{str(folder)!r} is not whole: {error}; save or download the model again.") from None

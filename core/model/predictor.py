@@ -1,0 +1,59 @@
+"""From one photo to its probabilities, by the road that validation takes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from core.data import photo
+from core.data.photo import View
+from core.model.architecture import Architecture
+
+
+@dataclass
+class Predictor:
+    """A trained model, how its photos are prepared, and the names of its classes."""
+
+    architecture: Architecture
+    views: Sequence[View]
+    vocab: list[str]
+
+    def __post_init__(self) -> None:
+        self.architecture.model.eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.architecture.model.parameters()).device  # type: ignore[no-any-return]
+
+    def predict(self, item: str | Path | bytes | Image.Image) -> tuple[str, int, Tensor]:
+        """Label, its index and the probabilities [C] of a file, its bytes or an image; raises BadPhoto."""
+        probabilities = self.logits(self.prepare(item)[None]).softmax(1)[0]
+        index = int(probabilities.argmax())
+        return self.vocab[index], index, probabilities
+
+    def prepare(self, item: str | Path | bytes | Image.Image) -> Tensor:
+        """The model's input [3, H, W] for one photo; raises BadPhoto."""
+        pixels = photo.fit(_opened(item), self.views)
+        return torch.from_numpy(photo.normalise(pixels, self.architecture.mean, self.architecture.std))
+
+    def logits(self, batch: Tensor) -> Tensor:
+        """Logits [N, C], on the CPU, of prepared photos [N, 3, H, W]."""
+        with torch.inference_mode():
+            images = batch.to(self.device, memory_format=torch.channels_last)
+            return self.architecture.model(images).float().cpu()  # type: ignore[no-any-return]
+
+
+def _opened(item: Any) -> Image.Image:
+    if isinstance(item, Image.Image):  # through the same door, so that modes and orientation are treated alike
+        buffer = io.BytesIO()
+        item.save(buffer, "PNG", exif=item.getexif())
+        item = buffer.getvalue()
+    return photo.decode(item)

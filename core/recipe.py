@@ -1,0 +1,139 @@
+"""A recipe is the whole experiment as one document: names and their knobs, never code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Annotated, Any, Literal
+
+from core.errors import BadInput
+from core.registry import Range, architectures, check_knobs, labellers, params_of, sources, splitters, transforms
+
+VERSION = 1
+Choice = dict[str, Any]  # {"name": ..., and the knobs beside it}
+
+
+@dataclass(frozen=True)
+class Training:
+    """The knobs of fine-tuning; these defaults hold in Python, on the command line and in the browser."""
+
+    epochs: Annotated[int, "Epochs with the whole network in training", Range(0, 1000)] = 3
+    freeze_epochs: Annotated[int, "Epochs before that in which only the head learns", Range(0, 1000)] = 1
+    base_lr: Annotated[float, "Peak learning rate of the head in the frozen epochs", Range(1e-7, 10)] = 4e-3
+    lr_mult: Annotated[float, "How many times slower the first layers learn than the head", Range(1, 10_000)] = 10.0
+    batch_size: Annotated[int, "Photos a step", Range(1, 4096)] = 64
+    micro_batch: Annotated[int, "Photos held in memory at once; 0 is the whole batch", Range(0, 4096)] = 0
+    weight_decay: Annotated[float, "Pull of the weights towards zero", Range(0, 1)] = 0.01
+    label_smoothing: Annotated[float, "Share of each target spread over all classes", Range(0, 0.9)] = 0.0
+    class_weights: Annotated[Literal["none", "balanced"], "Whether rare classes count more in the loss"] = "none"
+    train_bn: Annotated[bool, "Train the norm layers of the body too, as fastai does (slower)"] = False
+    metrics: Annotated[tuple[str, ...], "What to report after each epoch"] = ("error_rate",)
+    bad_photos: Annotated[Literal["skip", "stop"], "What to do with files that have no label or cannot be read"] = (
+        "skip"
+    )
+    seed: Annotated[int, "Seed of the order, the augmentation and the new layers", Range(0, 2**32 - 1)] = 0
+
+
+TRAINING = params_of(Training)
+_SINGLE = {"source": sources, "labeller": labellers, "splitter": splitters, "architecture": architectures}
+_LISTS = ("item_tfms", "batch_tfms")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Source, labeller, splitter, transforms, architecture and training: JSON in, JSON out."""
+
+    source: Choice
+    labeller: Choice
+    splitter: Choice
+    item_tfms: list[Choice]
+    batch_tfms: list[Choice]
+    architecture: Choice
+    training: Training = field(default_factory=Training)
+
+    @classmethod
+    def from_dict(cls, document: Any) -> Recipe:
+        """Check a document against the registries' signatures; raises BadInput naming the key."""
+        if not isinstance(document, dict):
+            raise BadInput(f"A recipe is a JSON object, not {type(document).__name__}.")
+        if document.get("version") != VERSION:
+            raise BadInput(
+                f"This recipe has version {document.get('version')!r}; this program reads version {VERSION}."
+            )
+        keys = {f.name for f in fields(cls)}
+        for key in document.keys() - keys - {"version"}:
+            raise BadInput(f"A recipe has no key {key!r}; it has: {', '.join(sorted(keys))}.")
+        for key in sorted(keys - document.keys() - {"training"}):
+            raise BadInput(f"This recipe has no {key!r}; `python -m core new` writes a complete one.")
+        for key, registry in _SINGLE.items():
+            registry.check(_choice(key, document[key]))
+        for key in _LISTS:
+            if not isinstance(document[key], list):
+                raise BadInput(f"{key} must be a list of transforms, not {document[key]!r}.")
+            for choice in document[key]:
+                transforms.check(_choice(key, choice))
+        training = document.get("training", {})
+        if not isinstance(training, dict):
+            raise BadInput(f"training must be an object of knobs, not {training!r}.")
+        check_knobs(TRAINING, training, "training")
+        chosen = {key: document[key] for key in (*_SINGLE, *_LISTS)}
+        if "metrics" in training:  # JSON has lists alone
+            training = training | {"metrics": tuple(training["metrics"])}
+        return cls(**chosen, training=Training(**training))
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Parse and check; raises BadInput."""
+        try:
+            return cls.from_dict(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise BadInput(f"This recipe is not JSON: {error}.") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document, with every training knob written out."""
+        return {"version": VERSION, **asdict(self)}
+
+    def to_json(self) -> str:
+        """The document as indented JSON, one transform a line."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    def with_settings(self, settings: Iterable[str]) -> Recipe:
+        """A copy with paths set, as in `training.epochs=3`; values are read as JSON, else as text. Raises BadInput."""
+        document = json.loads(self.to_json())
+        for setting in settings:
+            path, equals, text = setting.partition("=")
+            if not equals:
+                raise BadInput(f"--set takes PATH=VALUE, such as training.epochs=3, not {setting!r}.")
+            try:
+                value = json.loads(text)
+            except json.JSONDecodeError:
+                value = text
+            _set(document, path, value)
+        return Recipe.from_dict(document)
+
+    def with_training(self, **knobs: Any) -> Recipe:
+        """A copy with other training knobs."""
+        return replace(self, training=replace(self.training, **knobs))
+
+
+def _choice(key: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise BadInput(f'{key} must look like {{"name": ...}} with its knobs beside the name, not {value!r}.')
+    return value
+
+
+def _set(document: Any, path: str, value: Any) -> None:
+    *parents, last = path.split(".")
+    here = document
+    try:
+        for part in parents:
+            here = here[int(part)] if isinstance(here, list) else here[part]
+        if isinstance(here, list):
+            here[int(last)] = value
+        elif isinstance(here, dict):
+            here[last] = value
+        else:
+            raise KeyError(last)
+    except (KeyError, IndexError, ValueError, TypeError):
+        raise BadInput(f"--set: there is no {path!r} in this recipe.") from None

@@ -1,0 +1,203 @@
+r"""A registry maps a short name to a factory, and knows the factory's knobs from its signature.
+
+    @labellers.register("regex")
+    class RegexLabeller:
+        def __init__(self, pattern: Annotated[str, "Group 1 is the label"] = r"(.+)_\d+\.jpg$") -> None: ...
+
+    labellers.create("regex", pattern=r"(.+)_\d+.jpg$")
+
+Parameters before `/` are supplied by the engine, those after it are the user's knobs.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from core.errors import BadInput
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Bounds of a number, inclusive, and the step a slider moves by."""
+
+    low: float
+    high: float
+    step: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One knob of a factory: what a form shows, what a recipe is checked against, what help prints."""
+
+    name: str
+    type: Any
+    default: Any
+    help: str = ""
+    range: Range | None = None
+
+    @property
+    def required(self) -> bool:
+        """Whether the user must give a value."""
+        return self.default is inspect.Parameter.empty
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """The values of a Literal, else ()."""
+        return get_args(self.type) if get_origin(self.type) is Literal else ()
+
+    def check(self, value: Any, where: str) -> None:
+        """Raise BadInput if `value` has the wrong type or lies outside the range."""
+        if not _fits(value, self.type):
+            wanted = f"one of {', '.join(map(repr, self.choices))}" if self.choices else type_name(self.type)
+            raise BadInput(f"{where}: {self.name} is {value!r}, but must be {wanted}.")
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if self.range and is_number and not self.range.low <= value <= self.range.high:
+            raise BadInput(
+                f"{where}: {self.name} is {value!r}, but must lie between {self.range.low:g} and {self.range.high:g}."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """A registered factory with what can be read from its signature."""
+
+    name: str
+    factory: Callable[..., T]
+    params: tuple[Param, ...]
+    help: str
+    module: str
+
+
+class Registry(Generic[T]):
+    """Named factories of one kind; `kind` is the plural, as the folder under plugins/ is called."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, Entry[T]] = {}
+
+    def register(self, name: str) -> Callable[[F], F]:
+        """Decorate a class or function to make it known as `name`; raises ValueError if the name is taken."""
+
+        def decorate(factory: F) -> F:
+            if name in self._entries:
+                raise ValueError(f"{self.kind}: {name!r} is already registered by {self._entries[name].module}")
+            summary = (inspect.getdoc(factory) or "").split("\n\n")[0].replace("\n", " ")
+            self._entries[name] = Entry(name, factory, params_of(factory), summary, factory.__module__)
+            return factory
+
+        return decorate
+
+    def create(self, name: str, /, *supplied: Any, **knobs: Any) -> T:
+        """Build `name` from what the engine supplies and the user's knobs; raises BadInput."""
+        self.check({"name": name, **knobs})
+        return self[name].factory(*supplied, **knobs)
+
+    def build(self, choice: Mapping[str, Any], *supplied: Any) -> T:
+        """Build what a recipe's `{"name": ..., knobs}` describes; raises BadInput."""
+        knobs = dict(choice)
+        return self.create(knobs.pop("name", ""), *supplied, **knobs)
+
+    def check(self, choice: Mapping[str, Any]) -> None:
+        """Raise BadInput if a recipe's `{"name": ..., knobs}` does not fit the signature."""
+        knobs = dict(choice)
+        entry = self[knobs.pop("name", "")]
+        check_knobs(entry.params, knobs, f"{self.kind} {entry.name!r}")
+
+    def __getitem__(self, name: str) -> Entry[T]:
+        if name not in self._entries:
+            raise BadInput(
+                f"There is no {name!r} among the {self.kind}; there are: {', '.join(sorted(self._entries))}."
+            )
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[Entry[T]]:
+        return iter(sorted(self._entries.values(), key=lambda entry: entry.name))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+
+sources: Registry[Any] = Registry("sources")
+labellers: Registry[Any] = Registry("labellers")
+splitters: Registry[Any] = Registry("splitters")
+transforms: Registry[Any] = Registry("transforms")
+architectures: Registry[Any] = Registry("architectures")
+panels: Registry[Any] = Registry("panels")
+registries = {r.kind: r for r in (sources, labellers, splitters, transforms, architectures, panels)}
+
+
+def params_of(factory: Callable[..., Any]) -> tuple[Param, ...]:
+    """Read the knobs of a class or function from its annotated signature."""
+    owner = factory.__init__ if inspect.isclass(factory) and "__init__" in vars(factory) else factory
+    hints = get_type_hints(owner, include_extras=True)
+    if inspect.isclass(factory):
+        hints = get_type_hints(factory, include_extras=True) | hints
+    skip = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = inspect.signature(factory).parameters.values()
+    return tuple(_param(p, hints.get(p.name, str)) for p in parameters if p.kind not in skip)
+
+
+def check_knobs(params: tuple[Param, ...], knobs: Mapping[str, Any], where: str) -> None:
+    """Raise BadInput for an unknown, missing, mistyped or out-of-range knob."""
+    known = {p.name: p for p in params}
+    for name, value in knobs.items():
+        if name not in known:
+            raise BadInput(f"{where} has no knob {name!r}; it has: {', '.join(known) or 'none'}.")
+        known[name].check(value, where)
+    for p in params:
+        if p.required and p.name not in knobs:
+            raise BadInput(f"{where} needs {p.name!r}{f' ({p.help})' if p.help else ''}.")
+
+
+def type_name(hint: Any) -> str:
+    """A type as a user would say it: `a number or nothing`."""
+    plain = {str: "text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "null"}
+    if hint in plain:
+        return plain[hint]
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(type_name(a) for a in get_args(hint))
+    if get_origin(hint) in (list, tuple):
+        return "a list of " + " and ".join(type_name(a) for a in get_args(hint) if a is not Ellipsis)
+    if get_origin(hint) is Literal:
+        return " | ".join(map(str, get_args(hint)))
+    return str(hint)
+
+
+def _param(parameter: inspect.Parameter, hint: Any) -> Param:
+    notes: tuple[Any, ...] = ()
+    if get_origin(hint) is Annotated:
+        hint, *rest = get_args(hint)
+        notes = tuple(rest)
+    return Param(
+        name=parameter.name,
+        type=hint,
+        default=parameter.default,
+        help=next((n for n in notes if isinstance(n, str)), ""),
+        range=next((n for n in notes if isinstance(n, Range)), None),
+    )
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return any(value == a and isinstance(value, type(a)) for a in args)
+    if origin in (Union, UnionType):
+        return any(_fits(value, a) for a in args)
+    if origin in (list, tuple):  # JSON has lists alone
+        if not isinstance(value, (list, tuple)):
+            return False
+        if origin is list or args[-1:] == (Ellipsis,):
+            return all(_fits(v, args[0]) for v in value)
+        return len(value) == len(args) and all(map(_fits, value, args))
+    if hint is Any:
+        return True
+    if hint in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, (int, float) if hint is float else hint)

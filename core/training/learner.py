@@ -1,0 +1,227 @@
+"""Learner: fastai's calls over the engine's generators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL.Image import Image
+from torch import Tensor, nn
+
+from core.data import pictures
+from core.data.loaders import DataLoaders, Loader
+from core.errors import BadInput
+from core.events import EpochEnded, Event, LearningRateTried, StepEnded, Suggestion
+from core.model.architecture import Architecture
+from core.model.folder import ModelConfig, load_model, save_model
+from core.model.predictor import Predictor
+from core.recipe import Training
+from core.registry import architectures
+from core.training.fine_tune import fine_tune
+from core.training.interpretation import ClassificationInterpretation
+from core.training.loop import Stage, Task, fit, predict, validate
+from core.training.losses import loss_for
+from core.training.lr_finder import Suggest, lr_find
+from core.training.metrics import Metric
+from core.training.progress import history, shown
+from core.training.schedules import spread
+
+
+@dataclass
+class Recorder:
+    """What the last training and the last learning-rate test left to draw."""
+
+    losses: list[float] = field(default_factory=list)
+    epochs: list[EpochEnded] = field(default_factory=list)
+    tried: list[LearningRateTried] = field(default_factory=list)
+    suggestion: Suggestion = field(default_factory=lambda: Suggestion({}))
+
+    def watch(self, events: Iterator[Event]) -> Iterator[Event]:
+        """Pass events on and remember those that are drawn."""
+        for event in events:
+            match event:
+                case StepEnded():
+                    self.losses.append(event.loss)
+                case EpochEnded():
+                    self.epochs.append(event)
+                case LearningRateTried():
+                    self.tried.append(event)
+                case Suggestion():
+                    self.suggestion = event
+            yield event
+
+    def plot_loss(self) -> Image:
+        """The loss of each training step so far."""
+        return pictures.curve([float(i) for i in range(len(self.losses))], {"loss": self.losses}, "Loss a step, nats")
+
+    def plot_lr_find(self) -> Image:
+        """The curve of the last learning-rate test with its suggestions."""
+        rates, losses = [t.lr for t in self.tried], [t.loss for t in self.tried]
+        return pictures.curve(rates, {"loss": losses}, "Smoothed loss by learning rate", True, self.suggestion.rates)
+
+
+class Learner:
+    """A network, its data and what it is trained towards."""
+
+    def __init__(
+        self,
+        dls: DataLoaders,
+        architecture: Architecture,
+        choice: Mapping[str, Any],
+        loss_func: nn.Module | None = None,
+        metrics: Metric | Sequence[Metric] = (),
+        wd: float = Training.weight_decay,
+        train_bn: bool = Training.train_bn,
+        micro_batch: int = Training.micro_batch,
+    ) -> None:
+        """`choice` is the recipe's `{"name": ..., knobs}` that built `architecture`."""
+        scores = [metrics] if callable(metrics) else metrics
+        loss = loss_func or loss_for(dls.train.targets, dls.c)
+        named = {m.__name__: m for m in scores}
+        self.task = Task(architecture, dls, loss, named, wd, train_bn, micro_batch)
+        self.choice = dict(choice)
+        self.recorder = Recorder()
+
+    @property
+    def dls(self) -> DataLoaders:
+        """The data."""
+        return self.task.dls
+
+    @property
+    def model(self) -> nn.Module:
+        """The network."""
+        return self.task.architecture.model  # type: ignore[no-any-return]
+
+    def freeze(self) -> None:
+        """Only the head learns from now on."""
+        self.task.architecture.freeze(self.task.train_bn)
+
+    def unfreeze(self) -> None:
+        """Everything learns from now on."""
+        self.task.architecture.unfreeze()
+
+    def fine_tune(self, epochs: int = Training.epochs, **knobs: Any) -> list[EpochEnded]:
+        """Train the head, then everything; `knobs` are those of `core.training.fine_tune`."""
+        return history(self.recorder.watch(fine_tune(self.task, epochs, **knobs)))
+
+    def fit_one_cycle(
+        self,
+        n_epoch: int,
+        lr_max: float | slice | Sequence[float] = Training.base_lr,
+        div: float = 25.0,
+        div_final: float = 1e5,
+        pct_start: float = 0.25,
+    ) -> list[EpochEnded]:
+        """Train what is not frozen through one cycle; `lr_max` as in `spread`."""
+        rates = spread(lr_max, len(self.task.architecture.groups))
+        stage = Stage(
+            "frozen" if self.task.architecture.frozen else "unfrozen", n_epoch, rates, pct_start, div, div_final
+        )
+        return history(self.recorder.watch(fit(self.task, stage)))
+
+    def lr_find(
+        self,
+        start_lr: float = 1e-7,
+        end_lr: float = 10.0,
+        num_it: int = 100,
+        suggest_funcs: Suggest | Sequence[Suggest] = (),
+    ) -> Suggestion:
+        """Try growing rates and return what the curve suggests; the model is as it was before."""
+        functions = (suggest_funcs,) if callable(suggest_funcs) else suggest_funcs
+        self.recorder.tried = []
+        for _ in shown(self.recorder.watch(lr_find(self.task, start_lr, end_lr, num_it, functions))):
+            pass
+        return self.recorder.suggestion
+
+    def validate(self) -> dict[str, float]:
+        """Loss in nats and the metrics on the validation set."""
+        loss, metrics = validate(self.task)
+        return {"valid_loss": loss, **metrics}
+
+    def predict(self, item: Any) -> tuple[str, int, Tensor]:
+        """Label, its index and the probabilities [C] of one photo."""
+        return self.predictor().predict(item)
+
+    def predictor(self) -> Predictor:
+        """What `save` writes and `load_learner` reads."""
+        return Predictor(self.task.architecture, self.dls.valid.pipeline.views, self.dls.vocab)
+
+    def get_preds(self, dl: Loader | None = None) -> tuple[Tensor, Tensor]:
+        """Probabilities [N, C] and targets [N] of the validation set, or of `dl`."""
+        logits, targets, _ = predict(self.task, dl or self.dls.valid)
+        return logits.softmax(1), targets
+
+    def tta(self, dl: Loader | None = None, n: int = 4, beta: float = 0.25) -> tuple[Tensor, Tensor]:
+        """As get_preds, with `n` augmented views of each photo: (1 - beta) of their mean and beta of the plain one."""
+        loader = dl or self.dls.valid
+        plain, targets = self.get_preds(loader)
+        augmented = [predict(self.task, replace(loader, training=True), epoch)[0].softmax(1) for epoch in range(n)]
+        return torch.stack(augmented).mean(0).lerp(plain, beta), targets
+
+    def interpret(self, dl: Loader | None = None) -> ClassificationInterpretation:
+        """Predictions on the validation set, or on `dl`, ready to be looked at."""
+        loader = dl or self.dls.valid
+        logits, targets, indices = predict(self.task, loader)
+        return ClassificationInterpretation(logits, targets, [loader.items[i] for i in indices], self.dls.vocab, loader)
+
+    def confusion_matrix(self) -> Tensor:
+        """Counts [C, C] on the validation set: rows the actual, columns the predicted class."""
+        return self.interpret().confusion_matrix()
+
+    def most_confused(self, min_val: int = 1) -> list[tuple[str, str, int]]:
+        """(actual, predicted, count) of the most frequent mistakes on the validation set."""
+        return self.interpret().most_confused(min_val)
+
+    def top_losses(self, k: int = 9) -> tuple[Tensor, Tensor]:
+        """The largest losses on the validation set and the indices of their photos."""
+        return self.interpret().top_losses(k)
+
+    def show_results(self, max_n: int = 9) -> Image:
+        """Validation photos with their label and the prediction."""
+        images, targets, _ = next(self.dls.valid.batches(0))
+        self.model.eval()
+        with torch.inference_mode():
+            guesses = self.model(self.task.architecture.normalise(images[:max_n])).argmax(1).tolist()
+        names = self.dls.vocab
+        captions = [f"{names[t]} / {names[g]}" for t, g in zip(targets[:max_n].tolist(), guesses, strict=True)]
+        return pictures.contact_sheet(images[:max_n], captions)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model as safetensors and JSON; `load_learner` reads it."""
+        predictor = self.predictor()
+        save_model(
+            Path(folder), self.task.architecture, ModelConfig(self.choice, list(predictor.views), predictor.vocab)
+        )
+        return Path(folder)
+
+
+def vision_learner(
+    dls: DataLoaders,
+    arch: str | Callable[..., Architecture],
+    pretrained: bool = True,
+    loss_func: nn.Module | None = None,
+    metrics: Metric | Sequence[Metric] = (),
+    wd: float = Training.weight_decay,
+    train_bn: bool = Training.train_bn,
+    micro_batch: int = Training.micro_batch,
+    **knobs: Any,
+) -> Learner:
+    """A learner of a registered architecture (its name or its function) with a new, and for now only learning, head."""
+    entry = next((e for e in architectures if e.factory is arch or e.name == arch), None)
+    if entry is None:
+        raise BadInput(
+            f"{arch!r} is not a registered architecture; there are: {', '.join(e.name for e in architectures)}."
+        )
+    choice = {"name": entry.name, "pretrained": pretrained, **knobs}
+    architecture: Architecture = architectures.build(choice, dls.c)
+    learner = Learner(dls, architecture, choice, loss_func, metrics, wd, train_bn, micro_batch)
+    if pretrained:
+        learner.freeze()
+    return learner
+
+
+cnn_learner = vision_learner
+load_learner = load_model

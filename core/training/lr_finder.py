@@ -1,0 +1,100 @@
+"""The learning-rate test (Smith 2015): rates that grow at each step, and what the losses suggest."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+
+from core.events import Event, LearningRateTried, StageStarted, Suggestion
+from core.training.loop import Task, make_optimizer, step
+
+Suggest = Callable[[Sequence[float], Sequence[float]], float]
+
+
+def lr_find(
+    task: Task,
+    start_lr: float = 1e-7,
+    end_lr: float = 10.0,
+    num_it: int = 100,
+    suggest_funcs: Sequence[Suggest] = (),
+) -> Iterator[Event]:
+    """Try `num_it` + 1 rates on the training batches; weights, buffers and random state are put back after."""
+    model = task.architecture.model
+    before = copy.deepcopy(model.state_dict())
+    random = torch.get_rng_state()
+    groups = len(task.architecture.groups)
+    optimizer = make_optimizer(task, [start_lr] * groups)
+    rates: list[float] = []
+    losses: list[float] = []
+    average, best = 0.0, math.inf
+    try:
+        yield StageStarted("lr_find", 1, num_it, [end_lr] * groups)
+        for i, (images, targets) in zip(range(num_it), _endless(task), strict=False):
+            lr = start_lr * (end_lr / start_lr) ** (i / num_it)
+            loss = step(task, optimizer, images, targets, [lr] * groups, 0.9)
+            average = 0.98 * average + 0.02 * loss
+            smooth = average / (1 - 0.98 ** (i + 1))
+            rates.append(lr)
+            losses.append(smooth)
+            yield LearningRateTried(i + 1, num_it, lr, smooth)
+            best = min(best, smooth)
+            if not math.isfinite(smooth) or smooth > 4 * best:
+                break
+        yield suggest(rates, losses, num_it, suggest_funcs or (valley, steep, minimum))
+    finally:
+        model.load_state_dict(before)
+        model.zero_grad()
+        torch.set_rng_state(random)
+
+
+def suggest(rates: Sequence[float], losses: Sequence[float], num_it: int, functions: Sequence[Suggest]) -> Suggestion:
+    """What each function reads off the smoothed curve without its first tenth and last five points; or why nothing."""
+    rates, losses = rates[num_it // 10 : -5], losses[num_it // 10 : -5]
+    names = [f.__name__ for f in functions]
+    reason = ""
+    if len(losses) < 15:
+        reason = f"only {len(losses)} points of the curve can be used; try more steps or lower rates"
+    elif not all(map(math.isfinite, losses)):
+        reason = "the loss was not a finite number; look at the data"
+    elif min(losses) > losses[0] - 0.02 * abs(losses[0]):
+        reason = "the loss never fell below where it began; the model learns nothing at any of these rates"
+    if reason:
+        return Suggestion(dict.fromkeys(names), f"No suggestion: {reason}.")
+    return Suggestion({f.__name__: f(rates, losses) for f in functions})
+
+
+def valley(rates: Sequence[float], losses: Sequence[float]) -> float:
+    """About half-way down the longest fall of the losses, taken as a subsequence (fastai's `valley`)."""
+    length = [1] * len(losses)
+    end = 0
+    for i in range(1, len(losses)):
+        length[i] = 1 + max((length[j] for j in range(i) if losses[j] > losses[i]), default=0)
+        if length[i] > length[end]:
+            end = i
+    third = length[end] / 3
+    start = end - length[end]
+    return rates[max(0, start + int(third) + int(third / 2))]
+
+
+def steep(rates: Sequence[float], losses: Sequence[float]) -> float:
+    """Where the loss falls fastest per factor of the rate."""
+    slopes = [
+        (losses[i + 1] - losses[i]) / (math.log(rates[i + 1]) - math.log(rates[i])) for i in range(len(losses) - 1)
+    ]
+    return rates[slopes.index(min(slopes))]
+
+
+def minimum(rates: Sequence[float], losses: Sequence[float]) -> float:
+    """A tenth of the rate with the lowest loss."""
+    return rates[losses.index(min(losses))] / 10
+
+
+def _endless(task: Task) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    epoch = 0
+    while True:
+        for images, targets, _ in task.dls.train.batches(epoch):
+            yield images, targets
+        epoch += 1

@@ -1,0 +1,80 @@
+"""Events as a person reads them: a bar with the time left, and a table with a row an epoch as fastai prints it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tqdm import tqdm
+
+from core.events import (
+    Checked,
+    EpochEnded,
+    Event,
+    LearningRateTried,
+    Notice,
+    PhotoSkipped,
+    RunStarted,
+    StageStarted,
+    StepEnded,
+)
+
+
+def shown(events: Iterable[Event]) -> Iterator[Event]:
+    """Pass events on, showing each: the table on standard output, the bar on standard error."""
+    bar: Any = None
+    header = ""
+    try:
+        for event in events:
+            match event:
+                case Checked():
+                    bar = bar or tqdm(total=event.total, desc="reading photos", unit=" photos", leave=False)
+                    bar.update(event.done - bar.n)
+                case RunStarted():
+                    _say(
+                        bar,
+                        f"{event.architecture}: {event.classes} classes, {event.train} photos for training, "
+                        f"{event.valid} for validation, on {event.device}",
+                    )
+                case StageStarted():
+                    _close(bar)
+                    bar = tqdm(total=event.steps, desc=event.name, unit=" steps", leave=False)
+                case StepEnded() | LearningRateTried() if bar is not None:
+                    bar.set_postfix(loss=f"{event.loss:.3f}", refresh=False)
+                    bar.update()
+                case EpochEnded():
+                    names = ["epoch", "train_loss", "valid_loss", *event.metrics, "time"]
+                    if (line := " ".join(f"{n:<11}" for n in names)) != header:
+                        header = line
+                        _say(bar, header)
+                    _say(bar, " ".join(f"{v:<11}" for v in _row(event)))
+                case PhotoSkipped():
+                    _say(bar, f"skipped {event.path}: {event.reason}")
+                case Notice():
+                    _say(bar, event.message)
+            yield event
+    finally:
+        _close(bar)
+
+
+def history(events: Iterable[Event]) -> list[EpochEnded]:
+    """Consume events, showing them, and return the epochs."""
+    return [event for event in shown(events) if isinstance(event, EpochEnded)]
+
+
+def _row(event: EpochEnded) -> list[str]:
+    minutes, seconds = divmod(round(event.seconds), 60)
+    figures = [event.train_loss, event.valid_loss, *event.metrics.values()]
+    return [str(event.epoch), *(f"{v:.6f}" for v in figures), f"{minutes:02d}:{seconds:02d}"]
+
+
+def _say(bar: Any, line: str) -> None:
+    if bar is not None:
+        bar.clear()
+    print(line, file=sys.stdout, flush=True)
+
+
+def _close(bar: Any) -> None:
+    if bar is not None:
+        bar.close()

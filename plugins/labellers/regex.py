@@ -1,0 +1,74 @@
+r"""The label is part of the name: `(.+)_\d+\.jpg$` makes `great_pyrenees_173.jpg` a `great_pyrenees`."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import regex
+
+from core.errors import BadInput
+from core.registry import labellers
+
+SECONDS = 1.0  # for one name; a sound pattern takes microseconds
+LONGEST, MOST_COPIES = 1000, 10_000
+
+
+@labellers.register("regex")
+class RegexLabeller:
+    """The first group of a regular expression that is searched in the photo's name."""
+
+    def __init__(
+        self,
+        pattern: Annotated[str, "Regular expression; what its first group finds is the label"] = r"(.+)_\d+\.\w+$",
+        match: Annotated[bool, "The pattern must fit from the very beginning"] = False,
+        part: Annotated[Literal["name", "path"], "Search the file name alone, or the whole path"] = "name",
+    ) -> None:
+        self.pattern, self.part = pattern, part
+        compiled = _compile(pattern)
+        self._find = compiled.match if match else compiled.search
+        self._too_slow = False
+
+    def __call__(self, path: Path | str) -> str:
+        whole = self.part == "path" or isinstance(path, str)
+        text = str(path).replace(os.sep, "/") if whole else Path(path).name
+        found = self._search(text)
+        if not found:
+            raise BadInput(f"{text!r} does not fit the regular expression {self.pattern!r}; change one of them.")
+        if not found[1]:  # an optional group that took no part, or found nothing
+            raise BadInput(f"The first group of {self.pattern!r} finds no label in {text!r}; change the expression.")
+        return str(found[1])
+
+    def _search(self, text: str) -> regex.Match[str] | None:
+        if not self._too_slow:
+            try:
+                return self._find(text, timeout=SECONDS)
+            except TimeoutError:  # condemns the pattern: on thousands of other names it would take as long each
+                self._too_slow = True
+        raise BadInput(
+            f"The regular expression {self.pattern!r} takes more than {SECONDS:g} s on {text!r}; "
+            "repeat nothing that is itself repeated or has alternatives, as in (a|aa)+."
+        )
+
+
+def _compile(pattern: str) -> regex.Pattern[str]:
+    """`pattern` as `regex` compiles it, for its timeout, where Python's own `re` takes it too; raises BadInput."""
+    if len(pattern) > LONGEST or _copies(pattern) > MOST_COPIES:
+        raise BadInput(f"The regular expression {pattern[:80]!r} is too large; write a shorter one.")
+    try:
+        re.compile(pattern)  # the dialect people know, without the recursion of `regex`, which eats the memory
+        compiled = regex.compile(pattern)
+    except (re.error, regex.error, RecursionError, OverflowError) as error:
+        raise BadInput(f"{pattern!r} is no regular expression: {error}; correct it.") from error
+    if not compiled.groups:
+        raise BadInput(f"{pattern!r} has no group to take the label from; put the label's part in parentheses.")
+    return compiled
+
+
+def _copies(pattern: str) -> int:
+    """How many parts `regex` makes of the counted repeats: it writes `(a{1000}){1000}` out, a million times `a`."""
+    counts = [(nests, max(1, int(count))) for nests, count in re.findall(r"([\s)]?)\{(\d+)", pattern)]
+    return math.prod(n for nests, n in counts if nests) * max(1, sum(n for nests, n in counts if not nests))

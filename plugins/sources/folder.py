@@ -1,0 +1,23 @@
+"""Photos that already lie in a folder of this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from core.data.files import get_image_files
+from core.errors import BadInput
+from core.registry import sources
+
+
+@sources.register("folder")
+class FolderSource:
+    """The photos in a folder of this machine, its sub-folders included; nothing in it is changed."""
+
+    def __init__(self, workspace: Path, /, path: Annotated[str, "The folder that holds the photos"]) -> None:
+        if not str(path).strip():  # Path("") is the current folder, which nobody means
+            raise BadInput("The folder's path is empty; give the folder that holds the photos.")
+        self.root = Path(path).expanduser()
+
+    def __call__(self) -> list[Path]:
+        return get_image_files(self.root)

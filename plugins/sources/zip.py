@@ -1,0 +1,176 @@
+"""Photos in a zip file. A zip is not to be trusted: neither its names nor the sizes that it states."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import stat
+import unicodedata
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import IO, Annotated, Any
+
+from core.data.files import SUFFIXES, get_image_files, is_stray
+from core.errors import BadInput
+from core.registry import sources
+
+MAX_FILES = 200_000
+MAX_FILE = 200 * 2**20  # bytes
+MAX_TOTAL = 50 * 2**30
+DEEPEST = 20  # folders; the outer ones are dropped
+MAX_RATIO, FREE_OF_RATIO = 100, 50 * 2**20  # photos hardly shrink, but a few drawings may
+CHUNK = 2**20
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others have no bound on what one chunk becomes
+RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
+
+
+@sources.register("zip")
+class ZipSource:
+    """The photos in a zip file, and its tables (.csv); unpacked once into the workspace, the zip is never changed."""
+
+    def __init__(self, workspace: Path, /, path: Annotated[str, "The zip file that holds the photos"]) -> None:
+        self.workspace, self.path = workspace, Path(path).expanduser()
+
+    def __call__(self) -> list[Path]:
+        return get_image_files(self.root)
+
+    def original(self, path: Path) -> Path:
+        """The photo's name in the zip, which labels are taken from: the written one may have been made safe."""
+        written = unicodedata.normalize("NFC", path.relative_to(self.root).as_posix())  # macOS may part its letters
+        return Path(self._table["files"][written])
+
+    @property
+    def root(self) -> Path:
+        """The folder that the zip was unpacked into."""
+        return self._unpacked / "files"
+
+    @property
+    def skipped(self) -> list[str]:
+        """Photos and tables in the zip that were not unpacked: links, and names that point out of the zip."""
+        return list(self._table["skipped"])
+
+    @cached_property
+    def _table(self) -> dict[str, Any]:
+        table: dict[str, Any] = json.loads((self._unpacked / "table.json").read_text(encoding="utf-8"))
+        return table
+
+    @cached_property
+    def _unpacked(self) -> Path:
+        """The folder with `files` and `table.json`, made once per content of the zip; raises BadInput."""
+        if not self.path.is_file():
+            raise BadInput(f"There is no zip file {str(self.path)!r}; give the zip file that holds the photos.")
+        try:
+            with self.path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                target = self.workspace / "sources" / f"zip-{digest[:32]}"
+                if not target.exists():
+                    self._unpack(file, target)
+            return target
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+            raise self._bad(f"is damaged or no zip file ({error})", "make it again") from error
+        except OSError as error:  # no space, no right to write
+            raise self._bad(f"cannot be unpacked ({error})", "make room, or use the source 'folder'") from error
+
+    def _unpack(self, file: IO[bytes], target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=target.parent, prefix=".zip-", ignore_cleanup_errors=True) as unfinished:
+            folder = Path(unfinished, "new")
+            (folder / "files").mkdir(parents=True)
+            with zipfile.ZipFile(file) as archive:
+                table = self._extract(archive, folder / "files")
+            (folder / "table.json").write_text(json.dumps(table, ensure_ascii=False, indent=1), encoding="utf-8")
+            try:
+                folder.rename(target)
+            except OSError:
+                if not target.exists():  # else another process was faster, with the same content
+                    raise
+
+    def _extract(self, archive: zipfile.ZipFile, folder: Path) -> dict[str, Any]:
+        """Write the photos and tables of `archive`; returns the names written with the names they had."""
+        members, skipped = _photos_and_tables(archive)
+        if len(members) > MAX_FILES:
+            raise self._bad(f"holds {len(members):,} photos, more than {MAX_FILES:,}", "make several of it")
+        limit = max(FREE_OF_RATIO, MAX_RATIO * self.path.stat().st_size)
+        names = _distinct([safe for _, safe in members])
+        total = 0
+        for (member, _), name in zip(members, names, strict=True):
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("xb") as unpacked:
+                for chunk in self._read(archive, member):
+                    total += len(chunk)
+                    if total > limit:
+                        raise self._bad(f"unpacks to over {MAX_RATIO} times its size, as no photos do", "look into it")
+                    if total > MAX_TOTAL:
+                        raise self._bad(f"unpacks to over {MAX_TOTAL // 2**30} GB", "unpack it for 'folder'")
+                    unpacked.write(chunk)
+        originals = (member.filename.replace("\\", "/") for member, _ in members)
+        files = {name.as_posix(): original for name, original in zip(names, originals, strict=True)}
+        return {"files": files, "skipped": skipped}
+
+    def _read(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+        if member.flag_bits & 1:
+            raise self._bad("is protected by a password", "unpack it and use the source 'folder'")
+        if member.compress_type not in METHODS:
+            raise self._bad("is packed in an unusual way", "make an ordinary zip, or unpack it for 'folder'")
+        with archive.open(member) as packed:
+            while chunk := packed.read(CHUNK):
+                yield chunk
+                if packed.tell() > MAX_FILE:
+                    raise self._bad(f"holds {member.filename!r} of over {MAX_FILE // 2**20} MB", "leave that out")
+
+    def _bad(self, what: str, remedy: str) -> BadInput:
+        return BadInput(f"The zip file {str(self.path)!r} {what}; {remedy}.")
+
+
+def _photos_and_tables(archive: zipfile.ZipFile) -> tuple[list[tuple[zipfile.ZipInfo, PurePosixPath]], list[str]]:
+    """The members to unpack, each with a relative name that every system can write; the names of those refused."""
+    members, refused = [], []
+    for member in archive.infolist():
+        name = member.filename.replace("\\", "/")
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        safe = PurePosixPath(*map(_safe, parts[-DEEPEST:]))
+        if member.is_dir() or safe.suffix.lower() not in SUFFIXES | {".csv"} or any(map(is_stray, safe.parts)):
+            continue
+        mode = stat.S_IFMT(member.external_attr >> 16)  # 0 where the zip was made on Windows
+        if name.startswith("/") or re.match("[a-zA-Z]:/", name) or ".." in parts or mode not in (0, stat.S_IFREG):
+            refused.append(member.filename)
+        else:
+            members.append((member, safe))
+    return members, refused
+
+
+def _safe(part: str) -> str:
+    """A file or folder name that Linux, macOS and Windows all take."""
+    part = re.sub(r'[<>:"|?*\\\x00-\x1f\x7f-\x9f\ud800-\udfff]', "_", unicodedata.normalize("NFC", part))
+    part = part.rstrip(". ")
+    stem, dot, suffix = part.rpartition(".")
+    if len(part.encode()) > 200:  # 255 is the limit, of bytes on Linux
+        head, tail = (stem, dot + suffix) if dot and len(suffix) < 8 else (part, "")
+        part = head.encode()[:190].decode(errors="ignore") + tail
+    return f"_{part}" if not part or RESERVED.fullmatch(part) else part
+
+
+def _distinct(names: list[PurePosixPath]) -> list[PurePosixPath]:
+    """`names` such that a system which ignores case tells them apart: files numbered, folders spelled in one way."""
+    spelled: dict[str, str] = {}
+    folders = [
+        PurePosixPath(*(spelled.setdefault("/".join(parts[: n + 1]).casefold(), part) for n, part in enumerate(parts)))
+        for parts in (name.parts[:-1] for name in names)
+    ]
+    taken, counts, result = set(spelled), Counter[str](), []
+    for folder, name in zip(folders, names, strict=True):
+        free = folder / name.name
+        wanted = free.as_posix().casefold()
+        while free.as_posix().casefold() in taken:
+            counts[wanted] += 1
+            free = folder / f"{name.stem}-{counts[wanted] + 1}{name.suffix}"
+        taken.add(free.as_posix().casefold())
+        result.append(free)
+    return result

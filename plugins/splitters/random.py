@@ -1,0 +1,33 @@
+"""Chance decides which photos are for validation; fastai's numbers, seed by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from core.registry import Range, splitters
+
+
+@splitters.register("random")
+class RandomSplitter:
+    """A random share of all photos is for validation; the same seed gives the same split on every machine."""
+
+    def __init__(
+        self,
+        valid_pct: Annotated[float, "Share of the photos for validation", Range(0.01, 0.9, 0.01)] = 0.2,
+        seed: Annotated[int | None, "The same seed gives the same split; null draws anew", Range(0, 2**32 - 1)] = None,
+    ) -> None:
+        self.valid_pct, self.seed = valid_pct, seed
+
+    def __call__(self, items: Sequence[Path], labels: Sequence[str] | None = None) -> tuple[list[int], list[int]]:
+        import torch
+
+        generator = torch.Generator()  # the global one belongs to the caller
+        if self.seed is None:
+            generator.seed()
+        else:
+            generator.manual_seed(self.seed)
+        order: list[int] = torch.randperm(len(items), generator=generator).tolist()
+        cut = max(0, min(max(1, int(self.valid_pct * len(items))), len(items) - 1))  # both sides get one where they can
+        return order[cut:], order[:cut]

@@ -1,0 +1,42 @@
+"""Brightness and contrast on the logits of pixels, which cannot leave 0..1 and do not crush the darks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING, Annotated
+
+from core.data.photo import Size
+from core.data.transforms import Pixel
+from core.registry import Range, transforms
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@transforms.register("lighting")
+class Lighting(Pixel):
+    """Brighter or darker, flatter or harder, by up to `max_lighting` (fastai's Brightness and Contrast)."""
+
+    def __init__(
+        self,
+        max_lighting: Annotated[float, "Largest change", Range(0, 0.9)] = 0.2,
+        p: Annotated[float, "Share of the photos that each of the two happens to", Range(0, 1)] = 0.75,
+    ) -> None:
+        self.max_lighting, self.p = max_lighting, p
+
+    def draw(self, size: Size, generator: Random, training: bool) -> tuple[float, float] | None:
+        """Brightness in 0..1, .5 meaning as it is, and contrast as a factor."""
+        if not training:
+            return None
+        half, log = self.max_lighting / 2, math.log(1 - self.max_lighting)
+        brightness = generator.uniform(0.5 - half, 0.5 + half) if generator.random() < self.p else 0.5
+        contrast = math.exp(generator.uniform(log, -log)) if generator.random() < self.p else 1.0
+        return brightness, contrast
+
+    def apply(self, images: Tensor, drawn: Sequence[tuple[float, float] | None]) -> Tensor:
+        """sigmoid((logit(pixels) + logit(brightness)) * contrast), with pixels clamped to [1e-7, 1 - 1e-7]."""
+        changes = [d or (0.5, 1.0) for d in drawn]
+        brightness, contrast = images.new_tensor(changes).T.reshape(2, -1, 1, 1, 1)
+        return images.logit(eps=1e-7).add_(brightness.logit()).mul_(contrast).sigmoid_()

@@ -1,0 +1,195 @@
+"""Labellers turn a photo's path into its label, or say in one sentence why not."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import plugins.labellers.regex as regex_module
+from core.discovery import discover
+from core.errors import BadInput
+from core.registry import labellers
+from plugins.labellers.folder import parent_label
+
+discover()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "label"),
+    [
+        (r"(.+)_\d+.jpg$", "great_pyrenees"),
+        (r"(.+?)_", "great"),  # the lazy near-twin
+        (r"([a-z]+)_\d", "pyrenees"),  # searched, not matched
+        (r"^(?P<breed>\w+)_(\d+)", "great_pyrenees"),
+    ],
+)
+def test_regex_as_fastai(pattern: str, label: str) -> None:
+    labeller = labellers.create("regex", pattern=pattern)
+    assert labeller("great_pyrenees_173.jpg") == label
+    assert labeller(Path("photos_9/x/great_pyrenees_173.jpg")) == label, "of a path, the name is searched"
+
+
+def test_regex_by_default_labels_the_books_names() -> None:
+    labeller = labellers.create("regex")
+    assert [labeller(n) for n in ("Abyssinian_1.jpg", "pug_12.PNG", "a_b_3.jpeg")] == ["Abyssinian", "pug", "a_b"]
+
+
+def test_regex_match_is_from_the_beginning() -> None:
+    assert labellers.create("regex", pattern=r"([a-z]+)\d", match=False)("Xcat1.jpg") == "cat"
+    with pytest.raises(BadInput, match=r"'Xcat1.jpg' does not fit"):
+        labellers.create("regex", pattern=r"([a-z]+)\d", match=True)("Xcat1.jpg")
+
+
+def test_regex_of_the_path() -> None:
+    labeller = labellers.create("regex", pattern=r"/([^/]+)/[^/]+$", part="path")
+    assert labeller(Path("photos", "dog", "1.jpg")) == "dog"
+    assert labeller("photos/dog/1.jpg") == "dog"
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(", "[", r"(a)\\"[:-1], "(a)(?P<x", "(?R)(a)", r"(\p{Lu})", "(" * 400 + ")" * 400, "(a{99999999999})"]
+)
+def test_regex_that_is_none(pattern: str) -> None:
+    with pytest.raises(BadInput, match="regular expression"):
+        labellers.create("regex", pattern=pattern)
+
+
+@pytest.mark.parametrize("pattern", ["(a{100000}){100000}", "(?x)((a{1000}) {1000})", "(a{1000000})", "(a)" * 500])
+def test_regex_that_would_eat_the_memory(pattern: str) -> None:
+    with pytest.raises(BadInput, match="is too large"):
+        labellers.create("regex", pattern=pattern)
+
+
+def test_regex_with_counts_that_people_write() -> None:
+    uuid = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
+    labeller = labellers.create("regex", pattern=rf"^{uuid}_{uuid}_(\w+)")
+    assert labeller("009b3c31-fb62-45c0-be9a-37a5c238cb88_041c6bde-e737-46fd-9586-984c1503941f_hat.jpg") == "hat"
+
+
+def test_regex_without_a_group() -> None:
+    with pytest.raises(BadInput, match="has no group"):
+        labellers.create("regex", pattern=r".+_\d+\.jpg$")
+
+
+def test_regex_unmatched_name_and_unmatched_group() -> None:
+    with pytest.raises(BadInput, match=re.escape("'IMG.jpg' does not fit the regular expression")):
+        labellers.create("regex")(Path("x/IMG.jpg"))
+    for pattern in (r"(cat)?_\d", r"(.*)_\d"):
+        with pytest.raises(BadInput, match=r"finds no label in '_1\.jpg'"):
+            labellers.create("regex", pattern=pattern)("_1.jpg")
+
+
+@pytest.mark.parametrize("pattern", [r"^((a|aa)+)$", r"^((\w|\w\w)+\s?)*$"])
+def test_regex_of_exponential_time(monkeypatch: pytest.MonkeyPatch, pattern: str) -> None:
+    monkeypatch.setattr(regex_module, "SECONDS", 0.2)
+    labeller = labellers.create("regex", pattern=pattern)
+    start = time.monotonic()
+    for n in range(100):  # one name condemns the pattern, or a thousand names would take a thousand timeouts
+        with pytest.raises(BadInput, match=r"takes more than 0.2 s on 'a+!'"):
+            labeller("a" * (60 + n) + "!")
+    assert time.monotonic() - start < 2
+
+
+def test_regex_famous_slow_pattern_is_fast_here() -> None:
+    with pytest.raises(BadInput):  # re takes over 4 s
+        labellers.create("regex", pattern=r"^((\w+\s?)*)$")("a" * 40 + "!.jpg")
+
+
+def test_regex_on_real_photos(data_folder: Path) -> None:
+    labeller = labellers.create("regex", pattern=r"(.+)_\d+\.jpg$")
+    names = {labeller(file) for file in (data_folder / "pets").glob("*.jpg")}
+    assert len(names) == 37 and "american_pit_bull_terrier" in names
+
+
+def test_folder() -> None:
+    labeller = labellers.create("folder")
+    assert labeller(Path("train/cat/1.jpg")) == labeller("train/cat/1.jpg") == parent_label("x/cat/1.jpg") == "cat"
+    with pytest.raises(BadInput, match="lies in no folder"):
+        labeller("1.jpg")
+
+
+def test_parent_label_is_a_word_of_the_notebook() -> None:
+    import plugins
+
+    assert {"parent_label", "RegexLabeller", "FolderLabeller", "CsvLabeller"} <= set(plugins.__all__)
+
+
+def table(tmp_path: Path, text: str, encoding: str = "utf-8", **knobs: str) -> Any:
+    """A CSV labeller of `text`."""
+    path = tmp_path / "labels.csv"
+    path.write_bytes(text.encode(encoding))
+    return labellers.create("csv", path=str(path), **knobs)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_csv_delimiters(tmp_path: Path, delimiter: str, encoding: str) -> None:
+    lines = ["name|label", "a.jpg|big cat", '"b.jpg"|Tür', "", " c.jpg | dog "]
+    labeller = table(tmp_path, "\r\n".join(lines).replace("|", delimiter), encoding)
+    assert [labeller(Path("x") / n) for n in ("a.jpg", "b.jpg", "c.jpg")] == ["big cat", "Tür", "dog"]
+
+
+def test_csv_columns(tmp_path: Path) -> None:
+    text = ",breed,split,id\n0,pug,train,x1\n1,beagle,valid,x2\n"
+    assert table(tmp_path, text, name_column="id")("x2.jpg") == "beagle"
+    assert table(tmp_path, text, name_column="id", label_column="split")("x2.jpg") == "valid"
+    assert table(tmp_path, text, label_column="split")("pug.jpg") == "train", "pandas' index column is no candidate"
+    with pytest.raises(BadInput, match=r"has no column 'race'; it has: , breed, split, id"):
+        table(tmp_path, text, label_column="race")
+
+
+def test_csv_finds_the_longest_end_then_the_name_then_the_stem(tmp_path: Path) -> None:
+    labeller = table(
+        tmp_path, "f,l\ntrain/1.jpg,A\n./valid\\1.jpg,B\n1.jpg,C\ndata/2.jpg,D\n3,E\nx.y,F\nsub/4,G\ne\u0301.jpg,H\n"
+    )
+    expected = {"p/train/1.jpg": "A", "p/valid/1.jpg": "B", "p/other/1.jpg": "C", "moved/2.jpg": "D", "p/3.png": "E",
+                "p/x.y.jpg": "F", "sub/4.jpg": "G", "\u00e9.jpg": "H"}  # fmt: skip
+    assert {name: labeller(Path(name)) for name in expected} == expected
+
+
+def test_csv_ambiguous_name(tmp_path: Path) -> None:
+    labeller = table(tmp_path, "f,l\ncat/1.jpg,cat\ndog/1.jpg,dog\ncat/2.jpg,x\ndog/2.jpg,x\n")
+    assert labeller("a/dog/1.jpg") == "dog" and labeller("a/2.jpg") == "x"
+    with pytest.raises(BadInput, match=r"has cat and dog for photos called '1\.jpg'"):
+        labeller("a/1.jpg")
+
+
+def test_csv_without_a_header(tmp_path: Path) -> None:
+    assert table(tmp_path, "a.jpg,cat\nb.jpg,dog\n")("a.jpg") == "cat"
+
+
+def test_csv_unlisted_and_empty_labels(tmp_path: Path) -> None:
+    labeller = table(tmp_path, "f,l\na.jpg,\nb.jpg\nc.jpg,x\n")
+    for name in ("a.jpg", "b.jpg", "z.jpg"):
+        with pytest.raises(BadInput, match=f"has no label for '{name}'"):
+            labeller(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+        ("name\na.jpg\n", "too few columns"),
+        ("f,l\na.jpg,cat\na.jpg,dog\n", "lists 'a.jpg' as 'cat' and as 'dog'"),
+        ("f,l\n" + "x" * 200_000 + ",a\n", "cannot be read"),
+    ],
+)
+def test_csv_that_is_no_use(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        table(tmp_path, text)
+
+
+def test_csv_missing_or_in_another_encoding(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"none\.csv' cannot be read"):
+        labellers.create("csv", path=str(tmp_path / "none.csv"))
+    with pytest.raises(BadInput, match="UTF-8"):
+        table(tmp_path, "f,l\na.jpg,Tür\n", "utf-16")
+
+
+def test_csv_listed_twice_alike_is_fine(tmp_path: Path) -> None:
+    assert table(tmp_path, "f,l\na.jpg,cat\na.jpg,cat\n")("a.jpg") == "cat"

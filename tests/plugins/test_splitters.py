@@ -1,0 +1,162 @@
+"""Splitters: items -> (train indices, valid indices); the oracles are fastai's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.data.files import get_image_files
+from core.discovery import discover
+from core.errors import BadInput
+from core.registry import splitters
+
+discover()
+
+
+def paths(*names: str) -> list[Path]:
+    return [Path("photos", name) for name in names]
+
+
+def numbered(n: int) -> list[Path]:
+    return paths(*(f"{i}.jpg" for i in range(n)))
+
+
+def test_random_gives_fastais_numbers() -> None:
+    split = splitters.create("random", seed=42)
+    assert split(numbered(10)) == ([1, 8, 4, 5, 0, 9, 3, 7], [2, 6])
+    train, valid = split(numbered(7390))
+    assert valid[:5] == [4512, 4290, 5770, 706, 2200]
+    assert (len(train), len(valid)) == (5912, 1478)
+
+
+def test_random_leaves_the_global_generator_alone() -> None:
+    torch.manual_seed(7)
+    before = torch.random.get_rng_state()
+    for seed in (None, 42):
+        splitters.create("random", seed=seed)(numbered(10))
+        splitters.create("stratified", seed=seed)(numbered(10), ["a", "b"] * 5)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_random_without_a_seed_draws_anew() -> None:
+    split = splitters.create("random")
+    assert split(numbered(1000)) != split(numbered(1000))
+
+
+@pytest.mark.parametrize(
+    ("n", "pct", "valid"), [(0, 0.2, 0), (1, 0.2, 0), (2, 0.9, 1), (4, 0.2, 1), (2, 0.01, 1), (10, 0.9, 9)]
+)
+def test_random_has_a_photo_on_each_side(n: int, pct: float, valid: int) -> None:
+    sides = splitters.create("random", valid_pct=pct, seed=0)(numbered(n))
+    assert [len(side) for side in sides] == [n - valid, valid]
+    assert sorted(sides[0] + sides[1]) == list(range(n))
+
+
+@pytest.mark.parametrize("name", ["random", "stratified"])
+@pytest.mark.parametrize(
+    ("knob", "value"),
+    [("valid_pct", 0.0), ("valid_pct", 1.0), ("valid_pct", float("nan")), ("seed", -1), ("seed", 2**64)],
+)
+def test_knobs_are_checked(name: str, knob: str, value: float) -> None:
+    with pytest.raises(BadInput, match=knob):
+        splitters.create(name, **{knob: value})
+
+
+def test_stratified_has_every_class_on_both_sides() -> None:
+    sizes = {"common": 100, "some": 9, "rare": 2, "single": 1}
+    labels = [label for label, n in sizes.items() for _ in range(n)]
+    split = splitters.create("stratified", seed=42)
+    train, valid = split(numbered(len(labels)), labels)
+    assert sorted(train + valid) == list(range(len(labels)))
+    assert Counter(labels[i] for i in valid) == {"common": 20, "some": 2, "rare": 1}
+    assert Counter(labels[i] for i in train) == {"common": 80, "some": 7, "rare": 1, "single": 1}
+    assert (train, valid) == split(numbered(len(labels)), labels)
+    assert (train, valid) != splitters.create("stratified", seed=43)(numbered(len(labels)), labels)
+    assert train != sorted(train), "the first of a class are not favoured"
+
+
+def test_stratified_keeps_one_for_training() -> None:
+    train, valid = splitters.create("stratified", valid_pct=0.9, seed=0)(numbered(6), ["a"] * 3 + ["b"] * 3)
+    assert len(train) == 2 and len(valid) == 4
+
+
+def test_stratified_needs_labels() -> None:
+    with pytest.raises(BadInput, match="needs the photos' labels"):
+        splitters.create("stratified")(numbered(3))
+
+
+@pytest.mark.parametrize("valid", ["valid", "validation", "val", "Val", "VALID"])
+@pytest.mark.parametrize("train", ["train", "training", "Train"])
+def test_grandparent_knows_the_names_people_use(train: str, valid: str) -> None:
+    items = paths(f"{train}/cat/1.jpg", f"{valid}/cat/2.jpg", "test/cat/3.jpg", f"{train}/dog/4.jpg", "more/dog/5.jpg")
+    assert splitters.create("grandparent")(items) == ([0, 3], [1])
+
+
+def test_grandparent_takes_test_only_where_there_is_nothing_else() -> None:
+    assert splitters.create("grandparent")(paths("train/cat/1.jpg", "test/cat/2.jpg")) == ([0], [1])
+    items = paths("train/cat/1.jpg", "val/cat/2.jpg", "test/cat/3.jpg")
+    assert splitters.create("grandparent", valid_name="test")(items) == ([0], [2])
+    assert splitters.create("grandparent", train_name="val", valid_name="train")(items) == ([1], [0])
+
+
+def test_grandparent_says_which_folders_there_are() -> None:
+    items = paths("train/cat/1.jpg", "holdout/cat/2.jpg")
+    with pytest.raises(
+        BadInput, match=r"validation lies in test or val or valid or validation/CLASS/.*: holdout, train\."
+    ):
+        splitters.create("grandparent")(items)
+    with pytest.raises(BadInput, match=r"training lies in fit/CLASS/.*holdout, train\."):
+        splitters.create("grandparent", train_name="fit", valid_name="holdout")(items)
+    with pytest.raises(BadInput, match=r"are: none\."):
+        splitters.create("grandparent")([Path("1.jpg")])
+    with pytest.raises(BadInput, match=r"9, \.\.\.\.$"):
+        splitters.create("grandparent")(paths(*(f"{i:02}/cat/1.jpg" for i in range(20))))
+
+
+def test_grandparent_on_real_photos(data_folder: Path) -> None:
+    items = get_image_files(data_folder / "clothing")
+    train, valid = splitters.create("grandparent")(items)
+    assert (len(train), len(valid)) == (3068, 341) and len(items) == 3409
+
+
+def listing(tmp_path: Path, text: str) -> str:
+    file = tmp_path / "valid.txt"
+    file.write_text(text, encoding="utf-8-sig")
+    return str(file)
+
+
+def test_file_lists_names_or_ends_of_paths(tmp_path: Path) -> None:
+    items = paths("cat/1.jpg", "dog/1.jpg", "cat/2.jpg", "dog/3.jpg", "é.jpg")
+    split = splitters.create("file", path=listing(tmp_path, "1.jpg\n\n  ./cat\\2.jpg \r\né.jpg"))
+    assert split(items) == ([3], [0, 1, 2, 4]), "as in fastai, a bare name means every photo called so"
+    absolute = (tmp_path / "cat" / "1.jpg").as_posix()
+    assert splitters.create("file", path=listing(tmp_path, absolute))([Path(absolute), *items]) == (
+        [1, 2, 3, 4, 5],
+        [0],
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1.jpg\nb.jpg\na.jpg\nd.jpg\nc.jpg\n", r"no photo has: a\.jpg, b\.jpg, c\.jpg and 1 more;"),
+        ("1.jpg\nat/2.jpg\n", r"no photo has: at/2\.jpg;"),
+        ("9.jpg\n", "None of the names"),
+        ("", "None of the names"),
+        ("1.jpg\n2.jpg\n", "none is left for training"),
+    ],
+)
+def test_file_that_does_not_fit(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        splitters.create("file", path=listing(tmp_path, text))(paths("cat/1.jpg", "cat/2.jpg"))
+
+
+def test_file_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be read"):
+        splitters.create("file", path=str(tmp_path / "none.txt"))
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(BadInput, match="cannot be read"):
+        splitters.create("file", path=str(tmp_path / "photo.jpg"))
