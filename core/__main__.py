@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from core.atomic import disk_is_full
 from core.discovery import discover
 from core.errors import BadInput
 from core.recipe import TRAINING, Recipe
@@ -25,6 +27,9 @@ DESCRIPTION = """Train an image classifier on your own photos.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 2 bad input, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):  # a file name need not be text that this terminal can show
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         discover()
@@ -33,12 +38,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # the reader of our output has had enough
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if not disk_is_full(error):
+            raise
+        where = error.filename or options.workspace
+        print(f"error: The disk is full: {str(where)!r} could not be written; make room.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
 
 
 def new(options: argparse.Namespace) -> None:
@@ -75,7 +86,6 @@ def check(options: argparse.Namespace) -> None:
 
 def lr_find(options: argparse.Namespace) -> None:
     """Try growing learning rates on the frozen network and say which are good."""
-    from core.events import LearningRateTried, Suggestion
     from core.runs.run import Run
     from core.runs.train import find_rate
     from core.training.learner import Recorder
@@ -83,15 +93,8 @@ def lr_find(options: argparse.Namespace) -> None:
 
     run = Run.create(_recipe(options), options.workspace, "lr_finds")
     recorder = Recorder()
-    tried: list[LearningRateTried] = []
-    for event in shown(recorder.watch(find_rate(run, options.workspace))):
-        if isinstance(event, LearningRateTried):
-            tried.append(event)
-        if isinstance(event, Suggestion):
-            for name, rate in event.rates.items():
-                print(f"{name:<10} {'none' if rate is None else f'{rate:.2e}'}")
-            if event.reason:
-                print(event.reason)
+    for _ in shown(recorder.watch(find_rate(run, options.workspace))):
+        pass
     recorder.plot_lr_find().save(run.folder / "curve.png")
     print(f"curve: {run.folder / 'curve.png'}; to use a rate: --set training.base_lr=RATE")
 
@@ -169,7 +172,7 @@ def plugins(options: argparse.Namespace) -> None:
 
 def _knob(p: Param) -> str:
     default = "required" if p.required else f"default {json.dumps(p.default)}"
-    limits = f", {p.range.low:g} to {p.range.high:g}" if p.range else ""
+    limits = f", {p.range.low:.10g} to {p.range.high:.10g}" if p.range else ""
     kind = " | ".join(map(str, p.choices)) if p.choices else type_name(p.type)
     return f"{p.name}: {kind}{limits}, {default}{f'. {p.help}' if p.help else ''}"
 

@@ -41,9 +41,14 @@ def sync_folder(folder: Path) -> None:
 
 def disk_error(path: Path, error: OSError) -> BadInput:
     """What to tell a user when `path` could not be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if disk_is_full(error):
         return BadInput(f"The disk is full: {path.name!r} could not be written; make room in {str(path.parent)!r}.")
     return BadInput(f"{str(path)!r} could not be written: {error.strerror or error}.")
+
+
+def disk_is_full(error: OSError) -> bool:
+    """Whether there was no room, or no more that this user may take."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def sha256(path: Path) -> str:

@@ -37,7 +37,7 @@ def discover(panels: bool = False) -> Discovery:
         for label, name in names.items():
             try:
                 modules.append(importlib.import_module(name))
-            except Exception as error:  # a plugin is anybody's code
+            except (Exception, SystemExit) as error:  # a plugin is anybody's code
                 sys.modules.pop(name, None)
                 failures[label] = f"{type(error).__name__}: {error}"
     return Discovery(tuple(modules), failures)

@@ -21,10 +21,15 @@ class Training:
     epochs: Annotated[int, "Epochs with the whole network in training", Range(0, 1000)] = 3
     freeze_epochs: Annotated[int, "Epochs before that in which only the head learns", Range(0, 1000)] = 1
     base_lr: Annotated[float, "Peak learning rate of the head in the frozen epochs", Range(1e-7, 10)] = 4e-3
-    lr_mult: Annotated[float, "How many times slower the first layers learn than the head", Range(1, 10_000)] = 10.0
+    lr_mult: Annotated[float, "How many times slower the first layers learn than the head", Range(1, 10_000)] = 100.0
     batch_size: Annotated[int, "Photos a step", Range(1, 4096)] = 64
-    micro_batch: Annotated[int, "Photos held in memory at once; 0 is the whole batch", Range(0, 4096)] = 0
+    micro_batch: Annotated[
+        int, "Photos at once, gradients added up to the batch; 0 chooses by itself", Range(0, 4096)
+    ] = 0
     weight_decay: Annotated[float, "Pull of the weights towards zero", Range(0, 1)] = 0.01
+    ema: Annotated[
+        float, "The model is a running mean of the weights: share of it kept a step; 0 is off", Range(0, 0.9999)
+    ] = 0.95
     label_smoothing: Annotated[float, "Share of each target spread over all classes", Range(0, 0.9)] = 0.0
     class_weights: Annotated[Literal["none", "balanced"], "Whether rare classes count more in the loss"] = "none"
     train_bn: Annotated[bool, "Train the norm layers of the body too, as fastai does (slower)"] = False
@@ -87,7 +92,7 @@ class Recipe:
         """Parse and check; raises BadInput."""
         try:
             return cls.from_dict(json.loads(text))
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits, and 1,000 brackets
             raise BadInput(f"This recipe is not JSON: {error}.") from None
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,7 +100,7 @@ class Recipe:
         return {"version": VERSION, **asdict(self)}
 
     def to_json(self) -> str:
-        """The document as indented JSON, one transform a line."""
+        """The document as indented JSON."""
         return json.dumps(self.to_dict(), indent=2)
 
     def with_settings(self, settings: Iterable[str]) -> Recipe:
@@ -107,7 +112,7 @@ class Recipe:
                 raise BadInput(f"--set takes PATH=VALUE, such as training.epochs=3, not {setting!r}.")
             try:
                 value = json.loads(text)
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):
                 value = text
             _set(document, path, value)
         return Recipe.from_dict(document)

@@ -111,7 +111,7 @@ class Registry(Generic[T]):
         check_knobs(entry.params, knobs, f"{self.kind} {entry.name!r}")
 
     def __getitem__(self, name: str) -> Entry[T]:
-        if name not in self._entries:
+        if not isinstance(name, str) or name not in self._entries:
             raise BadInput(
                 f"There is no {name!r} among the {self.kind}; there are: {', '.join(sorted(self._entries))}."
             )
@@ -135,7 +135,7 @@ registries = {r.kind: r for r in (sources, labellers, splitters, transforms, arc
 
 def params_of(factory: Callable[..., Any]) -> tuple[Param, ...]:
     """Read the knobs of a class or function from its annotated signature."""
-    owner = factory.__init__ if inspect.isclass(factory) and "__init__" in vars(factory) else factory
+    owner = factory.__init__ if inspect.isclass(factory) else factory
     hints = get_type_hints(owner, include_extras=True)
     if inspect.isclass(factory):
         hints = get_type_hints(factory, include_extras=True) | hints

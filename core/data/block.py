@@ -77,6 +77,8 @@ class DataBlock:
 
     def split(self, source: Any) -> Split:
         """List, label and split; raises BadInput with the first item that has no label."""
+        if self.get_items is None and isinstance(source, (str, Path)):
+            raise BadInput(f"get_items is missing: say how {str(source)!r} becomes photos, such as get_image_files.")
         items = list(self.get_items(source) if self.get_items else source)
         if not items:
             raise BadInput(f"No photos were found in {str(source)!r}.")

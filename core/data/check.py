@@ -6,12 +6,15 @@ import difflib
 import os
 import sqlite3
 import unicodedata
+import zlib
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import PIL
 
 from core.data import photo
 from core.data.block import Split, divide
@@ -97,8 +100,7 @@ def read_all(files: Sequence[Path], workspace: Path) -> Generator[Checked, None,
             for start in range(0, len(new), STEP):
                 part = new[start : start + STEP]
                 rows = [(*keys[file], reason) for file, reason in zip(part, pool.map(unreadable, part), strict=True)]
-                memory.executemany("replace into photos values (?, ?, ?, ?)", rows)
-                memory.commit()
+                _remember(memory, rows, workspace)
                 known |= {row[:3]: row[3] for row in rows}
                 yield Checked(len(files) - len(new) + start + len(part), len(files))
     return {file: known[keys[file]] for file in files if known[keys[file]]}
@@ -120,17 +122,35 @@ def _memory(workspace: Path) -> sqlite3.Connection:
         memory.execute(
             "create table if not exists photos (path text primary key, size integer, changed integer, reason text)"
         )
+        if memory.execute("pragma user_version").fetchone()[0] != _decoder():  # what it reads, this one may not
+            memory.execute("delete from photos")
+            memory.execute(f"pragma user_version = {_decoder()}")
+            memory.commit()
     except (OSError, sqlite3.Error) as error:
         raise BadInput(f"The workspace {str(workspace)!r} cannot be written ({error}); choose another.") from error
     return memory
 
 
-def _key(file: Path) -> tuple[str, int, int]:
+def _remember(memory: sqlite3.Connection, rows: list[tuple[bytes, int, int, str]], workspace: Path) -> None:
+    try:
+        memory.executemany("replace into photos values (?, ?, ?, ?)", rows)
+        memory.commit()
+    except sqlite3.Error as error:
+        raise BadInput(f"The workspace {str(workspace)!r} cannot be written ({error}); make room.") from error
+
+
+def _decoder() -> int:
+    """A number that changes with what this program can read."""
+    return zlib.crc32(f"{PIL.__version__} {photo.FORMATS} {photo.MAX_PIXELS}".encode()) >> 1
+
+
+def _key(file: Path) -> tuple[bytes, int, int]:
+    path = os.fsencode(file.absolute())  # a name need not be UTF-8
     try:
         status = file.stat()
     except OSError:  # gone since it was listed: decoding will say so
-        return str(file.absolute()), -1, -1
-    return str(file.absolute()), status.st_size, status.st_mtime_ns
+        return path, -1, -1
+    return path, status.st_size, status.st_mtime_ns
 
 
 def _label(
@@ -139,9 +159,14 @@ def _label(
     labels = {}
     for item in items:
         try:
-            labels[item] = labeller(original(item))
+            label = labeller(original(item))
         except BadInput as error:
-            report.skipped[str(item)] = str(error)
+            report.skipped[str(item)] = str(error).removesuffix(".")  # it becomes part of a sentence
+            continue
+        if isinstance(label, str) and label:
+            labels[item] = label
+        else:
+            report.skipped[str(item)] = f"its label would be {label!r}"
     return labels
 
 
@@ -182,10 +207,19 @@ def alike(names: Sequence[str]) -> list[tuple[str, str]]:
     pairs = []
     for i, a in enumerate(names):
         for b in names[i + 1 :]:
-            long = min(len(plain[a]), len(plain[b])) >= 8
-            if plain[a] == plain[b] or (long and difflib.SequenceMatcher(None, plain[a], plain[b]).ratio() > 0.9):
+            if (plain[a] and plain[a] == plain[b]) or _slip(plain[a], plain[b]):
                 pairs.append((a, b))
     return pairs
+
+
+def _slip(a: str, b: str) -> bool:
+    short, long = sorted((len(a), len(b)))
+    if short < 8 or 2 * short / (short + long) <= 0.9:  # no ratio can be higher; a thousand names are 500,000 pairs
+        return False
+    if [c for c in a if c.isdigit()] != [c for c in b if c.isdigit()]:  # numbers tell classes apart
+        return False
+    matcher = difflib.SequenceMatcher(None, a, b)
+    return matcher.quick_ratio() > 0.9 and matcher.ratio() > 0.9
 
 
 def _plain(name: str) -> str:

@@ -40,6 +40,10 @@ class Loader:
     skipped: dict[Path, str] = field(default_factory=dict)
     _epoch: int = 0
 
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.workers < 1:
+            raise BadInput(f"A batch of {self.batch_size} photos, read by {self.workers} threads, cannot be made.")
+
     def __len__(self) -> int:
         """How many batches an epoch has: every photo is in one, and their sizes differ by one at most."""
         return -(-len(self.items) // self.batch_size)
@@ -55,7 +59,7 @@ class Loader:
         indices = list(range(n))
         if self.shuffle:
             Random(f"{self.seed}/{epoch}").shuffle(indices)
-        edges = [round(i * n / len(self)) for i in range(len(self) + 1)]
+        edges = [round(i * n / max(len(self), 1)) for i in range(len(self) + 1)]
         return [indices[a:b] for a, b in pairwise(edges)]
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor, list[int]]]:

@@ -23,6 +23,8 @@ try:
     FORMATS.append("HEIF")
 except ImportError:
     pass
+# for the process, once: `catch_warnings` around a decode would leak between the threads that decode
+warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif\.")
 MAX_PIXELS = 64_000_000  # 192 MB as RGB; a 48-megapixel phone passes
 BACKGROUND = (255, 255, 255)
 
@@ -62,13 +64,11 @@ def decode(source: bytes | str | Path) -> Image.Image:
     """The RGB image a person sees: first frame, upright, on white where transparent. Raises BadPhoto."""
     try:
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise BadPhoto(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS:,}")
-                image.load()
-                return _rgb(_upright(image))
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise BadPhoto(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS:,}")
+            image.load()
+            return _rgb(_upright(image), deep=image.format == "PPM")
     except BadPhoto:
         raise
     except Exception as error:  # decoders raise anything, SyntaxError included
@@ -118,19 +118,19 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _rgb(image: Image.Image, deep: bool) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        image = _eight_bits(image)
+        image = _eight_bits(image, deep)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (*BACKGROUND, 255)), image)
     return image.convert("RGB")
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits by its range; of 32 bits or floats by what the photo uses of it."""
+def _eight_bits(image: Image.Image, deep: bool) -> Image.Image:
+    """Grey of 16 bits (`deep`: in a mode for 32) by its range; of 32 bits or floats by what the photo uses of it."""
     values = np.asarray(image).astype(np.float64)
-    if image.mode.startswith("I;16"):
+    if deep or image.mode.startswith("I;16"):
         low, high = 0.0, 65535.0
     else:
         values = np.nan_to_num(values)
@@ -140,7 +140,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _reason(error: Exception) -> str:
-    text = str(error).split("<_io")[0].strip(" '\"")
+    text = " ".join(str(error).split("<_io")[0].split()).strip(" '\"")
     if isinstance(error, UnidentifiedImageError):
         return "not an image in a known format"
     if isinstance(error, OSError) and error.strerror:

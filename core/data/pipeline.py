@@ -48,7 +48,7 @@ class Pipeline:
         if not training:
             return Sample(Source(photo.fit(image, self.views), np.eye(3)))
         for change in self.on_photo:
-            image = change(image)
+            image = change(image).convert("RGB")
         matrix, size = compose(self.geometric, (image.height, image.width), generator, training)
         return Sample(shrunk(image, matrix, size), tuple(t.draw(size, generator, training) for t in self.pixel))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import BadInput
-from core.recipe import Choice, Recipe
+from core.recipe import Choice, Recipe, Training
 
 PATTERNS = (r"(.+)_\d+\.\w+$", r"(.+?)[ ._-]*\(?\d+\)?\.\w+$")
 TRAIN = {"train", "training"}
@@ -16,6 +17,7 @@ VALID = {"valid", "validation", "val", "test"}
 
 
 PRESIZE, SIZE = 256, 192
+FREEZE_STEPS, STEPS = 40, 120
 
 
 def proposal(items: Sequence[Path], root: Path, source: Choice) -> Recipe:
@@ -28,6 +30,19 @@ def proposal(items: Sequence[Path], root: Path, source: Choice) -> Recipe:
         item_tfms=[{"name": "resize", "size": PRESIZE}],
         batch_tfms=[{"name": "aug_transforms", "size": SIZE, "min_scale": 0.75}],
         architecture={"name": "efficientnet_lite0", "pretrained": True, "head": "linear"},
+        training=pace(len(items)),
+    )
+
+
+def pace(photos: int) -> Training:
+    """Fewer photos a step and more epochs for small data sets: it is steps that train a network, not epochs."""
+    batch_size = min(Training.batch_size, max(8, 2 ** int(math.log2(max(1, photos / 12)))))
+    steps = photos / batch_size
+    freeze_epochs, epochs = round(FREEZE_STEPS / steps), round(STEPS / steps)
+    return Training(
+        epochs=min(max(epochs, Training.epochs), 10),
+        freeze_epochs=min(max(freeze_epochs, Training.freeze_epochs), 8),
+        batch_size=batch_size,
     )
 
 

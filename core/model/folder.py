@@ -16,8 +16,9 @@ from core.data.photo import View
 from core.errors import BadInput
 from core.model.architecture import Architecture, Classifier
 from core.model.predictor import Predictor
-from core.registry import architectures
+from core.registry import architectures, check_knobs, params_of
 
+MAX_SIDE = 4096  # pixels: a size is believed before memory is taken for it
 WEIGHTS, CONFIG, CLASSES, HASHES = "model.safetensors", "config.json", "classes.json", "hashes.json"
 
 
@@ -57,7 +58,7 @@ def load_model(folder: str | Path) -> Predictor:
         weights = load_file(folder / WEIGHTS)
         architecture.model.load_state_dict(_own_names(architecture, weights))
     except (OSError, RuntimeError, safetensors.SafetensorError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[:2][-1].strip(" \t.")[:150]  # torch's first line only names the class
         raise BadInput(
             f"The weights in {str(folder)!r} do not fit {config.architecture['name']!r}: {reason}."
         ) from None
@@ -69,12 +70,23 @@ def read_config(folder: Path) -> ModelConfig:
     try:
         document = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         own = document["presize"]
-        views = [View(**{**view, "size": tuple(view["size"])}) for view in own["views"]]
-        vocab = [str(name) for name in document["label_names"]]
+        views = [_view(view) for view in own["views"]]
+        vocab = document["label_names"]
+        names = isinstance(vocab, list) and all(isinstance(name, str) for name in vocab)
+        if not views or not names or not len(vocab) == len(set(vocab)) > 0:
+            raise ValueError("its views or its label_names are not what they must be")
         architectures.check(own["architecture"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadInput(f"{str(folder / CONFIG)!r} does not describe a model of this program ({error}).") from None
     return ModelConfig(own["architecture"], views, vocab)
+
+
+def _view(document: dict[str, Any]) -> View:
+    check_knobs(params_of(View), document, "a view of this model")
+    view = View(**{**document, "size": tuple(document["size"])})
+    if not all(1 <= side <= MAX_SIDE for side in view.size) or not 0 < view.crop_pct <= 1:
+        raise ValueError(f"a view of size {view.size} and crop_pct {view.crop_pct}")
+    return view
 
 
 def weights_of(architecture: Architecture) -> dict[str, Tensor]:
@@ -122,5 +134,5 @@ def _check_hashes(folder: Path) -> None:
         for name in (WEIGHTS, CONFIG, CLASSES):
             if sha256(folder / name) != hashes[name]:
                 raise BadInput(f"{str(folder / name)!r} is damaged: its SHA-256 is not the one in {HASHES}.")
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise BadInput(f"{str(folder)!r} is not whole: {error}; save or download the model again.") from None

@@ -50,23 +50,23 @@ def evaluate(run: Run, workspace: Path, source: str | None = None, labeller: str
 def _labelled(
     run: Run, workspace: Path, source: str | None, labeller: str | None
 ) -> tuple[dict[Path, str], dict[str, str]]:
-    recipe = run.recipe
-    choice = recipe.source
     if source:
         choice = {"name": "zip" if source.lower().endswith(".zip") else "folder", "path": source}
+    else:
+        choice = run.recipe.source
     found = sources.build(choice, workspace)
     items = found()
     if not source:
-        own = set(json.loads((run.folder / "splits.json").read_text(encoding="utf-8"))["valid"])
+        own = set(json.loads(run.read("splits.json"))["valid"])
         items = [i for i in items if i.relative_to(found.root).as_posix() in own]
-    label = labellers.build(_choice(labeller) if labeller else recipe.labeller)
+    label = labellers.build(_choice(labeller) if labeller else run.recipe.labeller)
     original = getattr(found, "original", Path)
     labelled, skipped = {}, {}
     for item in items:
         try:
             labelled[item] = label(original(item))
         except BadInput as error:
-            skipped[str(item)] = str(error)
+            skipped[str(item)] = str(error).removesuffix(".")
     return labelled, skipped
 
 

@@ -53,8 +53,15 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """What this run was asked to do."""
-        return Recipe.from_json((self.folder / "recipe.json").read_text(encoding="utf-8"))
+        """What this run was asked to do; raises BadInput where a model came without its recipe."""
+        return Recipe.from_json(self.read("recipe.json"))
+
+    def read(self, name: str) -> str:
+        """The text of a file of the run; raises BadInput if it is not there."""
+        try:
+            return (self.folder / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput(f"{str(self.folder / name)!r} cannot be read ({type(error).__name__}).") from None
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the run, whole or not at all."""

@@ -35,7 +35,15 @@ def learner_of(recipe: Recipe, split: Split) -> Learner:
     architecture: Architecture = architectures.build(recipe.architecture, dls.c)
     loss = loss_for(dls.train.targets, dls.c, knobs.label_smoothing, knobs.class_weights)
     return Learner(
-        dls, architecture, recipe.architecture, loss, scores, knobs.weight_decay, knobs.train_bn, knobs.micro_batch
+        dls,
+        architecture,
+        recipe.architecture,
+        loss,
+        scores,
+        knobs.weight_decay,
+        knobs.train_bn,
+        knobs.micro_batch,
+        knobs.ema,
     )
 
 
@@ -72,6 +80,8 @@ def _find_rate(run: Run, workspace: Path) -> Iterator[Event]:
 def _begin(run: Run, workspace: Path) -> Generator[Event, None, tuple[Examined, Learner]]:
     keep_freed_memory()
     recipe = run.recipe
+    for name in recipe.training.metrics:  # before the photos are read, which takes longer
+        metric(name)
     examined: Examined = yield from examine(recipe, workspace)
     split, root = examined.split, examined.root
     sides = {"train": split.train, "valid": split.valid}
@@ -82,7 +92,7 @@ def _begin(run: Run, workspace: Path) -> Generator[Event, None, tuple[Examined, 
         yield Notice(f"{skipped} files are left out; `python -m core check` lists them with their reasons")
     learner = learner_of(recipe, split)
     device = learner.dls.device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     shown = recipe.architecture.get("model", recipe.architecture["name"])
-    yield RunStarted(str(shown), learner.dls.c, len(split.train), len(split.valid), name)
+    yield RunStarted(str(shown), learner.dls.c, len(split.train), len(split.valid), where)
     return examined, learner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -76,12 +77,13 @@ class Learner:
         wd: float = Training.weight_decay,
         train_bn: bool = Training.train_bn,
         micro_batch: int = Training.micro_batch,
+        ema: float = Training.ema,
     ) -> None:
         """`choice` is the recipe's `{"name": ..., knobs}` that built `architecture`."""
         scores = [metrics] if callable(metrics) else metrics
         loss = loss_func or loss_for(dls.train.targets, dls.c)
         named = {m.__name__: m for m in scores}
-        self.task = Task(architecture, dls, loss, named, wd, train_bn, micro_batch)
+        self.task = Task(architecture, dls, loss, named, wd, train_bn, micro_batch, ema)
         self.choice = dict(choice)
         self.recorder = Recorder()
 
@@ -128,13 +130,17 @@ class Learner:
         end_lr: float = 10.0,
         num_it: int = 100,
         suggest_funcs: Suggest | Sequence[Suggest] = (),
-    ) -> Suggestion:
-        """Try growing rates and return what the curve suggests; the model is as it was before."""
+    ) -> tuple[float | None, ...]:
+        """Try growing rates and return what the curve suggests, named by function; the model is as it was before.
+
+        Where the curve supports no suggestion the rates are None, and `recorder.suggestion.reason` says why.
+        """
         functions = (suggest_funcs,) if callable(suggest_funcs) else suggest_funcs
         self.recorder.tried = []
         for _ in shown(self.recorder.watch(lr_find(self.task, start_lr, end_lr, num_it, functions))):
             pass
-        return self.recorder.suggestion
+        rates = self.recorder.suggestion.rates
+        return namedtuple("SuggestedLRs", rates)(**rates)
 
     def validate(self) -> dict[str, float]:
         """Loss in nats and the metrics on the validation set."""
@@ -207,6 +213,7 @@ def vision_learner(
     wd: float = Training.weight_decay,
     train_bn: bool = Training.train_bn,
     micro_batch: int = Training.micro_batch,
+    ema: float = Training.ema,
     **knobs: Any,
 ) -> Learner:
     """A learner of a registered architecture (its name or its function) with a new, and for now only learning, head."""
@@ -217,7 +224,7 @@ def vision_learner(
         )
     choice = {"name": entry.name, "pretrained": pretrained, **knobs}
     architecture: Architecture = architectures.build(choice, dls.c)
-    learner = Learner(dls, architecture, choice, loss_func, metrics, wd, train_bn, micro_batch)
+    learner = Learner(dls, architecture, choice, loss_func, metrics, wd, train_bn, micro_batch, ema)
     if pretrained:
         learner.freeze()
     return learner

@@ -13,6 +13,7 @@ from core.data.loaders import DataLoaders, Loader
 from core.errors import BadInput
 from core.events import EpochEnded, Event, PhotoSkipped, StageStarted, StepEnded
 from core.model.architecture import Architecture
+from core.training.average import Average
 from core.training.metrics import Metric
 from core.training.schedules import one_cycle, one_cycle_momentum
 
@@ -30,6 +31,7 @@ class Task:
     weight_decay: float = 0.01
     train_bn: bool = False
     micro_batch: int = 0
+    ema: float = 0.0
     epochs_seen: int = 0  # of all stages: each epoch has an order and augmentation of its own
 
     def __post_init__(self) -> None:
@@ -52,8 +54,9 @@ class Stage:
 
 
 def fit(task: Task, stage: Stage) -> Iterator[Event]:
-    """Train through one stage."""
+    """Train through one stage; the model ends as the mean of its weights, which is also what is validated."""
     optimizer = make_optimizer(task, stage.rates)
+    average = Average(task.architecture.model, task.ema)
     steps = stage.epochs * len(task.dls.train)
     yield StageStarted(stage.name, stage.epochs, steps, list(stage.rates))
     for epoch in range(stage.epochs):
@@ -62,15 +65,18 @@ def fit(task: Task, stage: Stage) -> Iterator[Event]:
             progress = (epoch * len(task.dls.train) + i) / steps
             rates = [one_cycle(progress, r, stage.pct_start, stage.div, stage.div_final) for r in stage.rates]
             loss = step(task, optimizer, images, targets, rates, one_cycle_momentum(progress, stage.pct_start))
+            average.update()
             losses, seen = losses + loss * len(targets), seen + len(targets)
             yield StepEnded(epoch * len(task.dls.train) + i + 1, steps, loss, rates[-1])
         yield from skipped(task.dls.train)
         if not seen:
             raise BadInput("None of the training photos could be read; see the list of skipped files.")
         task.epochs_seen += 1
-        valid_loss, metrics = validate(task)
+        with average.applied():
+            valid_loss, metrics = validate(task)
         yield from skipped(task.dls.valid)
         yield EpochEnded(epoch, losses / seen, valid_loss, metrics, time.perf_counter() - began)
+    average.swap()
 
 
 def step(

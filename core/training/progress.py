@@ -18,6 +18,7 @@ from core.events import (
     RunStarted,
     StageStarted,
     StepEnded,
+    Suggestion,
 )
 
 
@@ -51,6 +52,11 @@ def shown(events: Iterable[Event]) -> Iterator[Event]:
                     _say(bar, " ".join(f"{v:<11}" for v in _row(event)))
                 case PhotoSkipped():
                     _say(bar, f"skipped {event.path}: {event.reason}")
+                case Suggestion():
+                    for name, rate in event.rates.items():
+                        _say(bar, f"{name:<10} {'none' if rate is None else f'{rate:.2e}'}")
+                    if event.reason:
+                        _say(bar, event.reason)
                 case Notice():
                     _say(bar, event.message)
             yield event

@@ -37,6 +37,8 @@ def spread(lr: float | slice | Sequence[float], groups: int) -> list[float]:
     """
     if isinstance(lr, slice):
         low, high = lr.start, lr.stop
+        if not high or low == 0:
+            raise BadInput(f"A learning rate must be a positive number, not {lr!r}.")
         if low is None:
             rates = [high / 10] * (groups - 1) + [high]
         else:

@@ -1,0 +1,240 @@
+"""DataBlock: fastai's words and defaults, and one clear sentence for what cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+from torchvision.transforms import v2
+
+from core.data.block import CategoryBlock, DataBlock, ImageBlock, using_attr
+from core.data.files import get_image_files, stray_folders
+from core.data.loaders import DataLoaders
+from core.data.photo import View
+from core.data.pipeline import Pipeline
+from core.data.transforms import Geometric, Matrix, box_matrix
+from core.errors import BadInput
+from core.registry import labellers, splitters, transforms
+
+
+def label(file: Any) -> str:
+    return Path(file).name.split("_")[0]
+
+
+def block(**knobs: Any) -> DataBlock:
+    return DataBlock(**{"get_items": get_image_files, "get_y": label, "item_tfms": resize(24), **knobs})
+
+
+def resize(size: int, **knobs: Any) -> Any:
+    return transforms.create("resize", size=size, **knobs)
+
+
+def test_the_books_block(photos: Path) -> None:
+    pets = DataBlock(
+        blocks=(ImageBlock, CategoryBlock),
+        get_items=get_image_files,
+        splitter=splitters.create("random", seed=42),
+        get_y=using_attr(labellers.create("regex", pattern=r"(.+)_\d+.jpg$"), "name"),
+        item_tfms=resize(46),
+        batch_tfms=transforms.create("aug_transforms", size=22, min_scale=0.75),
+    )
+    dls = pets.dataloaders(photos, device="cpu")
+    assert dls.train.batch_size == 64 and dls.vocab == ["blue", "green", "red"]
+    expected = torch.randperm(24, generator=torch.Generator().manual_seed(42)).tolist()
+    files = get_image_files(photos)
+    assert dls.valid.items == [files[i] for i in expected[:4]] and dls.train.items == [files[i] for i in expected[4:]]
+
+
+def test_without_a_splitter_a_fifth_is_for_validation(photos: Path) -> None:
+    split = block().split(photos)
+    assert (len(split.train), len(split.valid)) == (20, 4)
+    assert sorted(split.train + split.valid) == list(range(24)) and split.left_out == []
+
+
+def test_without_get_items_the_source_is_the_items(photos: Path) -> None:
+    files = get_image_files(photos)[::2]
+    assert block(get_items=None).split(files).items == files
+    assert block(get_items=None).split([str(f) for f in files]).items == files, "as paths"
+    for source in (photos, str(photos)):
+        with pytest.raises(BadInput, match="get_items is missing"):
+            block(get_items=None).split(source)
+
+
+def test_blocks_may_be_instances_and_must_be_these_two() -> None:
+    block(blocks=(ImageBlock(), CategoryBlock()))
+    for blocks, shown in (((ImageBlock,), "ImageBlock"), ((CategoryBlock, ImageBlock), "CategoryBlock, ImageBlock")):
+        with pytest.raises(BadInput, match=rf"not \({shown}\): one photo, one label"):
+            block(blocks=blocks)
+
+
+def test_get_y_is_needed_and_must_give_a_text(photos: Path) -> None:
+    with pytest.raises(BadInput, match="get_y is missing"):
+        DataBlock(get_items=get_image_files)
+    for y in (None, "", 3):
+        with pytest.raises(BadInput, match=rf"blue_1\.jpg' got the label {y!r}"):
+            block(get_y=lambda _, y=y: y).split(photos)
+
+
+def test_every_label_is_read_before_anything_is_built(photos: Path) -> None:
+    last = get_image_files(photos)[-1]
+
+    def fails_late(file: Path) -> str:
+        if file == last:
+            raise BadInput(f"{file.name} has no label")
+        return label(file)
+
+    with pytest.raises(BadInput, match=f"{last.name} has no label"):
+        block(get_y=fails_late).dataloaders(photos)
+
+
+def test_get_x_says_where_the_photo_of_an_item_is(photos: Path) -> None:
+    rows = [{"file": f.name, "class": label(f)} for f in get_image_files(photos)]
+    table = block(get_items=None, get_x=lambda r: photos / r["file"], get_y=lambda r: r["class"])
+    assert table.split(rows).items == get_image_files(photos)
+    assert table.dataloaders(rows, bs=24, device="cpu").one_batch()[0].shape == (20, 3, 24, 24)
+
+
+def test_an_empty_folder_and_a_missing_one(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"No photos were found in"):
+        block().dataloaders(tmp_path)
+    with pytest.raises(BadInput, match=r"There is no folder"):
+        block().dataloaders(tmp_path / "none")
+
+
+def test_one_class(photos: Path) -> None:
+    with pytest.raises(BadInput, match=r"one class only, 'x'; a classifier needs two"):
+        block(get_y=lambda _: "x").dataloaders(photos)
+
+
+@pytest.mark.parametrize(("train", "valid", "side"), [([0, 9], [], "validation"), ([], [0, 9], "training")])
+def test_a_split_that_leaves_a_side_empty(photos: Path, train: list[int], valid: list[int], side: str) -> None:
+    with pytest.raises(BadInput, match=f"leaves no photos for {side}"):
+        block(splitter=lambda items: (train, valid)).split(photos)
+
+
+def test_a_splitter_may_ask_for_the_labels_and_may_leave_photos_out(photos: Path) -> None:
+    def by_label(items: Sequence[Any], labels: Sequence[str]) -> tuple[list[int], list[int]]:
+        return [i for i, y in enumerate(labels) if y == "red"], [i for i, y in enumerate(labels) if y == "blue"]
+
+    split = block(splitter=by_label).split(photos)
+    assert split.vocab == ["blue", "red"], "a class that is only in validation is a class"
+    assert {label(f) for f in split.left_out} == {"green"}
+
+
+def test_summary_walks_one_photo(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = block(batch_tfms=transforms.create("aug_transforms", size=16)).summary(photos)
+    assert capsys.readouterr().out.strip() == text
+    for part in ("24 photos, 3 classes", "20 for training, 4 for validation", "Resize -> Warp -> Flip", "16 x 16",
+                 "[1, 3, 16, 16]"):  # fmt: skip
+        assert part in text
+    assert "FAILED" not in text
+
+
+def test_summary_names_the_step_that_fails(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a_1.jpg", "b_1.jpg"):
+        (tmp_path / name).write_bytes(b"no photo")
+    cases: list[tuple[DataBlock, Path, str]] = [
+        (block(get_y=lambda _: None), photos, "items, labels, split: FAILED"),
+        (block(item_tfms=None), photos, "transforms: FAILED: The photos have different sizes"),
+        (block(splitter=lambda i: ([0], [1])), tmp_path, "drawn: FAILED: not an image"),
+        (block(batch_tfms=lambda batch: batch @ torch.ones(2, 2)), photos, "sampled once, lit: FAILED"),
+    ]
+    for wrong, source, message in cases:
+        with pytest.raises(Exception):  # noqa: B017
+            wrong.summary(source)
+        last = capsys.readouterr().out.strip().splitlines()[-1]
+        assert message in last
+
+
+def test_third_party_callables_are_augmentation(photos: Path) -> None:
+    calls: list[str] = []
+
+    def darker(image: Image.Image) -> Image.Image:
+        calls.append("photo")
+        return image.point(lambda v: v // 2)
+
+    def inverted(images: torch.Tensor) -> torch.Tensor:
+        calls.append("batch")
+        return 1 - images
+
+    def loaders(**tfms: Any) -> DataLoaders:
+        same = splitters.create("random", seed=1)
+        return block(splitter=same, **tfms).dataloaders(photos, bs=24, device="cpu")
+
+    plain, dark = loaders(), loaders(item_tfms=[darker, resize(24)])
+    upside = loaders(batch_tfms=[inverted, [v2.Identity()]])
+    before = plain.one_batch()[0]
+    assert abs(dark.one_batch()[0].mean() * 2 - before.mean()) < 0.01
+    torch.testing.assert_close(upside.one_batch()[0], 1 - before)
+    assert calls == ["photo"] * 20 + ["batch"]
+    for dls in (dark, upside):
+        assert torch.equal(next(iter(dls.valid))[0], next(iter(plain.valid))[0]), "not in validation"
+
+
+def test_third_party_libraries(photos: Path) -> None:
+    dls = block(
+        item_tfms=[ImageOps.grayscale, v2.RandomPosterize(4), resize(24)], batch_tfms=v2.RandomErasing(p=1.0)
+    ).dataloaders(photos, bs=24, device="cpu")
+    images = dls.one_batch()[0]
+    assert images.shape == (20, 3, 24, 24) and torch.allclose(images[:, 0], images[:, 2], atol=1e-5)
+
+
+def test_a_size_is_needed() -> None:
+    for tfms in ((None, None), ([], []), (None, transforms.create("aug_transforms")), ([lambda im: im], None)):
+        with pytest.raises(BadInput, match=r"different sizes; add a transform that fixes one"):
+            Pipeline(*tfms)
+
+
+def test_the_last_size_and_the_first_pad_mode_count() -> None:
+    pipeline = Pipeline(resize(40), transforms.create("aug_transforms", size=(20, 30)))
+    assert pipeline.size == (20, 30) and pipeline.pad_mode == "reflection"
+    assert [v.size for v in pipeline.views] == [(40, 40), (20, 30)]
+    padded = Pipeline(resize(40, method="pad", pad_mode="zeros"), transforms.create("aug_transforms"))
+    assert padded.pad_mode == "zeros"
+
+
+class Left(Geometric):
+    """The left part of the photo, always."""
+
+    def __init__(self, view: View | None) -> None:
+        self.view = view
+
+    def draw(self, size: tuple[int, int], generator: Random, training: bool) -> None:
+        return None
+
+    def matrix(self, drawn: None, size: tuple[int, int]) -> tuple[Matrix, tuple[int, int]]:
+        return box_matrix((0, 0, size[0], size[0]), (20, 20)), (20, 20)
+
+
+@pytest.mark.parametrize("view", [None, View((20, 20)), View((20, 20), "squish"), View((10, 10))])
+def test_a_transform_that_rests_otherwise_than_its_view_says(view: View | None) -> None:
+    with pytest.raises(BadInput, match=r"Left changes photos in validation otherwise than its `view` says"):
+        Pipeline([resize(30), Left(view)])
+
+
+def test_get_image_files(tmp_path: Path) -> None:
+    names = ["b/2.JPG", "a/1.png", "a/z/3.webp", "10.jpeg", "9.heic", ".x.jpg", "a/notes.txt", ".git/1.jpg",
+             "__MACOSX/1.jpg", "a/.ipynb_checkpoints/1.png"]  # fmt: skip
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    def found(**knobs: Any) -> list[str]:
+        return [f.relative_to(tmp_path).as_posix() for f in get_image_files(tmp_path, **knobs)]
+
+    assert found() == ["10.jpeg", "9.heic", "a/1.png", "a/z/3.webp", "b/2.JPG"]
+    assert found(recurse=False) == ["10.jpeg", "9.heic"]
+    assert found(folders=["a"]) == ["a/1.png", "a/z/3.webp"]
+    strays = [f.relative_to(tmp_path).as_posix() for f in stray_folders(tmp_path)]
+    assert strays == [".git", "__MACOSX", "a/.ipynb_checkpoints"]
+
+
+def test_every_suffix_of_ours_is_walked(tmp_path: Path, draw_photos: Callable[..., Path]) -> None:
+    draw_photos(tmp_path, 2)
+    assert np.array_equal([f.suffix for f in get_image_files(str(tmp_path))], [".jpg"] * 6)

@@ -1,0 +1,272 @@
+"""The check: everything that will not be used is listed with its reason, and nothing of the user's is touched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from core.data import check, photo
+from core.data.check import Examined, Report, alike, examine, read_all
+from core.errors import BadInput
+from core.events import Checked
+from core.recipe import Recipe
+
+
+def recipe(folder: Path, bad_photos: str = "skip", **choices: Any) -> Recipe:
+    document = {
+        "version": 1,
+        "source": {"name": "folder", "path": str(folder)},
+        "labeller": {"name": "regex", "pattern": r"(.+)_\d+\.\w+$"},
+        "splitter": {"name": "random", "seed": 42},
+        "item_tfms": [{"name": "resize", "size": 40}],
+        "batch_tfms": [],
+        "architecture": {"name": "efficientnet_lite0"},
+        "training": {"bad_photos": bad_photos},
+    }
+    return Recipe.from_dict(document | choices)
+
+
+def run(recipe: Recipe, workspace: Path) -> tuple[Examined, list[Checked]]:
+    """The result of the check, and its events."""
+    events, walk = [], examine(recipe, workspace)
+    while True:
+        try:
+            events.append(next(walk))
+        except StopIteration as end:
+            return end.value, events
+
+
+def report(folder: Path, tmp_path: Path, **knobs: Any) -> Report:
+    return run(recipe(folder, **knobs), tmp_path / "workspace")[0].report
+
+
+@pytest.fixture
+def folder(tmp_path: Path, draw_photos: Callable[..., Path]) -> Path:
+    """12 photos each of blue, green and red."""
+    return draw_photos(tmp_path / "photos", 12)
+
+
+def tree(folder: Path) -> dict[str, tuple[str, int]]:
+    """Every file under `folder` with its hash and time of change."""
+    return {
+        str(f.relative_to(folder)): (hashlib.sha256(f.read_bytes()).hexdigest(), f.stat().st_mtime_ns)
+        for f in sorted(folder.rglob("*"))
+        if f.is_file()
+    }
+
+
+def test_a_good_folder(folder: Path, tmp_path: Path) -> None:
+    examined, events = run(recipe(folder), tmp_path / "workspace")
+    found = examined.report
+    assert found.counts == {"blue": 12, "green": 12, "red": 12} and (found.train, found.valid) == (29, 7)
+    assert found.skipped == {} and found.warnings == []
+    assert examined.root == folder and examined.split.vocab == ["blue", "green", "red"]
+    assert [(e.done, e.total) for e in events] == [(0, 36), (36, 36)]
+    assert found.lines()[0] == "36 photos, 3 classes: 29 for training, 7 for validation"
+
+
+def test_names_without_a_label_unreadable_files_and_others_are_listed_with_reasons(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "IMG.jpg").write_bytes((folder / "red_1.jpg").read_bytes())
+    (folder / "red_99.jpg").write_bytes((folder / "red_1.jpg").read_bytes()[:-300])
+    (folder / "blue_98.png").write_bytes(b"")
+    (folder / "notes.txt").write_text("x")
+    found = report(folder, tmp_path)
+    assert {Path(p).name for p in found.skipped} == {"IMG.jpg", "red_99.jpg", "blue_98.png", "notes.txt"}
+    assert "does not fit the regular expression" in found.skipped[str(folder / "IMG.jpg")]
+    assert "runcated" in found.skipped[str(folder / "red_99.jpg")]
+    assert found.skipped[str(folder / "blue_98.png")] == "not an image in a known format"
+    assert "'.txt'" in found.skipped[str(folder / "notes.txt")]
+    assert found.counts == {"blue": 12, "green": 12, "red": 12}
+    text = "\n".join(found.lines())
+    assert "4 files are left out:" in text and all(f"{p}: {r}" in text for p, r in found.skipped.items())
+
+
+def test_stop_at_bad_photos(folder: Path, tmp_path: Path) -> None:
+    assert report(folder, tmp_path, bad_photos="stop").skipped == {}
+    (folder / "red_99.jpg").write_bytes(b"no photo")
+    with pytest.raises(BadInput, match=r"1 files cannot be used, the first .*red_99\.jpg: not an image"):
+        report(folder, tmp_path, bad_photos="stop")
+
+
+def test_few_photos_of_a_class(folder: Path, tmp_path: Path, draw_photos: Callable[..., Path]) -> None:
+    for file in list(folder.glob("red_*"))[3:]:
+        file.unlink()
+    (warning,) = [w for w in report(folder, tmp_path).warnings if "fewer" in w]
+    assert warning == "fewer than 10 photos of 'red': their figures will mean little"
+
+
+def test_labels_spelt_twice(folder: Path, tmp_path: Path) -> None:
+    for i in range(1, 7):
+        (folder / f"red_{i}.jpg").rename(folder / f"Red_{i}.jpg")
+    assert "'Red' and 'red' look like one label spelt twice" in report(folder, tmp_path).warnings
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [("cat", "Cat"), ("cat", "cats"), ("t-shirt", "T shirt"), ("big_dog", "big dog"), ("café", "cafe"),
+     ("Abyssinian", "Abysinian")],
+)  # fmt: skip
+def test_names_that_are_alike(a: str, b: str) -> None:
+    assert alike([a, b]) == [(a, b)]
+
+
+def test_names_that_are_not_alike(data_folder: Path) -> None:
+    assert alike(["cat", "rat", "bat", "dog", "longsleeve", "shirt", "tabby_cat", "tiger_cat"]) == []
+    breeds = {f.name.rsplit("_", 1)[0] for f in (data_folder / "pets").glob("*.jpg")}
+    clothes = {f.name for f in (data_folder / "clothing/train").iterdir()}
+    assert (len(breeds), len(clothes)) == (37, 10)
+    assert alike(sorted(breeds)) == alike(sorted(clothes)) == []
+
+
+def test_stray_folders(folder: Path, tmp_path: Path) -> None:
+    for stray in (".ipynb_checkpoints", "__MACOSX"):
+        (folder / stray).mkdir()
+        (folder / stray / "red_50.jpg").write_bytes((folder / "red_1.jpg").read_bytes())
+    found = report(folder, tmp_path)
+    assert found.counts["red"] == 12
+    assert found.warnings == [
+        f"the folder {str(folder / s)!r} was left out" for s in (".ipynb_checkpoints", "__MACOSX")
+    ]
+
+
+def test_what_the_splitter_leaves_out_and_classes_on_one_side(tmp_path: Path, draw_photos: Callable[..., Path]) -> None:
+    for side, colours in (("train", ("blue", "red")), ("valid", ("red", "green")), ("test", ("red",)), ("x", ("red",))):
+        draw_photos(tmp_path / "photos" / side, 1, colours=colours)
+        for file in (tmp_path / "photos" / side).glob("*.jpg"):
+            (file.parent / file.name.split("_")[0]).mkdir()
+            file.rename(file.parent / file.name.split("_")[0] / "1.jpg")
+    found = report(tmp_path / "photos", tmp_path, labeller={"name": "folder"}, splitter={"name": "grandparent"})
+    assert (found.train, found.valid) == (2, 2)
+    assert {Path(p).parent.parent.name for p in found.skipped} == {"test", "x"}
+    assert set(found.skipped.values()) == {"in neither training nor validation, by the splitter"}
+    assert "no photo of 'green' is in training" in found.warnings
+    assert "no photo of 'blue' is in validation" in found.warnings
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are decoded from now on."""
+    names: list[str] = []
+    real = photo.decode
+
+    def counting(file: Any) -> Image.Image:
+        names.append(Path(file).name)
+        return real(file)
+
+    monkeypatch.setattr(photo, "decode", counting)
+    return names
+
+
+def test_a_second_check_decodes_nothing_and_finds_the_same(folder: Path, tmp_path: Path, decoded: list[str]) -> None:
+    (folder / "red_99.jpg").write_bytes(b"no photo")
+    first = report(folder, tmp_path)
+    assert sorted(decoded) == sorted(f.name for f in folder.iterdir()), "each once"
+    decoded.clear()
+    again, events = run(recipe(folder), tmp_path / "workspace")
+    assert again.report == first and decoded == []
+    assert [(e.done, e.total) for e in events] == [(37, 37)]
+
+
+def test_a_changed_file_is_decoded_again(folder: Path, tmp_path: Path, decoded: list[str]) -> None:
+    report(folder, tmp_path)
+    decoded.clear()
+    size = (folder / "red_1.jpg").stat().st_size
+    (folder / "red_1.jpg").write_bytes(b"x" * size)  # of the same size
+    (folder / "blue_99.jpg").write_bytes((folder / "blue_1.jpg").read_bytes())
+    found = report(folder, tmp_path)
+    assert sorted(decoded) == ["blue_99.jpg", "red_1.jpg"]
+    assert list(found.skipped) == [str(folder / "red_1.jpg")] and found.counts["blue"] == 13
+    decoded.clear()
+    (folder / "red_1.jpg").write_bytes((folder / "red_2.jpg").read_bytes())
+    assert report(folder, tmp_path).skipped == {} and decoded == ["red_1.jpg"]
+
+
+def test_another_decoder_reads_everything_again(
+    folder: Path, tmp_path: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HEIC files that were refused are taken once pillow-heif is installed."""
+    monkeypatch.setattr(photo, "FORMATS", ["PNG"])
+    with pytest.raises(BadInput, match="None of the 36 photos can be used"):
+        report(folder, tmp_path)
+    monkeypatch.undo()
+    assert report(folder, tmp_path).skipped == {}
+
+
+def test_a_check_that_is_left_goes_on_where_it_was(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "STEP", 10)
+    files = sorted(folder.iterdir())
+    walk = read_all(files, tmp_path / "workspace")
+    assert [next(walk), next(walk), next(walk)] == [Checked(0, 36), Checked(10, 36), Checked(20, 36)]
+    walk.close()
+    assert next(read_all(files, tmp_path / "workspace")) == Checked(20, 36)
+
+
+def test_a_file_that_goes_away_meanwhile(folder: Path, tmp_path: Path) -> None:
+    walk = read_all([folder / "red_1.jpg", folder / "gone_1.jpg"], tmp_path / "workspace")
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(walk)
+    assert end.value.value == {folder / "gone_1.jpg": "No such file or directory"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_name_that_is_not_utf8(folder: Path, tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9_1.jpg"))
+    odd.write_bytes((folder / "red_1.jpg").read_bytes())
+    assert report(folder, tmp_path).counts["caf\udce9"] == 1
+    odd.write_bytes(b"no photo")
+    assert report(folder, tmp_path).skipped[str(odd)] == "not an image in a known format"
+
+
+def test_an_empty_folder_and_no_usable_photo(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(BadInput, match="No photos were found in"):
+        report(tmp_path / "photos", tmp_path)
+    (tmp_path / "photos" / "a_1.jpg").write_bytes(b"no photo")
+    with pytest.raises(BadInput, match=r"None of the 1 photos can be used; the first is .*a_1\.jpg: not an image"):
+        report(tmp_path / "photos", tmp_path)
+
+
+def test_a_workspace_that_cannot_be_written(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "workspace").write_text("a file")
+    with pytest.raises(BadInput, match=r"The workspace .* cannot be written"):
+        report(folder, tmp_path)
+    (tmp_path / "workspace").unlink()
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "photos.sqlite").write_bytes(b"no data base" * 500)
+    with pytest.raises(BadInput, match="choose another"):
+        report(folder, tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
+def test_all_hostile_files_among_good_photos(folder: Path, tmp_path: Path, data_folder: Path) -> None:
+    """Under their own names, and again all as .jpg, which every one of them must survive."""
+    manifest = json.loads((data_folder / "hostile_images/manifest.json").read_text(encoding="utf-8"))["files"]
+    for i, entry in enumerate(manifest):
+        source = data_folder / "hostile_images" / entry["file"]
+        for name in (f"own/hostile_{i}{source.suffix}", f"jpg/hostile_{i}.jpg"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(source.read_bytes())
+    before = tree(folder)
+    assert len(before) == 36 + 2 * 621
+    examined, _ = run(recipe(folder), tmp_path / "workspace")
+    assert tree(folder) == before
+    used = {str(f) for f in examined.split.items}
+    skipped = examined.report.skipped
+    assert used | set(skipped) == {str(folder / f) for f in before} and not used & set(skipped)
+    assert all(reason.strip() and "\n" not in reason for reason in skipped.values())
+    assert examined.report.counts["red"] == 12
+    readable = sum(e["pil"] == "ok" for e in manifest)
+    assert 0.9 * readable < len([f for f in used if "/jpg/" in Path(f).as_posix()]) <= readable + 2

@@ -1,0 +1,121 @@
+"""A room imports only from below; the command line never imports gradio, and helps before it imports torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "core").rglob("*.py"))
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Every module that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            assert [a.name for a in node.names] != ["*"], f"{file}: a star import"
+            yield str(node.module)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def name(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts)
+
+
+def within(module: str, *rooms: str) -> bool:
+    return any(module == room or module.startswith(f"{room}.") for room in rooms)
+
+
+def test_there_is_something_to_walk() -> None:
+    assert {"core.registry", "core.data.photo", "core.training.loop", "core.runs.run"} <= set(map(name, FILES))
+    assert "core.data.photo" in imported(ROOT / "core/data/check.py") and len(PLUGINS) > 15
+
+
+@pytest.mark.parametrize("file", FILES, ids=name)
+def test_core_imports_neither_gradio_nor_plugins(file: Path) -> None:
+    assert not [m for m in imported(file) if within(m, "gradio", "plugins", "app", "tests")]
+
+
+@pytest.mark.parametrize("file", PLUGINS, ids=name)
+def test_plugins_import_gradio_in_panels_alone(file: Path) -> None:
+    if "panels" not in file.parts:
+        assert not [m for m in imported(file) if within(m, "gradio", "app", "tests")]
+
+
+LOW = ("core.registry", "core.events", "core.errors", "core.atomic")
+RECIPE = (*LOW, "core.recipe", "core.discovery")
+DATA = (*RECIPE, "core.data")
+MODEL = (*DATA, "core.model")
+TRAINING = (*MODEL, "core.training")
+CARD = (*TRAINING, "core.publish.card")
+RUNS = (*CARD, "core.runs")
+BELOW = {"core.data": DATA, "core.model": MODEL, "core.training": (*TRAINING, "core.publish.card"),
+         "core.publish.card": CARD, "core.runs": RUNS, "core.recipe": RECIPE, "core.discovery": ("core.registry",),
+         **dict.fromkeys(LOW, LOW)}  # fmt: skip
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if within(name(f), *BELOW)], ids=name)
+def test_a_room_imports_from_below_alone(file: Path) -> None:
+    room = max((r for r in BELOW if within(name(file), r)), key=len)
+    above = [m for m in imported(file) if within(m, "core") and not within(m, *BELOW[room]) and m != "core"]
+    # `from core.data import photo` also reads as the package core.data itself, which is a room
+    assert not above
+
+
+@pytest.mark.parametrize("module", LOW)
+def test_the_ground_floor_is_the_standard_library(module: str) -> None:
+    file = ROOT / (module.replace(".", "/") + ".py")
+    tops = {m.split(".")[0] for m in imported(file)} - {"core"}
+    assert tops <= set(sys.stdlib_module_names)
+
+
+def test_photos_take_pillow_and_numpy_alone() -> None:
+    """The exporter copies this file into a Space."""
+    tops = {m.split(".")[0] for m in imported(ROOT / "core/data/photo.py")} - set(sys.stdlib_module_names)
+    assert tops == {"PIL", "numpy", "pillow_heif"}
+
+
+def after(*statements: str) -> set[str]:
+    """The modules that a fresh Python has imported after these statements."""
+    code = "\n".join([*statements, "import sys", "print('MODULES', *sys.modules)"])
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split("MODULES", 1)[1].split())
+
+
+HEAVY = {"torch", "torchvision", "timm", "gradio", "PIL", "numpy"}
+
+
+def test_help_imports_nothing_heavy() -> None:
+    modules = after(
+        "import runpy, sys", "sys.argv = ['core', '--help']",
+        "try: runpy.run_module('core', run_name='__main__')", "except SystemExit as end: assert end.code == 0",
+    )  # fmt: skip
+    assert "core.recipe" in modules and not modules & HEAVY
+
+
+def test_core_itself_imports_nothing_until_a_word_is_used() -> None:
+    assert not after("import core") & HEAVY
+    modules = after("from core import *")
+    assert "torch" in modules and "gradio" not in modules
+
+
+def test_listing_plugins_imports_no_gradio() -> None:
+    modules = after("from core.__main__ import main", "assert main(['plugins']) == 0")
+    assert "plugins.labellers.regex" in modules and "gradio" not in modules
+
+
+def test_every_word_of_core_is_there() -> None:
+    import core
+
+    assert core.__all__ and all(getattr(core, word) is not None for word in core.__all__)
+    with pytest.raises(AttributeError, match="no 'nonsense'"):
+        core.nonsense  # noqa: B018

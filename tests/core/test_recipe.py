@@ -1,0 +1,157 @@
+"""A recipe: JSON in, JSON out, and a sentence for whatever does not fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from core.errors import BadInput
+from core.recipe import TRAINING, Recipe, Training
+from core.registry import check_knobs
+
+BOOK: dict[str, Any] = {
+    "version": 1,
+    "source": {"name": "folder", "path": "/photos"},
+    "labeller": {"name": "regex", "pattern": "(.+)_\\d+\\.jpg$"},
+    "splitter": {"name": "random", "valid_pct": 0.2, "seed": 42},
+    "item_tfms": [{"name": "resize", "size": 460, "method": "crop"}],
+    "batch_tfms": [{"name": "aug_transforms", "size": [224, 192], "min_scale": 0.75}],
+    "architecture": {"name": "resnet34", "pretrained": True},
+    "training": {"epochs": 3, "base_lr": 0.004, "batch_size": 64, "metrics": ["error_rate", "accuracy"], "seed": 0},
+}
+
+
+def changed(**keys: Any) -> dict[str, Any]:
+    return {k: v for k, v in (BOOK | keys).items() if v is not ...}
+
+
+def test_round_trip() -> None:
+    recipe = Recipe.from_dict(BOOK)
+    again = Recipe.from_json(recipe.to_json())
+    assert again == recipe and again.to_json() == recipe.to_json()
+    document = json.loads(recipe.to_json())
+    assert {k: v for k, v in document.items() if k != "training"} == {k: v for k, v in BOOK.items() if k != "training"}
+    assert (
+        document["training"]
+        == {p.name: list(d) if isinstance(d := p.default, tuple) else d for p in TRAINING} | BOOK["training"]
+    )
+
+
+def test_training_may_be_left_out() -> None:
+    assert Recipe.from_dict(changed(training=...)).training == Training()
+
+
+def test_the_document_is_left_as_it_is() -> None:
+    before = json.dumps(BOOK)
+    Recipe.from_dict(BOOK).with_settings(["training.epochs=9", "item_tfms.0.size=9"])
+    assert json.dumps(BOOK) == before
+
+
+def test_defaults_of_training_pass_their_own_check() -> None:
+    check_knobs(TRAINING, {p.name: p.default for p in TRAINING}, "training")
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (changed(colour=1), "A recipe has no key 'colour'; it has: architecture, batch_tfms"),
+        (changed(splitter=...), "This recipe has no 'splitter'"),
+        (changed(version=2), "version 2; this program reads version 1"),
+        (changed(version=...), "version None"),
+        (changed(version="1"), "version '1'"),
+        (changed(source="folder"), "source must look like"),
+        (changed(source={"path": "/x"}), "source must look like"),
+        (changed(labeller={"name": ["regex"]}), "labeller must look like"),
+        (changed(labeller={"name": "regexp"}), "no 'regexp' among the labellers; there are: csv"),
+        (changed(labeller={"name": "regex", "patern": "x"}), "has no knob 'patern'; it has: pattern"),
+        (changed(splitter={"name": "random", "valid_pct": "20%"}), "valid_pct is '20%', but must be a number"),
+        (changed(item_tfms={"name": "resize"}), "item_tfms must be a list of transforms"),
+        (changed(item_tfms=["resize"]), "item_tfms must look like"),
+        (changed(batch_tfms=[{"name": "aug_transforms", "min_scale": 2}]), "min_scale is 2, but must lie between"),
+        (changed(architecture={"name": "timm"}), "needs 'model'"),
+        (changed(architecture={"name": "resnet34", "num_classes": 3}), "has no knob 'num_classes'"),
+        (changed(training=[]), "training must be an object"),
+        (changed(training={"epoch": 3}), "training has no knob 'epoch'; it has: epochs"),
+        (changed(training={"epochs": "3"}), "epochs is '3', but must be a whole number"),
+        (changed(training={"epochs": -1}), "epochs is -1, but must lie between 0 and 1000"),
+        (changed(training={"metrics": "accuracy"}), "metrics is 'accuracy', but must be a list of text"),
+        (changed(training={"class_weights": "some"}), "one of 'none', 'balanced'"),
+        (changed(training={"base_lr": float("nan")}), "base_lr is nan"),
+        ([BOOK], "A recipe is a JSON object, not list"),
+        (None, "A recipe is a JSON object"),
+    ],
+)
+def test_what_is_wrong_is_named(document: Any, message: str) -> None:
+    with pytest.raises(BadInput) as error:
+        Recipe.from_dict(document)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "not json", '{"version": ' + "9" * 5000 + "}", "[" * 100_000])
+def test_text_that_is_not_json(text: str) -> None:
+    with pytest.raises(BadInput, match="This recipe is not JSON"):
+        Recipe.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("setting", "read"),
+    [
+        ("training.epochs=7", lambda r: r.training.epochs == 7),
+        ("training.bad_photos=stop", lambda r: r.training.bad_photos == "stop"),
+        ("training.train_bn=true", lambda r: r.training.train_bn is True),
+        ('training.metrics=["accuracy"]', lambda r: r.training.metrics == ("accuracy",)),
+        ("training.base_lr=1e-3", lambda r: r.training.base_lr == 0.001),
+        ("source.path=/a=b", lambda r: r.source["path"] == "/a=b"),
+        ("labeller.pattern=^([a-z]+)[0-9]", lambda r: r.labeller["pattern"] == "^([a-z]+)[0-9]"),
+        ("splitter.seed=null", lambda r: r.splitter["seed"] is None),
+        ("item_tfms.0.size=[20, 40]", lambda r: r.item_tfms[0]["size"] == [20, 40]),
+        ("batch_tfms.0.max_rotate=25", lambda r: r.batch_tfms[0].get("max_rotate") == 25),
+        ("batch_tfms=[]", lambda r: r.batch_tfms == []),
+        ('architecture={"name": "timm", "model": "x"}', lambda r: r.architecture.get("model") == "x"),
+    ],
+)
+def test_settings(setting: str, read: Callable[[Recipe], bool]) -> None:
+    recipe = Recipe.from_dict(BOOK)
+    assert not read(recipe) and read(recipe.with_settings([setting]))
+
+
+def test_settings_are_applied_in_turn() -> None:
+    settings = ["architecture.name=efficientnet_lite0", "training.epochs=2", "training.epochs=5"]
+    recipe = Recipe.from_dict(BOOK).with_settings(settings)
+    assert (recipe.architecture["name"], recipe.training.epochs, recipe.splitter) == (
+        "efficientnet_lite0",
+        5,
+        BOOK["splitter"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("training.epochs", "--set takes PATH=VALUE"),
+        ("training.epoch=3", "has no knob 'epoch'"),
+        ("trainig.epochs=3", "there is no 'trainig.epochs' in this recipe"),
+        ("item_tfms.3.size=3", "there is no 'item_tfms.3.size'"),
+        ("item_tfms.x.size=3", "there is no 'item_tfms.x.size'"),
+        ("item_tfms.9=3", "there is no 'item_tfms.9'"),
+        ("source.path.x.y=3", "there is no 'source.path.x.y'"),
+        ("training.epochs=many", "epochs is 'many'"),
+        ("colour=red", "no key 'colour'"),
+        ("version=2", "version 2"),
+        pytest.param("training.epochs=" + "9" * 5000, "epochs is '999", id="digits"),
+        pytest.param("training.epochs=" + "[" * 100_000, "epochs is '[[[", id="brackets"),
+    ],
+)
+def test_settings_that_do_not_fit(setting: str, message: str) -> None:
+    with pytest.raises(BadInput) as error:
+        Recipe.from_dict(BOOK).with_settings([setting])
+    assert message in str(error.value)
+
+
+def test_with_training() -> None:
+    recipe = Recipe.from_dict(BOOK)
+    other = recipe.with_training(epochs=8)
+    assert (other.training.epochs, recipe.training.epochs, other.training.base_lr) == (8, 3, 0.004)
