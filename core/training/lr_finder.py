@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
+from core.errors import BadInput
 from core.events import Event, LearningRateTried, StageStarted, Suggestion
 from core.training.loop import Task, make_optimizer, step
 
@@ -21,33 +22,37 @@ def lr_find(
     num_it: int = 100,
     suggest_funcs: Sequence[Suggest] = (),
 ) -> Iterator[Event]:
-    """Try `num_it` + 1 rates on the training batches; weights, buffers and random state are put back after."""
+    """Try `num_it` rates on the training batches; weights, buffers and random state are put back after.
+
+    Raises BadInput unless 0 < start_lr < end_lr.
+    """
+    if not 0 < start_lr < end_lr:
+        raise BadInput(f"The rates tried must grow from above zero, not from {start_lr!r} to {end_lr!r}.")
     model = task.architecture.model
     before = copy.deepcopy(model.state_dict())
-    random = torch.get_rng_state()
     groups = len(task.architecture.groups)
     optimizer = make_optimizer(task, [start_lr] * groups)
     rates: list[float] = []
     losses: list[float] = []
     average, best = 0.0, math.inf
-    try:
-        yield StageStarted("lr_find", 1, num_it, [end_lr] * groups)
-        for i, (images, targets) in zip(range(num_it), _endless(task), strict=False):
-            lr = start_lr * (end_lr / start_lr) ** (i / num_it)
-            loss = step(task, optimizer, images, targets, [lr] * groups, 0.9)
-            average = 0.98 * average + 0.02 * loss
-            smooth = average / (1 - 0.98 ** (i + 1))
-            rates.append(lr)
-            losses.append(smooth)
-            yield LearningRateTried(i + 1, num_it, lr, smooth)
-            best = min(best, smooth)
-            if not math.isfinite(smooth) or smooth > 4 * best:
-                break
-        yield suggest(rates, losses, num_it, suggest_funcs or (valley, steep, minimum))
-    finally:
-        model.load_state_dict(before)
-        model.zero_grad()
-        torch.set_rng_state(random)
+    with torch.random.fork_rng():
+        try:
+            yield StageStarted("lr_find", 1, num_it, [end_lr] * groups)
+            for i, (images, targets) in zip(range(num_it), _endless(task), strict=False):
+                lr = start_lr * (end_lr / start_lr) ** (i / num_it)
+                loss = step(task, optimizer, images, targets, [lr] * groups, 0.9)
+                average = 0.98 * average + 0.02 * loss
+                smooth = average / (1 - 0.98 ** (i + 1))
+                rates.append(lr)
+                losses.append(smooth)
+                yield LearningRateTried(i + 1, num_it, lr, smooth)
+                best = min(best, smooth)
+                if not math.isfinite(smooth) or smooth > 4 * best:
+                    break
+            yield suggest(rates, losses, num_it, suggest_funcs or (valley, steep, minimum))
+        finally:
+            model.load_state_dict(before)
+            model.zero_grad()
 
 
 def suggest(rates: Sequence[float], losses: Sequence[float], num_it: int, functions: Sequence[Suggest]) -> Suggestion:

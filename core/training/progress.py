@@ -30,7 +30,9 @@ def shown(events: Iterable[Event]) -> Iterator[Event]:
         for event in events:
             match event:
                 case Checked():
-                    bar = bar or tqdm(total=event.total, desc="reading photos", unit=" photos", leave=False)
+                    bar = bar or tqdm(
+                        total=event.total, desc="reading photos", unit=" photos", leave=False, disable=None
+                    )
                     bar.update(event.done - bar.n)
                 case RunStarted():
                     _say(
@@ -40,7 +42,7 @@ def shown(events: Iterable[Event]) -> Iterator[Event]:
                     )
                 case StageStarted():
                     _close(bar)
-                    bar = tqdm(total=event.steps, desc=event.name, unit=" steps", leave=False)
+                    bar = tqdm(total=event.steps, desc=event.name, unit=" steps", leave=False, disable=None)
                 case StepEnded() | LearningRateTried() if bar is not None:
                     bar.set_postfix(loss=f"{event.loss:.3f}", refresh=False)
                     bar.update()
