@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:  # the reader of our output has had enough
         sys.stderr.close()
-        return 0
+        return 1
     except OSError as error:
         if not disk_is_full(error):
             raise
@@ -171,7 +171,7 @@ def plugins(options: argparse.Namespace) -> None:
 
 
 def _knob(p: Param) -> str:
-    default = "required" if p.required else f"default {json.dumps(p.default)}"
+    default = "required" if p.required else f"default {json.dumps(p.default, default=str)}"
     limits = f", {p.range.low:.10g} to {p.range.high:.10g}" if p.range else ""
     kind = " | ".join(map(str, p.choices)) if p.choices else type_name(p.type)
     return f"{p.name}: {kind}{limits}, {default}{f'. {p.help}' if p.help else ''}"
@@ -180,10 +180,10 @@ def _knob(p: Param) -> str:
 def _recipe(options: argparse.Namespace) -> Recipe:
     path = Path(options.recipe)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        content = path.read_bytes()
+    except OSError as error:
         raise BadInput(f"The recipe {str(path)!r} cannot be read ({error}); `python -m core new` writes one.") from None
-    return Recipe.from_json(text).with_settings(options.set)
+    return Recipe.from_json(content).with_settings(options.set)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,9 +23,14 @@ class Discovery:
     failures: dict[str, str]
 
 
-@cache
 def discover(panels: bool = False) -> Discovery:
     """Import every plugin once; one that fails is listed, never fatal. Panels need gradio, so they are asked for."""
+    importlib.import_module("plugins")  # it discovers too, to know its words: let it be first
+    return _discover(panels)
+
+
+@cache
+def _discover(panels: bool) -> Discovery:
     modules: list[ModuleType] = []
     failures: dict[str, str] = {}
     for kind in registries:
@@ -39,5 +44,6 @@ def discover(panels: bool = False) -> Discovery:
                 modules.append(importlib.import_module(name))
             except (Exception, SystemExit) as error:  # a plugin is anybody's code
                 sys.modules.pop(name, None)
+                registries[kind].discard(name)
                 failures[label] = f"{type(error).__name__}: {error}"
     return Discovery(tuple(modules), failures)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 from core.errors import BadInput
@@ -88,10 +88,10 @@ class Recipe:
         return cls(**chosen, training=Training(**training))
 
     @classmethod
-    def from_json(cls, text: str) -> Recipe:
-        """Parse and check; raises BadInput."""
+    def from_json(cls, content: str | bytes) -> Recipe:
+        """Parse and check; bytes may be UTF-8 or what `>` writes in PowerShell, UTF-16. Raises BadInput."""
         try:
-            return cls.from_dict(json.loads(text))
+            return cls.from_dict(json.loads(content))
         except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits, and 1,000 brackets
             raise BadInput(f"This recipe is not JSON: {error}.") from None
 
@@ -116,10 +116,6 @@ class Recipe:
                 value = text
             _set(document, path, value)
         return Recipe.from_dict(document)
-
-    def with_training(self, **knobs: Any) -> Recipe:
-        """A copy with other training knobs."""
-        return replace(self, training=replace(self.training, **knobs))
 
 
 def _choice(key: str, value: Any) -> Mapping[str, Any]:

@@ -88,11 +88,18 @@ class Registry(Generic[T]):
         def decorate(factory: F) -> F:
             if name in self._entries:
                 raise ValueError(f"{self.kind}: {name!r} is already registered by {self._entries[name].module}")
+            params = params_of(factory)
+            if any(p.name == "name" for p in params):
+                raise ValueError(f"{self.kind} {name!r}: a knob cannot be called 'name', which a recipe uses itself")
             summary = (inspect.getdoc(factory) or "").split("\n\n")[0].replace("\n", " ")
-            self._entries[name] = Entry(name, factory, params_of(factory), summary, factory.__module__)
+            self._entries[name] = Entry(name, factory, params, summary, factory.__module__)
             return factory
 
         return decorate
+
+    def discard(self, module: str) -> None:
+        """Forget what a module registered before it failed."""
+        self._entries = {name: entry for name, entry in self._entries.items() if entry.module != module}
 
     def create(self, name: str, /, *supplied: Any, **knobs: Any) -> T:
         """Build `name` from what the engine supplies and the user's knobs; raises BadInput."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from core.data.loaders import DataLoaders, Loader
+from core.data.loaders import DataLoaders, Loader, default_device
 from core.data.pipeline import Pipeline
 from core.errors import BadInput
 from core.registry import splitters
@@ -142,6 +142,8 @@ def divide(
     takes_labels = len(inspect.signature(splitter).parameters) > 1
     train, valid = splitter(items, labels) if takes_labels else splitter(items)
     split = Split(files or [Path(i) for i in items], labels, [int(i) for i in train], [int(i) for i in valid])
+    if len({*split.train, *split.valid}) < len(split.train) + len(split.valid):
+        raise BadInput("The splitter puts a photo into training and validation, or twice into one of them.")
     if len(split.vocab) < 2:
         raise BadInput(
             f"There is one class only, {split.vocab[0]!r}; a classifier needs two." if split.vocab else "No photos."
@@ -163,7 +165,7 @@ def loaders_of(
 ) -> DataLoaders:
     """The batches of a split, on the GPU where there is one; `knobs` such as `workers` go to both loaders."""
     pipeline = Pipeline(item_tfms, batch_tfms)
-    on = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    on = torch.device(device) if device else default_device()
     index = {name: i for i, name in enumerate(split.vocab)}
 
     def loader(chosen: list[int], training: bool) -> Loader:

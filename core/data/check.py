@@ -45,7 +45,8 @@ class Report:
         lines += [f"  {name:<30} {n}" for name, n in self.counts.items()]
         lines += [f"warning: {warning}" for warning in self.warnings]
         if self.skipped:
-            lines.append(f"{len(self.skipped)} files are left out:")
+            n = len(self.skipped)
+            lines.append("1 file is left out:" if n == 1 else f"{n} files are left out:")
             lines += [f"  {path}: {reason}" for path, reason in self.skipped.items()]
         return lines
 
@@ -70,7 +71,8 @@ def examine(recipe: Recipe, workspace: Path) -> Generator[Checked, None, Examine
         raise BadInput(f"No photos were found in {str(source.root)!r}; photos are files such as .jpg, .png and .webp.")
     original = getattr(source, "original", Path)  # a name that was changed in unpacking still says what it said
     report = Report(skipped=dict.fromkeys(getattr(source, "skipped", ()), "not a photo that can be unpacked safely"))
-    labels = _label(items, labellers.build(recipe.labeller), original, report)
+    labels, unlabelled = label_all(items, labellers.build(recipe.labeller), original)
+    report.skipped |= unlabelled
     unreadable = yield from read_all([i for i in items if i in labels], workspace)
     report.skipped |= {str(path): reason for path, reason in unreadable.items()}
     good = [i for i in items if i in labels and i not in unreadable]
@@ -118,7 +120,7 @@ def unreadable(file: Path) -> str:
 def _memory(workspace: Path) -> sqlite3.Connection:
     try:
         workspace.mkdir(parents=True, exist_ok=True)
-        memory = sqlite3.connect(workspace / "photos.sqlite", timeout=30)
+        memory = sqlite3.connect(workspace / "photos.sqlite", timeout=30, check_same_thread=False)
         memory.execute(
             "create table if not exists photos (path text primary key, size integer, changed integer, reason text)"
         )
@@ -153,21 +155,22 @@ def _key(file: Path) -> tuple[bytes, int, int]:
     return path, status.st_size, status.st_mtime_ns
 
 
-def _label(
-    items: Iterable[Path], labeller: Callable[[Path], str], original: Callable[[Path], Path], report: Report
-) -> dict[Path, str]:
-    labels = {}
+def label_all(
+    items: Iterable[Path], labeller: Callable[[Path], str], original: Callable[[Path], Path]
+) -> tuple[dict[Path, str], dict[str, str]]:
+    """The labels of those items that have one, and why the others have none; labellers see the `original` path."""
+    labels, unlabelled = {}, {}
     for item in items:
         try:
             label = labeller(original(item))
         except BadInput as error:
-            report.skipped[str(item)] = str(error).removesuffix(".")  # it becomes part of a sentence
+            unlabelled[str(item)] = str(error).removesuffix(".")  # it becomes part of a sentence
             continue
         if isinstance(label, str) and label:
             labels[item] = label
         else:
-            report.skipped[str(item)] = f"its label would be {label!r}"
-    return labels
+            unlabelled[str(item)] = f"its label would be {label!r}"
+    return labels, unlabelled
 
 
 def _describe(split: Split, root: Path, report: Report) -> None:
@@ -186,6 +189,8 @@ def _describe(split: Split, root: Path, report: Report) -> None:
             report.warnings.append(f"no photo of {_some(absent)} is in {side}")
     if few := sorted(name for name, n in counts.items() if n < FEW):
         report.warnings.append(f"fewer than {FEW} photos of {_some(few)}: their figures will mean little")
+    if root.name in counts and len(counts) > 1:
+        report.warnings.append(f"{root.name!r} is the folder of the whole data set: photos beside the class folders?")
     report.warnings += [f"{a!r} and {b!r} look like one label spelt twice" for a, b in alike(sorted(counts))]
     report.warnings += [f"the folder {str(folder)!r} was left out" for folder in stray_folders(root)]
 

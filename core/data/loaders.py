@@ -24,6 +24,11 @@ from core.errors import BadInput
 AHEAD = 2  # batches decoded before they are asked for
 
 
+def default_device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 @dataclass
 class Loader:
     """Iterates over (images [N, 3, H, W] in 0..1, targets [N]); `skipped` collects files that could not be read."""

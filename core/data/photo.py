@@ -26,6 +26,7 @@ except ImportError:
 # for the process, once: `catch_warnings` around a decode would leak between the threads that decode
 warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif\.")
 MAX_PIXELS = 64_000_000  # 192 MB as RGB; a 48-megapixel phone passes
+MAX_BYTES = 500_000_000
 BACKGROUND = (255, 255, 255)
 
 Box = tuple[float, float, float, float]
@@ -63,16 +64,24 @@ class View:
 def decode(source: bytes | str | Path) -> Image.Image:
     """The RGB image a person sees: first frame, upright, on white where transparent. Raises BadPhoto."""
     try:
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        if not isinstance(source, bytes):
+            if Path(source).stat().st_size > MAX_BYTES:
+                raise BadPhoto(f"the file is larger than {MAX_BYTES // 1_000_000} MB")
+            source = Path(source).read_bytes()
+        with Image.open(io.BytesIO(source), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise BadPhoto(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS:,}")
             image.load()
-            return _rgb(_upright(image), deep=image.format == "PPM")
+            return as_seen(image)
     except BadPhoto:
         raise
     except Exception as error:  # decoders raise anything, SyntaxError included
         raise BadPhoto(_reason(error)) from error
+
+
+def as_seen(image: Image.Image) -> Image.Image:
+    """An image that is already open, as a person sees it: RGB, upright, on white where transparent."""
+    return _rgb(_upright(image), deep=image.format == "PPM")
 
 
 def fit(image: Image.Image, views: Sequence[View]) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -22,6 +22,13 @@ FREEZE_STEPS, STEPS = 40, 120
 
 def proposal(items: Sequence[Path], root: Path, source: Choice) -> Recipe:
     """The recipe that `new` writes; its choices were made on evidence (tests/benchmarks/RESULTS.md)."""
+    if source["name"] == "folder" and (training := _training_alone(items, root)):
+        # what lies beside it, such as a test folder, has no labels
+        items, root, source = (
+            [i for i in items if i.is_relative_to(training)],
+            training,
+            source | {"path": str(training)},
+        )
     labeller, splitter = propose(items, root)
     return Recipe(
         source=source,
@@ -68,6 +75,13 @@ def propose(items: Sequence[Path], root: Path) -> tuple[Choice, Choice]:
         f"No labels were found for the {len(items)} photos in {str(root)!r}: put them in a folder a class, "
         "or name them like beagle_12.jpg."
     )
+
+
+def _training_alone(items: Sequence[Path], root: Path) -> Path | None:
+    """The folder `train` of a data set that has one, with class folders in it, but none for validation."""
+    tops = {item.relative_to(root).parts[0] for item in items if len(item.relative_to(root).parts) == 3}
+    names = {top for top in tops if top.lower() in TRAIN}
+    return root / names.pop() if len(names) == 1 and not any(top.lower() in VALID for top in tops) else None
 
 
 def _classes(labels: Sequence[str]) -> bool:

@@ -19,6 +19,7 @@ from core.errors import BadInput
 if TYPE_CHECKING:
     from torch import Tensor
 
+MAX_SIDE = 4096  # pixels
 Matrix = np.ndarray[Any, np.dtype[np.float64]]  # [3, 3]
 PadMode = Literal["zeros", "border", "reflection"]
 
@@ -77,8 +78,8 @@ def compose(transforms: Sequence[Geometric], size: Size, generator: Random, trai
 
 
 def pair(size: int | Sequence[int]) -> Size:
-    """`size` as (height, width); raises BadInput unless it is a positive number or two."""
+    """`size` as (height, width); raises BadInput unless both lie between 1 and MAX_SIDE."""
     h, w = (size, size) if isinstance(size, int) else tuple(size)
-    if h < 1 or w < 1:
-        raise BadInput(f"A size of {size!r} shows nothing; give a number of pixels such as 224.")
+    if not (1 <= h <= MAX_SIDE and 1 <= w <= MAX_SIDE):
+        raise BadInput(f"A size of {size!r} is not between 1 and {MAX_SIDE} pixels; give one such as 224.")
     return h, w

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from core.errors import BadInput
 from core.model.head import concat_head
+from core.registry import architectures
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
@@ -96,6 +97,13 @@ class Architecture:
         return (m for m in self.model.modules() if isinstance(m, NORMS) and m not in own)
 
 
+def build_architecture(choice: Mapping[str, Any], num_classes: int, **knobs: Any) -> Architecture:
+    """What a recipe's `{"name": ..., knobs}` describes, with those of `knobs` that it has; raises BadInput."""
+    own = {p.name for p in architectures[str(choice.get("name"))].params}
+    chosen = {**choice, **{name: value for name, value in knobs.items() if name in own}}
+    return architectures.build(chosen, num_classes)  # type: ignore[no-any-return]
+
+
 def from_timm(
     name: str,
     num_classes: int,
@@ -130,6 +138,8 @@ def from_timm(
     cfg = network.pretrained_cfg
     mean, std = statistics or (tuple(cfg["mean"]), tuple(cfg["std"]))
     body = _body_groups(network, classifiers)
+    if not isinstance(network.get_classifier(), nn.Module):
+        raise BadInput(f"{name!r} has more than one classifier, which this program cannot train; choose another model.")
     if head == "linear":
         # timm's own start can be so large that the first epoch is spent on undoing it
         for parameter in network.get_classifier().parameters():

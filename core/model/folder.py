@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors
+import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from core.atomic import disk_error, sha256, write_atomic
+from core.data.loaders import default_device
 from core.data.photo import View
+from core.data.transforms import MAX_SIDE
+from core.discovery import discover
 from core.errors import BadInput
-from core.model.architecture import Architecture, Classifier
+from core.model.architecture import Architecture, Classifier, build_architecture
 from core.model.predictor import Predictor
 from core.registry import architectures, check_knobs, params_of
 
-MAX_SIDE = 4096  # pixels: a size is believed before memory is taken for it
+MAX_VIEWS = 8
+Statistics = tuple[float, float, float]
 WEIGHTS, CONFIG, CLASSES, HASHES = "model.safetensors", "config.json", "classes.json", "hashes.json"
 
 
@@ -29,6 +35,8 @@ class ModelConfig:
     architecture: dict[str, Any]
     views: list[View]
     vocab: list[str]
+    mean: Statistics
+    std: Statistics
 
 
 def save_model(folder: Path, architecture: Architecture, config: ModelConfig) -> None:
@@ -45,15 +53,14 @@ def save_model(folder: Path, architecture: Architecture, config: ModelConfig) ->
 
 def load_model(folder: str | Path) -> Predictor:
     """Read a model folder; raises BadInput if something is missing, damaged or not what it says."""
+    discover()  # the architecture may be anybody's
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
         raise BadInput(f"{str(folder)!r} holds no trained model: there is no {CONFIG} in it.")
     _check_hashes(folder)
     config = read_config(folder)
-    choice = dict(config.architecture)
-    if any(p.name == "pretrained" for p in architectures[str(choice.get("name"))].params):
-        choice["pretrained"] = False  # the weights are here
-    architecture: Architecture = architectures.build(choice, len(config.vocab))
+    architecture = build_architecture(config.architecture, len(config.vocab), pretrained=False)
+    architecture.mean, architecture.std = config.mean, config.std
     try:
         weights = load_file(folder / WEIGHTS)
         architecture.model.load_state_dict(_own_names(architecture, weights))
@@ -62,6 +69,7 @@ def load_model(folder: str | Path) -> Predictor:
         raise BadInput(
             f"The weights in {str(folder)!r} do not fit {config.architecture['name']!r}: {reason}."
         ) from None
+    architecture.model.to(default_device(), memory_format=torch.channels_last)
     return Predictor(architecture, config.views, config.vocab)
 
 
@@ -73,18 +81,28 @@ def read_config(folder: Path) -> ModelConfig:
         views = [_view(view) for view in own["views"]]
         vocab = document["label_names"]
         names = isinstance(vocab, list) and all(isinstance(name, str) for name in vocab)
-        if not views or not names or not len(vocab) == len(set(vocab)) > 0:
+        mean, std = (_statistics(document["pretrained_cfg"][key]) for key in ("mean", "std"))
+        if min(std) <= 0:
+            raise ValueError("its std is not above zero")
+        if not 0 < len(views) <= MAX_VIEWS or not names or not len(vocab) == len(set(vocab)) > 0:
             raise ValueError("its views or its label_names are not what they must be")
         architectures.check(own["architecture"])
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadInput(f"{str(folder / CONFIG)!r} does not describe a model of this program ({error}).") from None
-    return ModelConfig(own["architecture"], views, vocab)
+    return ModelConfig(own["architecture"], views, vocab, mean, std)
+
+
+def _statistics(values: Any) -> Statistics:
+    red, green, blue = map(float, values)
+    if not all(map(math.isfinite, (red, green, blue))):
+        raise ValueError(f"the mean or std {values!r}")
+    return red, green, blue
 
 
 def _view(document: dict[str, Any]) -> View:
     check_knobs(params_of(View), document, "a view of this model")
     view = View(**{**document, "size": tuple(document["size"])})
-    if not all(1 <= side <= MAX_SIDE for side in view.size) or not 0 < view.crop_pct <= 1:
+    if not all(1 <= side <= MAX_SIDE for side in view.size) or not 0.01 <= view.crop_pct <= 1:
         raise ValueError(f"a view of size {view.size} and crop_pct {view.crop_pct}")
     return view
 
@@ -117,8 +135,8 @@ def _timm_config(architecture: Architecture, config: ModelConfig) -> dict[str, A
         "label_names": config.vocab,
         "pretrained_cfg": {
             "input_size": [3, *last.size],
-            "mean": list(architecture.mean),
-            "std": list(architecture.std),
+            "mean": list(config.mean),
+            "std": list(config.std),
             "interpolation": "bilinear",
             "crop_pct": last.crop_pct,
             "crop_mode": crop_mode,

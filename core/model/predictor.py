@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -41,7 +39,8 @@ class Predictor:
 
     def prepare(self, item: str | Path | bytes | Image.Image) -> Tensor:
         """The model's input [3, H, W] for one photo; raises BadPhoto."""
-        pixels = photo.fit(_opened(item), self.views)
+        image = photo.as_seen(item) if isinstance(item, Image.Image) else photo.decode(item)
+        pixels = photo.fit(image, self.views)
         return torch.from_numpy(photo.normalise(pixels, self.architecture.mean, self.architecture.std))
 
     def logits(self, batch: Tensor) -> Tensor:
@@ -49,11 +48,3 @@ class Predictor:
         with torch.inference_mode():
             images = batch.to(self.device, memory_format=torch.channels_last)
             return self.architecture.model(images).float().cpu()  # type: ignore[no-any-return]
-
-
-def _opened(item: Any) -> Image.Image:
-    if isinstance(item, Image.Image):  # through the same door, so that modes and orientation are treated alike
-        buffer = io.BytesIO()
-        item.save(buffer, "PNG", exif=item.getexif())
-        item = buffer.getvalue()
-    return photo.decode(item)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from core.data.check import Report
 from core.recipe import Recipe
 from core.training.interpretation import ClassificationInterpretation
@@ -12,7 +15,7 @@ def card(recipe: Recipe, results: ClassificationInterpretation, report: Report) 
     low, high = results.interval
     knobs = recipe.training
     rows = [
-        f"| {row['class']} | {row['n']} | {_share(row['recall'])} | {_share(row['precision'])} | {_share(row['f1'])} |"
+        f"| {_cell(row['class'])} | {row['n']} | {' | '.join(_share(row[k]) for k in ('recall', 'precision', 'f1'))} |"
         for row in results.per_class()
     ]
     confused = [f"- {n} of {a} taken for {b}" for a, b, n in results.most_confused(2)[:5]]
@@ -42,11 +45,24 @@ def card(recipe: Recipe, results: ClassificationInterpretation, report: Report) 
             "## Recipe",
             "",
             "```json",
-            recipe.to_json(),
+            json.dumps(without_paths(recipe.to_dict()), indent=2),
             "```",
             "",
         ]
     )
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def without_paths(document: Any) -> Any:
+    """A recipe without where things lie on this machine."""
+    if isinstance(document, list):
+        return [without_paths(value) for value in document]
+    if isinstance(document, dict):
+        return {key: without_paths(value) for key, value in document.items() if key != "path"}
+    return document
 
 
 def _share(value: float | None) -> str:

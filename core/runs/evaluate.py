@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from core.data import photo
+from core.data.check import label_all
 from core.errors import BadInput
 from core.model.folder import load_model
 from core.model.predictor import Predictor
@@ -57,17 +58,17 @@ def _labelled(
     found = sources.build(choice, workspace)
     items = found()
     if not source:
-        own = set(json.loads(run.read("splits.json"))["valid"])
+        own = _own_validation(run)
         items = [i for i in items if i.relative_to(found.root).as_posix() in own]
     label = labellers.build(_choice(labeller) if labeller else run.recipe.labeller)
-    original = getattr(found, "original", Path)
-    labelled, skipped = {}, {}
-    for item in items:
-        try:
-            labelled[item] = label(original(item))
-        except BadInput as error:
-            skipped[str(item)] = str(error).removesuffix(".")
-    return labelled, skipped
+    return label_all(items, label, getattr(found, "original", Path))
+
+
+def _own_validation(run: Run) -> set[str]:
+    try:
+        return set(json.loads(run.read("splits.json"))["valid"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"splits.json of {str(run.folder)!r} cannot be read ({error}); give --source.") from None
 
 
 def _choice(labeller: str) -> dict[str, Any]:

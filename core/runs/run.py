@@ -74,8 +74,13 @@ class Run:
         except OSError as error:
             raise disk_error(self.folder / "events.jsonl", error) from error
         with file:
+            ended = False
 
             def written(event: Event) -> Event:
+                nonlocal ended
+                if ended:  # nothing comes after the end, whatever its reader does
+                    return event
+                ended = isinstance(event, RunEnded)
                 try:
                     file.write(to_line(event) + "\n")
                 except OSError as error:

@@ -89,7 +89,8 @@ def _begin(run: Run, workspace: Path) -> Generator[Event, None, tuple[Examined, 
     run.write("splits.json", json.dumps(names, indent=1))
     yield from (Notice(f"warning: {warning}") for warning in examined.report.warnings)
     if skipped := len(examined.report.skipped):
-        yield Notice(f"{skipped} files are left out; `python -m core check` lists them with their reasons")
+        files = "1 file is" if skipped == 1 else f"{skipped} files are"
+        yield Notice(f"{files} left out; `python -m core check` says which and why")
     learner = learner_of(recipe, split)
     device = learner.dls.device
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"

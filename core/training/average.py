@@ -10,11 +10,12 @@ from torch import nn
 
 
 class Average:
-    """The exponential mean of a model's learning parameters; `decay` is the share of the old one kept a step."""
+    """The mean of a model's learning parameters and norm statistics; `decay` is the share of it kept a step."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        statistics = [b for b in model.buffers() if b.is_floating_point()]
+        self.parameters = [*(p for p in model.parameters() if p.requires_grad), *statistics]
         self.means = [p.detach().clone() for p in self.parameters]
         self.updates = 0
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.data import pictures
-from core.training.metrics import confusion, wilson_interval
+from core.errors import BadInput
+from core.training.metrics import accuracy, confusion, wilson_interval
 
 if TYPE_CHECKING:
     from core.data.loaders import Loader
@@ -36,7 +37,7 @@ class ClassificationInterpretation:
     @property
     def accuracy(self) -> float:
         """The share of photos predicted rightly."""
-        return (self.logits.argmax(1) == self.targets).float().mean().item()
+        return accuracy(self.logits, self.targets)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -88,7 +89,8 @@ class ClassificationInterpretation:
 
     def plot_top_losses(self, k: int = 9) -> Image:
         """The photos with the largest losses: prediction / actual / loss / probability of the prediction."""
-        assert self.loader is not None
+        if self.loader is None:
+            raise BadInput("These predictions came without their photos; make them with `from_learner`.")
         losses, indices = self.top_losses(k)
         probabilities = self.logits.softmax(1)
         samples = [self.loader.pipeline.item(self.items[i], None, False) for i in indices.tolist()]  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ from core.training.schedules import spread
 
 @dataclass
 class Recorder:
-    """What the last training and the last learning-rate test left to draw."""
+    """What all training so far, and the last learning-rate test, left to draw."""
 
     losses: list[float] = field(default_factory=list)
     epochs: list[EpochEnded] = field(default_factory=list)
@@ -85,7 +85,20 @@ class Learner:
         named = {m.__name__: m for m in scores}
         self.task = Task(architecture, dls, loss, named, wd, train_bn, micro_batch, ema)
         self.choice = dict(choice)
+        self._check_size()
         self.recorder = Recorder()
+
+    def _check_size(self) -> None:
+        arch, (h, w) = self.task.architecture, self.dls.valid.pipeline.size
+        arch.model.eval()
+        try:
+            with torch.inference_mode():
+                arch.model(arch.normalise(torch.zeros(1, 3, h, w, device=self.dls.device)))
+        except (AssertionError, RuntimeError, ValueError) as error:
+            raise BadInput(
+                f"{self.choice.get('model', self.choice['name'])!r} cannot take photos of {h} x {w} pixels ({error}); "
+                "change the size in the last transform."
+            ) from error
 
     @property
     def dls(self) -> DataLoaders:
@@ -105,9 +118,18 @@ class Learner:
         """Everything learns from now on."""
         self.task.architecture.unfreeze()
 
-    def fine_tune(self, epochs: int = Training.epochs, **knobs: Any) -> list[EpochEnded]:
-        """Train the head, then everything; `knobs` are those of `core.training.fine_tune`."""
-        return history(self.recorder.watch(fine_tune(self.task, epochs, **knobs)))
+    def fine_tune(
+        self,
+        epochs: int = Training.epochs,
+        base_lr: float = Training.base_lr,
+        freeze_epochs: int = Training.freeze_epochs,
+        lr_mult: float = Training.lr_mult,
+        pct_start: float = 0.3,
+        div: float = 5.0,
+    ) -> list[EpochEnded]:
+        """Train the head for `freeze_epochs`, then everything for `epochs`."""
+        events = fine_tune(self.task, epochs, base_lr, freeze_epochs, lr_mult, pct_start, div)
+        return history(self.recorder.watch(events))
 
     def fit_one_cycle(
         self,
@@ -197,10 +219,9 @@ class Learner:
 
     def save(self, folder: str | Path) -> Path:
         """Write the model as safetensors and JSON; `load_learner` reads it."""
-        predictor = self.predictor()
-        save_model(
-            Path(folder), self.task.architecture, ModelConfig(self.choice, list(predictor.views), predictor.vocab)
-        )
+        arch = self.task.architecture
+        views = self.dls.valid.pipeline.views
+        save_model(Path(folder), arch, ModelConfig(self.choice, views, self.dls.vocab, arch.mean, arch.std))
         return Path(folder)
 
 
@@ -222,10 +243,12 @@ def vision_learner(
         raise BadInput(
             f"{arch!r} is not a registered architecture; there are: {', '.join(e.name for e in architectures)}."
         )
-    choice = {"name": entry.name, "pretrained": pretrained, **knobs}
+    choice = {"name": entry.name, **knobs}
+    if any(p.name == "pretrained" for p in entry.params):
+        choice["pretrained"] = pretrained
     architecture: Architecture = architectures.build(choice, dls.c)
     learner = Learner(dls, architecture, choice, loss_func, metrics, wd, train_bn, micro_batch, ema)
-    if pretrained:
+    if architecture.pretrained:
         learner.freeze()
     return learner
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from core.errors import BadInput
 from core.events import EpochEnded, Event, PhotoSkipped, StageStarted, StepEnded
 from core.model.architecture import Architecture
 from core.training.average import Average
+from core.training.losses import CrossEntropy
 from core.training.metrics import Metric
 from core.training.schedules import one_cycle, one_cycle_momentum
 
@@ -65,6 +67,8 @@ def fit(task: Task, stage: Stage) -> Iterator[Event]:
             progress = (epoch * len(task.dls.train) + i) / steps
             rates = [one_cycle(progress, r, stage.pct_start, stage.div, stage.div_final) for r in stage.rates]
             loss = step(task, optimizer, images, targets, rates, one_cycle_momentum(progress, stage.pct_start))
+            if not math.isfinite(loss):
+                raise BadInput(f"The loss became {loss} at step {i + 1} of epoch {epoch}; lower the learning rate.")
             average.update()
             losses, seen = losses + loss * len(targets), seen + len(targets)
             yield StepEnded(epoch * len(task.dls.train) + i + 1, steps, loss, rates[-1])
@@ -100,15 +104,28 @@ def step(
 def _losses(task: Task, images: Tensor, targets: Tensor) -> Iterator[Tensor]:
     """The loss of the batch in parts that add up to its mean: one part where the body is frozen and needs no graph."""
     arch = task.architecture
-    same_in_parts = task.dls.device.type == "cpu" and not trains_norms(arch.model)
-    part = task.micro_batch or (CPU_PART if same_in_parts else len(targets))
+    preferred = CPU_PART if task.dls.device.type == "cpu" else len(targets)
     if arch.frozen:
         with torch.no_grad():
-            features = torch.cat([arch.model.forward_features(arch.normalise(x)) for x in torch.split(images, part)])
+            parts = _parts(images, task.micro_batch or preferred)
+            features = torch.cat([arch.model.forward_features(arch.normalise(x)) for x in parts])
         yield task.loss(arch.model.forward_head(features), targets)
         return
-    for x, y in zip(torch.split(images, part), torch.split(targets, part), strict=True):
+    same_in_parts = is_mean_over_photos(task.loss) and not trains_norms(arch.model)
+    part = task.micro_batch or (preferred if same_in_parts else len(targets))
+    for x, y in zip(_parts(images, part), _parts(targets, part), strict=True):
         yield task.loss(arch.model(arch.normalise(x)), y) * (len(y) / len(targets))
+
+
+def _parts(batch: Tensor, size: int) -> tuple[Tensor, ...]:
+    """A batch in parts of about `size`, none of them a rest of one that a norm layer could not take."""
+    return torch.tensor_split(batch, -(-len(batch) // size))
+
+
+def is_mean_over_photos(loss: nn.Module) -> bool:
+    """Whether the loss of a batch is the mean of the losses of its photos, so that it can be taken in parts."""
+    plain = isinstance(loss, nn.CrossEntropyLoss) and loss.weight is None and loss.reduction == "mean"
+    return plain or isinstance(loss, CrossEntropy)
 
 
 def trains_norms(model: nn.Module) -> bool:

@@ -100,6 +100,10 @@ def minimum(rates: Sequence[float], losses: Sequence[float]) -> float:
 def _endless(task: Task) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     epoch = 0
     while True:
+        read = False
         for images, targets, _ in task.dls.train.batches(epoch):
+            read = True
             yield images, targets
+        if not read:
+            raise BadInput("None of the training photos could be read.")
         epoch += 1

@@ -8,7 +8,7 @@ from core.data.transforms import Geometric, PadMode, Pixel
 from core.registry import Range, transforms
 from plugins.transforms.lighting import Lighting
 from plugins.transforms.random_resized_crop import RandomResizedCrop
-from plugins.transforms.warps import Flip, Rotate, Warp, Zoom
+from plugins.transforms.warps import MAX_WARP, Flip, Rotate, Warp, Zoom
 
 
 @transforms.register("aug_transforms")
@@ -20,7 +20,7 @@ def aug_transforms(
     min_zoom: Annotated[float, "Smallest enlargement", Range(0.1, 10)] = 1.0,
     max_zoom: Annotated[float, "Largest enlargement", Range(0.1, 10)] = 1.1,
     max_lighting: Annotated[float, "Largest change of brightness and contrast", Range(0, 0.9)] = 0.2,
-    max_warp: Annotated[float, "Largest tilt, in half frames", Range(0, 0.9)] = 0.2,
+    max_warp: Annotated[float, "Largest tilt, in half frames", Range(0, MAX_WARP)] = 0.2,
     p_affine: Annotated[float, "Share of the photos for each of rotation, zoom and warp", Range(0, 1)] = 0.75,
     p_lighting: Annotated[float, "Share of the photos for each of brightness and contrast", Range(0, 1)] = 0.75,
     size: Annotated[int | tuple[int, int] | None, "Pixels of the result; null keeps the size"] = None,
@@ -30,7 +30,7 @@ def aug_transforms(
     """Flip, rotate, zoom, warp, crop and light, with fastai's parameters and probabilities."""
     tfms: list[Geometric | Pixel] = []
     if max_warp * mult:
-        tfms.append(Warp(min(max_warp * mult, 0.9), p_affine, pad_mode))
+        tfms.append(Warp(min(max_warp * mult, MAX_WARP), p_affine, pad_mode))
     if do_flip or flip_vert:
         tfms.append(Flip(0.5, flip_vert, pad_mode))
     if max_rotate * mult:

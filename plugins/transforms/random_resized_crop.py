@@ -8,6 +8,7 @@ from typing import Annotated
 
 from core.data.photo import Box, Size, View
 from core.data.transforms import Geometric, Matrix, box_matrix, pair
+from core.errors import BadInput
 from core.registry import Range, transforms
 
 
@@ -24,6 +25,8 @@ class RandomResizedCrop(Geometric):
         ratio: Annotated[tuple[float, float], "Narrowest and widest shape, times that of the size"] = (3 / 4, 4 / 3),
         val_xtra: Annotated[float, "In validation, how much more than the centre that is shown", Range(0, 1)] = 0.14,
     ) -> None:
+        if not 0 < ratio[0] <= ratio[1]:
+            raise BadInput(f"ratio is {ratio!r}; it must be the narrowest and the widest shape, such as [0.75, 1.33].")
         self.min_scale, self.ratio = min_scale, ratio
         self.view = View(pair(size), "crop", crop_pct=1 / (1 + val_xtra))
 

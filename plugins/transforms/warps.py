@@ -10,8 +10,10 @@ import numpy as np
 
 from core.data.photo import Size
 from core.data.transforms import Geometric, Matrix, PadMode, centred
+from core.errors import BadInput
 from core.registry import Range, transforms
 
+MAX_WARP = 0.35  # beyond it the frame folds over
 Probability = Annotated[float, "Share of the photos that it happens to", Range(0, 1)]
 Outside = Annotated[PadMode, "What lies outside the photo"]
 
@@ -80,6 +82,8 @@ class Zoom(_Warp):
         pad_mode: Outside = "reflection",
     ) -> None:
         super().__init__(p, pad_mode)
+        if min_zoom > max_zoom:
+            raise BadInput(f"min_zoom is {min_zoom:g}, above max_zoom, which is {max_zoom:g}.")
         self.min_zoom, self.max_zoom = min_zoom, max_zoom
 
     def draw_matrix(self, size: Size, generator: Random) -> Matrix:
@@ -93,7 +97,7 @@ class Warp(_Warp):
 
     def __init__(
         self,
-        magnitude: Annotated[float, "Half frames", Range(0, 0.9)] = 0.2,
+        magnitude: Annotated[float, "Half frames", Range(0, MAX_WARP)] = 0.2,
         p: Probability = 0.75,
         pad_mode: Outside = "reflection",
     ) -> None:

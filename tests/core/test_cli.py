@@ -300,7 +300,7 @@ def test_a_recipe_that_is_none(fails: Callable[..., str], tmp_path: Path) -> Non
         broken.write_text(text)
         fails("train", str(broken))
     broken.write_bytes(b"\xff\xfe\x00")
-    assert "cannot be read" in fails("check", str(broken))
+    assert "not JSON" in fails("check", str(broken))
     assert "cannot be read" in fails("check", str(tmp_path))
 
 

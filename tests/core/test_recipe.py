@@ -149,9 +149,3 @@ def test_settings_that_do_not_fit(setting: str, message: str) -> None:
     with pytest.raises(BadInput) as error:
         Recipe.from_dict(BOOK).with_settings([setting])
     assert message in str(error.value)
-
-
-def test_with_training() -> None:
-    recipe = Recipe.from_dict(BOOK)
-    other = recipe.with_training(epochs=8)
-    assert (other.training.epochs, recipe.training.epochs, other.training.base_lr) == (8, 3, 0.004)

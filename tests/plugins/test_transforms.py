@@ -182,7 +182,12 @@ def test_aug_transforms_leaves_out_what_is_turned_off(knobs: dict[str, Any], nam
 
 def test_aug_transforms_mult() -> None:
     warp, _, rotate, zoom, lighting = transforms.create("aug_transforms", mult=2.0)
-    assert (warp.magnitude, rotate.max_deg, zoom.max_zoom, lighting.max_lighting) == (0.4, 20, 1.1, 0.4)
+    assert (warp.magnitude, rotate.max_deg, zoom.max_zoom, lighting.max_lighting) == (
+        0.35,
+        20,
+        1.1,
+        0.4,
+    )  # a warp beyond .35 folds
 
 
 def test_the_warp_acts_after_the_affine_grid() -> None:
@@ -264,8 +269,11 @@ def test_the_notebooks_words() -> None:
 @pytest.mark.parametrize(
     ("name", "knobs", "message"),
     [
-        ("resize", {"size": 0}, "shows nothing"),
-        ("resize", {"size": [10, -3]}, "shows nothing"),
+        ("resize", {"size": 0}, "not between 1 and 4096"),
+        ("resize", {"size": [10, -3]}, "not between 1 and 4096"),
+        ("resize", {"size": 100_000_000}, "not between 1 and 4096"),
+        ("random_resized_crop", {"ratio": [-1.0, 2.0]}, "narrowest"),
+        ("zoom", {"min_zoom": 2.0, "max_zoom": 1.0}, "above max_zoom"),
         ("resize", {"size": 1.5}, "a whole number or a list of a whole number and a whole number"),
         ("resize", {"size": [1, 2, 3]}, "size"),
         ("resize", {"method": "stretch"}, "'crop', 'pad', 'squish'"),

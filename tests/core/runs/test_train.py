@@ -115,7 +115,7 @@ def test_a_bad_file_is_left_out_and_said(recipe_dict: MakeRecipe, photos: Path, 
     before = {f.name: f.read_bytes() for f in folder.iterdir()}
     recipe = recipe_dict(architecture=TINY, source={"name": "folder", "path": str(folder)})
     run, events = run_all(recipe, tmp_path / "w")
-    assert any(isinstance(e, Notice) and e.message.startswith("1 files are left out") for e in events)
+    assert any(isinstance(e, Notice) and e.message.startswith("1 file is left out") for e in events)
     assert "red_99" not in (run.folder / "splits.json").read_text()
     assert {f.name: f.read_bytes() for f in folder.iterdir()} == before
 
