@@ -26,9 +26,9 @@ def card(recipe: Recipe, results: ClassificationInterpretation, report: Report) 
             f"Accuracy **{results.accuracy:.3f}** on {len(results.targets)} validation photos "
             f"(95 % interval {low:.3f} to {high:.3f}).",
             "",
-            f"Trained on {report.train} photos: {knobs.freeze_epochs} epochs of the head, {knobs.epochs} of "
-            "everything. The model is that of the last epoch; no epoch was chosen by its score. Knobs that were tuned "
-            "on these validation photos by hand make the figure too good.",
+            f"Trained on {report.train} photos (epochs of the head alone: {knobs.freeze_epochs}, of everything: "
+            f"{knobs.epochs}). The model is that of the last epoch; no epoch was chosen by its score. Knobs that were "
+            "tuned on these validation photos by hand make the figure too good.",
             "",
             "| class | photos | recall | precision | F1 |",
             "|---|---|---|---|---|",

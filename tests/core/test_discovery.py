@@ -212,3 +212,24 @@ def test_a_name_is_registered_once() -> None:
     own.register("twice")(type("First", (), {}))
     with pytest.raises(ValueError, match="'twice' is already registered"):
         own.register("twice")(type("Second", (), {}))
+
+
+def test_a_plugin_that_registers_and_then_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "half_a_plugin.py").write_text(
+        "from core.registry import labellers\n\n\n"
+        '@labellers.register("half")\ndef half():\n    """Half."""\n\n\n'
+        'raise RuntimeError("the licence has ended")\n'
+    )
+
+    class Found:
+        name, module, value = "half", "half_a_plugin", "half_a_plugin"
+
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(discovery, "FOLDER", tmp_path)
+    monkeypatch.setattr(discovery, "entry_points", lambda group: [Found] if group == "presize.labellers" else [])
+    before = [entry.name for entry in registries["labellers"]]
+    for _ in range(2):  # the second time it is not "already registered" either
+        failures = discovery._discover.__wrapped__(False).failures
+        assert list(failures.values()) == ["RuntimeError: the licence has ended"]
+        assert [entry.name for entry in registries["labellers"]] == before
+    assert "half_a_plugin" not in sys.modules

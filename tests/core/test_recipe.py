@@ -149,3 +149,16 @@ def test_settings_that_do_not_fit(setting: str, message: str) -> None:
     with pytest.raises(BadInput) as error:
         Recipe.from_dict(BOOK).with_settings([setting])
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be"])
+def test_bytes_may_be_what_powershell_writes(encoding: str) -> None:
+    document = changed(source={"name": "folder", "path": "/Büro/写真"})
+    recipe = Recipe.from_dict(document)
+    assert Recipe.from_json(json.dumps(document, ensure_ascii=False).encode(encoding)) == recipe
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe{", b"\x80", b"", b"\xff\xfe\x00"])
+def test_bytes_that_are_not_json(content: bytes) -> None:
+    with pytest.raises(BadInput):
+        Recipe.from_json(content)

@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageOps
 from torchvision.transforms import v2
 
-from core.data.block import CategoryBlock, DataBlock, ImageBlock, using_attr
+from core.data.block import CategoryBlock, DataBlock, ImageBlock, divide, using_attr
 from core.data.files import get_image_files, stray_folders
 from core.data.loaders import DataLoaders
 from core.data.photo import View
@@ -238,3 +238,10 @@ def test_get_image_files(tmp_path: Path) -> None:
 def test_every_suffix_of_ours_is_walked(tmp_path: Path, draw_photos: Callable[..., Path]) -> None:
     draw_photos(tmp_path, 2)
     assert np.array_equal([f.suffix for f in get_image_files(str(tmp_path))], [".jpg"] * 6)
+
+
+@pytest.mark.parametrize(("train", "valid"), [([0, 1], [1, 2]), ([0, 1, 1], [2]), ([0, 1], [2, 3, 2])])
+def test_a_photo_is_on_one_side_once(train: list[int], valid: list[int]) -> None:
+    items = [f"{name}_{i}.jpg" for i in range(2) for name in ("cat", "dog")]
+    with pytest.raises(BadInput, match="into training and validation, or twice"):
+        divide(lambda _: (train, valid), items, [label(i) for i in items])

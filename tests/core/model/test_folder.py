@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import struct
@@ -283,6 +284,12 @@ def set_path(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ("presize/views/0/crop_pct", "all"),
         ("presize/views/0/crop_pct", 0),
         ("presize/views/0/strange", 1),
+        ("pretrained_cfg/mean", [0.5, 0.5]),
+        ("pretrained_cfg/mean", [0.5, float("inf"), 0.5]),
+        ("pretrained_cfg/std", [0.5, float("nan"), 0.5]),
+        ("pretrained_cfg/std", [0.5, 0, 0.5]),
+        ("pretrained_cfg/std", [0.5, -0.5, 0.5]),
+        ("pretrained_cfg/std", None),
         ("label_names", None),
         ("label_names", "cat"),
         ("label_names", [1, 2, 3]),
@@ -340,3 +347,30 @@ def test_a_save_that_cannot_be_made_says_where(learner: Learner, tmp_path: Path)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(BadInput, match="could not be written"):
         learner.save(tmp_path / "file")
+
+
+def test_the_statistics_are_those_that_it_was_saved_with(make_loaders: Loaders, tmp_path: Path) -> None:
+    """And not those that the architecture has without its trained weights."""
+    learn = opinionated(vision_learner(make_loaders(), "timm", pretrained=False, model="test_resnet"))
+    file = learn.dls.valid.items[0]
+    usual = learn.predict(file)[2]
+    learn.task.architecture.mean, learn.task.architecture.std = (0.1, 0.2, 0.3), (0.6, 0.7, 0.8)
+    loaded = load_learner(learn.save(tmp_path / "model"))
+    assert (loaded.architecture.mean, loaded.architecture.std) == ((0.1, 0.2, 0.3), (0.6, 0.7, 0.8))
+    assert torch.equal(loaded.predict(file)[2], learn.predict(file)[2])
+    assert not torch.allclose(loaded.predict(file)[2], usual, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "F", "YCbCr", "L", "P", "LA", "RGBA", "I;16"])
+def test_an_image_of_any_mode_is_the_photo_of_its_file(small: Path, photos: Path, mode: str) -> None:
+    with Image.open(photos / "red_1.jpg") as opened:
+        image = opened.convert("L").convert("I").convert(mode) if mode == "I;16" else opened.convert(mode)
+    model = load_learner(small)
+    got = model.predict(image)[2]
+    if mode == "YCbCr":  # which no format keeps as it is
+        kind, image = "PNG", image.convert("RGB")
+    else:
+        kind = "TIFF" if mode in ("CMYK", "F") else "PNG"
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    assert torch.equal(got, model.predict(buffer.getvalue())[2])

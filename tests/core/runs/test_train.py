@@ -7,7 +7,9 @@ import hashlib
 import json
 import os
 import shutil
+import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,15 +18,20 @@ from typing import Any
 import pytest
 import torch
 
+from core.atomic import write_atomic
+from core.data.check import Report
 from core.errors import BadInput
 from core.events import Checked, EpochEnded, Event, LearningRateTried, Notice, RunEnded, RunStarted, StageStarted
 from core.model.folder import load_model
+from core.publish.card import card
 from core.recipe import Recipe
 from core.runs.evaluate import evaluate
 from core.runs.run import Run
 from core.runs.train import find_rate, train
+from core.training.interpretation import ClassificationInterpretation
 from core.training.metrics import wilson_interval
 
+ROOT = Path(__file__).resolve().parents[3]
 MakeRecipe = Callable[..., dict[str, Any]]
 FILES = {
     "model.safetensors",
@@ -91,11 +98,11 @@ def test_the_end_repeats_what_the_model_scores(trained: Run, photos: Path) -> No
 
 
 def test_the_card_says_how_good_it_is(trained: Run) -> None:
-    card = (trained.folder / "README.md").read_text()
+    text = (trained.folder / "README.md").read_text()
     end = trained.events()[-1]
     assert isinstance(end, RunEnded)
-    assert f"{end.metrics['accuracy']:.3f}" in card and f"{end.metrics['low']:.3f}" in card
-    assert all(name in card for name in ("blue", "green", "red"))
+    assert f"{end.metrics['accuracy']:.3f}" in text and f"{end.metrics['low']:.3f}" in text
+    assert all(name in text for name in ("blue", "green", "red"))
 
 
 def test_the_environment_lists_versions_never_variables(
@@ -359,3 +366,50 @@ def test_a_workspace_that_cannot_be_written(recipe_dict: MakeRecipe, read_only: 
     with pytest.raises(BadInput, match="could not be written: Permission denied") as caught:
         Run.create(recipe, read_only)
     assert str(read_only) in str(caught.value)
+
+
+def test_the_example_of_the_card_runs(trained: Run, photos: Path) -> None:
+    text = (trained.folder / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.+?)```", text, re.DOTALL)
+    assert "'this_folder'" in code and "'photo.jpg'" in code
+    code = code.replace("'this_folder'", repr(str(trained.folder)))
+    code = code.replace("'photo.jpg'", repr(str(photos / "red_1.jpg")))
+    code += "\nprint(label, index, len(probabilities))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    label, index, _ = load_model(trained.folder).predict(photos / "red_1.jpg")
+    assert done.stdout.split() == [label, str(index), "3"]
+
+
+def test_the_card_says_nothing_of_where_the_photos_are(trained: Run, photos: Path) -> None:
+    text = (trained.folder / "README.md").read_text(encoding="utf-8")
+    assert str(photos) in (trained.folder / "recipe.json").read_text()
+    assert str(photos) not in text and str(photos.parent) not in text and '"path"' not in text
+
+
+def test_strange_names_of_classes_fit_into_the_card(recipe_dict: MakeRecipe, tmp_path: Path) -> None:
+    """A bar would end its cell, a new line its row, and a name that is not UTF-8 the writing."""
+    names = ["a|b", "c\nd", "caf\udce9"]
+    results = ClassificationInterpretation(torch.eye(3), torch.arange(3), [Path("x.jpg")] * 3, names)
+    text = card(Recipe.from_dict(recipe_dict()), results, Report(train=3))
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert [row.split(" | ")[0] for row in rows] == ["| a\\|b", "| c d", "| caf\udce9"]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {6}
+    write_atomic(tmp_path / "README.md", text)
+    assert "caf\\udce9" in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("status", ["completed", "failed"])
+def test_nothing_is_written_after_the_end(tmp_path: Path, status: Any) -> None:
+    run = Run(tmp_path)
+    recorded = run.record(iter([Notice("hello"), RunEnded(status), Notice("too late")]))
+    for event in recorded:
+        if isinstance(event, RunEnded):
+            break
+    recorded.close()  # type: ignore[attr-defined]
+    assert run.events() == [Notice("hello"), RunEnded(status)]
+    with pytest.raises(KeyboardInterrupt):
+        for event in run.record(iter([RunEnded(status), Notice("too late")])):
+            if isinstance(event, Notice):
+                raise KeyboardInterrupt
+    assert run.events()[2:] == [RunEnded(status)]

@@ -13,14 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from core.data.loaders import DataLoaders
+from core.errors import BadInput
 from core.events import EpochEnded, Event, PhotoSkipped, StageStarted, StepEnded
 from core.model.architecture import NORMS, Architecture, from_timm
 from core.recipe import Recipe
 from core.registry import architectures, transforms
 from core.runs.run import Run
 from core.runs.train import train
+from core.training.average import Average
 from core.training.fine_tune import fine_tune
-from core.training.loop import Stage, Task, fit, make_optimizer, step, validate
+from core.training.loop import CPU_PART, Stage, Task, fit, make_optimizer, step, validate
 from core.training.losses import CrossEntropy
 from core.training.lr_finder import lr_find
 from core.training.metrics import accuracy
@@ -330,3 +332,100 @@ def test_the_number_of_workers_does_not_change_the_batches(make_loaders: Callabl
     for (a, x, i), (b, y, j) in zip(one.batches(3), many.batches(3), strict=True):
         assert torch.equal(a, b) and torch.equal(x, y) and i == j
     assert not torch.equal(next(one.batches(4))[0], a)
+
+
+WEIGHTS = torch.tensor([0.2, 1.0, 5.0])
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        CrossEntropy(),
+        CrossEntropy(WEIGHTS, 0.1),
+        nn.CrossEntropyLoss(),
+        nn.CrossEntropyLoss(weight=WEIGHTS),
+        nn.CrossEntropyLoss(reduction="sum"),
+        nn.MultiMarginLoss(reduction="sum"),
+    ],
+    ids=["ours", "ours_weighted", "plain", "weighted", "sum", "another"],
+)
+def test_a_large_batch_on_the_cpu_has_the_loss_and_gradient_of_the_whole(make_task: MakeTask, loss: nn.Module) -> None:
+    """Parts are taken where they add up to it, and only there."""
+    task = make_task(bs=20)
+    task.loss = loss
+    images, targets, _ = next(task.dls.train.batches(0))
+    assert len(targets) > CPU_PART
+    model = copy.deepcopy(task.architecture.model).eval()
+    expected = loss(model(task.architecture.normalise(images)), targets)
+    expected.backward()
+    got = gradient(task)
+    for name, p in model.named_parameters():
+        assert p.grad is not None
+        torch.testing.assert_close(got[name], p.grad, rtol=2e-3, atol=2e-5 * max(1, p.grad.abs().max()), msg=name)
+    task = make_task(bs=20)
+    task.loss = loss
+    returned = step(task, make_optimizer(task, [1e-3] * 3), images, targets, [1e-3] * 3, 0.9)
+    assert returned == pytest.approx(expected.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("photos", "part"), [(9, 4), (9, 8), (9, 2), (3, 2), (5, 3), (2, 4)])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_no_part_is_too_small_for_the_norms_of_a_head(
+    make_task: MakeTask, photos: int, part: int, frozen: bool
+) -> None:
+    task = make_task(head="concat", micro_batch=part)
+    if frozen:
+        task.architecture.freeze()
+    images, targets, _ = next(task.dls.train.batches(0))
+    optimizer = make_optimizer(task, [1e-3] * 3)
+    assert math.isfinite(step(task, optimizer, images[:photos], targets[:photos], [1e-3] * 3, 0.9))
+
+
+class NotANumberAt(nn.Module):
+    """Cross-entropy until the given call, and then nan."""
+
+    def __init__(self, call: int) -> None:
+        super().__init__()
+        self.left = call
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        self.left -= 1
+        return nn.functional.cross_entropy(logits, targets) * (1.0 if self.left else math.nan)
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run_at_its_step(make_task: MakeTask) -> None:
+    task = make_task()
+    task.loss = NotANumberAt(2)
+    events = []
+    with pytest.raises(BadInput, match=r"nan at step 2 of epoch 0; lower the learning rate\.$"):
+        events.extend(e for e in fit(task, Stage("test", 2, [1e-3] * 3)))
+    task.loss = NotANumberAt(2)
+    steps = 0
+    with pytest.raises(BadInput):
+        for event in fit(task, Stage("test", 2, [1e-3] * 3)):
+            steps += isinstance(event, StepEnded)
+    assert steps == 1
+
+
+def test_the_mean_follows_its_sequence_and_takes_in_statistics() -> None:
+    """It keeps 2/11, then 3/12, then 0.3 of what it was, by hand."""
+    layer = nn.BatchNorm1d(1)
+    average = Average(layer, 0.3)
+    weight, statistic = 1.0, 0.0
+    for value, keep in ((5.0, 2 / 11), (-3.0, 3 / 12), (2.0, 0.3)):
+        with torch.no_grad():
+            layer.weight.fill_(value)
+            layer.running_mean.fill_(10 * value)  # type: ignore[union-attr]
+            layer.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+        average.update()
+        weight, statistic = keep * weight + (1 - keep) * value, keep * statistic + (1 - keep) * 10 * value
+    before = copy.deepcopy(layer.state_dict())
+    with pytest.raises(ZeroDivisionError), average.applied():
+        assert layer.weight.item() == pytest.approx(weight)
+        assert layer.running_mean.item() == pytest.approx(statistic)  # type: ignore[union-attr]
+        assert layer.num_batches_tracked.item() == 3  # type: ignore[union-attr]
+        raise ZeroDivisionError
+    for name, value in layer.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    with average.applied():
+        assert layer.weight.item() == pytest.approx(weight)  # nor did the mean change

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core.data.loaders import DataLoaders
+from core.errors import BadInput
 from core.events import Event, LearningRateTried, StageStarted, Suggestion
 from core.model.architecture import Architecture
 from core.registry import architectures
@@ -235,3 +236,17 @@ def test_a_learner_remembers_the_curve(make_loaders: Callable[..., DataLoaders],
     again = learn.lr_find(num_it=40, start_lr=1e-5, end_lr=1)
     assert again == suggestion  # so nothing was left behind
     assert len(learn.recorder.tried) <= 40
+
+
+def test_photos_that_cannot_be_read_end_it(task: Task, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no photo")
+    task.dls.train.items = [broken] * len(task.dls.train.items)
+    with pytest.raises(BadInput, match="None of the training photos could be read"):
+        list(lr_find(task))
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e-2, 1e-3), (1e-2, 1e-2), (0, 1), (-1e-3, 1), (1e-3, math.nan)])
+def test_rates_must_grow_from_above_zero(task: Task, low: float, high: float) -> None:
+    with pytest.raises(BadInput, match="must grow from above zero"):
+        list(lr_find(task, low, high))
