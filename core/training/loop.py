@@ -96,7 +96,8 @@ def step(
     for loss in _losses(task, images, targets):
         torch.autograd.backward(loss)
         total += loss.item()
-    optimizer.step()
+    if math.isfinite(total):  # else the weights would be lost, and with them what was learnt so far
+        optimizer.step()
     optimizer.zero_grad()
     return total
 
@@ -119,7 +120,8 @@ def _losses(task: Task, images: Tensor, targets: Tensor) -> Iterator[Tensor]:
 
 def _parts(batch: Tensor, size: int) -> tuple[Tensor, ...]:
     """A batch in parts of about `size`, none of them a rest of one that a norm layer could not take."""
-    return torch.tensor_split(batch, -(-len(batch) // size))
+    fewest = 1 if size == 1 else 2  # photos in a part, where the batch has them
+    return torch.tensor_split(batch, min(-(-len(batch) // size), max(1, len(batch) // fewest)))
 
 
 def is_mean_over_photos(loss: nn.Module) -> bool:

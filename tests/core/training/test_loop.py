@@ -368,17 +368,15 @@ def test_a_large_batch_on_the_cpu_has_the_loss_and_gradient_of_the_whole(make_ta
     assert returned == pytest.approx(expected.item(), rel=1e-4)
 
 
-@pytest.mark.parametrize(("photos", "part"), [(9, 4), (9, 8), (9, 2), (3, 2), (5, 3), (2, 4)])
+@pytest.mark.parametrize(("count", "part"), [(9, 4), (9, 8), (9, 2), (3, 2), (5, 3), (2, 4)])
 @pytest.mark.parametrize("frozen", [False, True])
-def test_no_part_is_too_small_for_the_norms_of_a_head(
-    make_task: MakeTask, photos: int, part: int, frozen: bool
-) -> None:
+def test_no_part_is_too_small_for_the_norms_of_a_head(make_task: MakeTask, count: int, part: int, frozen: bool) -> None:
     task = make_task(head="concat", micro_batch=part)
     if frozen:
         task.architecture.freeze()
     images, targets, _ = next(task.dls.train.batches(0))
     optimizer = make_optimizer(task, [1e-3] * 3)
-    assert math.isfinite(step(task, optimizer, images[:photos], targets[:photos], [1e-3] * 3, 0.9))
+    assert math.isfinite(step(task, optimizer, images[:count], targets[:count], [1e-3] * 3, 0.9))
 
 
 class NotANumberAt(nn.Module):
@@ -396,12 +394,8 @@ class NotANumberAt(nn.Module):
 def test_a_loss_that_is_not_a_number_ends_the_run_at_its_step(make_task: MakeTask) -> None:
     task = make_task()
     task.loss = NotANumberAt(2)
-    events = []
-    with pytest.raises(BadInput, match=r"nan at step 2 of epoch 0; lower the learning rate\.$"):
-        events.extend(e for e in fit(task, Stage("test", 2, [1e-3] * 3)))
-    task.loss = NotANumberAt(2)
     steps = 0
-    with pytest.raises(BadInput):
+    with pytest.raises(BadInput, match=r"nan at step 2 of epoch 0; lower the learning rate\.$"):
         for event in fit(task, Stage("test", 2, [1e-3] * 3)):
             steps += isinstance(event, StepEnded)
     assert steps == 1
