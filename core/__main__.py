@@ -112,6 +112,7 @@ def train(options: argparse.Namespace) -> None:
             m = event.metrics
             print(f"accuracy {m['accuracy']:.4f} on validation, 95 % interval {m['low']:.4f} to {m['high']:.4f}")
     print(f"run: {run.folder}")
+    print(f"to use it: python -m core predict {run.folder} photo.jpg")
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -161,7 +162,7 @@ def predict(options: argparse.Namespace) -> int:
 def plugins(options: argparse.Namespace) -> None:
     """List every plugin with its knobs, and those that could not be loaded."""
     for kind, registry in registries.items():
-        print(kind)
+        print(kind if any(registry) else f"{kind}: none yet")
         for entry in registry:
             print(f"  {entry.name:<22} {entry.help}  [{entry.module}]")
             for p in entry.params:
@@ -182,7 +183,9 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadInput(f"The recipe {str(path)!r} cannot be read ({error}); `python -m core new` writes one.") from None
+        raise BadInput(
+            f"The recipe {str(path)!r} cannot be read ({error.strerror}); `python -m core new` writes one."
+        ) from None
     return Recipe.from_json(content).with_settings(options.set)
 
 

@@ -115,6 +115,11 @@ class Recipe:
             except (ValueError, RecursionError):
                 value = text
             _set(document, path, value)
+        for key, registry in _SINGLE.items():  # another plugin does not have the knobs of the one it replaces
+            before, now = getattr(self, key), document[key]
+            if isinstance(now, dict) and now.get("name") != before["name"] and now.get("name") in registry:
+                known = {p.name for p in registry[now["name"]].params}
+                document[key] = {k: v for k, v in now.items() if k in known or k not in before or k == "name"}
         return Recipe.from_dict(document)
 
 

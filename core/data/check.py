@@ -186,7 +186,8 @@ def _describe(split: Split, root: Path, report: Report) -> None:
     }
     for side, present in sides.items():
         if absent := sorted(counts.keys() - present):
-            report.warnings.append(f"no photo of {_some(absent)} is in {side}")
+            cure = "; the splitter 'stratified' puts every class on both sides"
+            report.warnings.append(f"no photo of {_some(absent)} is in {side}{cure}")
     if few := sorted(name for name, n in counts.items() if n < FEW):
         report.warnings.append(f"fewer than {FEW} photos of {_some(few)}: their figures will mean little")
     if root.name in counts and len(counts) > 1:

@@ -43,6 +43,8 @@ def get_image_files(path: str | Path, recurse: bool = True, folders: Iterable[st
     `folders` limits the walk to these sub-folders of `path`. Raises BadInput if `path` is no folder.
     """
     root = Path(path)
+    if root.is_file():
+        raise BadInput(f"{str(root)!r} is a file; give the folder that holds the photos, or a .zip of it.")
     if not root.is_dir():
         raise BadInput(f"There is no folder {str(root)!r}; give the folder that holds the photos.")
     wanted = None if folders is None else set(folders)

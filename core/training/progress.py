@@ -21,6 +21,8 @@ from core.events import (
     Suggestion,
 )
 
+STAGES = {"frozen": "the head alone:", "unfrozen": "everything:"}
+
 
 def shown(events: Iterable[Event]) -> Iterator[Event]:
     """Pass events on, showing each: the table on standard output, the bar on standard error."""
@@ -42,6 +44,9 @@ def shown(events: Iterable[Event]) -> Iterator[Event]:
                     )
                 case StageStarted():
                     _close(bar)
+                    header = ""
+                    if event.name in STAGES:
+                        _say(None, STAGES[event.name])
                     bar = tqdm(total=event.steps, desc=event.name, unit=" steps", leave=False, disable=None)
                 case StepEnded() | LearningRateTried() if bar is not None:
                     bar.set_postfix(loss=f"{event.loss:.3f}", refresh=False)

@@ -142,9 +142,10 @@ def test_train_prints_a_row_an_epoch(by_command: dict[str, Any]) -> None:
 
 
 def test_train_ends_with_accuracy_and_folder(by_command: dict[str, Any]) -> None:
-    *_, accuracy, run = by_command["train"].stdout.splitlines()
+    *_, accuracy, run, use = by_command["train"].stdout.splitlines()
     assert re.fullmatch(r"accuracy \d\.\d{4} on validation, 95 % interval \d\.\d{4} to \d\.\d{4}", accuracy)
     assert run == f"run: {by_command['run']}"
+    assert use == f"to use it: python -m core predict {by_command['run']} photo.jpg"
     assert (by_command["run"] / "model.safetensors").is_file()
 
 
@@ -212,7 +213,7 @@ def test_plugins_lists_every_kind_with_its_knobs(capsys: Capture) -> None:
     assert main(["plugins"]) == 0
     out = capsys.readouterr().out
     for kind in ("sources", "labellers", "splitters", "transforms", "architectures", "panels"):
-        assert re.search(rf"^{kind}$", out, re.M)
+        assert re.search(rf"^{kind}(: none yet)?$", out, re.M)
     assert re.search(r"^  regex +\S.*\[plugins\.labellers\.regex\]$", out, re.M)
     assert re.search(r'^      head: linear \| concat, default "linear"\. \S', out, re.M)
     assert re.search(r"^      path: text, required", out, re.M)

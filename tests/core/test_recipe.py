@@ -162,3 +162,12 @@ def test_bytes_may_be_what_powershell_writes(encoding: str) -> None:
 def test_bytes_that_are_not_json(content: bytes) -> None:
     with pytest.raises(BadInput):
         Recipe.from_json(content)
+
+
+def test_another_plugin_is_set_without_the_knobs_of_the_old_one() -> None:
+    recipe = Recipe.from_dict(BOOK | {"labeller": {"name": "regex", "pattern": "(.+)_"}})
+    assert recipe.with_settings(["labeller.name=folder"]).labeller == {"name": "folder"}
+    kept = recipe.with_settings(["architecture.name=resnet18"]).architecture
+    assert kept == recipe.architecture | {"name": "resnet18"}
+    with pytest.raises(BadInput, match="no knob 'pattern'"):  # asked for, not left over
+        Recipe.from_dict(BOOK | {"labeller": {"name": "folder"}}).with_settings(["labeller.pattern=x"])
