@@ -111,8 +111,8 @@ def train(options: argparse.Namespace) -> None:
         if isinstance(event, RunEnded):
             m = event.metrics
             print(f"accuracy {m['accuracy']:.4f} on validation, 95 % interval {m['low']:.4f} to {m['high']:.4f}")
-    print(f"run: {run.folder}")
     print(f"to use it: python -m core predict {run.folder} photo.jpg")
+    print(f"run: {run.folder}")
 
 
 def evaluate(options: argparse.Namespace) -> None:

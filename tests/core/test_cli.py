@@ -142,7 +142,7 @@ def test_train_prints_a_row_an_epoch(by_command: dict[str, Any]) -> None:
 
 
 def test_train_ends_with_accuracy_and_folder(by_command: dict[str, Any]) -> None:
-    *_, accuracy, run, use = by_command["train"].stdout.splitlines()
+    *_, accuracy, use, run = by_command["train"].stdout.splitlines()
     assert re.fullmatch(r"accuracy \d\.\d{4} on validation, 95 % interval \d\.\d{4} to \d\.\d{4}", accuracy)
     assert run == f"run: {by_command['run']}"
     assert use == f"to use it: python -m core predict {by_command['run']} photo.jpg"
