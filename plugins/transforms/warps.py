@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from random import Random
 from typing import Annotated
 
@@ -28,8 +29,9 @@ class _Warp(Geometric):
         """The matrix on coordinates -1..1, or None."""
         return self.draw_matrix(size, generator) if training and generator.random() < self.p else None
 
+    @abstractmethod
     def draw_matrix(self, size: Size, generator: Random) -> Matrix:
-        raise NotImplementedError
+        """A random matrix on coordinates -1..1 of a frame of `size`."""
 
     def matrix(self, drawn: Matrix | None, size: Size) -> tuple[Matrix, Size]:
         """The drawn matrix on the pixels of the frame."""
