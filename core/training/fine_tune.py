@@ -9,6 +9,8 @@ from core.recipe import Training
 from core.training.loop import Stage, Task, fit
 from core.training.schedules import spread
 
+PCT_START, DIV = 0.3, 5.0  # fastai's shape of the second stage
+
 
 def fine_tune(
     task: Task,
@@ -16,8 +18,8 @@ def fine_tune(
     base_lr: float = Training.base_lr,
     freeze_epochs: int = Training.freeze_epochs,
     lr_mult: float = Training.lr_mult,
-    pct_start: float = 0.3,
-    div: float = 5.0,
+    pct_start: float = PCT_START,
+    div: float = DIV,
 ) -> Iterator[Event]:
     """fastai's two stages: `freeze_epochs` of the head, then `epochs` of everything at half the rate."""
     groups = len(task.architecture.groups)

@@ -21,7 +21,7 @@ from core.model.folder import ModelConfig, load_model, save_model
 from core.model.predictor import Predictor
 from core.recipe import Training
 from core.registry import architectures
-from core.training.fine_tune import fine_tune
+from core.training.fine_tune import DIV, PCT_START, fine_tune
 from core.training.interpretation import ClassificationInterpretation
 from core.training.loop import Stage, Task, fit, predict, validate
 from core.training.losses import loss_for
@@ -124,8 +124,8 @@ class Learner:
         base_lr: float = Training.base_lr,
         freeze_epochs: int = Training.freeze_epochs,
         lr_mult: float = Training.lr_mult,
-        pct_start: float = 0.3,
-        div: float = 5.0,
+        pct_start: float = PCT_START,
+        div: float = DIV,
     ) -> list[EpochEnded]:
         """Train the head for `freeze_epochs`, then everything for `epochs`."""
         events = fine_tune(self.task, epochs, base_lr, freeze_epochs, lr_mult, pct_start, div)

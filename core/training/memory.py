@@ -9,7 +9,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of the GNU C library
 
 
 def keep_freed_memory() -> bool:
-    """Tell the C library to reuse large blocks; fresh pages cost a third of a training step on a CPU. Linux alone."""
+    """Tell the C library to reuse large blocks; asking for fresh pages slows a training step on a CPU. Linux alone."""
     if sys.platform != "linux":
         return False
     try:
