@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,6 +14,24 @@ class Checked:
     """`done` of `total` files of the data set have been decoded by the check."""
 
     done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The run waits for its turn: place 1 is next, behind the run of that name."""
+
+    place: int
+    behind: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    """A run goes on at a step of a stage: of the events so far the first `kept` stand, the others are done again."""
+
+    kept: int
+    stage: str
+    step: int
     total: int
 
 
@@ -48,14 +67,43 @@ class StepEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Validated:
+    """`done` of `total` validation batches of an epoch have gone through the network."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class EpochEnded:
-    """The end of an epoch of a stage, counted from 0: losses in nats, metrics on the validation set, seconds taken."""
+    """The end of an epoch of a stage, counted from 0: losses in nats, metrics on the validation set, seconds taken.
+
+    `best` says that its model is kept, until a better one comes.
+    """
 
     epoch: int
     train_loss: float
     valid_loss: float
     metrics: dict[str, float]
     seconds: float
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSaved:
+    """All of the training up to a step of its stage is on the disk; seconds it took."""
+
+    step: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FinishingEarly:
+    """As was asked, the rate falls to its end over so many steps, from a step of a stage counted from 0."""
+
+    stage: int
+    step: int
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +141,30 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The last event: "completed", "stopped" or "failed", with the error as one sentence."""
+    """The last event: "completed", "stopped" or "failed", with the error as one sentence.
+
+    `metrics` are those of the kept model; `seconds` since the run began or went on, of which `saving` went into
+    checkpoints and into writing events.
+    """
 
     status: str
     error: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    saving: float = 0.0
 
 
 Event = (
     Checked
+    | Queued
     | RunStarted
+    | RunResumed
     | StageStarted
     | StepEnded
+    | Validated
     | EpochEnded
+    | CheckpointSaved
+    | FinishingEarly
     | LearningRateTried
     | Suggestion
     | PhotoSkipped
@@ -125,6 +184,16 @@ def from_line(line: str) -> Event:
     document = json.loads(line)
     kind = _TYPES[document.pop("event")]
     return kind(**{k: math.nan if v is None else v for k, v in document.items()})  # type: ignore[no-any-return]
+
+
+def settled(events: Iterable[Event]) -> list[Event]:
+    """The events of a run from its first, without those that it did again after it was resumed."""
+    kept: list[tuple[int, Event]] = []
+    for number, event in enumerate(events):
+        if isinstance(event, RunResumed):
+            kept = [(n, e) for n, e in kept if n < event.kept]
+        kept.append((number, event))
+    return [event for _, event in kept]
 
 
 def _finite(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Literal
@@ -34,6 +35,12 @@ class Training:
     class_weights: Annotated[Literal["none", "balanced"], "Whether rare classes count more in the loss"] = "none"
     train_bn: Annotated[bool, "Train the norm layers of the body too, as fastai does (slower)"] = False
     metrics: Annotated[tuple[str, ...], "What to report after each epoch"] = ("error_rate",)
+    best_by: Annotated[
+        str, "Whose model is kept: of the epoch with the best valid_loss, or one of the metrics; or of the last"
+    ] = "valid_loss"
+    patience: Annotated[
+        int, "End a stage when so many epochs in a row are no better than its best; 0 never does", Range(0, 1000)
+    ] = 0
     bad_photos: Annotated[Literal["skip", "stop"], "What to do with files that have no label or cannot be read"] = (
         "skip"
     )
@@ -102,6 +109,14 @@ class Recipe:
     def to_json(self) -> str:
         """The document as indented JSON."""
         return json.dumps(self.to_dict(), indent=2)
+
+    def absolute(self) -> Recipe:
+        """A copy whose paths hold from any working folder."""
+        document = json.loads(self.to_json())
+        for key in _SINGLE:
+            if isinstance(path := document[key].get("path"), str):
+                document[key]["path"] = os.path.abspath(path)
+        return Recipe.from_dict(document)
 
     def with_settings(self, settings: Iterable[str]) -> Recipe:
         """A copy with paths set, as in `training.epochs=3`; values are read as JSON, else as text. Raises BadInput."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import PIL
 
+from core.atomic import sha256
 from core.data import photo
 from core.data.block import Split, divide
 from core.data.files import SUFFIXES, is_stray, stray_folders
@@ -26,6 +27,7 @@ from core.registry import labellers, sources, splitters
 
 FEW = 10  # photos of a class; below, its figures mean little
 STEP = 64  # photos between two events
+HASH = 24  # hexadecimal digits of a SHA-256 that are kept
 
 
 @dataclass
@@ -58,6 +60,7 @@ class Examined:
     root: Path
     split: Split
     report: Report
+    hashes: dict[Path, str]  # SHA-256 of each photo, shortened: against mistakes, not against an enemy
 
 
 def examine(recipe: Recipe, workspace: Path) -> Generator[Checked, None, Examined]:
@@ -73,9 +76,9 @@ def examine(recipe: Recipe, workspace: Path) -> Generator[Checked, None, Examine
     report = Report(skipped=dict.fromkeys(getattr(source, "skipped", ()), "not a photo that can be unpacked safely"))
     labels, unlabelled = label_all(items, labellers.build(recipe.labeller), original)
     report.skipped |= unlabelled
-    unreadable = yield from read_all([i for i in items if i in labels], workspace)
-    report.skipped |= {str(path): reason for path, reason in unreadable.items()}
-    good = [i for i in items if i in labels and i not in unreadable]
+    seen = yield from read_all([i for i in items if i in labels], workspace)
+    report.skipped |= {str(path): reason for path, (reason, _) in seen.items() if reason}
+    good = [i for i in items if i in labels and not seen[i][0]]
     if recipe.training.bad_photos == "stop" and report.skipped:
         path, reason = next(iter(report.skipped.items()))
         raise BadInput(
@@ -88,54 +91,58 @@ def examine(recipe: Recipe, workspace: Path) -> Generator[Checked, None, Examine
     names = [original(i) for i in good]
     split = divide(splitters.build(recipe.splitter), names, [labels[i] for i in good], good)
     _describe(split, source.root, report)
-    return Examined(source.root, split, report)
+    return Examined(source.root, split, report, {i: seen[i][1] for i in good})
 
 
-def read_all(files: Sequence[Path], workspace: Path) -> Generator[Checked, None, dict[Path, str]]:
-    """Decode every file that was not decoded before; returns the unreadable ones with the reason."""
+def read_all(files: Sequence[Path], workspace: Path) -> Generator[Checked, None, dict[Path, tuple[str, str]]]:
+    """Decode every file that was not decoded before; returns why it is unreadable, or nothing, and its hash."""
     with closing(_memory(workspace)) as memory:
-        known = {row[:3]: row[3] for row in memory.execute("select path, size, changed, reason from photos")}
+        rows = memory.execute("select path, size, changed, reason, hash from photos")
+        known = {row[:3]: row[3:] for row in rows}
         keys = {file: _key(file) for file in files}
         new = [file for file in files if keys[file] not in known]
         yield Checked(len(files) - len(new), len(files))
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1), "check") as pool:
             for start in range(0, len(new), STEP):
                 part = new[start : start + STEP]
-                rows = [(*keys[file], reason) for file, reason in zip(part, pool.map(unreadable, part), strict=True)]
-                _remember(memory, rows, workspace)
-                known |= {row[:3]: row[3] for row in rows}
+                found = [(*keys[file], *result) for file, result in zip(part, pool.map(_read, part), strict=True)]
+                _remember(memory, found, workspace)
+                known |= {row[:3]: row[3:] for row in found}
                 yield Checked(len(files) - len(new) + start + len(part), len(files))
-    return {file: known[keys[file]] for file in files if known[keys[file]]}
+    return {file: known[keys[file]] for file in files}
 
 
-def unreadable(file: Path) -> str:
-    """Why a file cannot be decoded, or nothing."""
+def _read(file: Path) -> tuple[str, str]:
+    """Why a file cannot be decoded, or nothing; and the hash of its content."""
     try:
         photo.decode(file)
+        return "", sha256(file)[:HASH]
     except photo.BadPhoto as error:
-        return str(error)
-    return ""
+        return str(error), ""
+    except OSError as error:  # gone between the two
+        return f"cannot be read ({error.strerror})", ""
 
 
 def _memory(workspace: Path) -> sqlite3.Connection:
     try:
         workspace.mkdir(parents=True, exist_ok=True)
         memory = sqlite3.connect(workspace / "photos.sqlite", timeout=30, check_same_thread=False)
-        memory.execute(
-            "create table if not exists photos (path text primary key, size integer, changed integer, reason text)"
-        )
         if memory.execute("pragma user_version").fetchone()[0] != _decoder():  # what it reads, this one may not
-            memory.execute("delete from photos")
+            memory.execute("drop table if exists photos")
             memory.execute(f"pragma user_version = {_decoder()}")
-            memory.commit()
+        memory.execute(
+            "create table if not exists photos "
+            "(path text primary key, size integer, changed integer, reason text, hash text)"
+        )
+        memory.commit()
     except (OSError, sqlite3.Error) as error:
         raise BadInput(f"The workspace {str(workspace)!r} cannot be written ({error}); choose another.") from error
     return memory
 
 
-def _remember(memory: sqlite3.Connection, rows: list[tuple[bytes, int, int, str]], workspace: Path) -> None:
+def _remember(memory: sqlite3.Connection, rows: list[tuple[bytes, int, int, str, str]], workspace: Path) -> None:
     try:
-        memory.executemany("replace into photos values (?, ?, ?, ?)", rows)
+        memory.executemany("replace into photos values (?, ?, ?, ?, ?)", rows)
         memory.commit()
     except sqlite3.Error as error:
         raise BadInput(f"The workspace {str(workspace)!r} cannot be written ({error}); make room.") from error
@@ -143,7 +150,7 @@ def _remember(memory: sqlite3.Connection, rows: list[tuple[bytes, int, int, str]
 
 def _decoder() -> int:
     """A number that changes with what this program can read."""
-    return zlib.crc32(f"{PIL.__version__} {photo.FORMATS} {photo.MAX_PIXELS}".encode()) >> 1
+    return zlib.crc32(f"{PIL.__version__} {photo.FORMATS} {photo.MAX_PIXELS} {HASH}".encode()) >> 1
 
 
 def _key(file: Path) -> tuple[bytes, int, int]:

@@ -42,6 +42,7 @@ class Loader:
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     workers: int = field(default_factory=lambda: min(8, os.cpu_count() or 1))
+    share: tuple[int, int] = (0, 1)  # which part of how many of each batch, where several processes divide it
     skipped: dict[Path, str] = field(default_factory=dict)
     _epoch: int = 0
 
@@ -55,8 +56,9 @@ class Loader:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         epoch, self._epoch = self._epoch, self._epoch + 1
-        for images, targets, _ in self.batches(epoch):
-            yield images, targets
+        for images, targets, indices in self.batches(epoch):
+            if indices:
+                yield images, targets
 
     def order(self, epoch: int) -> list[list[int]]:
         """The indices of each batch of an epoch."""
@@ -68,24 +70,25 @@ class Loader:
         return [indices[a:b] for a, b in pairwise(edges)]
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
-        """Images, targets and indices of each batch of an epoch from batch `start`; a batch with no photo is left out.
+        """Images, targets and indices of each batch of an epoch from batch `start`; without the photos that fail.
 
         What is drawn for a photo depends on (seed, epoch, index), whatever the number of workers.
         """
         pool = ThreadPoolExecutor(self.workers, "photos")
         waiting: deque[list[tuple[int, Future[Sample]]]] = deque()
+        part, parts = self.share
         try:
             for indices in [*self.order(epoch)[start:], *[[]] * AHEAD]:
-                waiting.append([(i, pool.submit(self._sample, epoch, i)) for i in indices])
-                if len(waiting) > AHEAD and (batch := self._collect(waiting.popleft())) is not None:
-                    yield batch
+                waiting.append([(i, pool.submit(self._sample, epoch, i)) for i in indices[part::parts]])
+                if len(waiting) > AHEAD:
+                    yield self._collect(waiting.popleft())
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _sample(self, epoch: int, index: int) -> Sample:
         return self.pipeline.item(self.items[index], Random(f"{self.seed}/{epoch}/{index}"), self.training)
 
-    def _collect(self, jobs: list[tuple[int, Future[Sample]]]) -> tuple[Tensor, Tensor, list[int]] | None:
+    def _collect(self, jobs: list[tuple[int, Future[Sample]]]) -> tuple[Tensor, Tensor, list[int]]:
         samples, indices = [], []
         for index, job in jobs:
             try:
@@ -93,9 +96,9 @@ class Loader:
                 indices.append(index)
             except BadPhoto as error:
                 self.skipped[self.items[index]] = str(error)
+        targets = torch.tensor([self.targets[i] for i in indices], dtype=torch.long)
         if not samples:
-            return None
-        targets = torch.tensor([self.targets[i] for i in indices])
+            return torch.empty(0, 3, *self.pipeline.size, device=self.device), targets.to(self.device), []
         return self.pipeline.batch(samples, self.device, self.training), targets.to(self.device), indices
 
 
@@ -127,7 +130,7 @@ class DataLoaders:
             rows = [self.train._sample(epoch, 0) for epoch in range(max_n)]
             images, targets = self.train.pipeline.batch(rows, self.device, True), [self.train.targets[0]] * max_n
         else:
-            images, labels, _ = next(self.train.batches(0))
+            images, labels, _ = next(batch for batch in self.train.batches(0) if batch[2])
             images, targets = images[:max_n], labels[:max_n].tolist()
         return contact_sheet(images, [self.vocab[t] for t in targets])
 

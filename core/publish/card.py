@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from core.data.check import Report
 from core.recipe import Recipe
 from core.training.interpretation import ClassificationInterpretation
+from core.training.state import LAST, Best
 
 
-def card(recipe: Recipe, results: ClassificationInterpretation, report: Report) -> str:
-    """The model folder's README.md."""
+def card(recipe: Recipe, results: ClassificationInterpretation, photos: int, best: Best) -> str:
+    """The model folder's README.md, for a model trained on so many photos."""
     low, high = results.interval
     knobs = recipe.training
     rows = [
@@ -26,9 +26,9 @@ def card(recipe: Recipe, results: ClassificationInterpretation, report: Report) 
             f"Accuracy **{results.accuracy:.3f}** on {len(results.targets)} validation photos "
             f"(95 % interval {low:.3f} to {high:.3f}).",
             "",
-            f"Trained on {report.train} photos (epochs of the head alone: {knobs.freeze_epochs}, of everything: "
-            f"{knobs.epochs}). The model is that of the last epoch; no epoch was chosen by its score. Knobs that were "
-            "tuned on these validation photos by hand make the figure too good.",
+            f"Trained on {photos} photos (epochs of the head alone: {knobs.freeze_epochs}, of everything: "
+            f"{knobs.epochs}). The model is that of epoch {best.epoch} of the {best.stage} ones, {_chosen(recipe)}. "
+            "Knobs that were tuned on these validation photos by hand make the figure too good.",
             "",
             "| class | photos | recall | precision | F1 |",
             "|---|---|---|---|---|",
@@ -50,6 +50,12 @@ def card(recipe: Recipe, results: ClassificationInterpretation, report: Report) 
             "",
         ]
     )
+
+
+def _chosen(recipe: Recipe) -> str:
+    if recipe.training.best_by == LAST:
+        return "the last; no epoch was chosen by its score"
+    return f"chosen by its {recipe.training.best_by} on the same validation photos, which flatters the figure a little"
 
 
 def _cell(text: str) -> str:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from core.events import Event
 from core.recipe import Training
-from core.training.loop import Stage, Task, fit
 from core.training.schedules import spread
+from core.training.task import Stage, Task
 
 PCT_START, DIV = 0.3, 5.0  # fastai's shape of the second stage
 
 
-def fine_tune(
+def fine_tuning(
     task: Task,
     epochs: int = Training.epochs,
     base_lr: float = Training.base_lr,
@@ -20,14 +17,13 @@ def fine_tune(
     lr_mult: float = Training.lr_mult,
     pct_start: float = PCT_START,
     div: float = DIV,
-) -> Iterator[Event]:
+) -> list[Stage]:
     """fastai's two stages: `freeze_epochs` of the head, then `epochs` of everything at half the rate."""
     groups = len(task.architecture.groups)
-    if freeze_epochs:
-        task.architecture.freeze(task.train_bn)
-        yield from fit(task, Stage("frozen", freeze_epochs, spread(slice(base_lr), groups), pct_start=0.99))
-    task.architecture.unfreeze()
-    if epochs:
-        base_lr /= 2
-        rates = spread(slice(base_lr / lr_mult, base_lr), groups)
-        yield from fit(task, Stage("unfrozen", epochs, rates, pct_start=pct_start, div=div))
+    head = spread(slice(base_lr), groups)
+    everything = spread(slice(base_lr / 2 / lr_mult, base_lr / 2), groups)
+    stages = [
+        Stage("frozen", freeze_epochs, head, pct_start=0.99, frozen=True),
+        Stage("unfrozen", epochs, everything, pct_start=pct_start, div=div, frozen=False),
+    ]
+    return [stage for stage in stages if stage.epochs]

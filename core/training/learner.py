@@ -21,14 +21,18 @@ from core.model.folder import ModelConfig, load_model, save_model
 from core.model.predictor import Predictor
 from core.recipe import Training
 from core.registry import architectures
-from core.training.fine_tune import DIV, PCT_START, fine_tune
+from core.training.fine_tune import DIV, PCT_START, fine_tuning
 from core.training.interpretation import ClassificationInterpretation
-from core.training.loop import Stage, Task, fit, predict, validate
+from core.training.loop import fit
 from core.training.losses import loss_for
 from core.training.lr_finder import Suggest, lr_find
 from core.training.metrics import Metric
+from core.training.parallel import ALONE, World
 from core.training.progress import history, shown
 from core.training.schedules import spread
+from core.training.state import TrainState
+from core.training.task import Stage, Task
+from core.training.validate import Outputs, predict, validate
 
 
 @dataclass
@@ -78,12 +82,13 @@ class Learner:
         train_bn: bool = Training.train_bn,
         micro_batch: int = Training.micro_batch,
         ema: float = Training.ema,
+        world: World = ALONE,
     ) -> None:
         """`choice` is the recipe's `{"name": ..., knobs}` that built `architecture`."""
         scores = [metrics] if callable(metrics) else metrics
         loss = loss_func or loss_for(dls.train.targets, dls.c)
         named = {m.__name__: m for m in scores}
-        self.task = Task(architecture, dls, loss, named, wd, train_bn, micro_batch, ema)
+        self.task = Task(architecture, dls, loss, named, wd, train_bn, micro_batch, ema, world=world)
         self.choice = dict(choice)
         self._check_size()
         self.recorder = Recorder()
@@ -128,8 +133,10 @@ class Learner:
         div: float = DIV,
     ) -> list[EpochEnded]:
         """Train the head for `freeze_epochs`, then everything for `epochs`."""
-        events = fine_tune(self.task, epochs, base_lr, freeze_epochs, lr_mult, pct_start, div)
-        return history(self.recorder.watch(events))
+        stages = fine_tuning(self.task, epochs, base_lr, freeze_epochs, lr_mult, pct_start, div)
+        events = self._fit(stages)
+        self.unfreeze()  # as fastai leaves it, whatever stages there were
+        return events
 
     def fit_one_cycle(
         self,
@@ -144,7 +151,10 @@ class Learner:
         stage = Stage(
             "frozen" if self.task.architecture.frozen else "unfrozen", n_epoch, rates, pct_start, div, div_final
         )
-        return history(self.recorder.watch(fit(self.task, stage)))
+        return self._fit([stage])
+
+    def _fit(self, stages: list[Stage]) -> list[EpochEnded]:
+        return history(self.recorder.watch(fit(TrainState(self.task, stages))))
 
     def lr_find(
         self,
@@ -179,21 +189,25 @@ class Learner:
 
     def get_preds(self, dl: Loader | None = None) -> tuple[Tensor, Tensor]:
         """Probabilities [N, C] and targets [N] of the validation set, or of `dl`."""
-        logits, targets, _ = predict(self.task, dl or self.dls.valid)
-        return logits.softmax(1), targets
+        found = predict(self.task, dl or self.dls.valid)
+        return found.logits.softmax(1), found.targets
 
     def tta(self, dl: Loader | None = None, n: int = 4, beta: float = 0.25) -> tuple[Tensor, Tensor]:
         """As get_preds, with `n` augmented views of each photo: (1 - beta) of their mean and beta of the plain one."""
         loader = dl or self.dls.valid
         plain, targets = self.get_preds(loader)
-        augmented = [predict(self.task, replace(loader, training=True), epoch)[0].softmax(1) for epoch in range(n)]
+        augmented = [predict(self.task, replace(loader, training=True), epoch).logits.softmax(1) for epoch in range(n)]
         return torch.stack(augmented).mean(0).lerp(plain, beta), targets
 
     def interpret(self, dl: Loader | None = None) -> ClassificationInterpretation:
         """Predictions on the validation set, or on `dl`, ready to be looked at."""
         loader = dl or self.dls.valid
-        logits, targets, indices = predict(self.task, loader)
-        return ClassificationInterpretation(logits, targets, [loader.items[i] for i in indices], self.dls.vocab, loader)
+        return self.interpretation(predict(self.task, loader), loader)
+
+    def interpretation(self, found: Outputs, loader: Loader) -> ClassificationInterpretation:
+        """Outputs for the photos of a loader, ready to be looked at."""
+        items = [loader.items[i] for i in found.indices]
+        return ClassificationInterpretation(found.logits, found.targets, items, self.dls.vocab, loader)
 
     def confusion_matrix(self) -> Tensor:
         """Counts [C, C] on the validation set: rows the actual, columns the predicted class."""
@@ -209,7 +223,7 @@ class Learner:
 
     def show_results(self, max_n: int = 9) -> Image:
         """Validation photos with their label and the prediction."""
-        images, targets, _ = next(self.dls.valid.batches(0))
+        images, targets, _ = next(batch for batch in self.dls.valid.batches(0) if batch[2])
         self.model.eval()
         with torch.inference_mode():
             guesses = self.model(self.task.architecture.normalise(images[:max_n])).argmax(1).tolist()

@@ -10,7 +10,8 @@ import torch
 
 from core.errors import BadInput
 from core.events import Event, LearningRateTried, StageStarted, Suggestion
-from core.training.loop import Task, make_optimizer, step
+from core.training.step import step
+from core.training.task import Task, make_optimizer
 
 Suggest = Callable[[Sequence[float], Sequence[float]], float]
 
@@ -101,9 +102,10 @@ def _endless(task: Task) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     epoch = 0
     while True:
         read = False
-        for images, targets, _ in task.dls.train.batches(epoch):
-            read = True
-            yield images, targets
+        for images, targets, indices in task.dls.train.batches(epoch):
+            if indices:
+                read = True
+                yield images, targets
         if not read:
             raise BadInput("None of the training photos could be read.")
         epoch += 1

@@ -58,6 +58,11 @@ def wilson_interval(share: float, n: int, z: float = 1.959964) -> tuple[float, f
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def higher_is_better(name: str) -> bool:
+    """Whether a larger value of this metric is a better one."""
+    return "error" not in name
+
+
 METRICS: dict[str, Metric] = {f.__name__: f for f in (accuracy, error_rate, top_k_accuracy, f1_macro, macro_error)}
 
 

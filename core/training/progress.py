@@ -12,9 +12,12 @@ from core.events import (
     Checked,
     EpochEnded,
     Event,
+    FinishingEarly,
     LearningRateTried,
     Notice,
     PhotoSkipped,
+    Queued,
+    RunResumed,
     RunStarted,
     StageStarted,
     StepEnded,
@@ -47,7 +50,7 @@ def shown(events: Iterable[Event]) -> Iterator[Event]:
                     header = ""
                     if event.name in STAGES:
                         _say(None, STAGES[event.name])
-                    bar = tqdm(total=event.steps, desc=event.name, unit=" steps", leave=False, disable=None)
+                    bar = _steps(event.name, event.steps)
                 case StepEnded() | LearningRateTried() if bar is not None:
                     bar.set_postfix(loss=f"{event.loss:.3f}", refresh=False)
                     bar.update()
@@ -57,6 +60,21 @@ def shown(events: Iterable[Event]) -> Iterator[Event]:
                         header = line
                         _say(bar, header)
                     _say(bar, " ".join(f"{v:<11}" for v in _row(event)))
+                case RunResumed() if event.total:
+                    _close(bar)
+                    _say(None, f"going on after step {event.step} of {event.total}, {event.stage}")
+                    bar = tqdm(
+                        total=event.total,
+                        initial=event.step,
+                        desc=event.stage,
+                        unit=" steps",
+                        leave=False,
+                        disable=None,
+                    )
+                case Queued():
+                    _say(bar, f"waiting for {event.behind}, at place {event.place} of the queue")
+                case FinishingEarly():
+                    _say(bar, f"finishing early: the learning rate falls to its end over {event.steps} steps")
                 case PhotoSkipped():
                     _say(bar, f"skipped {event.path}: {event.reason}")
                 case Suggestion():
@@ -74,6 +92,10 @@ def shown(events: Iterable[Event]) -> Iterator[Event]:
 def history(events: Iterable[Event]) -> list[EpochEnded]:
     """Consume events, showing them, and return the epochs."""
     return [event for event in shown(events) if isinstance(event, EpochEnded)]
+
+
+def _steps(stage: str, total: int, done: int = 0) -> Any:
+    return tqdm(total=total, initial=done, desc=stage, unit=" steps", leave=False, disable=None)
 
 
 def _row(event: EpochEnded) -> list[str]:

@@ -1,0 +1,244 @@
+"""All of a training that changes from one step to the next, so that it can be put away after any and taken up again."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.errors import BadInput
+from core.training.average import Average
+from core.training.metrics import METRICS, higher_is_better
+from core.training.schedules import cosine, one_cycle, one_cycle_momentum
+from core.training.task import Stage, Task, make_optimizer
+from core.training.validate import Outputs
+
+LAST, VALID_LOSS = "last", "valid_loss"
+FINISH = 0.1  # of the steps of a stage: over so many the rate falls to its end when a run is finished early
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best epoch so far: what it scored, its weights and its outputs for the validation photos."""
+
+    stage: str
+    epoch: int
+    value: float
+    weights: dict[str, Tensor]
+    outputs: Outputs
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Where in which stage the rate began to fall to its end, and over how many steps."""
+
+    stage: int
+    step: int
+    steps: int
+
+
+@dataclass
+class TrainState:
+    """A task on its way through its stages; `best_by` is valid_loss, a metric, last, or nothing to keep no epoch.
+
+    With `patience` a stage ends when its epochs have not become better so many times in a row.
+    """
+
+    task: Task
+    stages: Sequence[Stage]
+    best_by: str = ""
+    patience: int = 0
+    stage: int = 0
+    epoch: int = 0
+    batch: int = 0  # of the epoch, so many are done
+    loss_sum: float = 0.0
+    photos: int = 0
+    worse: int = 0  # epochs since the best of the stage
+    stage_best: float | None = None
+    finish: Finish | None = None
+    best: Best | None = None
+    optimizer: torch.optim.Optimizer | None = field(default=None, init=False)
+    average: Average | None = field(default=None, init=False)
+    began: float = field(default=0.0, init=False)
+
+    @property
+    def done(self) -> bool:
+        """Whether no stage is left."""
+        return self.stage >= len(self.stages)
+
+    @property
+    def now(self) -> Stage:
+        """The stage under way."""
+        return self.stages[self.stage]
+
+    @property
+    def steps(self) -> int:
+        """The optimizer steps of this stage."""
+        return self.now.epochs * len(self.task.dls.train)
+
+    @property
+    def step(self) -> int:
+        """How many of them are done."""
+        return self.epoch * len(self.task.dls.train) + self.batch
+
+    @property
+    def finished(self) -> bool:
+        """Whether a run that was asked to finish early has brought its rate to the end."""
+        end = self.finish
+        return end is not None and end.stage == self.stage and self.step >= end.step + end.steps
+
+    @property
+    def stage_over(self) -> bool:
+        """Whether this stage has no epoch left."""
+        impatient = 0 < self.patience <= self.worse
+        return self.epoch >= self.now.epochs or self.finished or impatient
+
+    def begin_stage(self) -> None:
+        """Choose what learns, and make the optimizer and the mean of the weights for it."""
+        stage, arch = self.now, self.task.architecture
+        if stage.frozen is not None:
+            arch.freeze(self.task.train_bn) if stage.frozen else arch.unfreeze()
+        self.task.connect()
+        self.optimizer = make_optimizer(self.task, stage.rates)
+        self.average = Average(arch.model, self.task.ema)
+        self.began = time.perf_counter()
+
+    def end_stage(self) -> None:
+        """Leave the model as the mean of its weights; after an early finish no stage follows."""
+        if self.average is not None:
+            self.average.swap()
+        self.optimizer = self.average = None
+        self.stage = len(self.stages) if self.finished else self.stage + 1
+        self.epoch = self.batch = self.photos = self.worse = 0
+        self.loss_sum, self.stage_best = 0.0, None
+
+    def end_epoch(self, value: float, found: Outputs) -> bool:
+        """Go to the next epoch; returns whether this one is the best so far, as seen by `value`, and keeps it then."""
+        higher = self.best_by in METRICS and higher_is_better(self.best_by)
+
+        def better(old: float | None) -> bool:
+            return old is None or self.best_by == LAST or (value > old if higher else value < old)
+
+        best = bool(self.best_by) and better(self.best.value if self.best else None)
+        if best:
+            weights = {name: tensor.clone() for name, tensor in self.task.architecture.model.state_dict().items()}
+            self.best = Best(self.now.name, self.epoch, value, weights, found)
+        self.worse = 0 if better(self.stage_best) else self.worse + 1
+        self.stage_best = value if self.worse == 0 else self.stage_best
+        self.epoch, self.batch = self.epoch + 1, 0
+        self.loss_sum, self.photos, self.began = 0.0, 0, time.perf_counter()
+        self.task.epochs_seen += 1
+        return best
+
+    def finish_early(self) -> Finish:
+        """Bring the rate to its end over the next steps, after which nothing follows but the validation."""
+        left = self.steps - self.step
+        self.finish = Finish(self.stage, self.step, min(left, max(1, round(FINISH * self.steps))))
+        return self.finish
+
+    def schedule(self) -> tuple[list[float], float]:
+        """The rate of each group and the momentum of the next step."""
+        stage, end = self.now, self.finish
+        falling = end is not None and end.stage == self.stage and self.step >= end.step
+        progress = (end.step if end and falling else self.step) / self.steps
+        rates = [one_cycle(progress, r, stage.pct_start, stage.div, stage.div_final) for r in stage.rates]
+        momentum = one_cycle_momentum(progress, stage.pct_start)
+        if end and falling:
+            fall = (self.step - end.step + 1) / end.steps
+            rates = [cosine(now, r / stage.div_final, fall) for now, r in zip(rates, stage.rates, strict=True)]
+            momentum = cosine(momentum, one_cycle_momentum(1.0, stage.pct_start), fall)
+        return rates, momentum
+
+    def restore_best(self) -> Best:
+        """Give the model the weights of the best epoch; raises BadInput if none was kept."""
+        if self.best is None:
+            raise BadInput("No epoch has ended yet, so there is no model to keep.")
+        self.task.architecture.model.load_state_dict(self.best.weights)
+        return self.best
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor of the state, by name, on the CPU."""
+        found = {f"model.{k}": v for k, v in self.task.architecture.model.state_dict().items()}
+        if self.optimizer is not None and self.average is not None:
+            for i, slots in self.optimizer.state_dict()["state"].items():
+                found |= {f"optimizer.{i}.{k}": v for k, v in slots.items()}
+            found |= {f"average.{i}": mean for i, mean in enumerate(self.average.means)}
+        if self.best is not None:
+            found |= {f"best.{k}": v for k, v in self.best.weights.items()}
+            found |= {"outputs.logits": self.best.outputs.logits, "outputs.targets": self.best.outputs.targets}
+        found["random.torch"] = torch.get_rng_state()
+        if self.task.dls.device.type == "cuda":
+            found["random.cuda"] = torch.cuda.get_rng_state(self.task.dls.device)
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in found.items()}
+
+    def document(self) -> dict[str, Any]:
+        """All of the state that is no tensor, as JSON can say it."""
+        best, finish = self.best, self.finish
+        numpy_state = np.random.get_state(legacy=False)
+        return {
+            "position": {name: getattr(self, name) for name in _POSITION},
+            "under_way": self.optimizer is not None,
+            "updates": self.average.updates if self.average else 0,
+            "seconds": time.perf_counter() - self.began,
+            "epochs_seen": self.task.epochs_seen,
+            "micro_batch": self.task.micro_batch,
+            "finish": [finish.stage, finish.step, finish.steps] if finish else None,
+            "best": [best.stage, best.epoch, best.value, best.outputs.indices] if best else None,
+            "random": [random.getstate(), _plain(numpy_state)],
+        }
+
+    def restore(self, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
+        """Become what was put away by a state of the same task and stages."""
+        for name in _POSITION:
+            setattr(self, name, document["position"][name])
+        self.task.epochs_seen, self.task.micro_batch = document["epochs_seen"], document["micro_batch"]
+        self.finish = Finish(*document["finish"]) if document["finish"] else None
+        self.task.architecture.model.load_state_dict(_under("model", tensors))
+        if document["best"]:
+            stage, epoch, value, indices = document["best"]
+            found = Outputs(tensors["outputs.logits"], tensors["outputs.targets"], indices)
+            self.best = Best(stage, epoch, value, _under("best", tensors), found)
+        if document["under_way"]:
+            self.begin_stage()
+            self._restore_stage(tensors, document)
+        python, numpy_state = document["random"]
+        random.setstate((python[0], tuple(python[1]), python[2]))
+        np.random.set_state(numpy_state)
+        torch.set_rng_state(tensors["random.torch"])
+        if "random.cuda" in tensors and self.task.dls.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random.cuda"], self.task.dls.device)
+
+    def _restore_stage(self, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
+        assert self.optimizer is not None and self.average is not None  # begin_stage made them
+        learning = [p for group in self.optimizer.param_groups for p in group["params"]]
+        for name, tensor in _under("optimizer", tensors).items():
+            number, slot = name.split(".")
+            parameter = learning[int(number)]
+            if tensor.shape == parameter.shape:  # in memory as the parameter lies, or sums round otherwise
+                tensor = torch.empty_like(parameter).copy_(tensor)
+            self.optimizer.state[parameter][slot] = tensor
+        with torch.no_grad():
+            for i, mean in enumerate(self.average.means):
+                mean.copy_(tensors[f"average.{i}"])
+        self.average.updates = document["updates"]
+        self.began = time.perf_counter() - document["seconds"]
+
+
+_POSITION = ("stage", "epoch", "batch", "loss_sum", "photos", "worse", "stage_best")
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
+
+
+def _plain(state: Any) -> Any:
+    """NumPy's dictionary of its state, with lists for its arrays."""
+    if isinstance(state, dict):
+        return {key: _plain(value) for key, value in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray) else state

@@ -1,0 +1,82 @@
+"""One optimizer step on a batch, in parts where that is gentler, shared where there are several processes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from core.errors import BadInput
+from core.training.task import Task, parts, trains_norms
+
+
+def step(
+    task: Task, optimizer: torch.optim.Optimizer, images: Tensor, targets: Tensor, rates: Sequence[float], mom: float
+) -> float:
+    """One step on images [N, 3, H, W] in 0..1, in parts of `micro_batch`; returns the mean loss of all processes."""
+    task.architecture.train_mode(task.train_bn)
+    for group in optimizer.param_groups:
+        group["lr"] = rates[group["layers"]]
+        group["betas"] = (mom, group["betas"][1])
+    total = 0.0
+    try:
+        for loss in _losses(task, images, targets):
+            total += loss
+    except Exception:  # such as no memory: what was added up so far is not a gradient
+        optimizer.zero_grad()
+        raise
+    total = task.world.sum(total)
+    if math.isfinite(total):  # else the weights would be lost, and with them what was learnt so far
+        optimizer.step()
+    optimizer.zero_grad()
+    return total
+
+
+def _losses(task: Task, images: Tensor, targets: Tensor) -> Iterator[float]:
+    """The loss of the batch in parts that add up to its mean, after their gradients were taken."""
+    world, photos = task.world, len(targets)
+    everywhere = world.sum(photos)
+    size = task.part(photos)
+    if world.size > 1 and photos < 2:  # every process must take part, and norm layers need two photos
+        images = torch.cat([images, images.new_zeros(2 - photos, *images.shape[1:])])
+    whole = task.architecture.frozen or photos < 2  # a frozen body needs no graph, so the head can take all at once
+    pieces = [(images, targets)] if whole else list(zip(parts(images, size), parts(targets, size), strict=True))
+    for i, (x, y) in enumerate(pieces):
+        with world.quiet(task.network, i == len(pieces) - 1):
+            logits = task.network(x, size)
+            share = len(y) / everywhere
+            loss = task.loss(logits[: len(y)], y) * share if len(y) else logits.sum() * 0
+            torch.autograd.backward(loss * world.size)  # which the mean over processes divides by again
+        yield loss.item()
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether a GPU or the CPU had no more memory."""
+    cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return cpu or isinstance(error, (torch.OutOfMemoryError, MemoryError))
+
+
+def halve(task: Task, photos: int) -> str:
+    """Send half as many photos at once from now on and say so; raises BadInput where no fewer can be sent."""
+    before = min(task.part(photos), photos)
+    norms = not task.architecture.frozen and trains_norms(task.architecture.model)
+    if before <= (2 if norms else 1):
+        fewest = (
+            "two photos at a time, and its norm layers in training cannot take fewer" if before > 1 else "one photo"
+        )
+        raise BadInput(f"Out of memory with {fewest}; choose smaller photos, or a smaller architecture.")
+    if task.world.size > 1:  # the other processes are in the middle of the same step
+        raise BadInput(
+            f"Out of memory with {before} photos at once in one of {task.world.size} processes; "
+            f"set training.micro_batch to {before // 2} or less."
+        )
+    task.micro_batch = max(2 if norms else 1, before // 2)
+    if task.dls.device.type == "cuda":
+        torch.cuda.empty_cache()
+    seen = f"; norm layers in training see {task.micro_batch} photos at a time" if norms else ""
+    return (
+        f"Out of memory with {before} photos at once: from now on {task.micro_batch}, their gradients added up to "
+        f"the same batch{seen}."
+    )

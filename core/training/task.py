@@ -1,0 +1,115 @@
+"""What is trained, on what, towards what; and the shape of one stage of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.data.loaders import DataLoaders
+from core.model.architecture import Architecture
+from core.training.losses import CrossEntropy
+from core.training.metrics import Metric
+from core.training.parallel import ALONE, World
+
+CPU_PART = 16  # photos at once where parts give the same gradient: what a CPU's caches hold, and less memory
+
+
+@dataclass
+class Task:
+    """A network, its data, its loss, and how it is measured; `world` are the processes that share each batch."""
+
+    architecture: Architecture
+    dls: DataLoaders
+    loss: nn.Module
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    weight_decay: float = 0.01
+    train_bn: bool = False
+    micro_batch: int = 0
+    ema: float = 0.0
+    epochs_seen: int = 0  # of all stages: each epoch has an order and augmentation of its own
+    world: World = ALONE
+    network: nn.Module = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Random weights have no statistics worth keeping, so their norm layers are trained in any case."""
+        self.train_bn = self.train_bn or not self.architecture.pretrained
+        self.architecture.model.to(self.dls.device, memory_format=torch.channels_last)
+        self.loss.to(self.dls.device)
+        self.network = Network(self.architecture)
+
+    def connect(self) -> None:
+        """Let the processes share the gradients of what learns now."""
+        self.network = self.world.wrap(Network(self.architecture))
+
+    def part(self, photos: int) -> int:
+        """How many of so many photos go through the network at once, the gradients of the parts added up."""
+        if self.micro_batch:
+            return self.micro_batch
+        arch = self.architecture
+        same_in_parts = arch.frozen or (is_mean_over_photos(self.loss) and not trains_norms(arch.model))
+        return CPU_PART if same_in_parts and self.dls.device.type == "cpu" else max(1, photos)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One cycle: peak rates, one a group, and the shape of the schedule; what learns in it, if it says so."""
+
+    name: str
+    epochs: int
+    rates: Sequence[float]
+    pct_start: float = 0.25
+    div: float = 25.0
+    div_final: float = 1e5
+    frozen: bool | None = None
+
+
+class Network(nn.Module):
+    """The way of a training batch: without a graph through a frozen body, which takes it in parts."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture, self.model = architecture, architecture.model
+
+    def forward(self, images: Tensor, part: int) -> Tensor:
+        """[N, 3, H, W] in 0..1 to logits [N, classes]."""
+        arch, model = self.architecture, self.architecture.model
+        if not arch.frozen:
+            return model(arch.normalise(images))  # type: ignore[no-any-return]
+        with torch.no_grad():
+            features = torch.cat([model.forward_features(arch.normalise(x)) for x in parts(images, part)])
+        return model.forward_head(features)  # type: ignore[no-any-return]
+
+
+def parts(batch: Tensor, size: int) -> tuple[Tensor, ...]:
+    """A batch in parts of about `size`, none of them a rest of one that a norm layer could not take."""
+    fewest = 1 if size == 1 else 2  # photos in a part, where the batch has them
+    return torch.tensor_split(batch, max(1, min(-(-len(batch) // size), len(batch) // fewest)))
+
+
+def is_mean_over_photos(loss: nn.Module) -> bool:
+    """Whether the loss of a batch is the mean of the losses of its photos, so that it can be taken in parts."""
+    plain = isinstance(loss, nn.CrossEntropyLoss) and loss.weight is None and loss.reduction == "mean"
+    return plain or isinstance(loss, CrossEntropy)
+
+
+def trains_norms(model: nn.Module) -> bool:
+    """Whether a layer takes statistics of the batch, so that parts of a batch are not the same as the batch."""
+    return any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training for m in model.modules())
+
+
+def make_optimizer(task: Task, rates: Sequence[float]) -> torch.optim.AdamW:
+    """AdamW as fastai sets it, with no decay on norm layers and biases; a group knows its place in `rates`."""
+    groups: list[dict[str, Any]] = []
+    for layers, (parameters, rate) in enumerate(zip(task.architecture.groups, rates, strict=True)):
+        learning = [p for p in parameters if p.requires_grad]
+        for decay, chosen in (
+            (task.weight_decay, [p for p in learning if p.ndim > 1]),
+            (0.0, [p for p in learning if p.ndim <= 1]),
+        ):
+            if chosen:
+                groups.append({"params": chosen, "lr": rate, "weight_decay": decay, "layers": layers})
+    return torch.optim.AdamW(groups, betas=(0.9, 0.99), eps=1e-5)

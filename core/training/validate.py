@@ -1,0 +1,77 @@
+"""What the network says of photos that it does not learn from; every one counts once, however many processes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.data.loaders import Loader
+from core.errors import BadInput
+from core.events import Validated
+from core.training.task import Task, parts
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Logits [N, C] and targets [N] on the CPU, and which items of the loader these are."""
+
+    logits: Tensor
+    targets: Tensor
+    indices: list[int]
+
+
+def outputs(task: Task, loader: Loader, epoch: int = 0) -> Generator[Validated, None, Outputs]:
+    """The network's outputs for the photos of a loader, in the order of its items."""
+    arch = task.architecture
+    arch.model.eval()
+    logits: list[Tensor] = [torch.empty(0, task.dls.c)]
+    targets: list[Tensor] = [torch.empty(0, dtype=torch.long)]
+    indices: list[int] = []
+    for done, (images, labels, chosen) in enumerate(loader.batches(epoch), 1):
+        if chosen:
+            with torch.inference_mode():
+                whole = [arch.model(arch.normalise(x)) for x in parts(images, task.micro_batch or len(images))]
+                logits.append(torch.cat(whole).float().cpu())
+            targets.append(labels.cpu())
+            indices += chosen
+        yield Validated(done, len(loader))
+    return Outputs(torch.cat(logits), torch.cat(targets), indices)
+
+
+def gathered(task: Task, own: Outputs) -> Outputs:
+    """The outputs of all processes, in the order of the items."""
+    if task.world.size == 1:
+        return own
+    all_of = [Outputs(*values) for values in task.world.gather((own.logits, own.targets, own.indices))]
+    indices = [i for part in all_of for i in part.indices]
+    order = sorted(range(len(indices)), key=indices.__getitem__)
+    logits, targets = (torch.cat([getattr(part, name) for part in all_of])[order] for name in ("logits", "targets"))
+    return Outputs(logits, targets, sorted(indices))
+
+
+def scores(task: Task, found: Outputs) -> tuple[float, dict[str, float]]:
+    """Loss in nats and metrics of outputs; raises BadInput if there are none."""
+    if not found.indices:
+        raise BadInput("None of the validation photos could be read; see the list of skipped files.")
+    device = task.dls.device
+    with torch.inference_mode():
+        loss = task.loss(found.logits.to(device), found.targets.to(device)).item()
+    return loss, {name: score(found.logits, found.targets) for name, score in task.metrics.items()}
+
+
+def predict(task: Task, loader: Loader, epoch: int = 0) -> Outputs:
+    """The outputs for a loader, with nothing said on the way."""
+    events = outputs(task, loader, epoch)
+    while True:
+        try:
+            next(events)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+
+def validate(task: Task) -> tuple[float, dict[str, float]]:
+    """Loss in nats and metrics over the whole validation set."""
+    return scores(task, predict(task, task.dls.valid))
