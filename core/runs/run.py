@@ -1,10 +1,12 @@
-"""A run is a folder: its recipe, its events as they happen, and what it made."""
+"""A run is a folder: its recipe, its events as they happen, and what it made; and what can be asked of it."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,20 +15,27 @@ from pathlib import Path
 
 from core.atomic import disk_error, write_atomic
 from core.errors import BadInput
-from core.events import Event, RunEnded, from_line, to_line
+from core.events import Event, Notice, Queued, RunEnded, from_line
 from core.recipe import Recipe
+from core.runs.lock import Lock, holder
+from core.runs.requests import FINISH, STOP
 
 PACKAGES = ("torch", "torchvision", "timm", "pillow", "numpy", "safetensors", "huggingface_hub")
+KINDS = RUNS, LR_FINDS = "runs", "lr_finds"
+EVENTS = "events.jsonl"
+ALIVE = RUNNING, QUEUED = "running", "queued"
+CREATED, INTERRUPTED = "created", "interrupted"
+LINE = 1_000_000  # bytes within which the last event must begin
 
 
 @dataclass(frozen=True)
 class Run:
-    """The folder of a run, and what can be asked of it."""
+    """The folder of a run."""
 
     folder: Path
 
     @classmethod
-    def create(cls, recipe: Recipe, workspace: Path, kind: str = "runs") -> Run:
+    def create(cls, recipe: Recipe, workspace: Path, kind: str = RUNS) -> Run:
         """A new folder with the recipe and the versions in use; raises BadInput if it cannot be written."""
         stem = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{recipe.architecture['name']}"
         parent = workspace / kind
@@ -36,7 +45,7 @@ class Run:
         except OSError as error:
             raise disk_error(parent, error) from error
         run = cls(folder)
-        run.write("recipe.json", recipe.to_json())
+        run.write("recipe.json", recipe.absolute().to_json())
         environment = {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()}
         run.write("environment.json", json.dumps(environment | {p: version(p) for p in PACKAGES}, indent=2))
         return run
@@ -44,17 +53,59 @@ class Run:
     @classmethod
     def find(cls, name: str, workspace: Path) -> Run:
         """The run of a folder's path, or of a name in the workspace; raises BadInput naming the newest there are."""
-        for folder in (Path(name), workspace / "runs" / name):
+        for folder in (Path(name), *(workspace / kind / name for kind in KINDS)):
             if (folder / "config.json").is_file() or (folder / "recipe.json").is_file():
                 return cls(folder)
-        known = sorted((f.name for f in (workspace / "runs").glob("*") if f.is_dir()), reverse=True)[:3]
-        there = f"the newest are {', '.join(known)}" if known else f"there are none in {str(workspace / 'runs')!r}"
+        known = [run.folder.name for run in runs_in(workspace)[:3]]
+        there = f"the newest are {', '.join(known)}" if known else f"there are none in {str(workspace / RUNS)!r}"
         raise BadInput(f"There is no run {name!r}; {there}.")
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.folder.resolve().name
+
+    @property
+    def workspace(self) -> Path:
+        """The folder that holds this run among others."""
+        return self.folder.resolve().parent.parent
+
+    @property
+    def is_lr_find(self) -> bool:
+        """Whether it is a learning-rate test."""
+        return self.folder.resolve().parent.name == LR_FINDS
 
     @property
     def recipe(self) -> Recipe:
         """What this run was asked to do; raises BadInput where a model came without its recipe."""
         return Recipe.from_json(self.read("recipe.json"))
+
+    @property
+    def process(self) -> int | None:
+        """The id of the process that runs it now."""
+        return holder(self.folder / "lock")
+
+    @property
+    def status(self) -> str:
+        """created, queued, running, completed, stopped, failed or interrupted: what its process and its events say."""
+        alive = self.process is not None  # asked first: what ends meanwhile has written its end before
+        last = self.last_event
+        if alive:
+            return QUEUED if isinstance(last, Queued) else RUNNING
+        if last is None:
+            return CREATED
+        return last.status if isinstance(last, RunEnded) else INTERRUPTED
+
+    @property
+    def last_event(self) -> Event | None:
+        """The newest event, if there is one."""
+        try:
+            with (self.folder / EVENTS).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - LINE))
+                lines = file.read().split(b"\n")[:-1]  # after the last new line may stand half of an event
+        except OSError:
+            return None
+        return _event(lines[-1]) if lines else None
 
     def read(self, name: str) -> str:
         """The text of a file of the run; raises BadInput if it is not there."""
@@ -67,45 +118,69 @@ class Run:
         """Write a file of the run, whole or not at all."""
         write_atomic(self.folder / name, text)
 
-    def record(self, events: Iterator[Event]) -> Iterator[Event]:
-        """Pass events on, each one written down first; however they end, the last one says so."""
+    def since(self, position: int = 0) -> tuple[list[Event], int]:
+        """The events from a position of the events file on, and the position after them; 0 is the beginning."""
         try:
-            file = (self.folder / "events.jsonl").open("a", buffering=1, encoding="utf-8")
-        except OSError as error:
-            raise disk_error(self.folder / "events.jsonl", error) from error
-        with file:
-            ended = False
-
-            def written(event: Event) -> Event:
-                nonlocal ended
-                if ended:  # nothing comes after the end, whatever its reader does
-                    return event
-                ended = isinstance(event, RunEnded)
-                try:
-                    file.write(to_line(event) + "\n")
-                except OSError as error:
-                    raise disk_error(self.folder / "events.jsonl", error) from error
-                return event
-
-            try:
-                for event in events:
-                    yield written(event)
-            except (KeyboardInterrupt, GeneratorExit):
-                written(RunEnded("stopped"))
-                raise
-            except BadInput as error:
-                written(RunEnded("failed", str(error)))
-                raise
-            except Exception as error:
-                written(RunEnded("failed", f"{type(error).__name__}: {error}"))
-                raise
+            with (self.folder / EVENTS).open("rb") as file:
+                file.seek(position)
+                content = file.read()
+        except OSError:
+            return [], position
+        whole = content[: content.rfind(b"\n") + 1]  # what comes after is still being written
+        return [_event(line) for line in whole.splitlines()], position + len(whole)
 
     def events(self) -> list[Event]:
         """What has happened so far."""
-        path = self.folder / "events.jsonl"
-        if not path.exists():
-            return []
-        return [from_line(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return self.since()[0]
+
+    def follow(self, position: int = 0, pause: float = 0.2) -> Iterator[Event]:
+        """Every event from a position on, as it happens, until the run has no process; a resumed run goes on in it."""
+        while True:
+            alive = self.process is not None  # asked before reading, so that the last events are not missed
+            events, position = self.since(position)
+            yield from events
+            if not alive:
+                return
+            time.sleep(pause)
+
+    def stop(self) -> None:
+        """Ask it to finish its step, save everything and end; raises BadInput unless it has a process."""
+        self._ask(STOP)
+
+    def finish(self) -> None:
+        """Ask it to bring the learning rate to its end over the next steps, validate and complete; raises BadInput."""
+        self._ask(FINISH)
+
+    def delete(self) -> None:
+        """Remove the folder and all that is in it; raises BadInput while it has a process."""
+        lock = Lock(self.folder / "lock")
+        if not (self.folder / "recipe.json").is_file() or not lock.take():
+            raise BadInput(f"{self.name!r} is {self.status}; stop it before it is deleted.")
+        gone = self.folder.with_name(f".{self.name}.deleted")  # so that half of it is never taken for a run
+        lock.release()
+        try:
+            self.folder.rename(gone)
+            shutil.rmtree(gone)
+        except OSError as error:
+            raise BadInput(f"{str(self.folder)!r} could not be deleted: {error.strerror or error}.") from error
+
+    def _ask(self, what: str) -> None:
+        if self.process is None:
+            raise BadInput(f"{self.name!r} has no process that could {what}: it is {self.status}.")
+        self.write(what, "")
+
+
+def runs_in(workspace: Path, kind: str = RUNS) -> list[Run]:
+    """The runs of a workspace, the newest first."""
+    folders = (f for f in (workspace / kind).glob("[!.]*") if (f / "recipe.json").is_file())
+    return [Run(folder) for folder in sorted(folders, reverse=True)]
+
+
+def _event(line: bytes) -> Event:
+    try:
+        return from_line(line.decode())
+    except (ValueError, KeyError, TypeError):  # counted, so that positions and numbers stay what they are
+        return Notice("warning: a line of the events is damaged")
 
 
 def _make_unique(parent: Path, stem: str) -> Path:

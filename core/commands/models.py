@@ -1,0 +1,51 @@
+"""Commands about trained models: evaluate, predict."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Score a run on other labelled photos, or again on its own validation photos."""
+    from core.runs.evaluate import evaluate as score
+    from core.runs.run import Run
+
+    run = Run.find(options.run, options.workspace)
+    result = score(run, options.workspace, options.source, options.labeller)
+    if options.json:
+        print(json.dumps(result))
+        return
+    low, high = result["interval"]
+    print(f"accuracy {result['accuracy']:.4f} on {result['n']} photos, 95 % interval {low:.4f} to {high:.4f}")
+    for row in result["per_class"]:
+        figures = "  ".join(
+            f"{k} {'  - ' if row[k] is None else format(row[k], '.2f')}" for k in ("recall", "precision", "f1")
+        )
+        print(f"  {row['class']:<30} {row['n']:>6}  {figures}")
+    for path, reason in result["skipped"].items():
+        print(f"skipped {path}: {reason}", file=sys.stderr)
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Print the label and the probabilities of each image as a line of JSON."""
+    from core.data.photo import BadPhoto
+    from core.model.folder import load_model
+    from core.runs.run import Run
+
+    predictor = load_model(Run.find(options.run, options.workspace).folder)
+    failed = 0
+    for image in options.images:
+        try:
+            label, index, probabilities = predictor.predict(image)
+        except BadPhoto as error:
+            failed += 1
+            print(json.dumps({"file": image, "error": str(error)}), flush=True)
+            continue
+        shares = {name: round(p, 6) for name, p in zip(predictor.vocab, probabilities.tolist(), strict=True)}
+        line = {"file": image, "label": label, "probability": shares[predictor.vocab[index]], "probabilities": shares}
+        print(json.dumps(line), flush=True)
+    if failed:
+        print(f"error: {failed} of {len(options.images)} files could not be read as photos.", file=sys.stderr)
+    return 2 if failed else 0

@@ -1,0 +1,56 @@
+"""Commands about photos and recipes: new, check."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput
+from core.recipe import Recipe
+from core.registry import sources
+
+
+def new(options: argparse.Namespace) -> None:
+    """Write a recipe for a folder or zip of photos, or for the drawn sample, to standard output."""
+    from core.data.propose import proposal
+
+    source: dict[str, Any] = {"name": "sample"}
+    if options.photos:
+        path = Path(options.photos)
+        source = {"name": "zip" if path.suffix.lower() == ".zip" else "folder", "path": str(path)}
+    found = sources.build(source, options.workspace)
+    items = found()
+    if not items:
+        raise BadInput(f"No photos were found in {str(found.root)!r}; photos are files such as .jpg, .png and .webp.")
+    print(proposal(items, found.root, source).with_settings(options.set).to_json())
+
+
+def check(options: argparse.Namespace) -> None:
+    """Read every photo once and say what was found and which files cannot be used."""
+    from core.data.check import Report, examine
+    from core.events import Event
+    from core.training.progress import shown
+
+    found: list[Report] = []
+
+    def events() -> Iterator[Event]:
+        examined = yield from examine(recipe_of(options), options.workspace)
+        found.append(examined.report)
+
+    for _ in shown(events()):
+        pass
+    print("\n".join(found[0].lines()))
+
+
+def recipe_of(options: argparse.Namespace) -> Recipe:
+    """The recipe of a file, with what was --set; raises BadInput."""
+    path = Path(options.recipe)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput(
+            f"The recipe {str(path)!r} cannot be read ({error.strerror}); `python -m core new` writes one."
+        ) from None
+    return Recipe.from_json(content).with_settings(options.set)

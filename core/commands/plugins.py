@@ -1,0 +1,29 @@
+"""The command about plugins, and how a knob is described."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from core.discovery import discover
+from core.registry import Param, registries, type_name
+
+
+def plugins(options: argparse.Namespace) -> None:
+    """List every plugin with its knobs, and those that could not be loaded."""
+    for kind, registry in registries.items():
+        print(kind if any(registry) else f"{kind}: none yet")
+        for entry in registry:
+            print(f"  {entry.name:<22} {entry.help}  [{entry.module}]")
+            for p in entry.params:
+                print(f"      {knob(p)}")
+    for name, reason in discover().failures.items():
+        print(f"not loaded: {name}: {reason}")
+
+
+def knob(p: Param) -> str:
+    """A knob on one line: its type, its limits, its default and what it does."""
+    default = "required" if p.required else f"default {json.dumps(p.default, default=str)}"
+    limits = f", {p.range.low:.10g} to {p.range.high:.10g}" if p.range else ""
+    kind = " | ".join(map(str, p.choices)) if p.choices else type_name(p.type)
+    return f"{p.name}: {kind}{limits}, {default}{f'. {p.help}' if p.help else ''}"

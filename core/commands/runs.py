@@ -1,0 +1,152 @@
+"""Commands about runs: train, lr-find, resume, stop, follow, runs, delete."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.commands.photos import recipe_of
+from core.errors import BadInput
+from core.events import RunEnded
+
+if TYPE_CHECKING:
+    from core.runs.run import Run
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train what a recipe describes; a row an epoch, and a model in a new folder under WORKSPACE/runs/."""
+    from core.training.parallel import join
+
+    world = join()  # other processes than the first have no run of their own
+    return _carry_out(None if world.rank else _created(options, "runs"), options, world=world)
+
+
+def lr_find(options: argparse.Namespace) -> int:
+    """Try growing learning rates on the frozen network and say which are good."""
+    return _carry_out(_created(options, "lr_finds"), options)
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Go on with a run that was stopped, failed or was cut off, exactly where its last checkpoint left it."""
+    from core.runs.run import ALIVE, CREATED, Run
+    from core.training.parallel import join
+
+    world = join()
+    if world.rank:
+        return _carry_out(None, options, world=world)
+    run = Run.find(options.run, options.workspace)
+    status = run.status
+    if status == CREATED or (status == "completed" and _whole(run)):
+        world.share(None)
+        raise BadInput(f"{run.name!r} is {status}, so there is nothing to resume.")
+    if status in ALIVE:
+        world.share(None)
+        raise BadInput(f"{run.name!r} is {status}; `python -m core follow` shows it.")
+    return _carry_out(run, options, world=world, accept_changes=options.accept_changes)
+
+
+def stop(options: argparse.Namespace) -> None:
+    """Have a run finish its step, save everything and end; `resume` goes on with it."""
+    from core.runs.run import ALIVE, Run
+
+    run = Run.find(options.run, options.workspace)
+    run.finish() if options.finish else run.stop()
+    while (status := run.status) in ALIVE:
+        time.sleep(0.2)
+    print(f"{run.name} is {status}")
+
+
+def follow(options: argparse.Namespace) -> None:
+    """Show a run from its beginning to its end, in whatever process it is; Ctrl-C ends the showing alone."""
+    from core.runs.run import Run
+    from core.training.progress import shown
+
+    run = Run.find(options.run, options.workspace)
+    for _ in shown(run.follow()):
+        pass
+    print(f"{run.name} is {run.status}")
+
+
+def runs(options: argparse.Namespace) -> None:
+    """List the runs of the workspace, the newest first: what each is doing, and how good it is."""
+    from core.runs.run import KINDS, runs_in
+
+    for kind in KINDS:
+        for run in runs_in(options.workspace, kind):
+            end = run.last_event
+            good = end.metrics.get("accuracy") if isinstance(end, RunEnded) else None
+            accuracy = "" if good is None else f"accuracy {good:.4f}"
+            print(f"{run.status:<12} {accuracy:<16} {run.folder}")
+
+
+def delete(options: argparse.Namespace) -> None:
+    """Remove a run and everything in its folder; the photos are left alone."""
+    from core.runs.run import Run
+
+    run = Run.find(options.run, options.workspace)
+    run.delete()
+    print(f"deleted {run.folder}")
+
+
+def _created(options: argparse.Namespace, kind: str) -> Run:
+    """The run of a folder that has not begun, or a new one of a recipe."""
+    from core.runs.run import CREATED, Run
+
+    folder = Path(options.recipe)
+    if not folder.is_dir():
+        return Run.create(recipe_of(options), options.workspace, kind)
+    run = Run.find(options.recipe, options.workspace)
+    if options.set:
+        raise BadInput(f"{options.recipe!r} has its recipe already; --set can change one only before its run.")
+    if run.status != CREATED:
+        raise BadInput(f"{run.name!r} is {run.status}; `python -m core resume` goes on with a run.")
+    return run
+
+
+def _whole(run: Run) -> bool:
+    """Whether a completed run still has its model; otherwise its last checkpoint can make it again."""
+    from core.model.folder import load_model
+
+    if run.is_lr_find:
+        return True
+    try:
+        load_model(run.folder)
+    except BadInput:
+        return False
+    return True
+
+
+def _carry_out(run: Run | None, options: argparse.Namespace, **knobs: Any) -> int:
+    """Train, or test learning rates, in this process; returns 128 + the number of the signal that stopped it."""
+    from core.runs.requests import Requests
+    from core.runs.train import Options, assist, find_rate
+    from core.runs.train import train as train_run
+    from core.training.learner import Recorder
+    from core.training.progress import shown
+
+    chosen = Options(queue=not options.no_queue, **knobs)
+    if run is None:
+        requests = Requests(Path())
+        with requests.listening():
+            assist(chosen.world)
+        return 0
+    requests, recorder, end = Requests(run.folder), Recorder(), RunEnded("")
+    events: Callable[..., Any] = find_rate if run.is_lr_find else train_run
+    with requests.listening():
+        for event in shown(recorder.watch(events(run, requests, chosen))):
+            end = event if isinstance(event, RunEnded) else end
+    if end.status == "stopped":
+        print(f"stopped; to go on: python -m core resume {run.folder}")
+        return 128 + requests.signal if requests.signal else 0
+    if run.is_lr_find:
+        recorder.plot_lr_find().save(run.folder / "curve.png")
+        print(f"curve: {run.folder / 'curve.png'}; to use a rate: --set training.base_lr=RATE")
+        return 0
+    m = end.metrics
+    print(f"accuracy {m['accuracy']:.4f} on validation, 95 % interval {m['low']:.4f} to {m['high']:.4f}")
+    print(f"to use it: python -m core predict {run.folder} photo.jpg")
+    print(f"run: {run.folder}")
+    return 0

@@ -1,0 +1,66 @@
+"""A file that one process holds at a time; it says who that is to those who only look."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+from filelock import lock_descriptor
+
+from core.atomic import disk_error
+
+CLOCK = 2.0  # seconds by which two readings of a process's start may differ
+
+
+class Lock:
+    """Held from `take` to `release`, or until the system frees it because its holder died, however it died."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handle: int | None = None
+
+    def take(self) -> bool:
+        """Take the lock unless another process, or another Lock of this one, holds it; raises BadInput if no file."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise disk_error(self.path, error) from error
+        if not lock_descriptor(handle, blocking=False):
+            os.close(handle)
+            return False
+        self._handle = handle
+        return True
+
+    def announce(self) -> None:
+        """Write down whose it is; before that, those who only look see nobody."""
+        assert self._handle is not None, "announced before it was taken"
+        # Windows lets nobody read the first byte of a locked file, so nothing stands in it.
+        line = f"\n{os.getpid()} {psutil.Process().create_time()}".encode()
+        try:
+            os.ftruncate(self._handle, 0)
+            os.lseek(self._handle, 0, os.SEEK_SET)
+            os.write(self._handle, line)
+        except OSError as error:
+            raise disk_error(self.path, error) from error
+
+    def release(self) -> None:
+        """Let go, if it is held."""
+        if self._handle is not None:
+            os.ftruncate(self._handle, 0)
+            os.close(self._handle)
+            self._handle = None
+
+
+def holder(path: Path) -> int | None:
+    """The living process that announced itself in a lock's file, if there is one; the lock is not touched."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(1)
+            number, created = file.read(100).split()
+        process = psutil.Process(int(number))
+        same = abs(process.create_time() - float(created)) < CLOCK
+        return process.pid if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except (OSError, ValueError, psutil.Error):  # no file, nobody in it, or nobody alive
+        return None

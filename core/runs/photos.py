@@ -1,0 +1,99 @@
+"""The photos that a run began with, and what has become of them since."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+
+from core.data.block import Split
+from core.data.check import Examined
+from core.errors import BadInput
+from core.runs.run import Run
+
+PHOTOS, SPLITS = "photos.json", "splits.json"
+Known = dict[str, tuple[str, str]]  # relative path -> label and SHA-256
+
+
+def remember(run: Run, examined: Examined) -> None:
+    """Write the labels and hashes of the photos, and which are for training and which for validation."""
+    split, names = examined.split, _names(examined)
+    sides = {"train": split.train, "valid": split.valid}
+    run.write(PHOTOS, json.dumps(_known(examined), indent=0))
+    run.write(SPLITS, json.dumps({side: [names[i] for i in chosen] for side, chosen in sides.items()}, indent=1))
+
+
+@dataclass
+class Changes:
+    """What differs: relative paths, and for photos with another label (old label, new label)."""
+
+    added: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    edited: list[str] = field(default_factory=list)
+    moved: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return any((self.added, self.gone, self.edited, self.moved, self.labels))
+
+    def __str__(self) -> str:
+        renamed = Counter(self.labels.values())
+        said = [_some(getattr(self, name), name) for name in ("added", "gone", "edited", "moved")]
+        said += [f"{n} of the class {old!r} now of {new!r}" for (old, new), n in renamed.most_common(3)]
+        if len(renamed) > 3:
+            said.append(f"{len(renamed) - 3} other changes of labels")
+        return ", ".join(filter(None, said))
+
+
+def recall(run: Run, examined: Examined) -> tuple[Split, Changes]:
+    """The split that the run began with, where its photos are now, and what has changed since."""
+    try:
+        before: Known = {name: (label, digest) for name, (label, digest) in json.loads(run.read(PHOTOS)).items()}
+        sides = json.loads(run.read(SPLITS))
+        train, valid = list(sides["train"]), list(sides["valid"])
+        labels = [before[name][0] for name in (*train, *valid)]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"The list of photos of {str(run.folder)!r} is damaged ({error}); train anew.") from None
+    changes = compare(before, _known(examined))
+    items = [examined.root / changes.moved.get(name, name) for name in (*train, *valid)]
+    indices = range(len(items))
+    return Split(items, labels, list(indices[: len(train)]), list(indices[len(train) :])), changes
+
+
+def compare(before: Known, now: Known) -> Changes:
+    """What differs between two lists of photos; a file with the same content elsewhere was moved."""
+    added = {name for name in now if name not in before}
+    by_content: dict[str, list[str]] = {}
+    for name in sorted(added, reverse=True):
+        by_content.setdefault(now[name][1], []).append(name)
+    changes = Changes()
+    for name, (label, digest) in before.items():
+        found = name
+        if name not in now:
+            if not by_content.get(digest):
+                changes.gone.append(name)
+                continue
+            found = by_content[digest].pop()
+            changes.moved[name] = found
+            added.discard(found)
+        elif now[name][1] != digest:
+            changes.edited.append(name)
+        if now[found][0] != label:
+            changes.labels[name] = (label, now[found][0])
+    changes.added = sorted(added)
+    return changes
+
+
+def _names(examined: Examined) -> list[str]:
+    return [item.relative_to(examined.root).as_posix() for item in examined.split.items]
+
+
+def _known(examined: Examined) -> Known:
+    split = examined.split
+    hashes = (examined.hashes[item] for item in split.items)
+    return dict(zip(_names(examined), zip(split.labels, hashes, strict=True), strict=True))
+
+
+def _some(names: list[str] | dict[str, str], what: str) -> str:
+    first = next(iter(names), "")
+    return f"{len(names)} {what} ({'such as ' if len(names) > 1 else ''}{first!r})" if names else ""

@@ -1,0 +1,63 @@
+"""The line of a workspace: one run trains at a time, the others wait in the order in which they came."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from core.atomic import write_atomic
+from core.events import Queued
+from core.runs.lock import Lock, holder
+
+PAUSE = 0.3  # seconds between two looks
+
+
+class Queue:
+    """A place in the line of the workspace that holds a run's folder, from `wait` to `leave`."""
+
+    def __init__(self, run: Path) -> None:
+        self.name = f"{run.parent.name}/{run.name}"
+        self.workspace = run.parent.parent
+        self.folder = self.workspace / "queue"
+        self.turn = Lock(self.folder / "turn")
+        self.ticket: Path | None = None
+
+    def wait(self) -> Iterator[Queued | None]:
+        """Ends when it is this run's turn; until then its place whenever that changes, else None at every look."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.leave()
+        self.ticket = self.folder / f"{time.time_ns():020d}.run"
+        write_atomic(self.ticket, self.name)
+        place = 0
+        while (ahead := self._ahead()) or not self.turn.take():
+            now = max(1, len(ahead))
+            yield Queued(now, ahead[0] if ahead else "another run") if now != place else None
+            place = now
+            time.sleep(PAUSE)
+
+    def leave(self) -> None:
+        """Let the next one in; also takes away what an earlier life of this run left behind."""
+        self.turn.release()
+        for ticket in self.folder.glob("*.run"):
+            if _read(ticket) == self.name:
+                ticket.unlink(missing_ok=True)
+        self.ticket = None
+
+    def _ahead(self) -> list[str]:
+        """The living runs that came before, the one that trains first."""
+        ahead = []
+        for ticket in sorted(self.folder.glob("*.run")):
+            if ticket == self.ticket:
+                break
+            name = _read(ticket)
+            if name and holder(self.workspace / name / "lock"):
+                ahead.append(name)
+        return ahead
+
+
+def _read(ticket: Path) -> str:
+    with suppress(OSError, UnicodeDecodeError):  # gone in the meantime
+        return ticket.read_text(encoding="utf-8")
+    return ""

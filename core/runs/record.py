@@ -1,0 +1,111 @@
+"""The life of a run in one process: its lock is held, every event is written down, every end says that it is one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from core.atomic import disk_error
+from core.errors import BadInput
+from core.events import CheckpointSaved, Event, RunEnded, to_line
+from core.runs.lock import Lock
+from core.runs.requests import Requests, Stopped
+from core.runs.run import EVENTS, Run
+
+
+class Log:
+    """The events file while it is written; `seconds` went into that, and `count` events stand in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seconds = 0.0
+        try:
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            content = path.read_bytes()
+            os.ftruncate(self._handle, content.rfind(b"\n") + 1)  # half an event, where a process was killed
+        except OSError as error:
+            raise disk_error(path, error) from error
+        self.count = content.count(b"\n")
+
+    def write(self, event: Event) -> None:
+        """Append an event, whole or not at all; raises BadInput."""
+        began = time.perf_counter()
+        line = (to_line(event) + "\n").encode()
+        try:
+            if (written := os.write(self._handle, line)) < len(line):
+                os.ftruncate(self._handle, os.fstat(self._handle).st_size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise disk_error(self.path, error) from error
+        self.count += 1
+        self.seconds += time.perf_counter() - began
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._handle)
+
+
+@contextmanager
+def held(run: Run, requests: Requests) -> Iterator[Log]:
+    """Hold the run's lock and give the log of its events; raises BadInput if another process has it, or no writing."""
+    lock = Lock(run.folder / "lock")
+    if not lock.take():
+        by = f"process {run.process}" if run.process else "another process"
+        raise BadInput(f"{run.name!r} is already under way in {by}; `python -m core follow` shows it.")
+    try:
+        for folder in (run.folder, run.folder / "checkpoint"):
+            if folder.exists() and not os.access(folder, os.W_OK):
+                raise disk_error(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+            for leftover in folder.glob(".*.*"):  # of a process that was killed while it saved
+                leftover.unlink(missing_ok=True)
+        requests.forget()  # before anybody knows that there is someone to ask
+        log = Log(run.folder / EVENTS)
+        lock.announce()
+        try:
+            yield log
+        finally:
+            log.close()
+    finally:
+        lock.release()
+
+
+def record(log: Log, events: Iterator[Event]) -> Iterator[Event]:
+    """Pass events on, each one written down first; however they end, the last one says so."""
+    began, checkpoints, ended = time.perf_counter(), 0.0, False
+
+    def written(event: Event) -> Event:
+        nonlocal ended, checkpoints
+        if ended:  # nothing comes after the end, whatever its reader does
+            return event
+        if isinstance(event, CheckpointSaved):
+            checkpoints += event.seconds
+        if isinstance(event, RunEnded):
+            ended = True
+            event = replace(event, seconds=time.perf_counter() - began, saving=checkpoints + log.seconds)
+        log.write(event)
+        return event
+
+    def failed(sentence: str) -> None:
+        with suppress(BadInput):  # a full disk has no room for this either
+            written(RunEnded("failed", sentence))
+
+    try:
+        for event in events:
+            yield written(event)
+    except Stopped:
+        yield written(RunEnded("stopped"))
+    except (KeyboardInterrupt, GeneratorExit):
+        with suppress(BadInput):
+            written(RunEnded("stopped"))
+        raise
+    except BadInput as error:
+        failed(str(error))
+        raise
+    except Exception as error:
+        failed(f"{type(error).__name__}: {error}")
+        raise

@@ -1,0 +1,64 @@
+"""A run as a process of its own, which outlives the one that started it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import core
+from core.atomic import disk_error
+from core.errors import BadInput
+from core.runs.run import CREATED, Run
+
+SECRET = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL|_AUTH$", re.IGNORECASE)
+
+
+def start(run: Run, queue: bool = True, accept_changes: bool = False) -> None:
+    """Begin a run, or go on with it, in a new session of the operating system; returns once it holds its lock.
+
+    Raises BadInput, with what the process said, if it died before that.
+    """
+    name = "resume"
+    if run.status == CREATED:
+        name = "lr-find" if run.is_lr_find else "train"
+    flags = [*([] if queue else ["--no-queue"]), *(["--accept-changes"] if accept_changes else [])]
+    log = run.folder / "log.txt"
+    try:
+        with log.open("ab") as output:
+            before = output.tell()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "core", name, str(run.folder.resolve()), *flags],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment(),
+                **_session(),
+            )
+    except OSError as error:
+        raise disk_error(log, error) from error
+    while run.process != process.pid:
+        if process.poll() is not None:
+            if run.since()[0] and process.returncode == 0:  # it was quicker than we looked
+                return
+            said = log.read_bytes()[before:].decode(errors="replace").strip()
+            raise BadInput(said.splitlines()[-1].removeprefix("error: ") if said else f"{run.name!r} did not start.")
+        time.sleep(0.05)
+
+
+def environment() -> dict[str, str]:
+    """This process's variables for another one: it finds this program, and knows no secret."""
+    known = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
+    here = str(Path(core.__file__).parents[1])
+    path = os.pathsep.join(filter(None, (here, known.get("PYTHONPATH"))))
+    return known | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
+
+
+def _session() -> dict[str, Any]:
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
+    return {"start_new_session": True}
