@@ -103,6 +103,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(recipe_dict: Callable[..., dict[str, Any]], workspace: Path) -> Run:
     """A finished run of the quick recipe; tests must not change it."""
     run = Run.create(Recipe.from_dict(recipe_dict()), workspace)
-    for _ in train(run, workspace):
+    for _ in train(run):
         pass
     return run

@@ -49,7 +49,7 @@ TINY = {"name": "timm", "model": "test_resnet", "pretrained": False}
 
 def run_all(document: dict[str, Any], workspace: Path) -> tuple[Run, list[Event]]:
     run = Run.create(Recipe.from_dict(document), workspace)
-    return run, list(train(run, workspace))
+    return run, list(train(run))
 
 
 def test_a_finished_run_has_its_files(trained: Run) -> None:
@@ -138,7 +138,7 @@ def failed(document: dict[str, Any], workspace: Path) -> tuple[Run, str]:
     """The run that failed and the sentence it ended with, which the user saw too."""
     run = Run.create(Recipe.from_dict(document), workspace)
     with pytest.raises(BadInput) as caught:
-        list(train(run, workspace))
+        list(train(run))
     end = run.events()[-1]
     assert isinstance(end, RunEnded) and end.status == "failed"
     assert end.error == str(caught.value)
@@ -175,13 +175,13 @@ def test_an_error_of_ours_is_recorded_too(
     monkeypatch.setattr("core.runs.train.learner_of", broken)
     run = Run.create(Recipe.from_dict(recipe_dict()), tmp_path)
     with pytest.raises(ZeroDivisionError):
-        list(train(run, tmp_path))
+        list(train(run))
     assert run.events()[-1] == RunEnded("failed", "ZeroDivisionError: a bug")
 
 
 def test_a_run_whose_reader_goes_is_stopped(recipe_dict: MakeRecipe, tmp_path: Path) -> None:
     run = Run.create(Recipe.from_dict(recipe_dict(architecture=TINY)), tmp_path)
-    events = train(run, tmp_path)
+    events = train(run)
     for event in events:
         if isinstance(event, StageStarted):
             break
@@ -217,7 +217,7 @@ def test_the_sample_source_trains_where_there_is_nothing(recipe_dict: MakeRecipe
 
 def test_a_learning_rate_test_is_a_run_of_its_own(recipe_dict: MakeRecipe, tmp_path: Path) -> None:
     run = Run.create(Recipe.from_dict(recipe_dict(architecture=TINY)), tmp_path, "lr_finds")
-    events = list(find_rate(run, tmp_path))
+    events = list(find_rate(run))
     assert run.folder.parent == tmp_path / "lr_finds"
     assert sum(isinstance(e, LearningRateTried) for e in events) > 10
     assert run.events()[-1] == RunEnded("completed")
@@ -321,7 +321,7 @@ def test_a_full_disk_before_the_run_begins(recipe_dict: MakeRecipe, small_disk: 
         while True:
             file.write(bytes(4096))
     with pytest.raises(BadInput, match=r"disk is full|cannot be written"):
-        list(train(Run.create(Recipe.from_dict(recipe_dict()), disk), disk))
+        list(train(Run.create(Recipe.from_dict(recipe_dict()), disk)))
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

@@ -21,12 +21,16 @@ from core.registry import architectures, transforms
 from core.runs.run import Run
 from core.runs.train import train
 from core.training.average import Average
-from core.training.fine_tune import fine_tune
-from core.training.loop import CPU_PART, Stage, Task, fit, make_optimizer, step, validate
+from core.training.fine_tune import fine_tuning
+from core.training.loop import fit
 from core.training.losses import CrossEntropy
 from core.training.lr_finder import lr_find
 from core.training.metrics import accuracy
 from core.training.schedules import one_cycle, one_cycle_momentum
+from core.training.state import TrainState
+from core.training.step import step
+from core.training.task import CPU_PART, Stage, Task, make_optimizer
+from core.training.validate import validate
 
 MakeTask = Callable[..., Task]
 
@@ -61,7 +65,7 @@ def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
 
 
 def run_stage(task: Task, rate: float = 1e-2, epochs: int = 1) -> list[Event]:
-    return list(fit(task, Stage("test", epochs, [rate] * len(task.architecture.groups))))
+    return list(fit(TrainState(task, [Stage("test", epochs, [rate] * len(task.architecture.groups))])))
 
 
 @pytest.mark.parametrize("head", ["linear", "concat"])
@@ -111,7 +115,7 @@ def test_fine_tune_freezes_then_unfreezes(make_task: MakeTask) -> None:
     task = make_task()
     body, _ = body_and_head(task)
     seen = []
-    for event in fine_tune(task, epochs=2, base_lr=2e-3, freeze_epochs=1, lr_mult=100):
+    for event in fit(TrainState(task, fine_tuning(task, epochs=2, base_lr=2e-3, freeze_epochs=1, lr_mult=100))):
         if isinstance(event, StageStarted):
             seen.append((event.name, event.epochs, event.rates, bool(changed(body, body_and_head(task)[0]))))
     assert [s[0] for s in seen] == ["frozen", "unfrozen"]
@@ -142,10 +146,10 @@ def test_no_photo_is_dropped_and_figures_are_of_all(make_task: MakeTask) -> None
 
 
 def generators(task: Task) -> Iterator[Iterator[Event]]:
-    yield fine_tune(task, 1, 1e-3)
+    yield fit(TrainState(task, fine_tuning(task, 1, 1e-3)))
     yield lr_find(task, num_it=3)
     task.architecture.freeze()
-    yield fit(task, Stage("frozen", 1, [1e-3] * 3))
+    yield fit(TrainState(task, [Stage("frozen", 1, [1e-3] * 3)]))
 
 
 def test_it_never_yields_with_gradients_off(make_task: MakeTask) -> None:
@@ -229,7 +233,7 @@ def test_a_step_is_adamw_written_by_hand(make_task: MakeTask) -> None:
             m, v = first[n] / (1 - b1 ** (i + 1)), second[n] / (1 - b2 ** (i + 1))
             decay = 0.1 if p.ndim > 1 else 0.0
             p.data = p.data - lr * (m / (v.sqrt() + 1e-5) + decay * p.data)
-    list(fit(task, Stage("test", 2, rates)))
+    list(fit(TrainState(task, [Stage("test", 2, rates)])))
     for n, p in task.architecture.model.named_parameters():
         torch.testing.assert_close(p.double(), model.get_parameter(n), rtol=1e-3, atol=2e-4, msg=n)
 
@@ -286,7 +290,7 @@ def test_the_model_ends_as_the_running_mean_of_its_weights(make_task: MakeTask) 
     task = make_task(ema=0.3)
     weight = task.architecture.head.weight
     expected = weight.detach().clone()
-    for event in fit(task, Stage("test", 3, [1e-2] * 3)):
+    for event in fit(TrainState(task, [Stage("test", 3, [1e-2] * 3)])):
         if isinstance(event, StepEnded):
             keep = min(0.3, (1 + event.step) / (10 + event.step))
             expected = keep * expected + (1 - keep) * weight.detach()  # type: ignore[operator]
@@ -301,7 +305,7 @@ def test_the_model_ends_as_the_running_mean_of_its_weights(make_task: MakeTask) 
 
 def test_without_the_mean_the_model_is_that_of_the_last_step(make_task: MakeTask) -> None:
     task = make_task(ema=0.0)
-    for event in fit(task, Stage("test", 2, [1e-2] * 3)):
+    for event in fit(TrainState(task, [Stage("test", 2, [1e-2] * 3)])):
         if isinstance(event, StepEnded):
             last = body_and_head(task)
     after = body_and_head(task)
@@ -396,7 +400,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run_at_its_step(make_task: MakeTas
     task.loss = NotANumberAt(2)
     steps = 0
     with pytest.raises(BadInput, match=r"nan at step 2 of epoch 0; lower the learning rate\.$"):
-        for event in fit(task, Stage("test", 2, [1e-3] * 3)):
+        for event in fit(TrainState(task, [Stage("test", 2, [1e-3] * 3)])):
             steps += isinstance(event, StepEnded)
     assert steps == 1
 

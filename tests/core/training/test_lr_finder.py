@@ -17,8 +17,8 @@ from core.events import Event, LearningRateTried, StageStarted, Suggestion
 from core.model.architecture import Architecture
 from core.registry import architectures
 from core.training.learner import vision_learner
-from core.training.loop import Task
 from core.training.lr_finder import lr_find, minimum, steep, suggest, valley
+from core.training.task import Task
 
 ALL = (valley, steep, minimum)
 
