@@ -140,7 +140,8 @@ def _carry_out(run: Run | None, options: argparse.Namespace, **knobs: Any) -> in
             end = event if isinstance(event, RunEnded) else end
     if end.status == "stopped":
         print(f"stopped; to go on: python -m core resume {run.folder}")
-        return 128 + requests.signal if requests.signal else 0
+        # torchrun takes any other code than 0 for a crash
+        return 128 + requests.signal if requests.signal and chosen.world.size == 1 else 0
     if run.is_lr_find:
         recorder.plot_lr_find().save(run.folder / "curve.png")
         print(f"curve: {run.folder / 'curve.png'}; to use a rate: --set training.base_lr=RATE")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,14 +77,14 @@ def assist(world: World) -> None:
     if plan is None:  # it did not come to training
         return
     _, state = plan.state(world)
-    events = fit(state)
-    for event in events:
-        if isinstance(event, POINTS):
-            wish = world.share(None)
-            if wish == STOP:
-                return
-            if wish == FINISH:
-                state.finish_early()
+    with _together(world):
+        for event in fit(state):
+            if isinstance(event, POINTS):
+                wish = world.share(None)
+                if wish == STOP:
+                    return
+                if wish == FINISH:
+                    state.finish_early()
 
 
 def learner_of(recipe: Recipe, split: Split, world: World = ALONE) -> Learner:
@@ -162,7 +163,8 @@ def _train(run: Run, log: Log, requests: Requests, options: Options) -> Iterator
     yield _started(plan.recipe, learner)
     checkpoints = Checkpoints(run.folder)
     try:
-        yield from _fit(state, checkpoints, log, requests)
+        with _together(options.world):
+            yield from _fit(state, checkpoints, log, requests)
     except (Stopped, GeneratorExit):
         checkpoints.save(state, log.count)
         if state.best is not None:
@@ -198,6 +200,18 @@ def _fit(state: TrainState, checkpoints: Checkpoints, log: Log, requests: Reques
                 yield CheckpointSaved(state.step, checkpoints.save(state, log.count))
     finally:
         events.close()  # which puts the weights back that were exchanged for a validation
+
+
+@contextmanager
+def _together(world: World) -> Iterator[None]:
+    """Say in a sentence that another process was lost, which torch says in the words of its network."""
+    try:
+        yield
+    except RuntimeError as error:
+        if world.size == 1:
+            raise
+        what = str(error).splitlines()[0][:150]
+        raise BadInput(f"One of {world.size} processes that train together failed ({what}); resume the run.") from error
 
 
 def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan) -> dict[str, float]:
