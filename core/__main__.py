@@ -26,7 +26,7 @@ DESCRIPTION = """Train an image classifier on your own photos.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 2 bad input, 130 interrupted."""
+    """Run one command; returns the exit code: 0 done, 2 bad input, 128 and a signal's number if one stopped it."""
     for stream in (sys.stdout, sys.stderr):  # a file name need not be text that this terminal can show
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -91,7 +91,7 @@ class EpochEnded:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointSaved:
-    """All of the training up to a step of its stage is on the disk; seconds it took."""
+    """All of the training up to a step of its stage is on the disk, 0 after the last stage; seconds it took."""
 
     step: int
     seconds: float
@@ -187,11 +187,11 @@ def from_line(line: str) -> Event:
 
 
 def settled(events: Iterable[Event]) -> list[Event]:
-    """The events of a run from its first, without those that it did again after it was resumed."""
+    """The events of a run from its first, without those that it did again after it was resumed; notices stand."""
     kept: list[tuple[int, Event]] = []
     for number, event in enumerate(events):
         if isinstance(event, RunResumed):
-            kept = [(n, e) for n, e in kept if n < event.kept]
+            kept = [(n, e) for n, e in kept if n < event.kept or isinstance(e, Notice)]
         kept.append((number, event))
     return [event for _, event in kept]
 

@@ -36,8 +36,9 @@ class Training:
     train_bn: Annotated[bool, "Train the norm layers of the body too, as fastai does (slower)"] = False
     metrics: Annotated[tuple[str, ...], "What to report after each epoch"] = ("error_rate",)
     best_by: Annotated[
-        str, "Whose model is kept: of the epoch with the best valid_loss, or one of the metrics; or of the last"
-    ] = "valid_loss"
+        str,
+        "Whose model is kept: of the best epoch by a metric (the loss where that is equal) or valid_loss; or the last",
+    ] = "error_rate"
     patience: Annotated[
         int, "End a stage when so many epochs in a row are no better than its best; 0 never does", Range(0, 1000)
     ] = 0
@@ -114,8 +115,9 @@ class Recipe:
         """A copy whose paths hold from any working folder."""
         document = json.loads(self.to_json())
         for key in _SINGLE:
-            if isinstance(path := document[key].get("path"), str):
-                document[key]["path"] = os.path.abspath(path)
+            path = document[key].get("path")
+            if isinstance(path, str) and path.strip():  # an empty one is refused later, by whom it belongs to
+                document[key]["path"] = os.path.abspath(os.path.expanduser(path))
         return Recipe.from_dict(document)
 
     def with_settings(self, settings: Iterable[str]) -> Recipe:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,39 +14,24 @@ from core.errors import BadInput
 from core.events import RunEnded
 
 if TYPE_CHECKING:
+    from core.runs.requests import Requests
     from core.runs.run import Run
+    from core.runs.train import Options
 
 
 def train(options: argparse.Namespace) -> int:
     """Train what a recipe describes; a row an epoch, and a model in a new folder under WORKSPACE/runs/."""
-    from core.training.parallel import join
-
-    world = join()  # other processes than the first have no run of their own
-    return _carry_out(None if world.rank else _created(options, "runs"), options, world=world)
+    return _carry_out(lambda: _created(options, "runs"), options)
 
 
 def lr_find(options: argparse.Namespace) -> int:
     """Try growing learning rates on the frozen network and say which are good."""
-    return _carry_out(_created(options, "lr_finds"), options)
+    return _carry_out(lambda: _created(options, "lr_finds"), options)
 
 
 def resume(options: argparse.Namespace) -> int:
     """Go on with a run that was stopped, failed or was cut off, exactly where its last checkpoint left it."""
-    from core.runs.run import ALIVE, CREATED, Run
-    from core.training.parallel import join
-
-    world = join()
-    if world.rank:
-        return _carry_out(None, options, world=world)
-    run = Run.find(options.run, options.workspace)
-    status = run.status
-    if status == CREATED or (status == "completed" and _whole(run)):
-        world.share(None)
-        raise BadInput(f"{run.name!r} is {status}, so there is nothing to resume.")
-    if status in ALIVE:
-        world.share(None)
-        raise BadInput(f"{run.name!r} is {status}; `python -m core follow` shows it.")
-    return _carry_out(run, options, world=world, accept_changes=options.accept_changes)
+    return _carry_out(lambda: _unfinished(options), options, accept_changes=options.accept_changes)
 
 
 def stop(options: argparse.Namespace) -> None:
@@ -65,8 +51,9 @@ def follow(options: argparse.Namespace) -> None:
     from core.training.progress import shown
 
     run = Run.find(options.run, options.workspace)
-    for _ in shown(run.follow()):
-        pass
+    with suppress(KeyboardInterrupt):
+        for _ in shown(run.follow()):
+            pass
     print(f"{run.name} is {run.status}")
 
 
@@ -93,7 +80,7 @@ def delete(options: argparse.Namespace) -> None:
 
 def _created(options: argparse.Namespace, kind: str) -> Run:
     """The run of a folder that has not begun, or a new one of a recipe."""
-    from core.runs.run import CREATED, Run
+    from core.runs.run import CREATED, LR_FINDS, Run
 
     folder = Path(options.recipe)
     if not folder.is_dir():
@@ -101,47 +88,68 @@ def _created(options: argparse.Namespace, kind: str) -> Run:
     run = Run.find(options.recipe, options.workspace)
     if options.set:
         raise BadInput(f"{options.recipe!r} has its recipe already; --set can change one only before its run.")
+    if run.is_lr_find != (kind == LR_FINDS):
+        raise BadInput(f"{run.name!r} is a {'learning-rate test' if run.is_lr_find else 'training'}; use its command.")
     if run.status != CREATED:
-        raise BadInput(f"{run.name!r} is {run.status}; `python -m core resume` goes on with a run.")
+        raise BadInput(f"{run.name!r} is {run.status}; `resume` goes on with it, unless it is completed.")
     return run
 
 
-def _whole(run: Run) -> bool:
-    """Whether a completed run still has its model; otherwise its last checkpoint can make it again."""
-    from core.model.folder import load_model
+def _unfinished(options: argparse.Namespace) -> Run:
+    """The run to go on with; a completed one whose model is damaged can be made again from its last checkpoint."""
+    from core.model.folder import check_hashes
+    from core.runs.run import ALIVE, Run
 
-    if run.is_lr_find:
-        return True
-    try:
-        load_model(run.folder)
-    except BadInput:
-        return False
-    return True
+    run = Run.find(options.run, options.workspace)
+    status = run.status
+    if status in ALIVE:
+        raise BadInput(f"{run.name!r} is {status}; `python -m core follow` shows it.")
+    if status == "completed":
+        try:
+            if not run.is_lr_find:
+                check_hashes(run.folder)
+        except BadInput:
+            return run
+        raise BadInput(f"{run.name!r} is completed, so there is nothing to resume.")
+    return run
 
 
-def _carry_out(run: Run | None, options: argparse.Namespace, **knobs: Any) -> int:
+def _carry_out(find: Callable[[], Run], options: argparse.Namespace, **knobs: Any) -> int:
     """Train, or test learning rates, in this process; returns 128 + the number of the signal that stopped it."""
     from core.runs.requests import Requests
-    from core.runs.train import Options, assist, find_rate
+    from core.runs.train import Options, assist
+    from core.training.parallel import join
+
+    chosen = Options(queue=not options.no_queue, world=join(), **knobs)
+    world = chosen.world
+    try:
+        if world.rank:
+            with Requests(Path()).listening():
+                assist(world)
+            return 0
+        run = find()
+        requests = Requests(run.folder)
+        with requests.listening():
+            code = _shown(run, requests, chosen)
+        return code if world.size == 1 else 0  # torchrun takes any other code for a crash
+    finally:
+        world.tell(None)  # where it did not come to training, so that no other process waits for it
+        world.leave()
+
+
+def _shown(run: Run, requests: Requests, chosen: Options) -> int:
+    from core.runs.train import find_rate
     from core.runs.train import train as train_run
     from core.training.learner import Recorder
     from core.training.progress import shown
 
-    chosen = Options(queue=not options.no_queue, **knobs)
-    if run is None:
-        requests = Requests(Path())
-        with requests.listening():
-            assist(chosen.world)
-        return 0
-    requests, recorder, end = Requests(run.folder), Recorder(), RunEnded("")
-    events: Callable[..., Any] = find_rate if run.is_lr_find else train_run
-    with requests.listening():
-        for event in shown(recorder.watch(events(run, requests, chosen))):
-            end = event if isinstance(event, RunEnded) else end
+    recorder, end = Recorder(), RunEnded("")
+    events = (find_rate if run.is_lr_find else train_run)(run, requests, chosen)
+    for event in shown(recorder.watch(events)):
+        end = event if isinstance(event, RunEnded) else end
     if end.status == "stopped":
         print(f"stopped; to go on: python -m core resume {run.folder}")
-        # torchrun takes any other code than 0 for a crash
-        return 128 + requests.signal if requests.signal and chosen.world.size == 1 else 0
+        return 128 + requests.signal if requests.signal else 0
     if run.is_lr_find:
         recorder.plot_lr_find().save(run.folder / "curve.png")
         print(f"curve: {run.folder / 'curve.png'}; to use a rate: --set training.base_lr=RATE")

@@ -57,7 +57,7 @@ def load_model(folder: str | Path) -> Predictor:
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
         raise BadInput(f"{str(folder)!r} holds no trained model: there is no {CONFIG} in it.")
-    _check_hashes(folder)
+    check_hashes(folder)
     config = read_config(folder)
     architecture = build_architecture(config.architecture, len(config.vocab), pretrained=False)
     architecture.mean, architecture.std = config.mean, config.std
@@ -146,7 +146,8 @@ def _timm_config(architecture: Architecture, config: ModelConfig) -> dict[str, A
     }
 
 
-def _check_hashes(folder: Path) -> None:
+def check_hashes(folder: Path) -> None:
+    """Raise BadInput unless the files of a model folder are those that were saved."""
     try:
         hashes = json.loads((folder / HASHES).read_text(encoding="utf-8"))
         for name in (WEIGHTS, CONFIG, CLASSES):

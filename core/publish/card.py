@@ -26,9 +26,9 @@ def card(recipe: Recipe, results: ClassificationInterpretation, photos: int, bes
             f"Accuracy **{results.accuracy:.3f}** on {len(results.targets)} validation photos "
             f"(95 % interval {low:.3f} to {high:.3f}).",
             "",
-            f"Trained on {photos} photos (epochs of the head alone: {knobs.freeze_epochs}, of everything: "
-            f"{knobs.epochs}). The model is that of epoch {best.epoch} of the {best.stage} ones, {_chosen(recipe)}. "
-            "Knobs that were tuned on these validation photos by hand make the figure too good.",
+            f"Trained on {photos} photos by a recipe of {knobs.freeze_epochs} epochs of the head alone and "
+            f"{knobs.epochs} of everything. The model is that of epoch {best.epoch} of the {best.stage} ones, "
+            f"{_chosen(recipe)}. Knobs that were tuned on these validation photos by hand make the figure too good.",
             "",
             "| class | photos | recall | precision | F1 |",
             "|---|---|---|---|---|",

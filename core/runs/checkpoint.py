@@ -66,6 +66,11 @@ class Checkpoints:
             damaged.append(file)
         return {}, {}, damaged
 
+    def set_aside(self, damaged: list[Path]) -> None:
+        """Rename damaged ones, so that they do not count among those that are kept."""
+        for file in damaged:
+            file.rename(file.with_suffix(".damaged"))
+
     def keep_last(self) -> None:
         """Of a completed run the end alone is kept: the model can be made from it again."""
         self._keep(1)

@@ -23,8 +23,7 @@ class Lock:
     def take(self) -> bool:
         """Take the lock unless another process, or another Lock of this one, holds it; raises BadInput if no file."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         except OSError as error:
             raise disk_error(self.path, error) from error
         if not lock_descriptor(handle, blocking=False):
@@ -37,7 +36,7 @@ class Lock:
         """Write down whose it is; before that, those who only look see nobody."""
         assert self._handle is not None, "announced before it was taken"
         # Windows lets nobody read the first byte of a locked file, so nothing stands in it.
-        line = f"\n{os.getpid()} {psutil.Process().create_time()}".encode()
+        line = f"\n{os.getpid()} {_started(psutil.Process())}".encode()
         try:
             os.ftruncate(self._handle, 0)
             os.lseek(self._handle, 0, os.SEEK_SET)
@@ -60,7 +59,12 @@ def holder(path: Path) -> int | None:
             file.seek(1)
             number, created = file.read(100).split()
         process = psutil.Process(int(number))
-        same = abs(process.create_time() - float(created)) < CLOCK
+        same = abs(_started(process) - float(created)) < CLOCK
         return process.pid if same and process.status() != psutil.STATUS_ZOMBIE else None
     except (OSError, ValueError, psutil.Error):  # no file, nobody in it, or nobody alive
         return None
+
+
+def _started(process: psutil.Process) -> float:
+    """Seconds; on Linux since the machine's own start, where the time of day may be set without harm."""
+    return float(process.create_time() - (psutil.boot_time() if psutil.LINUX else 0.0))

@@ -19,8 +19,8 @@ def remember(run: Run, examined: Examined) -> None:
     """Write the labels and hashes of the photos, and which are for training and which for validation."""
     split, names = examined.split, _names(examined)
     sides = {"train": split.train, "valid": split.valid}
-    run.write(PHOTOS, json.dumps(_known(examined), indent=0))
     run.write(SPLITS, json.dumps({side: [names[i] for i in chosen] for side, chosen in sides.items()}, indent=1))
+    run.write(PHOTOS, json.dumps(_known(examined), indent=0))  # the last: where it stands, all of this does
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from core.atomic import write_atomic
+from core.atomic import disk_error, write_atomic
 from core.events import Queued
 from core.runs.lock import Lock, holder
 
@@ -26,7 +26,10 @@ class Queue:
 
     def wait(self) -> Iterator[Queued | None]:
         """Ends when it is this run's turn; until then its place whenever that changes, else None at every look."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_error(self.folder, error) from error
         self.leave()
         self.ticket = self.folder / f"{time.time_ns():020d}.run"
         write_atomic(self.ticket, self.name)

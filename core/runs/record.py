@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from core.runs.lock import Lock
 from core.runs.requests import Requests, Stopped
 from core.runs.run import EVENTS, Run
 
+TEMPORARY = re.compile(r"\..+\.\d+")  # as write_atomic names them
+
 
 class Log:
     """The events file while it is written; `seconds` went into that, and `count` events stand in it."""
@@ -25,7 +28,7 @@ class Log:
         self.path = path
         self.seconds = 0.0
         try:
-            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
             content = path.read_bytes()
             os.ftruncate(self._handle, content.rfind(b"\n") + 1)  # half an event, where a process was killed
         except OSError as error:
@@ -53,6 +56,7 @@ class Log:
 @contextmanager
 def held(run: Run, requests: Requests) -> Iterator[Log]:
     """Hold the run's lock and give the log of its events; raises BadInput if another process has it, or no writing."""
+    run.must_be_ours()
     lock = Lock(run.folder / "lock")
     if not lock.take():
         by = f"process {run.process}" if run.process else "another process"
@@ -61,8 +65,9 @@ def held(run: Run, requests: Requests) -> Iterator[Log]:
         for folder in (run.folder, run.folder / "checkpoint"):
             if folder.exists() and not os.access(folder, os.W_OK):
                 raise disk_error(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
-            for leftover in folder.glob(".*.*"):  # of a process that was killed while it saved
-                leftover.unlink(missing_ok=True)
+            for leftover in folder.glob(".*"):  # of a process that was killed while it saved
+                if TEMPORARY.fullmatch(leftover.name) and leftover.is_file():
+                    leftover.unlink(missing_ok=True)
         requests.forget()  # before anybody knows that there is someone to ask
         log = Log(run.folder / EVENTS)
         lock.announce()
@@ -74,7 +79,7 @@ def held(run: Run, requests: Requests) -> Iterator[Log]:
         lock.release()
 
 
-def record(log: Log, events: Iterator[Event]) -> Iterator[Event]:
+def record(log: Log, events: Generator[Event, None, None]) -> Iterator[Event]:
     """Pass events on, each one written down first; however they end, the last one says so."""
     began, checkpoints, ended = time.perf_counter(), 0.0, False
 
@@ -95,8 +100,11 @@ def record(log: Log, events: Iterator[Event]) -> Iterator[Event]:
             written(RunEnded("failed", sentence))
 
     try:
-        for event in events:
-            yield written(event)
+        try:
+            for event in events:
+                yield written(event)
+        finally:
+            events.close()  # which saves what there is, before the end is written
     except Stopped:
         yield written(RunEnded("stopped"))
     except (KeyboardInterrupt, GeneratorExit):

@@ -53,6 +53,8 @@ class Run:
     @classmethod
     def find(cls, name: str, workspace: Path) -> Run:
         """The run of a folder's path, or of a name in the workspace; raises BadInput naming the newest there are."""
+        if not name.strip():
+            raise BadInput("The name of the run is empty; `python -m core runs` lists them.")
         for folder in (Path(name), *(workspace / kind / name for kind in KINDS)):
             if (folder / "config.json").is_file() or (folder / "recipe.json").is_file():
                 return cls(folder)
@@ -74,6 +76,13 @@ class Run:
     def is_lr_find(self) -> bool:
         """Whether it is a learning-rate test."""
         return self.folder.resolve().parent.name == LR_FINDS
+
+    def must_be_ours(self) -> None:
+        """Raise BadInput unless `create` made this folder, so that nothing is done to one of the user's."""
+        folder = self.folder.resolve()
+        ours = folder.parent.name in KINDS and all((folder / f).is_file() for f in ("recipe.json", "environment.json"))
+        if not ours:
+            raise BadInput(f"{str(self.folder)!r} is no run of a workspace; `python -m core train` makes them.")
 
     @property
     def recipe(self) -> Recipe:
@@ -149,22 +158,29 @@ class Run:
 
     def finish(self) -> None:
         """Ask it to bring the learning rate to its end over the next steps, validate and complete; raises BadInput."""
+        if self.is_lr_find:
+            raise BadInput(f"{self.name!r} is a learning-rate test, which cannot be finished early; stop it.")
         self._ask(FINISH)
 
     def delete(self) -> None:
         """Remove the folder and all that is in it; raises BadInput while it has a process."""
+        self.must_be_ours()
         lock = Lock(self.folder / "lock")
-        if not (self.folder / "recipe.json").is_file() or not lock.take():
+        if not lock.take():
             raise BadInput(f"{self.name!r} is {self.status}; stop it before it is deleted.")
         gone = self.folder.with_name(f".{self.name}.deleted")  # so that half of it is never taken for a run
-        lock.release()
         try:
+            if os.name == "nt":  # which moves no folder with an open file in it
+                lock.release()
             self.folder.rename(gone)
             shutil.rmtree(gone)
         except OSError as error:
             raise BadInput(f"{str(self.folder)!r} could not be deleted: {error.strerror or error}.") from error
+        finally:
+            lock.release()
 
     def _ask(self, what: str) -> None:
+        self.must_be_ours()
         if self.process is None:
             raise BadInput(f"{self.name!r} has no process that could {what}: it is {self.status}.")
         self.write(what, "")

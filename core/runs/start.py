@@ -7,15 +7,19 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 import core
 from core.atomic import disk_error
 from core.errors import BadInput
 from core.runs.run import CREATED, Run
 
-SECRET = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL|_AUTH$", re.IGNORECASE)
+SECRET = re.compile(r"TOKEN|SECRET|PASSW|.PWD$|KEY$|_PAT$|CREDENTIAL|_AUTH$|CONNECTION_STRING", re.IGNORECASE)
+LOGIN = re.compile(r"://[^/@\s]*:[^/@\s]*@")  # a password in an address
 
 
 def start(run: Run, queue: bool = True, accept_changes: bool = False) -> None:
@@ -41,7 +45,7 @@ def start(run: Run, queue: bool = True, accept_changes: bool = False) -> None:
             )
     except OSError as error:
         raise disk_error(log, error) from error
-    while run.process != process.pid:
+    while run.process not in _family(process.pid):
         if process.poll() is not None:
             if run.since()[0] and process.returncode == 0:  # it was quicker than we looked
                 return
@@ -52,10 +56,23 @@ def start(run: Run, queue: bool = True, accept_changes: bool = False) -> None:
 
 def environment() -> dict[str, str]:
     """This process's variables for another one: it finds this program, and knows no secret."""
-    known = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
+    known = {name: value for name, value in os.environ.items() if not _secret(name, value)}
     here = str(Path(core.__file__).parents[1])
     path = os.pathsep.join(filter(None, (here, known.get("PYTHONPATH"))))
     return known | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
+
+
+def _secret(name: str, value: str) -> bool:
+    if name == "OLDPWD" or name.lower().endswith("_proxy"):  # without it there may be no network
+        return False
+    return bool(SECRET.search(name) or LOGIN.search(value))
+
+
+def _family(process: int) -> set[int]:
+    """A process and those that it started: the python of a virtual environment is such a one on Windows."""
+    with suppress(psutil.Error):
+        return {process, *(child.pid for child in psutil.Process(process).children(recursive=True))}
+    return {process}
 
 
 def _session() -> dict[str, Any]:

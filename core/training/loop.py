@@ -10,10 +10,11 @@ from torch import Tensor
 
 from core.data.loaders import Loader
 from core.errors import BadInput
-from core.events import EpochEnded, Event, Notice, PhotoSkipped, StageStarted, StepEnded
+from core.events import EpochEnded, Event, PhotoSkipped, StageStarted, StepEnded
+from core.training.metrics import METRICS
 from core.training.parallel import World
 from core.training.state import VALID_LOSS, TrainState
-from core.training.step import halve, out_of_memory, step
+from core.training.step import attempt, step
 from core.training.validate import gathered, outputs, scores
 
 
@@ -42,6 +43,8 @@ def _train(state: TrainState) -> Iterator[Event]:
     for images, targets, _ in task.dls.train.batches(task.epochs_seen, state.batch):
         if state.finished:
             break
+        if task.world.size == 1:  # at once, as a resumed run does not read these photos again
+            yield from skipped(task.dls.train, task.world)
         if photos := int(task.world.sum(len(targets))):
             loss, rate = yield from _step(state, images, targets)
             state.loss_sum += loss * photos
@@ -58,14 +61,10 @@ def _step(state: TrainState, images: Tensor, targets: Tensor) -> Generator[Event
     """One step: its loss and the head's rate; with fewer photos at once for as long as there is no memory for them."""
     assert state.optimizer is not None and state.average is not None  # begin_stage made them
     rates, momentum = state.schedule()
-    while True:
-        try:
-            loss = step(state.task, state.optimizer, images, targets, rates, momentum)
-            break
-        except Exception as error:
-            if not out_of_memory(error):
-                raise
-        yield Notice(halve(state.task, len(targets)))  # out of the handler, which holds the memory of what failed
+    optimizer = state.optimizer
+    loss = yield from attempt(
+        state.task, len(targets), lambda: step(state.task, optimizer, images, targets, rates, momentum)
+    )
     if not math.isfinite(loss):
         where = f"step {state.step + 1} of {state.steps} of the stage {state.now.name!r}"
         raise Diverged(f"The loss became {loss} at {where}; lower the learning rate.")
@@ -78,7 +77,7 @@ def _validate(state: TrainState) -> Iterator[Event]:
     task, average = state.task, state.average
     assert average is not None  # begin_stage made it
     with average.applied():
-        task.world.equalise(task.architecture.model)
+        task.world.broadcast_buffers(task.architecture.model)
         own = yield from outputs(task, task.dls.valid)
     yield from skipped(task.dls.valid, task.world)
     found = gathered(task, own)
@@ -87,9 +86,11 @@ def _validate(state: TrainState) -> Iterator[Event]:
     if not math.isfinite(valid_loss):
         raise Diverged(f"The validation loss became {valid_loss} in {where}; lower the learning rate.")
     figures = (state.epoch, state.loss_sum / state.photos, valid_loss, metrics, time.perf_counter() - state.began)
-    value = {VALID_LOSS: valid_loss, **metrics}.get(state.best_by, 0.0)
+    value = {VALID_LOSS: valid_loss, **metrics}.get(state.best_by)
+    if value is None:  # it need not be among those that are shown
+        value = METRICS[state.best_by](found.logits, found.targets) if state.best_by in METRICS else valid_loss
     with average.applied():
-        best = state.end_epoch(value, found)
+        best = state.end_epoch(value, valid_loss, found)
     yield EpochEnded(*figures, best)
 
 

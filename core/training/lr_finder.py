@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 
 from core.errors import BadInput
 from core.events import Event, LearningRateTried, StageStarted, Suggestion
-from core.training.step import step
+from core.training.step import attempt, step
 from core.training.task import Task, make_optimizer
 
 Suggest = Callable[[Sequence[float], Sequence[float]], float]
@@ -41,7 +42,9 @@ def lr_find(
             yield StageStarted("lr_find", 1, num_it, [end_lr] * groups)
             for i, (images, targets) in zip(range(num_it), _endless(task), strict=False):
                 lr = start_lr * (end_lr / start_lr) ** (i / num_it)
-                loss = step(task, optimizer, images, targets, [lr] * groups, 0.9)
+                loss = yield from attempt(
+                    task, len(targets), partial(step, task, optimizer, images, targets, [lr] * groups, 0.9)
+                )
                 average = 0.98 * average + 0.02 * loss
                 smooth = average / (1 - 0.98 ** (i + 1))
                 rates.append(lr)

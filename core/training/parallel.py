@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,15 +13,18 @@ import torch
 from torch import distributed as dist
 from torch import nn
 
-PATIENCE = timedelta(hours=12)  # the first process may have to wait for its turn, and to check a million photos
+from core.errors import BadInput
+
+PATIENCE = timedelta(days=30)  # the first process may have to wait for its turn, and to check a million photos
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class World:
     """The place of this process among `size`; alone, each of its words gives back what it was given."""
 
     rank: int = 0
     size: int = 1
+    told: bool = False
 
     def sum(self, value: float) -> float:
         """The sum of a number over all processes."""
@@ -30,13 +34,20 @@ class World:
         dist.all_reduce(total)
         return total.item()
 
-    def share(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """The first process's value, in every process."""
         if self.size == 1:
             return value
         box = [value]
         dist.broadcast_object_list(box, 0, device=_device())
         return box[0]
+
+    def tell(self, plan: Any) -> Any:
+        """The first process's plan, in every process; only the first call counts, so that there can always be one."""
+        if self.size == 1 or self.told:
+            return plan
+        self.told = True
+        return self.broadcast(plan)
 
     def gather(self, value: Any) -> list[Any]:
         """The values of all processes, in every process."""
@@ -50,15 +61,19 @@ class World:
         """The network with its gradients averaged over all processes, if any of its parameters learns."""
         if self.size == 1 or not any(p.requires_grad for p in network.parameters()):
             return network
+        if torch.cuda.is_available():  # norm layers then see the photos of all processes
+            from timm.layers.norm_act import convert_sync_batchnorm
+
+            network = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return nn.parallel.DistributedDataParallel(network)
 
-    def quiet(self, network: nn.Module, last: bool) -> AbstractContextManager[Any]:
+    def no_sync(self, network: nn.Module, last: bool) -> AbstractContextManager[Any]:
         """Gradients need not travel before the last part of a batch."""
         if last or not isinstance(network, nn.parallel.DistributedDataParallel):
             return nullcontext()
         return network.no_sync()
 
-    def equalise(self, model: nn.Module) -> None:
+    def broadcast_buffers(self, model: nn.Module) -> None:
         """Give every process the norm statistics of the first, whose share of the photos made them."""
         if self.size > 1:
             for buffer in model.buffers():
@@ -68,6 +83,18 @@ class World:
         """End what `join` began."""
         if self.size > 1:
             dist.destroy_process_group()
+
+
+@contextmanager
+def together(world: World) -> Iterator[None]:
+    """Say in a sentence that another process was lost, which torch says in the words of its network; BadInput."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+            raise
+        what = str(error).splitlines()[0][:150]
+        raise BadInput(f"One of {world.size} processes that train together failed ({what}); resume the run.") from error
 
 
 ALONE = World()

@@ -30,6 +30,7 @@ class Best:
     stage: str
     epoch: int
     value: float
+    loss: float
     weights: dict[str, Tensor]
     outputs: Outputs
 
@@ -60,7 +61,7 @@ class TrainState:
     loss_sum: float = 0.0
     photos: int = 0
     worse: int = 0  # epochs since the best of the stage
-    stage_best: float | None = None
+    stage_best: list[float] | None = None  # what it scored, and its loss
     finish: Finish | None = None
     best: Best | None = None
     optimizer: torch.optim.Optimizer | None = field(default=None, init=False)
@@ -97,7 +98,7 @@ class TrainState:
     def stage_over(self) -> bool:
         """Whether this stage has no epoch left."""
         impatient = 0 < self.patience <= self.worse
-        return self.epoch >= self.now.epochs or self.finished or impatient
+        return self.epoch >= self.now.epochs or (self.finished and not self.batch) or impatient
 
     def begin_stage(self) -> None:
         """Choose what learns, and make the optimizer and the mean of the weights for it."""
@@ -114,27 +115,33 @@ class TrainState:
         if self.average is not None:
             self.average.swap()
         self.optimizer = self.average = None
-        self.stage = len(self.stages) if self.finished else self.stage + 1
+        asked = self.finish is not None and self.finish.stage == self.stage
+        self.stage = len(self.stages) if asked else self.stage + 1
         self.epoch = self.batch = self.photos = self.worse = 0
         self.loss_sum, self.stage_best = 0.0, None
 
-    def end_epoch(self, value: float, found: Outputs) -> bool:
-        """Go to the next epoch; returns whether this one is the best so far, as seen by `value`, and keeps it then."""
-        higher = self.best_by in METRICS and higher_is_better(self.best_by)
+    def end_epoch(self, value: float, loss: float, found: Outputs) -> bool:
+        """Go to the next epoch; returns whether this is the best so far by `value`, or by its loss where that is equal.
 
-        def better(old: float | None) -> bool:
-            return old is None or self.best_by == LAST or (value > old if higher else value < old)
-
-        best = bool(self.best_by) and better(self.best.value if self.best else None)
+        The weights of the best one are kept.
+        """
+        score = self._score(value, loss)
+        best = bool(self.best_by) and (
+            self.best is None or self.best_by == LAST or score < self._score(self.best.value, self.best.loss)
+        )
         if best:
             weights = {name: tensor.clone() for name, tensor in self.task.architecture.model.state_dict().items()}
-            self.best = Best(self.now.name, self.epoch, value, weights, found)
-        self.worse = 0 if better(self.stage_best) else self.worse + 1
-        self.stage_best = value if self.worse == 0 else self.stage_best
+            self.best = Best(self.now.name, self.epoch, value, loss, weights, found)
+        self.worse = 0 if self.stage_best is None or score < self.stage_best else self.worse + 1
+        self.stage_best = score if self.worse == 0 else self.stage_best
         self.epoch, self.batch = self.epoch + 1, 0
         self.loss_sum, self.photos, self.began = 0.0, 0, time.perf_counter()
         self.task.epochs_seen += 1
         return best
+
+    def _score(self, value: float, loss: float) -> list[float]:
+        """Smaller is better."""
+        return [-value if self.best_by in METRICS and higher_is_better(self.best_by) else value, loss]
 
     def finish_early(self) -> Finish:
         """Bring the rate to its end over the next steps, after which nothing follows but the validation."""
@@ -189,7 +196,7 @@ class TrainState:
             "epochs_seen": self.task.epochs_seen,
             "micro_batch": self.task.micro_batch,
             "finish": [finish.stage, finish.step, finish.steps] if finish else None,
-            "best": [best.stage, best.epoch, best.value, best.outputs.indices] if best else None,
+            "best": [best.stage, best.epoch, best.value, best.loss, best.outputs.indices] if best else None,
             "random": [random.getstate(), _plain(numpy_state)],
         }
 
@@ -201,9 +208,9 @@ class TrainState:
         self.finish = Finish(*document["finish"]) if document["finish"] else None
         self.task.architecture.model.load_state_dict(_under("model", tensors))
         if document["best"]:
-            stage, epoch, value, indices = document["best"]
+            stage, epoch, value, loss, indices = document["best"]
             found = Outputs(tensors["outputs.logits"], tensors["outputs.targets"], indices)
-            self.best = Best(stage, epoch, value, _under("best", tensors), found)
+            self.best = Best(stage, epoch, value, loss, _under("best", tensors), found)
         if document["under_way"]:
             self.begin_stage()
             self._restore_stage(tensors, document)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from core.errors import BadInput
+from core.events import Notice
 from core.training.task import Task, parts, trains_norms
+
+T = TypeVar("T")
 
 
 def step(
@@ -39,12 +43,13 @@ def _losses(task: Task, images: Tensor, targets: Tensor) -> Iterator[float]:
     world, photos = task.world, len(targets)
     everywhere = world.sum(photos)
     size = task.part(photos)
-    if world.size > 1 and photos < 2:  # every process must take part, and norm layers need two photos
-        images = torch.cat([images, images.new_zeros(2 - photos, *images.shape[1:])])
+    if photos < 2 and (world.size > 1 or trains_norms(task.architecture.model)):
+        # every process must take part in a step, and norm layers need two photos; these do not count in the loss
+        images = images.repeat(2, 1, 1, 1) if photos else images.new_zeros(2, *images.shape[1:])
     whole = task.architecture.frozen or photos < 2  # a frozen body needs no graph, so the head can take all at once
     pieces = [(images, targets)] if whole else list(zip(parts(images, size), parts(targets, size), strict=True))
     for i, (x, y) in enumerate(pieces):
-        with world.quiet(task.network, i == len(pieces) - 1):
+        with world.no_sync(task.network, i == len(pieces) - 1):
             logits = task.network(x, size)
             share = len(y) / everywhere
             loss = task.loss(logits[: len(y)], y) * share if len(y) else logits.sum() * 0
@@ -54,8 +59,19 @@ def _losses(task: Task, images: Tensor, targets: Tensor) -> Iterator[float]:
 
 def out_of_memory(error: Exception) -> bool:
     """Whether a GPU or the CPU had no more memory."""
-    cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    cpu = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
     return cpu or isinstance(error, (torch.OutOfMemoryError, MemoryError))
+
+
+def attempt(task: Task, photos: int, do: Callable[[], T]) -> Generator[Notice, None, T]:
+    """What `do` returns, with fewer photos at once for as long as there is no memory for them."""
+    while True:
+        try:
+            return do()
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+        yield Notice(halve(task, photos))  # out of the handler, which holds the memory of what failed
 
 
 def halve(task: Task, photos: int) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from core.data.loaders import Loader
 from core.errors import BadInput
-from core.events import Validated
+from core.events import Notice, Validated
+from core.training.step import attempt
 from core.training.task import Task, parts
 
 
@@ -23,22 +25,26 @@ class Outputs:
     indices: list[int]
 
 
-def outputs(task: Task, loader: Loader, epoch: int = 0) -> Generator[Validated, None, Outputs]:
+def outputs(task: Task, loader: Loader, epoch: int = 0) -> Generator[Validated | Notice, None, Outputs]:
     """The network's outputs for the photos of a loader, in the order of its items."""
-    arch = task.architecture
-    arch.model.eval()
+    task.architecture.model.eval()
     logits: list[Tensor] = [torch.empty(0, task.dls.c)]
     targets: list[Tensor] = [torch.empty(0, dtype=torch.long)]
     indices: list[int] = []
     for done, (images, labels, chosen) in enumerate(loader.batches(epoch), 1):
         if chosen:
-            with torch.inference_mode():
-                whole = [arch.model(arch.normalise(x)) for x in parts(images, task.micro_batch or len(images))]
-                logits.append(torch.cat(whole).float().cpu())
+            logits.append((yield from attempt(task, len(images), partial(_infer, task, images))))
             targets.append(labels.cpu())
             indices += chosen
         yield Validated(done, len(loader))
     return Outputs(torch.cat(logits), torch.cat(targets), indices)
+
+
+def _infer(task: Task, images: Tensor) -> Tensor:
+    arch = task.architecture
+    with torch.inference_mode():
+        whole = [arch.model(arch.normalise(x)) for x in parts(images, task.micro_batch or len(images))]
+        return torch.cat(whole).float().cpu()
 
 
 def gathered(task: Task, own: Outputs) -> Outputs:

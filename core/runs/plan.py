@@ -1,0 +1,134 @@
+"""What a run is about to do: its photos, checked and divided, and where an earlier process left its training."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.data.block import Split, loaders_of
+from core.data.check import Examined, examine
+from core.errors import BadInput
+from core.events import Event, FinishingEarly, Notice
+from core.model.architecture import Architecture
+from core.recipe import Recipe
+from core.registry import architectures, transforms
+from core.runs.checkpoint import Checkpoints
+from core.runs.photos import PHOTOS, recall, remember
+from core.runs.requests import Requests
+from core.runs.run import Run
+from core.training.fine_tune import fine_tuning
+from core.training.learner import Learner
+from core.training.losses import loss_for
+from core.training.metrics import METRICS, metric
+from core.training.parallel import ALONE, World
+from core.training.state import LAST, VALID_LOSS, Finish, TrainState
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every process of a run must know before its first step."""
+
+    recipe: Recipe
+    split: Split
+    resumed: bool = False
+    tensors: dict[str, Tensor] = field(default_factory=dict)  # of the checkpoint, if there is one
+    document: dict[str, Any] = field(default_factory=dict)
+    finish: Finish | None = None  # as it was asked for in an earlier life of the run
+
+    def state(self, world: World) -> tuple[Learner, TrainState]:
+        """The learner, and its training where it was left."""
+        knobs = self.recipe.training
+        learner = learner_of(self.recipe, self.split, world)
+        stages = fine_tuning(learner.task, knobs.epochs, knobs.base_lr, knobs.freeze_epochs, knobs.lr_mult)
+        state = TrainState(learner.task, stages, knobs.best_by, knobs.patience)
+        if self.document:
+            try:
+                state.restore(self.tensors, self.document)
+            except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+                raise BadInput(
+                    f"The checkpoint does not fit this run's recipe in this version of the program ({error}); "
+                    "train its recipe.json anew."
+                ) from error
+        state.finish = state.finish or self.finish
+        if world.rank:  # else all would drop the same features
+            torch.manual_seed(knobs.seed + world.rank)
+        return learner, state
+
+
+def make_plan(run: Run, requests: Requests, accept_changes: bool) -> Generator[Event, None, Plan]:
+    """What to train and from where; raises BadInput where the photos are not those that the run began with."""
+    recipe = run.recipe
+    asked = [Finish(e.stage, e.step, e.steps) for e in run.events() if isinstance(e, FinishingEarly)]
+    examined = yield from examined_photos(run, recipe, requests)
+    if not (run.folder / PHOTOS).exists():
+        remember(run, examined)
+        yield from (Notice(f"warning: {warning}") for warning in examined.report.warnings)
+        if skipped := len(examined.report.skipped):
+            files = "1 file is" if skipped == 1 else f"{skipped} files are"
+            yield Notice(f"{files} left out; `python -m core check` says which and why")
+        return Plan(recipe, examined.split)
+    split, changes = recall(run, examined)
+    if changes and not accept_changes:
+        raise BadInput(
+            f"The photos are not those that this run began with: {changes}. Go on with those it began with, as far as "
+            "they are there, by `resume --accept-changes`; or train anew."
+        )
+    if changes:
+        yield Notice(f"warning: going on with photos that have changed: {changes}")
+    checkpoints = Checkpoints(run.folder)
+    tensors, document, damaged = checkpoints.newest()
+    for file in damaged:
+        other = "the one before it is used" if document else "there is no other, so the run begins again"
+        yield Notice(f"warning: the checkpoint {file.name} is damaged; {other}")
+    checkpoints.set_aside(damaged)
+    return Plan(recipe, split, True, tensors, document, asked[-1] if asked else None)
+
+
+def examined_photos(run: Run, recipe: Recipe, requests: Requests) -> Generator[Event, None, Examined]:
+    """The photos of a recipe, checked, after its training knobs; raises BadInput."""
+    knobs = recipe.training
+    for name in knobs.metrics:  # before the photos are read, which takes longer
+        metric(name)
+    if not knobs.epochs + knobs.freeze_epochs:
+        raise BadInput("training.epochs and training.freeze_epochs are both 0, so nothing would be trained.")
+    if knobs.best_by not in (VALID_LOSS, LAST, *METRICS):
+        raise BadInput(
+            f"training.best_by is {knobs.best_by!r}, but must be {VALID_LOSS}, {LAST} or one of {', '.join(METRICS)}."
+        )
+    check = examine(recipe, run.workspace)
+    while True:
+        try:
+            event = next(check)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        yield event
+        requests.obey()
+
+
+def learner_of(recipe: Recipe, split: Split, world: World = ALONE) -> Learner:
+    """The learner that a recipe describes, on photos that were checked and divided; its seed is set."""
+    knobs = recipe.training
+    scores = [metric(name) for name in knobs.metrics]
+    item_tfms = [transforms.build(choice) for choice in recipe.item_tfms]
+    batch_tfms = [transforms.build(choice) for choice in recipe.batch_tfms]
+    share = (world.rank, world.size)
+    dls = loaders_of(split, item_tfms, batch_tfms, knobs.batch_size, knobs.seed, share=share)
+    torch.manual_seed(knobs.seed)
+    architecture: Architecture = architectures.build(recipe.architecture, dls.c)
+    loss = loss_for(dls.train.targets, dls.c, knobs.label_smoothing, knobs.class_weights)
+    return Learner(
+        dls,
+        architecture,
+        recipe.architecture,
+        loss,
+        scores,
+        knobs.weight_decay,
+        knobs.train_bn,
+        knobs.micro_batch,
+        knobs.ema,
+        world,
+    )
