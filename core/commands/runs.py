@@ -128,6 +128,7 @@ def _carry_out(find: Callable[[], Run], options: argparse.Namespace, **knobs: An
                 assist(world)
             return 0
         run = find()
+        _ = run.recipe  # a broken one is refused before anybody sees the run as under way
         requests = Requests(run.folder)
         with requests.listening():
             code = _shown(run, requests, chosen)

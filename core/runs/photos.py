@@ -55,32 +55,34 @@ def recall(run: Run, examined: Examined) -> tuple[Split, Changes]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"The list of photos of {str(run.folder)!r} is damaged ({error}); train anew.") from None
     changes = compare(before, _known(examined))
-    items = [examined.root / changes.moved.get(name, name) for name in (*train, *valid)]
+    taken = set(changes.moved.values())
+    now = {name: f"{name} as it was" for name in changes.gone if name in taken} | changes.moved
+    items = [examined.root / now.get(name, name) for name in (*train, *valid)]
     indices = range(len(items))
     return Split(items, labels, list(indices[: len(train)]), list(indices[len(train) :])), changes
 
 
 def compare(before: Known, now: Known) -> Changes:
-    """What differs between two lists of photos; a file with the same content elsewhere was moved."""
-    added = {name for name in now if name not in before}
-    by_content: dict[str, list[str]] = {}
-    for name in sorted(added, reverse=True):
-        by_content.setdefault(now[name][1], []).append(name)
+    """What differs between two lists of photos; what has its content elsewhere now was moved, whatever is in its place.
+
+    So a photo that was for validation stays so, also after all were numbered anew.
+    """
     changes = Changes()
-    for name, (label, digest) in before.items():
-        found = name
-        if name not in now:
-            if not by_content.get(digest):
-                changes.gone.append(name)
-                continue
-            found = by_content[digest].pop()
-            changes.moved[name] = found
-            added.discard(found)
-        elif now[name][1] != digest:
-            changes.edited.append(name)
-        if now[found][0] != label:
+    same = {name for name, (_, digest) in before.items() if name in now and now[name][1] == digest}
+    elsewhere: dict[str, list[str]] = {}
+    for name in sorted(now.keys() - same, reverse=True):
+        elsewhere.setdefault(now[name][1], []).append(name)
+    for name, (_, digest) in before.items():
+        if name not in same and elsewhere.get(digest):
+            changes.moved[name] = elsewhere[digest].pop()
+    taken = set(changes.moved.values())
+    for name, (label, _) in before.items():
+        if name not in same and name not in changes.moved:
+            (changes.edited if name in now and name not in taken else changes.gone).append(name)
+        found = changes.moved.get(name, name)
+        if found in now and (name in changes.moved or name not in taken) and now[found][0] != label:
             changes.labels[name] = (label, now[found][0])
-    changes.added = sorted(added)
+    changes.added = sorted(now.keys() - before.keys() - taken)
     return changes
 
 

@@ -41,11 +41,14 @@ class Queue:
             time.sleep(PAUSE)
 
     def leave(self) -> None:
-        """Let the next one in; also takes away what an earlier life of this run left behind."""
+        """Let the next one in; takes away every ticket of this run, also of an earlier life of it."""
         self.turn.release()
         for ticket in self.folder.glob("*.run"):
             if _read(ticket) == self.name:
-                ticket.unlink(missing_ok=True)
+                try:
+                    ticket.unlink(missing_ok=True)
+                except OSError as error:
+                    raise disk_error(ticket, error) from error
         self.ticket = None
 
     def _ahead(self) -> list[str]:

@@ -63,7 +63,7 @@ def held(run: Run, requests: Requests) -> Iterator[Log]:
         raise BadInput(f"{run.name!r} is already under way in {by}; `python -m core follow` shows it.")
     try:
         for folder in (run.folder, run.folder / "checkpoint"):
-            if folder.exists() and not os.access(folder, os.W_OK):
+            if folder.exists() and not os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
                 raise disk_error(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
             for leftover in folder.glob(".*"):  # of a process that was killed while it saved
                 if TEMPORARY.fullmatch(leftover.name) and leftover.is_file():

@@ -136,7 +136,7 @@ class Run:
         except OSError:
             return [], position
         whole = content[: content.rfind(b"\n") + 1]  # what comes after is still being written
-        return [_event(line) for line in whole.splitlines()], position + len(whole)
+        return [_event(line) for line in whole.split(b"\n")[:-1]], position + len(whole)
 
     def events(self) -> list[Event]:
         """What has happened so far."""
@@ -195,7 +195,13 @@ def runs_in(workspace: Path, kind: str = RUNS) -> list[Run]:
 def _event(line: bytes) -> Event:
     try:
         return from_line(line.decode())
-    except (ValueError, KeyError, TypeError):  # counted, so that positions and numbers stay what they are
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):  # counted, so that positions and numbers stay what they are
         return Notice("warning: a line of the events is damaged")
 
 

@@ -30,13 +30,15 @@ def start(run: Run, queue: bool = True, accept_changes: bool = False) -> None:
     name = "resume"
     if run.status == CREATED:
         name = "lr-find" if run.is_lr_find else "train"
-    flags = [*([] if queue else ["--no-queue"]), *(["--accept-changes"] if accept_changes else [])]
+    flags = [] if queue else ["--no-queue"]
+    if accept_changes and name == "resume":
+        flags.append("--accept-changes")
     log = run.folder / "log.txt"
     try:
         with log.open("ab") as output:
             before = output.tell()
             process = subprocess.Popen(
-                [sys.executable, "-m", "core", name, str(run.folder.resolve()), *flags],
+                [sys.executable, "-P", "-m", "core", name, str(run.folder.resolve()), *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

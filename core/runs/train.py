@@ -83,6 +83,8 @@ def _in_turn(
     """The events, once no other run of the workspace trains."""
     queue = Queue(run.folder.resolve())
     try:
+        if not options.queue:
+            queue.leave()  # the line in which an earlier life of this run stood
         for place in queue.wait() if options.queue else ():
             requests.obey()
             if place is not None:

@@ -28,13 +28,11 @@ def step(
     try:
         for loss in _losses(task, images, targets):
             total += loss
-    except Exception:  # such as no memory: what was added up so far is not a gradient
-        optimizer.zero_grad()
-        raise
-    total = task.world.sum(total)
-    if math.isfinite(total):  # else the weights would be lost, and with them what was learnt so far
-        optimizer.step()
-    optimizer.zero_grad()
+        total = task.world.sum(total)
+        if math.isfinite(total):  # else the weights would be lost, and with them what was learnt so far
+            optimizer.step()
+    finally:
+        optimizer.zero_grad()  # also where memory ran out: what was added up so far is not a gradient
     return total
 
 

@@ -225,8 +225,14 @@ def test_plugins_lists_every_kind_with_its_knobs(capsys: Capture) -> None:
     [
         ("new", ["photos", "--set", "training.epochs=3", "base_lr", "--workspace"]),
         ("check", ["recipe", "--set", "bad_photos", "--workspace"]),
-        ("lr-find", ["recipe", "--set", "--workspace"]),
+        ("lr-find", ["recipe", "--set", "--no-queue", "--workspace"]),
         ("train", ["recipe", "--set", "epochs", "freeze_epochs", "label_smoothing", "train_bn", "--workspace"]),
+        ("train", ["best_by", "patience", "--no-queue", "not begun"]),
+        ("resume", ["run", "--accept-changes", "--no-queue", "--workspace"]),
+        ("stop", ["run", "--finish", "--workspace"]),
+        ("follow", ["run", "--workspace"]),
+        ("runs", ["--workspace"]),
+        ("delete", ["run", "--workspace"]),
         ("evaluate", ["run", "--source", "--labeller", "--json", "--workspace"]),
         ("predict", ["run", "IMAGE", "--workspace"]),
         ("plugins", ["--workspace"]),
@@ -245,7 +251,8 @@ def test_help_lists_the_commands(capsys: Capture) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     out = capsys.readouterr().out
-    assert all(name in out for name in ("new", "check", "lr-find", "train", "evaluate", "predict", "plugins"))
+    known = ("new", "check", "lr-find", "train", "resume", "stop", "follow", "runs", "delete", "evaluate", "predict")
+    assert all(re.search(rf"^ +{name} +\S", out, re.M) for name in (*known, "plugins"))
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["train"], ["predict", "run"]])
@@ -344,7 +351,8 @@ def test_bad_photos_may_stop_the_run(
 
 
 def test_a_run_that_is_not_there(fails: Callable[..., str], photos: Path) -> None:
-    assert "no run 'yesterday'" in fails("evaluate", "yesterday")
+    for command in ("evaluate", "resume", "stop", "follow", "delete"):
+        assert "no run 'yesterday'" in fails(command, "yesterday")
     assert "no run 'yesterday'" in fails("predict", "yesterday", str(photos / "red_1.jpg"))
 
 

@@ -60,7 +60,7 @@ CARD = (*TRAINING, "core.publish.card")
 RUNS = (*CARD, "core.runs")
 BELOW = {"core.data": DATA, "core.model": MODEL, "core.training": (*TRAINING, "core.publish.card"),
          "core.publish.card": CARD, "core.runs": RUNS, "core.recipe": RECIPE, "core.discovery": ("core.registry",),
-         **dict.fromkeys(LOW, LOW)}  # fmt: skip
+         "core.commands": (*RUNS, "core.commands"), **dict.fromkeys(LOW, LOW)}  # fmt: skip
 
 
 @pytest.mark.parametrize("file", [f for f in FILES if within(name(f), *BELOW)], ids=name)
@@ -69,6 +69,10 @@ def test_a_room_imports_from_below_alone(file: Path) -> None:
     above = [m for m in imported(file) if within(m, "core") and not within(m, *BELOW[room]) and m != "core"]
     # `from core.data import photo` also reads as the package core.data itself, which is a room
     assert not above
+
+
+def test_every_file_of_core_has_a_floor() -> None:
+    assert {n for n in map(name, FILES) if not within(n, *BELOW)} == {"core.__init__", "core.__main__"}
 
 
 @pytest.mark.parametrize("module", LOW)
@@ -100,6 +104,20 @@ def test_help_imports_nothing_heavy() -> None:
         "try: runpy.run_module('core', run_name='__main__')", "except SystemExit as end: assert end.code == 0",
     )  # fmt: skip
     assert "core.recipe" in modules and not modules & HEAVY
+
+
+def test_looking_at_runs_and_starting_one_imports_nothing_heavy(tmp_path: Path) -> None:
+    """A browser app does this in its own process, and a person who asks for a list does not wait."""
+    modules = after(
+        "from core.runs.start import start",
+        "from core.runs.queue import Queue",
+        "from core.training.progress import shown",
+        "from argparse import Namespace",
+        "from pathlib import Path",
+        "from core.commands import models, photos, plugins, runs",
+        f"runs.runs(Namespace(workspace=Path({str(tmp_path)!r})))",
+    )
+    assert "core.runs.run" in modules and not modules & HEAVY
 
 
 def test_core_itself_imports_nothing_until_a_word_is_used() -> None:

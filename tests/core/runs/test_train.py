@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,20 @@ import pytest
 import torch
 
 from core.atomic import write_atomic
-from core.data.check import Report
 from core.errors import BadInput
 from core.events import Checked, EpochEnded, Event, LearningRateTried, Notice, RunEnded, RunStarted, StageStarted
 from core.model.folder import load_model
 from core.publish.card import card
 from core.recipe import Recipe
 from core.runs.evaluate import evaluate
+from core.runs.record import held, record
+from core.runs.requests import Requests
 from core.runs.run import Run
 from core.runs.train import find_rate, train
 from core.training.interpretation import ClassificationInterpretation
 from core.training.metrics import wilson_interval
+from core.training.state import Best
+from core.training.validate import Outputs
 
 ROOT = Path(__file__).resolve().parents[3]
 MakeRecipe = Callable[..., dict[str, Any]]
@@ -39,12 +43,21 @@ FILES = {
     "recipe.json",
     "classes.json",
     "splits.json",
+    "photos.json",
     "events.jsonl",
     "environment.json",
     "hashes.json",
     "README.md",
+    "lock",
+    "checkpoint",
 }
 TINY = {"name": "timm", "model": "test_resnet", "pretrained": False}
+
+
+def without_seconds(event: Event) -> Event:
+    """An end without how long it took."""
+    assert isinstance(event, RunEnded) and event.seconds >= event.saving >= 0
+    return replace(event, seconds=0.0, saving=0.0)
 
 
 def run_all(document: dict[str, Any], workspace: Path) -> tuple[Run, list[Event]]:
@@ -54,6 +67,9 @@ def run_all(document: dict[str, Any], workspace: Path) -> tuple[Run, list[Event]
 
 def test_a_finished_run_has_its_files(trained: Run) -> None:
     assert {f.name for f in trained.folder.iterdir()} == FILES
+    (checkpoint,) = (trained.folder / "checkpoint").iterdir()
+    assert hashlib.sha256(checkpoint.read_bytes()).hexdigest().startswith(checkpoint.stem.split("-")[1])
+    assert (trained.folder / "lock").read_bytes() == b"", "nobody holds it"
     assert json.loads((trained.folder / "classes.json").read_text()) == ["blue", "green", "red"]
     hashes = json.loads((trained.folder / "hashes.json").read_text())
     for name, expected in hashes.items():
@@ -112,7 +128,9 @@ def test_the_environment_lists_versions_never_variables(
     run, _ = run_all(recipe_dict(architecture=TINY), tmp_path)
     environment = json.loads((run.folder / "environment.json").read_text())
     assert torch.__version__.startswith(environment["torch"])
-    for file in run.folder.iterdir():
+    files = [file for file in run.folder.rglob("*") if file.is_file()]
+    assert any(file.parent.name == "checkpoint" for file in files)
+    for file in files:
         assert b"hf_canary_8d1f" not in file.read_bytes(), file.name
 
 
@@ -172,11 +190,11 @@ def test_an_error_of_ours_is_recorded_too(
     def broken(*_: Any) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("core.runs.train.learner_of", broken)
+    monkeypatch.setattr("core.runs.plan.learner_of", broken)
     run = Run.create(Recipe.from_dict(recipe_dict()), tmp_path)
     with pytest.raises(ZeroDivisionError):
         list(train(run))
-    assert run.events()[-1] == RunEnded("failed", "ZeroDivisionError: a bug")
+    assert without_seconds(run.events()[-1]) == RunEnded("failed", "ZeroDivisionError: a bug")
 
 
 def test_a_run_whose_reader_goes_is_stopped(recipe_dict: MakeRecipe, tmp_path: Path) -> None:
@@ -186,7 +204,7 @@ def test_a_run_whose_reader_goes_is_stopped(recipe_dict: MakeRecipe, tmp_path: P
         if isinstance(event, StageStarted):
             break
     events.close()  # type: ignore[attr-defined]
-    assert run.events()[-1] == RunEnded("stopped")
+    assert without_seconds(run.events()[-1]) == RunEnded("stopped")
 
 
 def test_two_runs_in_one_second_get_two_folders(recipe_dict: MakeRecipe, tmp_path: Path) -> None:
@@ -220,7 +238,7 @@ def test_a_learning_rate_test_is_a_run_of_its_own(recipe_dict: MakeRecipe, tmp_p
     events = list(find_rate(run))
     assert run.folder.parent == tmp_path / "lr_finds"
     assert sum(isinstance(e, LearningRateTried) for e in events) > 10
-    assert run.events()[-1] == RunEnded("completed")
+    assert without_seconds(run.events()[-1]) == RunEnded("completed")
     assert not (run.folder / "model.safetensors").exists()
 
 
@@ -302,8 +320,10 @@ def small_disk() -> Iterator[Callable[[str], Path]]:
 
 
 def no_leftovers(folder: Path) -> None:
-    """No temporary file, and no weights without all of their bytes."""
-    assert [f.name for f in folder.iterdir() if f.name.startswith(".")] == []
+    """No temporary file, and no checkpoint without all of its bytes."""
+    assert [f.name for f in folder.rglob(".*")] == []
+    for file in (folder / "checkpoint").iterdir():
+        assert hashlib.sha256(file.read_bytes()).hexdigest().startswith(file.stem.split("-")[1])
 
 
 def test_a_full_disk_is_one_sentence_and_no_half_written_file(
@@ -311,7 +331,8 @@ def test_a_full_disk_is_one_sentence_and_no_half_written_file(
 ) -> None:
     disk = small_disk("4m")  # efficientnet_lite0 takes 13
     run, error = failed(recipe_dict(), disk)
-    assert "disk is full" in error and "model.safetensors" in error
+    assert "disk is full" in error and re.search(r"'\d+-\w+\.safetensors' could not be written", error)
+    assert str(run.folder / "checkpoint") in error
     no_leftovers(run.folder)
 
 
@@ -325,21 +346,28 @@ def test_a_full_disk_before_the_run_begins(recipe_dict: MakeRecipe, small_disk: 
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_disk_that_fills_while_the_model_is_saved(
-    number: int, recipe_dict: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("temporary", "named"), [(".model.safetensors.*", "'model.safetensors'"), ("checkpoint/.*", ".safetensors'")]
+)
+def test_a_disk_that_fills_while_weights_are_saved(
+    number: int, temporary: str, named: str, recipe_dict: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same on every system, by an fsync that fails once the weights are there."""
     real = os.fsync
 
     def fsync(handle: int) -> None:
-        if os.fstat(handle).st_size > 1_000_000:
+        status = os.fstat(handle)
+        if any(os.path.samestat(status, file.stat()) for file in tmp_path.glob(f"runs/*/{temporary}")):
+            assert status.st_size > 1_000_000
             raise OSError(number, os.strerror(number))
         real(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
     run, error = failed(recipe_dict(architecture=TINY), tmp_path)
-    assert "disk is full" in error
+    assert "disk is full" in error and named in error
     no_leftovers(run.folder)
+    # what was learnt can be had once there is room, unless it is the checkpoint itself that found none
+    assert any((run.folder / "checkpoint").iterdir()) == ("model" in temporary)
 
 
 @pytest.fixture
@@ -391,7 +419,9 @@ def test_strange_names_of_classes_fit_into_the_card(recipe_dict: MakeRecipe, tmp
     """A bar would end its cell, a new line its row, and a name that is not UTF-8 the writing."""
     names = ["a|b", "c\nd", "caf\udce9"]
     results = ClassificationInterpretation(torch.eye(3), torch.arange(3), [Path("x.jpg")] * 3, names)
-    text = card(Recipe.from_dict(recipe_dict()), results, Report(train=3))
+    best = Best("unfrozen", 2, 0.5, 0.5, {}, Outputs(torch.eye(3), torch.arange(3), [0, 1, 2]))
+    text = card(Recipe.from_dict(recipe_dict()), results, 41, best)
+    assert "Trained on 41 photos" in text and "epoch 2 of the unfrozen ones" in text
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert [row.split(" | ")[0] for row in rows] == ["| a\\|b", "| c d", "| caf\udce9"]
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {6}
@@ -400,16 +430,17 @@ def test_strange_names_of_classes_fit_into_the_card(recipe_dict: MakeRecipe, tmp
 
 
 @pytest.mark.parametrize("status", ["completed", "failed"])
-def test_nothing_is_written_after_the_end(tmp_path: Path, status: Any) -> None:
-    run = Run(tmp_path)
-    recorded = run.record(iter([Notice("hello"), RunEnded(status), Notice("too late")]))
-    for event in recorded:
-        if isinstance(event, RunEnded):
-            break
-    recorded.close()  # type: ignore[attr-defined]
-    assert run.events() == [Notice("hello"), RunEnded(status)]
-    with pytest.raises(KeyboardInterrupt):
-        for event in run.record(iter([RunEnded(status), Notice("too late")])):
+def test_nothing_is_written_after_the_end(recipe_dict: MakeRecipe, tmp_path: Path, status: Any) -> None:
+    run = Run.create(Recipe.from_dict(recipe_dict()), tmp_path)
+    with held(run, Requests(run.folder)) as log:
+        recorded = record(log, (e for e in [Notice("hello"), RunEnded(status), Notice("too late")]))
+        for event in recorded:
+            if isinstance(event, RunEnded):
+                break
+        recorded.close()  # type: ignore[attr-defined]
+    assert [run.events()[0], *map(without_seconds, run.events()[1:])] == [Notice("hello"), RunEnded(status)]
+    with held(run, Requests(run.folder)) as log, pytest.raises(KeyboardInterrupt):
+        for event in record(log, (e for e in [RunEnded(status), Notice("too late")])):
             if isinstance(event, Notice):
                 raise KeyboardInterrupt
-    assert run.events()[2:] == [RunEnded(status)]
+    assert list(map(without_seconds, run.events()[2:])) == [RunEnded(status)]

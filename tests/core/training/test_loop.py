@@ -13,19 +13,17 @@ import torch
 from torch import Tensor, nn
 
 from core.data.loaders import DataLoaders
-from core.errors import BadInput
 from core.events import EpochEnded, Event, PhotoSkipped, StageStarted, StepEnded
-from core.model.architecture import NORMS, Architecture, from_timm
+from core.model.architecture import NORMS, Architecture
 from core.recipe import Recipe
 from core.registry import architectures, transforms
 from core.runs.run import Run
 from core.runs.train import train
 from core.training.average import Average
 from core.training.fine_tune import fine_tuning
-from core.training.loop import fit
+from core.training.loop import Diverged, fit
 from core.training.losses import CrossEntropy
 from core.training.lr_finder import lr_find
-from core.training.metrics import accuracy
 from core.training.schedules import one_cycle, one_cycle_momentum
 from core.training.state import TrainState
 from core.training.step import step
@@ -33,22 +31,6 @@ from core.training.task import CPU_PART, Stage, Task, make_optimizer
 from core.training.validate import validate
 
 MakeTask = Callable[..., Task]
-
-
-@pytest.fixture
-def make_task(make_loaders: Callable[..., DataLoaders]) -> MakeTask:
-    """A task of a small network that counts as pretrained; its weights are random but always the same."""
-    import timm
-
-    def make(bs: int = 10, head: str = "linear", **knobs: Any) -> Task:
-        torch.manual_seed(0)
-        weights = timm.create_model("test_resnet").state_dict()
-        architecture = from_timm("test_resnet", 3, head, pretrained=True, weights=weights)
-        if head == "linear":
-            nn.init.normal_(architecture.head.weight, std=0.05)  # type: ignore[arg-type]
-        return Task(architecture, make_loaders(bs=bs), CrossEntropy(), {"accuracy": accuracy}, **knobs)
-
-    return make
 
 
 def body_and_head(task: Task) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -314,7 +296,7 @@ def test_without_the_mean_the_model_is_that_of_the_last_step(make_task: MakeTask
 
 def weights_after(recipe: dict[str, Any], workspace: Any) -> bytes:
     run = Run.create(Recipe.from_dict(recipe), workspace)
-    for _ in train(run, workspace):
+    for _ in train(run):
         pass
     return bytes((run.folder / "model.safetensors").read_bytes())
 
@@ -399,7 +381,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run_at_its_step(make_task: MakeTas
     task = make_task()
     task.loss = NotANumberAt(2)
     steps = 0
-    with pytest.raises(BadInput, match=r"nan at step 2 of epoch 0; lower the learning rate\.$"):
+    with pytest.raises(Diverged, match=r"nan at step 2 of 4 of the stage 'test'; lower the learning rate\.$"):
         for event in fit(TrainState(task, [Stage("test", 2, [1e-3] * 3)])):
             steps += isinstance(event, StepEnded)
     assert steps == 1
