@@ -166,7 +166,7 @@ def test_a_run_outlives_its_starter_stops_goes_on_and_finishes_early(
     # start goes on from there
     start(run)
     assert run.process is not None and run.status in ("running", "queued")
-    assert psutil.Process(run.process).cmdline()[1:4] == ["-m", "core", "resume"]
+    assert psutil.Process(run.process).cmdline()[1:5] == ["-P", "-m", "core", "resume"]
     with pytest.raises(BadInput, match="already under way"):
         list(train(run))
     until(lambda: steps(run) > made, run)
