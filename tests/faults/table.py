@@ -22,5 +22,5 @@ ROWS: dict[str, tuple[Callable[[Bench, int], Row], int, int]] = {
     "signal": (processes.signals, 21, 2),
     "race": (processes.two_processes, 20, 2),
     "read-only": (disks.read_only, 9, 3),
-    "cost": (cost.cost, 32, 0),
+    "cost": (cost.cost, 180, 0),
 }
