@@ -9,7 +9,6 @@ import stat
 import unicodedata
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -17,17 +16,16 @@ from tempfile import TemporaryDirectory
 from typing import IO, Annotated, Any
 
 from core.data.files import SUFFIXES, get_image_files, is_stray
+from core.data.names import DEEPEST, distinct, safe_name
 from core.errors import BadInput
 from core.registry import sources
 
 MAX_FILES = 200_000
 MAX_FILE = 200 * 2**20  # bytes
 MAX_TOTAL = 50 * 2**30
-DEEPEST = 20  # folders; the outer ones are dropped
 MAX_RATIO, FREE_OF_RATIO = 100, 50 * 2**20  # photos hardly shrink, but a few drawings may
 CHUNK = 2**20
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others have no bound on what one chunk becomes
-RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
 
 
 @sources.register("zip")
@@ -97,7 +95,7 @@ class ZipSource:
         if len(members) > MAX_FILES:
             raise self._bad(f"holds {len(members):,} photos, more than {MAX_FILES:,}", "make several of it")
         limit = max(FREE_OF_RATIO, MAX_RATIO * self.path.stat().st_size)
-        names = _distinct([safe for _, safe in members])
+        names = distinct([safe for _, safe in members])
         total = 0
         for (member, _), name in zip(members, names, strict=True):
             file = folder / name
@@ -135,7 +133,7 @@ def _photos_and_tables(archive: zipfile.ZipFile) -> tuple[list[tuple[zipfile.Zip
     for member in archive.infolist():
         name = member.filename.replace("\\", "/")
         parts = [part for part in name.split("/") if part not in ("", ".")]
-        safe = PurePosixPath(*map(_safe, parts[-DEEPEST:]))
+        safe = PurePosixPath(*map(safe_name, parts[-DEEPEST:]))
         if member.is_dir() or safe.suffix.lower() not in SUFFIXES | {".csv"} or any(map(is_stray, safe.parts)):
             continue
         mode = stat.S_IFMT(member.external_attr >> 16)  # 0 where the zip was made on Windows
@@ -144,33 +142,3 @@ def _photos_and_tables(archive: zipfile.ZipFile) -> tuple[list[tuple[zipfile.Zip
         else:
             members.append((member, safe))
     return members, refused
-
-
-def _safe(part: str) -> str:
-    """A file or folder name that Linux, macOS and Windows all take."""
-    part = re.sub(r'[<>:"|?*\\\x00-\x1f\x7f-\x9f\ud800-\udfff]', "_", unicodedata.normalize("NFC", part))
-    part = part.rstrip(". ")
-    stem, dot, suffix = part.rpartition(".")
-    if len(part.encode()) > 200:  # 255 is the limit, of bytes on Linux
-        head, tail = (stem, dot + suffix) if dot and len(suffix) < 8 else (part, "")
-        part = head.encode()[:190].decode(errors="ignore") + tail
-    return f"_{part}" if not part or RESERVED.fullmatch(part) else part
-
-
-def _distinct(names: list[PurePosixPath]) -> list[PurePosixPath]:
-    """`names` such that a system which ignores case tells them apart: files numbered, folders spelled in one way."""
-    spelled: dict[str, str] = {}
-    folders = [
-        PurePosixPath(*(spelled.setdefault("/".join(parts[: n + 1]).casefold(), part) for n, part in enumerate(parts)))
-        for parts in (name.parts[:-1] for name in names)
-    ]
-    taken, counts, result = set(spelled), Counter[str](), []
-    for folder, name in zip(folders, names, strict=True):
-        free = folder / name.name
-        wanted = free.as_posix().casefold()
-        while free.as_posix().casefold() in taken:
-            counts[wanted] += 1
-            free = folder / f"{name.stem}-{counts[wanted] + 1}{name.suffix}"
-        taken.add(free.as_posix().casefold())
-        result.append(free)
-    return result

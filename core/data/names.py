@@ -1,0 +1,41 @@
+"""File names from elsewhere, made such that every system can write them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from pathlib import PurePosixPath
+
+DEEPEST = 20  # folders; the outer ones are dropped
+RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
+
+
+def safe_name(part: str) -> str:
+    """A file or folder name that Linux, macOS and Windows all take."""
+    part = re.sub(r'[<>:"|?*\\\x00-\x1f\x7f-\x9f\ud800-\udfff]', "_", unicodedata.normalize("NFC", part))
+    part = part.rstrip(". ")
+    stem, dot, suffix = part.rpartition(".")
+    if len(part.encode()) > 200:  # 255 is the limit, of bytes on Linux
+        head, tail = (stem, dot + suffix) if dot and len(suffix) < 8 else (part, "")
+        part = head.encode()[:190].decode(errors="ignore") + tail
+    return f"_{part}" if not part or RESERVED.fullmatch(part) else part
+
+
+def distinct(names: list[PurePosixPath]) -> list[PurePosixPath]:
+    """`names` such that a system which ignores case tells them apart: files numbered, folders spelled in one way."""
+    spelled: dict[str, str] = {}
+    folders = [
+        PurePosixPath(*(spelled.setdefault("/".join(parts[: n + 1]).casefold(), part) for n, part in enumerate(parts)))
+        for parts in (name.parts[:-1] for name in names)
+    ]
+    taken, counts, result = set(spelled), Counter[str](), []
+    for folder, name in zip(folders, names, strict=True):
+        free = folder / name.name
+        wanted = free.as_posix().casefold()
+        while free.as_posix().casefold() in taken:
+            counts[wanted] += 1
+            free = folder / f"{name.stem}-{counts[wanted] + 1}{name.suffix}"
+        taken.add(free.as_posix().casefold())
+        result.append(free)
+    return result
