@@ -23,3 +23,8 @@ class FolderLabeller:
         if label := parent_label(path):
             return label
         raise BadInput(f"{str(path)!r} lies in no folder that could name it; put each class into a folder of its own.")
+
+    def span(self, path: Path | str) -> tuple[str, int, int]:
+        """The folder and the file's name, and where the label begins and ends in it; raises BadInput."""
+        label = self(path)
+        return f"{label}/{Path(path).name}", 0, len(label)

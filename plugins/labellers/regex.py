@@ -33,6 +33,11 @@ class RegexLabeller:
         self._too_slow = False
 
     def __call__(self, path: Path | str) -> str:
+        text, start, end = self.span(path)
+        return text[start:end]
+
+    def span(self, path: Path | str) -> tuple[str, int, int]:
+        """The text that was searched, and where the label begins and ends in it; raises BadInput."""
         whole = self.part == "path" or isinstance(path, str)
         text = str(path).replace(os.sep, "/") if whole else Path(path).name
         found = self._search(text)
@@ -40,7 +45,7 @@ class RegexLabeller:
             raise BadInput(f"{text!r} does not fit the regular expression {self.pattern!r}; change one of them.")
         if not found[1]:  # an optional group that took no part, or found nothing
             raise BadInput(f"The first group of {self.pattern!r} finds no label in {text!r}; change the expression.")
-        return str(found[1])
+        return text, *found.span(1)
 
     def _search(self, text: str) -> regex.Match[str] | None:
         if not self._too_slow:
