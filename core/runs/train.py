@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -22,8 +23,10 @@ from core.events import (
 )
 from core.publish.card import card
 from core.recipe import Recipe
+from core.registry import sources
 from core.runs.checkpoint import Checkpoints
 from core.runs.plan import Plan, examined_photos, learner_of, make_plan
+from core.runs.predictions import keep_predictions
 from core.runs.queue import Queue
 from core.runs.record import Log, held, record
 from core.runs.requests import FINISH, STOP, Requests, Stopped
@@ -97,6 +100,7 @@ def _in_turn(
 def _train(run: Run, log: Log, requests: Requests, options: Options) -> Generator[Event, None, None]:
     keep_freed_memory()
     plan = yield from make_plan(run, requests, options.accept_changes)
+    root = Path(sources.build(plan.recipe.source, run.workspace).root)  # now: a zip may be gone when training ends
     options.world.tell(plan)
     learner, state = plan.state(options.world)
     if plan.resumed:
@@ -110,17 +114,17 @@ def _train(run: Run, log: Log, requests: Requests, options: Options) -> Generato
     except (Stopped, GeneratorExit) as end:
         seconds = checkpoints.save(state, log.count)
         if state.best is not None:
-            _keep_best(run, learner, state, plan)
+            _keep_best(run, learner, state, plan, root)
         if isinstance(end, Stopped):
             yield CheckpointSaved(0 if state.done else state.step, seconds)
         raise
     except Diverged:
         if state.best is not None:
-            _keep_best(run, learner, state, plan)
+            _keep_best(run, learner, state, plan, root)
             yield Notice(f"the model of epoch {state.best.epoch} of the stage {state.best.stage!r} is kept")
         raise
     yield CheckpointSaved(0, checkpoints.save(state, log.count))
-    metrics = _keep_best(run, learner, state, plan)
+    metrics = _keep_best(run, learner, state, plan, root)
     checkpoints.keep_last()
     yield RunEnded("completed", metrics=metrics)
 
@@ -146,11 +150,12 @@ def _fit(state: TrainState, checkpoints: Checkpoints, log: Log, requests: Reques
         events.close()  # which puts the weights back that were exchanged for a validation
 
 
-def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan) -> dict[str, float]:
-    """Make the model of the best epoch that of the run, with its card; returns its metrics."""
+def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: Path) -> dict[str, float]:
+    """Make the model of the best epoch that of the run, with its predictions and its card; returns its metrics."""
     best = state.restore_best()
     learner.save(run.folder)
     results = learner.interpretation(best.outputs, learner.dls.valid)
+    keep_predictions(run, results, root)
     run.write("README.md", card(plan.recipe, results, len(plan.split.train), best))
     low, high = results.interval
     metrics = {name: score(results.logits, results.targets) for name, score in learner.task.metrics.items()}

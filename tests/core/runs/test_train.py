@@ -39,6 +39,7 @@ ROOT = Path(__file__).resolve().parents[3]
 MakeRecipe = Callable[..., dict[str, Any]]
 FILES = {
     "model.safetensors",
+    "predictions.safetensors",
     "config.json",
     "recipe.json",
     "classes.json",

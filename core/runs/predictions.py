@@ -1,0 +1,103 @@
+"""What the kept model of a run says of its validation photos, kept beside it: no page has to predict again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from core.atomic import write_atomic
+from core.errors import BadInput
+from core.model.folder import HASHES, WEIGHTS
+from core.runs.run import ALIVE, Run
+from core.training.interpretation import ClassificationInterpretation
+
+PREDICTIONS = "predictions.safetensors"
+DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError)
+
+
+def keep_predictions(run: Run, results: ClassificationInterpretation, root: Path) -> None:
+    """Write logits [N, C] and targets [N] with the names of their photos below `root`; raises BadInput on a full disk.
+
+    It comes after the model and says of which one it is, so a kill between the two leaves nothing that misleads.
+    """
+    tensors = {"logits": results.logits.float().contiguous(), "targets": results.targets.long().contiguous()}
+    about = json.dumps(  # in ASCII, as a name need not be UTF-8
+        {
+            "model": _model_of(run),
+            "root": (root.relative_to(run.workspace) if root.is_relative_to(run.workspace) else root).as_posix(),
+            "names": [item.relative_to(root).as_posix() for item in results.items],
+            "vocab": results.vocab,
+        }
+    )
+    content = save(tensors, metadata={"about": about, "sha256": _digest(about, tensors)})
+    write_atomic(run.folder / PREDICTIONS, content)
+
+
+def predictions_of(run: Run) -> ClassificationInterpretation:
+    """The predictions of the kept model on the validation photos, without a loader; raises BadInput if there are none.
+
+    Their files are where they were when the model was kept; whether they still are is not looked at.
+    """
+    model, file = _model_of(run), run.folder / PREDICTIONS
+    try:
+        content = file.read_bytes()  # at once: an open file could not be replaced on Windows, nor a mapped one trusted
+        tensors, about = _opened(content)
+        root = run.workspace / about["root"]
+        items = [root / name for name in about["names"]]
+    except FileNotFoundError:
+        raise BadInput(f"{run.name!r} has a model without its predictions; {_remedy(run)}.") from None
+    except DAMAGED as error:
+        raise BadInput(f"{str(file)!r} cannot be used ({error}); {_remedy(run)}.") from None
+    if about["model"] != model:
+        raise BadInput(f"{str(file)!r} is of another model than the one in this folder; {_remedy(run)}.")
+    return ClassificationInterpretation(tensors["logits"], tensors["targets"], items, about["vocab"])
+
+
+def _opened(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and document of a file's content; raises one of DAMAGED unless all of it fits together."""
+    tensors = load(content)
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])  # load() gives the tensors alone
+    text = header["__metadata__"]["about"]
+    if _digest(text, tensors) != header["__metadata__"]["sha256"]:
+        raise ValueError("its SHA-256 is not that of its content")
+    about: dict[str, Any] = json.loads(text)
+    logits, targets = tensors["logits"], tensors["targets"]
+    n, c = len(about["names"]), len(about["vocab"])
+    if (logits.dtype, targets.dtype) != (torch.float32, torch.int64):
+        raise ValueError(f"its numbers are {logits.dtype} and {targets.dtype}")
+    if not n or logits.shape != (n, c) or targets.shape != (n,) or not 0 <= targets.min() <= targets.max() < c:
+        shapes = f"{list(logits.shape)} and {list(targets.shape)}"
+        raise ValueError(f"{shapes} numbers do not fit {n} photos of {c} classes")
+    return tensors, about
+
+
+def _digest(about: str, tensors: dict[str, Tensor]) -> str:
+    numbers = (tensors[name].numpy().tobytes() for name in ("logits", "targets"))
+    return hashlib.sha256(b"".join((about.encode(), *numbers))).hexdigest()
+
+
+def _model_of(run: Run) -> str:
+    """The SHA-256 of the model in the run's folder; raises BadInput if there is none."""
+    try:
+        return str(json.loads((run.folder / HASHES).read_text(encoding="utf-8"))[WEIGHTS])
+    except FileNotFoundError:
+        when = "both come when it ends or is stopped after its first epoch"
+        raise BadInput(f"{run.name!r} has no model yet, and so no predictions; {when}.") from None
+    except DAMAGED as error:
+        raise BadInput(f"{str(run.folder / HASHES)!r} cannot be used ({error}); {_remedy(run)}.") from None
+
+
+def _remedy(run: Run) -> str:
+    status = run.status
+    if status in ALIVE:
+        return "they come when the run ends"
+    if status == "completed":  # which `resume` refuses
+        return "train its recipe.json anew"
+    return f"`python -m core resume {run.folder}` writes them"
