@@ -60,7 +60,8 @@ CARD = (*TRAINING, "core.publish.card")
 RUNS = (*CARD, "core.runs")
 BELOW = {"core.data": DATA, "core.model": MODEL, "core.training": (*TRAINING, "core.publish.card"),
          "core.publish.card": CARD, "core.runs": RUNS, "core.recipe": RECIPE, "core.discovery": ("core.registry",),
-         "core.commands": (*RUNS, "core.commands"), **dict.fromkeys(LOW, LOW)}  # fmt: skip
+         "core.commands": (*RUNS, "core.commands"), "core.as_python": (*LOW, "core.recipe"),
+         **dict.fromkeys(LOW, LOW)}  # fmt: skip
 
 
 @pytest.mark.parametrize("file", [f for f in FILES if within(name(f), *BELOW)], ids=name)

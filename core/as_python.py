@@ -1,0 +1,155 @@
+"""A recipe as the Python that a person would write in a notebook, in fastbook's words; it runs as it stands."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_origin, get_type_hints
+
+import core
+from core.errors import BadInput
+from core.recipe import TRAINING, Choice, Recipe
+from core.registry import Registry, architectures, labellers, sources, splitters, transforms
+
+WIDTH = 100
+WORKSPACE = "workspace"  # that of the command line
+CALLED = {"batch_size": "bs", "weight_decay": "wd"}  # knobs of training that the calls name otherwise
+
+
+def as_python(recipe: Recipe) -> str:
+    """Code that makes and trains the learner of a recipe; raises BadInput where the recipe has no such learner."""
+    before, photos, block = _data(recipe)
+    metrics = ", ".join(map(_metric, recipe.training.metrics))
+    loss = _changed(recipe, "label_smoothing", "class_weights")
+    learner = [
+        "dls",
+        *_architecture(recipe.architecture),
+        *([f"metrics=[{metrics}]"] if metrics else []),
+        *([f"loss_func=loss_for({', '.join(['dls.train.targets', 'dls.c', *loss])})"] if loss else []),
+        *_changed(recipe, "weight_decay", "train_bn", "micro_batch", "ema"),
+    ]
+    fine_tune = [_literal(recipe.training.epochs), *_changed(recipe, "base_lr", "freeze_epochs", "lr_mult")]
+    alone = ", ".join(_changed(recipe, "best_by", "patience", "bad_photos"))
+    lines = [
+        *(["from pathlib import Path", ""] if before else []),
+        "import torch",
+        "",
+        "from core import *",
+        *(["from core.training.losses import loss_for"] if loss else []),
+        "from plugins import *",
+        "",
+        *before,
+        _call("block = DataBlock", block, width=0),
+        _call("dls = block.dataloaders", [photos, *_changed(recipe, "batch_size", "seed")]),
+        f"torch.manual_seed({_literal(recipe.training.seed)})  # the new layers begin as in a run",
+        _call("learn = vision_learner", learner),
+        *([f"# For runs alone: {alone}. The model here is that of the last step."] if alone else []),
+        _call("learn.fine_tune", fine_tune),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _data(recipe: Recipe) -> tuple[list[str], str, list[str]]:
+    """The lines before the block, what the block is given, and its arguments."""
+    labeller, splitter = _made(labellers, recipe.labeller), _made(splitters, recipe.splitter)
+    sources.check(recipe.source)
+    path = str(recipe.source.get("path", ""))
+    if recipe.source["name"] == "folder" and path.strip() and path[0] != "~":  # else the source knows what it means
+        before, photos, get_items = [], _literal(path), ["get_items=get_image_files"]
+    else:
+        source = _created(sources, recipe.source, f"Path({_literal(WORKSPACE)})")
+        before, photos, get_items = [f"source = {source}"], "source()", []
+        if hasattr(sources.build(recipe.source, Path(WORKSPACE)), "original"):  # its photos may have other names now
+            before += [f"labeller = {labeller}", f"splitter = {splitter}"]
+            labels = ", labels" if _takes_labels(splitters[recipe.splitter["name"]].factory) else ""
+            labeller = "lambda p: labeller(source.original(p))"
+            splitter = f"lambda items{labels}: splitter([source.original(p) for p in items]{labels})"
+    tfms = [*_tfms("item_tfms", recipe.item_tfms), *_tfms("batch_tfms", recipe.batch_tfms)]
+    blocks = "blocks=(ImageBlock, CategoryBlock)"
+    return before, photos, [blocks, *get_items, f"splitter={splitter}", f"get_y={labeller}", *tfms]
+
+
+def _takes_labels(splitter: Any) -> bool:
+    """Whether what this factory makes is also called with labels, which DataBlock reads from its signature."""
+    return not isinstance(splitter, type) or len(inspect.signature(splitter.__call__).parameters) > 2
+
+
+def _tfms(name: str, choices: Sequence[Choice]) -> list[str]:
+    made = [_made(transforms, choice) for choice in choices]
+    if len(made) == 1 and get_origin(get_type_hints(transforms[choices[0]["name"]].factory).get("return")) is list:
+        return [f"{name}={made[0]}"]
+    return [f"{name}=[{', '.join(made)}]"] if made else []
+
+
+def _architecture(choice: Choice) -> list[str]:
+    entry = architectures[choice["name"]]
+    own = {p.name: p.default for p in entry.params if p.name == "pretrained"}
+    knobs = _knobs(architectures, own | choice, pretrained=True)  # vision_learner's default, whatever its own is
+    return [_word(entry.factory) or _literal(entry.name), *knobs]
+
+
+def _metric(name: str) -> str:
+    if core._HOME.get(name) != "core.training.metrics":  # a text of the recipe must not become code
+        raise BadInput(f"There is no metric {name!r}; correct training.metrics.")
+    return name
+
+
+def _made(registry: Registry[Any], choice: Choice) -> str:
+    word = _word(registry[choice["name"]].factory)
+    return f"{word}({', '.join(_knobs(registry, choice))})" if word else _created(registry, choice)
+
+
+def _created(registry: Registry[Any], choice: Choice, *supplied: str) -> str:
+    return f"{registry.kind}.create({', '.join([_literal(choice['name']), *supplied, *_knobs(registry, choice)])})"
+
+
+def _word(factory: Callable[..., Any]) -> str:
+    """What `from plugins import *` calls a factory, if it does."""
+    name: str = getattr(factory, "__name__", "")
+    return name if vars(importlib.import_module("plugins")).get(name) is factory else ""
+
+
+def _knobs(registry: Registry[Any], choice: Choice, **defaults: Any) -> list[str]:
+    registry.check(choice)  # also a recipe that was not read from JSON must not bring names of its own
+    return _keywords(choice, {p.name: p.default for p in registry[choice["name"]].params} | defaults)
+
+
+def _changed(recipe: Recipe, *knobs: str) -> list[str]:
+    own = {p.name: p.default for p in TRAINING}
+    called = {CALLED.get(knob, knob): knob for knob in knobs}
+    values = {word: getattr(recipe.training, knob) for word, knob in called.items()}
+    return _keywords(values, {word: own[knob] for word, knob in called.items()})
+
+
+def _keywords(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
+    """`name=value` for what differs from its default, in the order of the defaults."""
+    return [
+        f"{name}={_literal(values[name])}"
+        for name, default in defaults.items()
+        if name in values and not _same(values[name], default)
+    ]
+
+
+def _same(value: Any, default: Any) -> bool:
+    return value == default or (isinstance(default, tuple) and _literal(value) == _literal(default))  # JSON has lists
+
+
+def _call(name: str, arguments: Sequence[str], width: int = WIDTH) -> str:
+    line = f"{name}({', '.join(arguments)})"
+    return line if len(line) <= width else "\n    ".join([f"{name}(", *(f"{a}," for a in arguments)]) + "\n)"
+
+
+def _literal(value: Any) -> str:
+    """The value in Python, a raw text where that reads better; no text can end its quotes or its line."""
+    if isinstance(value, str):
+        quote, raw = "'" if '"' in value else '"', "r" if "\\" in value else ""
+        plain = quote not in value and value.isprintable() and not value.endswith("\\")
+        return f"{raw}{quote}{value}{quote}" if plain else repr(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
+    return repr(value)
