@@ -1,0 +1,144 @@
+"""Presize in the browser: python app.py"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import hmac
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+PASSWORD = "PRESIZE_AUTH"
+LOOPBACK = ("127.0.0.1", "localhost")
+
+# gradio reads these when it is imported
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="presize-")  # which this user alone may read
+
+import gradio as gr  # noqa: E402
+
+from core.discovery import discover  # noqa: E402
+from core.errors import BadInput  # noqa: E402
+from core.registry import panels  # noqa: E402
+from core.runs.project import Project  # noqa: E402
+from core.runs.run import Run, runs_in  # noqa: E402
+from plugins.panels.kit.frame import frame  # noqa: E402
+from plugins.panels.kit.guards import guards, known_hosts  # noqa: E402
+from plugins.panels.kit.mode import Mode, on_a_space  # noqa: E402
+from plugins.panels.kit.models import model_folder, warm  # noqa: E402
+from plugins.panels.kit.page import Page  # noqa: E402
+from plugins.panels.kit.theme import CSS, SCRIPT, theme  # noqa: E402
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve the app until it is stopped; returns the exit code: 0, or 2 for bad input."""
+    options = _parser().parse_args(arguments)
+    try:
+        mode = mode_of(options)
+        launch(build(mode), mode, options)
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def mode_of(options: argparse.Namespace) -> Mode:
+    """Who may do what, by the options; raises BadInput where there is no model to serve."""
+    open_to_all = options.share or options.host not in LOOPBACK
+    kind: Any = "space" if on_a_space() else "shared" if options.auth else "local"
+    if options.model:
+        return Mode(kind, options.workspace, Run.find(options.model, options.workspace).folder)
+    if kind != "local" or not open_to_all:
+        return Mode(kind, options.workspace)
+    model = next((run.folder for run in runs_in(options.workspace) if (run.folder / "config.json").is_file()), None)
+    if model is None:
+        raise BadInput(
+            "Without a password others are served predictions alone, and there is no model yet; "
+            "give --model FOLDER, or --auth USER for everything."
+        )
+    print(f"Others are served predictions of {model.name} alone; --auth USER opens the rest to who has the password.")
+    return Mode(kind, options.workspace, model)
+
+
+def warm_up(mode: Mode) -> None:
+    """Load what the first prediction needs while nobody waits for it."""
+    with suppress(BadInput):
+        warm(mode.model or model_folder(Project(mode.workspace)))
+
+
+def build(mode: Mode) -> gr.Blocks:
+    """The page of every panel that this mode shows."""
+    for name, failure in discover(panels=True).failures.items():
+        print(f"warning: the plugin {name} is left out: {failure}", file=sys.stderr)
+    page = Page(mode)
+    shown = sorted((e for e in panels if not mode.model or e.factory.serves_models), key=lambda e: e.factory.place)
+    with gr.Blocks(title="Presize", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as demo:
+        frame(page, {entry.name: entry.factory for entry in shown})
+        page.wire(demo)
+    demo.queue(default_concurrency_limit=4, max_size=200)
+    return demo
+
+
+def launch(demo: gr.Blocks, mode: Mode, options: argparse.Namespace, **more: Any) -> None:
+    """Serve it, behind its guards."""
+    password = _password(options.auth) if options.auth else ""
+    hosts = known_hosts(options.host, os.environ.get("SPACE_HOST", ""))
+    framed = mode.kind == "space"
+
+    def is_right(user: str, given: str) -> bool:
+        return hmac.compare_digest(user.encode(), options.auth.encode()) & hmac.compare_digest(
+            given.encode(), password.encode()
+        )
+
+    _, local, shared = demo.launch(
+        server_name=options.host,
+        server_port=options.port,
+        share=options.share,
+        auth=is_right if options.auth else None,
+        theme=theme(),
+        css_paths=CSS,
+        head=f"<script>{SCRIPT}</script>",
+        app_kwargs={"middleware": guards(hosts, bool(options.auth), not mode.local and not mode.model, framed)},
+        max_file_size=mode.upload_limit,
+        footer_links=["api"],
+        run_history=False,
+        ssr_mode=False,
+        show_error=False,
+        quiet=True,
+        prevent_thread_lock=True,
+        **more,
+    )
+    hosts += known_hosts(shared or "")
+    Thread(target=warm_up, args=[mode], daemon=True).start()
+    print(f"Presize is at {local}" + (f" and, for who has the link, at {shared}" if shared else ""), flush=True)
+    demo.block_thread()
+
+
+def _password(user: str) -> str:
+    password = os.environ.pop(PASSWORD, "") or getpass.getpass(f"Password for {user}: ")
+    if not password:
+        raise BadInput(f"The password is empty; set {PASSWORD}, or type one.")
+    return password
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python app.py", description="Train an image classifier in the browser.")
+    space = on_a_space()
+    parser.add_argument("--host", default="0.0.0.0" if space else "127.0.0.1", help="the address to serve at")
+    parser.add_argument("--port", type=int, default=7860 if space else None, help="7860, or the next that is free")
+    parser.add_argument("--workspace", type=Path, default=Path("workspace"), help="where runs lie (./workspace)")
+    parser.add_argument("--share", action="store_true", help="a public link for up to a week")
+    parser.add_argument(
+        "--auth", metavar="USER", help=f"all of the app for who knows the password ({PASSWORD}, else asked for)"
+    )
+    parser.add_argument("--model", metavar="FOLDER", help="serve predictions of this model, and nothing else")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,267 @@
+"""Data: bring photos, see what was found in them, and how the model will see them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from core.data.check import Examined, label_all
+from core.data.files import SUFFIXES
+from core.data.photo import BadPhoto
+from core.data.walk import augmented, walk
+from core.errors import BadInput
+from core.recipe import Choice
+from core.registry import labellers, panels, splitters
+from core.runs.project import Project
+from plugins.panels.kit.drop import Drop, Uploaded, received, total
+from plugins.panels.kit.form import choose, chooser, edit, typed
+from plugins.panels.kit.head import head
+from plugins.panels.kit.html import View, bars, button, card, empty, figures, notes, percent, table, text
+from plugins.panels.kit.page import Page, State
+from plugins.panels.kit.pictures import embedded, grid, thumbnail
+
+ACCEPT = ",".join([".zip", ".csv", "image/*", *sorted(SUFFIXES)])
+EXAMPLES, TILES, BATCH, LABELLED = 6, 12, 8, 20_000
+MOST_SKIPPED = 200  # shown
+
+
+@panels.register("data")
+class DataPanel:
+    """Photos come in, labels are found, a part is held out."""
+
+    title, place, serves_models = "Data", 1, False
+
+    def __init__(self, page: Page, /) -> None:
+        self.page = page
+        with head(page, "data", lambda _: ("Bring your photos", f"One folder per label is enough. {page.mode.place}")):
+            tune = gr.Button("Tune learning rate", elem_id="data-tune")
+            train = gr.Button("Train", variant="primary", elem_id="data-train")
+        with gr.Row(elem_classes="columns"):
+            with gr.Column(scale=4, elem_classes="card"):
+                self._bring()
+                forms = View("data-forms", label="How photos are labelled and held out")
+                preview = View("data-preview", label="Labels of some photos")
+            with gr.Column(scale=3):
+                page.shows(View("data-found", label="What was found"), _found)
+                page.shows(View("data-photos", label="Some of the photos"), _tiles)
+        with gr.Accordion("As the model sees them", open=False, elem_id="data-seen-box") as box:
+            seen = View("data-seen", label="Photos as the model sees them")
+            page.answers(box.expand, _seen, [], seen, busy="Presizing some photos")
+            page.answers(seen.click, _seen, [], seen, busy="Presizing some photos")
+        page.shows(forms, _forms, "load")
+        page.shows(preview, _preview)
+        page.does(forms.choose, choose, redraw="load")
+        page.does(forms.edit, edit)
+        page.answers(forms.typed, _typed, [], preview, trigger_mode="always_last")
+        page.does(train.click, _train, busy="Starting the training", redraw="load")
+        page.does(tune.click, lambda project: "learning_rate")
+        for control in (tune, train):
+            page.shows(control, lambda project: gr.Button(interactive=isinstance(project.examined, Examined)))
+
+    def status(self, project: Project) -> tuple[State, str]:
+        """How many photos and labels there are."""
+        found = project.examined
+        if found is None:
+            return ("active", "Reading photos") if project.recipe else ("todo", "Add photos to begin")
+        if isinstance(found, BadInput):
+            return "active", "Needs a look"
+        counts = found.report.counts
+        return "done", f"{sum(counts.values()):,} photos · {len(counts)} labels"
+
+    def _bring(self) -> None:
+        page = self.page
+        with gr.Tabs(elem_id="data-sources"):
+            with gr.Tab("Upload"):
+                drop = Drop("data-drop", "Drop a zip, a folder or photos here", ACCEPT, folders=True)
+                page.does(drop.upload, self._received, redraw="load", busy="Looking at the photos")
+            if page.mode.local:
+                with gr.Tab("Folder of this computer"):
+                    path = gr.Textbox(label="Path of a folder or a .zip", elem_id="data-path", placeholder="~/Pictures")
+                    opened = gr.Button("Open", elem_id="data-open")
+                    for trigger in (opened.click, path.submit):
+                        page.does(trigger, _open_path, [path], redraw="load", busy="Looking at the photos")
+            with gr.Tab("Sample"):
+                gr.Markdown("200 pictures of five things, drawn by this program: no photos needed.")
+                sample = gr.Button("Use the sample", elem_id="data-sample")
+                page.does(sample.click, lambda p: p.open({"name": "sample"}), redraw="load", busy="Drawing the sample")
+
+    def _received(self, project: Project, data: Mapping[str, Any]) -> None:
+        files = received(data)
+        self.page.mode.must_have_room(project, total(files))
+        project.open(_kept(project, files))
+
+
+def _kept(project: Project, files: list[Uploaded]) -> Choice:
+    """Put uploaded files into the workspace; returns the source to read them with."""
+    folder = project.folder / "photos" / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{os.urandom(2).hex()}"
+    zips = [file for file in files if file.name.suffix.lower() == ".zip"]
+    photos = [file for file in files if file.name.suffix.lower() in SUFFIXES | {".csv"}]
+    if len(zips) > 1 or (zips and photos):
+        raise BadInput("More than one thing was dropped; drop one zip alone, or one folder, or photos.")
+    if not zips and not photos:
+        raise BadInput(f"{files[0].name.name!r} is neither a zip nor a photo; photos are files such as .jpg and .png.")
+    for file in zips or photos:
+        target = folder / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            continue
+        try:
+            os.link(file.path, target)  # two equal photos arrive as one file
+        except OSError:
+            shutil.copyfile(file.path, target)
+    for file in files:
+        file.path.unlink(missing_ok=True)
+    if zips:
+        return {"name": "zip", "path": str(folder / zips[0].name)}
+    tops = {file.name.parts[0] for file in photos}
+    inside = len(tops) == 1 and all(len(file.name.parts) > 1 for file in photos)
+    return {"name": "folder", "path": str(folder / tops.pop() if inside else folder)}
+
+
+def _open_path(project: Project, path: str) -> None:
+    if not path.strip():
+        raise BadInput("The path is empty; give a folder of photos or a .zip.")
+    project.open({"name": "zip" if path.strip().lower().endswith(".zip") else "folder", "path": path.strip()})
+
+
+def _train(project: Project) -> str:
+    project.start()
+    return "train"
+
+
+def _forms(project: Project) -> str:
+    recipe = project.recipe
+    if recipe is None:
+        return ""
+    return (
+        f'<div class="pair">{chooser(labellers, recipe.labeller, "labeller", "Label comes from", short=True)}'
+        f"{chooser(splitters, recipe.splitter, 'splitter', 'Held out for checking', short=True)}</div>"
+    )
+
+
+def _preview(project: Project) -> str:
+    return _labels(project, project.recipe.labeller) if project.recipe else ""
+
+
+def _typed(project: Project, data: Mapping[str, Any]) -> str:
+    """The labels by a labeller that is just being typed."""
+    path, value = typed(project, data)
+    recipe = project.must_have_recipe()
+    place, _, name = path.rpartition(".")
+    return _labels(project, recipe.labeller | {name: value} if place == "labeller" else recipe.labeller)
+
+
+def _labels(project: Project, choice: Choice) -> str:
+    try:
+        labeller = labellers.build(choice)
+        names = project.names()
+        labels, unlabelled = label_all(names[:LABELLED], labeller, Path)
+    except BadInput as error:
+        return notes([str(error)], "bad")
+    rows = [_example(labeller, name, labels.get(name)) for name in _spread(names)]
+    said = (
+        f"{len(labels):,} of {len(labels) + len(unlabelled):,} names give a label · {len(set(labels.values()))} labels"
+    )
+    if unlabelled:
+        said += f". The first without one: {next(iter(unlabelled.values()))}."
+    return table(["File", "Label"], rows) + notes([said], "bad" if unlabelled else "good")
+
+
+def _example(labeller: Any, name: Path, label: str | None) -> tuple[str, str]:
+    try:
+        shown, start, end = labeller.span(name)
+    except (AttributeError, BadInput):  # not every labeller reads its label off the name
+        return f"<code>{text(name.name)}</code>", text(label) if label else "<em>none</em>"
+    marked = f"{text(shown[:start])}<mark>{text(shown[start:end])}</mark>{text(shown[end:])}"
+    return f"<code>{marked}</code>", text(label or "")
+
+
+def _spread(names: list[Path]) -> list[Path]:
+    return [names[i * len(names) // EXAMPLES] for i in range(EXAMPLES)] if len(names) > EXAMPLES else names
+
+
+def _found(project: Project) -> str:
+    found = project.examined
+    if isinstance(found, BadInput):
+        return card("What we found", notes([str(found)], "bad"))
+    if found is None:
+        if project.recipe:
+            return card("What we found", empty("Reading", "Every photo is opened once, to see that it can be."))
+        return card("What we found", empty("No photos yet", "Labels and counts appear here as soon as you add some."))
+    report = found.report
+    counts, most = report.counts, max(report.counts.values())
+    photos, least = sum(counts.values()), min(counts.values())
+    cells = [
+        ("Photos", f"{photos:,}", f"{len(report.skipped):,} left out"),
+        ("Labels", f"{len(counts):,}", "well balanced" if least * 2 >= most else f"{least:,} to {most:,} photos each"),
+        ("Held out", f"{report.valid:,}", percent(report.valid / photos)),
+    ]
+    body = figures(cells) + bars((name, n / most, f"{n:,}") for name, n in counts.items()) + notes(report.warnings)
+    return card("What we found", body + _skipped(found))
+
+
+def _skipped(found: Examined) -> str:
+    skipped = found.report.skipped
+    if not skipped:
+        return ""
+    rows = [(f"<code>{text(_relative(path, found.root))}</code>", text(why)) for path, why in skipped.items()]
+    more = f", the first {MOST_SKIPPED} of them" if len(rows) > MOST_SKIPPED else ""
+    shown = table(["File", "Why"], rows[:MOST_SKIPPED])
+    return f"<details><summary>{len(rows):,} left out{more}</summary>{shown}</details>"
+
+
+def _relative(path: str, root: Path) -> str:
+    return os.path.relpath(path, root) if os.path.isabs(path) else path
+
+
+def _tiles(project: Project) -> str:
+    found = project.examined
+    if not isinstance(found, Examined):
+        return ""
+    return card("Photos", grid((thumbnail(file), label) for file, label in _some(found)))
+
+
+def _seen(project: Project, data: Mapping[str, Any]) -> str:
+    """A batch as it comes to the network, and one photo step by step; `draw` and `photo` number both."""
+    found = project.examined
+    if not isinstance(found, Examined):
+        return empty("No photos yet", "Bring some, and see what presizing makes of them.")
+    draw, number = (int(str(data.get(name) or 0)) for name in ("draw", "photo"))
+    split, recipe = found.split, project.must_have_recipe()
+    files = [split.items[i] for i in split.train]
+    labels = {split.items[i]: split.labels[i] for i in split.train}
+    batch = grid((embedded(image), labels[file]) for file, image in augmented(files[:BATCH], recipe, draw))
+    again = button("Draw again", "seen", {"draw": draw + 1, "photo": number})
+    other = button("Another photo", "seen", {"draw": draw, "photo": number + 1})
+    try:
+        steps = walk(files[number % len(files)], recipe, draw)
+    except BadPhoto as error:
+        return batch + notes([f"{files[number % len(files)].name} cannot be read: {error}."], "bad") + other
+    shown = "".join(
+        f'<li><img src="{embedded(step.image)}" alt="{text(step.name)}"><b>{text(step.name)}</b>'
+        f"<p>{text(step.sentence)}</p></li>"
+        for step in steps
+    )
+    return (
+        f'<p class="note">A batch in training, as the network gets it.</p>{batch}<p class="acts">{again}</p>'
+        f'<h3>One photo, step by step</h3><p class="acts">{other}</p><ol class="walk">{shown}</ol>'
+    )
+
+
+def _some(found: Examined) -> Iterator[tuple[Path, str]]:
+    """Photos of all classes in turn."""
+    split = found.split
+    classes: dict[str, list[Path]] = defaultdict(list)
+    for item, label in zip(split.items, split.labels, strict=True):
+        classes[label].append(item)
+    rounds = range(max(map(len, classes.values())))
+    ordered = ((files[i], label) for i in rounds for label, files in sorted(classes.items()) if i < len(files))
+    for _, found_one in zip(range(TILES), ordered):
+        yield found_one

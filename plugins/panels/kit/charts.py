@@ -1,0 +1,134 @@
+"""Charts as SVG in the page's own colours: lines over a linear or logarithmic axis, and places on them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plugins.panels.kit.html import text
+
+POINTS = 400  # of a line; a screen shows no more
+WIDTH, HEIGHT = 900, 320
+LEFT, RIGHT, TOP, BOTTOM = 48, 14, 12, 30
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Points joined by a line, or with `dots` marked too; `kind` is its class in style.css."""
+
+    name: str
+    points: Sequence[Point]
+    kind: str
+    dots: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place on a line; `chosen` ones are filled, with a line down to the axis."""
+
+    name: str
+    at: Point
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The ranges of both axes, and whether x is logarithmic."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    log: bool = False
+    y_percent: bool = False
+    x_name: str = ""
+    width: int = WIDTH
+
+    def place(self, point: Point) -> Point:
+        """Where a point lies in the picture."""
+        scale = math.log10 if self.log else float
+        low, high = scale(self.x[0]), scale(self.x[1])
+        across = (scale(point[0]) - low) / ((high - low) or 1)
+        up = (point[1] - self.y[0]) / ((self.y[1] - self.y[0]) or 1)
+        inner = self.width - LEFT - RIGHT
+        return LEFT + across * inner, HEIGHT - BOTTOM - min(1.0, max(0.0, up)) * (HEIGHT - TOP - BOTTOM)
+
+
+def chart(label: str, axes: Axes, lines: Sequence[Line], marks: Sequence[Mark] = (), pick: bool = False) -> str:
+    """The picture and its legend; a View tells the x of a click on one to `pick` from, whose axis is logarithmic."""
+    shapes = _grid(axes) + "".join(_line(axes, line) for line in lines) + "".join(_mark(axes, m) for m in marks)
+    legend = "".join(f'<li class="{text(ln.kind)}">{text(ln.name)}</li>' for ln in lines if ln.name)
+    ends = {"left": LEFT / axes.width, "right": 1 - RIGHT / axes.width, "low": axes.x[0], "high": axes.x[1]}
+    frame = "".join(f' data-{name}="{value:.6g}"' for name, value in ends.items()) if pick else ""
+    return (
+        f'<ul class="legend">{legend}</ul><svg class="chart{" pick" if pick else ""}" role="img" '
+        f'aria-label="{text(label)}" viewBox="0 0 {axes.width} {HEIGHT}"{frame}>{shapes}</svg>'
+    )
+
+
+def thinned(points: Sequence[Point], most: int = POINTS) -> list[Point]:
+    """At most so many points: the means of neighbours."""
+    finite = [p for p in points if math.isfinite(p[1])]
+    if len(finite) <= most:
+        return finite
+    parts = [finite[i * len(finite) // most : (i + 1) * len(finite) // most] for i in range(most)]
+    return [(part[-1][0], sum(y for _, y in part) / len(part)) for part in parts]
+
+
+def smoothed(points: Sequence[Point], most: float = 0.98) -> list[Point]:
+    """A running mean, as fastai smooths its training loss, with less memory where there are few points."""
+    beta = min(most, 1 - 10 / max(20, len(points)))
+    mean, found = 0.0, []
+    for i, (x, y) in enumerate((p for p in points if math.isfinite(p[1])), 1):
+        mean = beta * mean + (1 - beta) * y
+        found.append((x, mean / (1 - beta**i)))
+    return found
+
+
+def nice(low: float, high: float, lines: int = 5) -> list[float]:
+    """Round numbers from just below `low` to just above `high` (Heckbert 1990, Graphics Gems)."""
+    span = (high - low) or 1.0
+    raw = span / lines
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(s * power for s in (1, 2, 2.5, 5, 10) if s * power >= raw * 0.999)
+    first = math.floor(low / step + 1e-9)
+    last = math.ceil(high / step - 1e-9)
+    return [round(i * step, 10) for i in range(first, last + 1)]
+
+
+def _grid(axes: Axes) -> str:
+    parts = []
+    for y in nice(*axes.y):
+        if axes.y[0] - 1e-9 <= y <= axes.y[1] + 1e-9:
+            _, at = axes.place((axes.x[0], y))
+            shown = f"{100 * y:.0f}%" if axes.y_percent else f"{y:g}"
+            parts.append(f'<line class="grid" x1="{LEFT}" x2="{axes.width - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
+            parts.append(f'<text x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{shown}</text>')
+    for x, shown in _ticks(axes):
+        at, _ = axes.place((x, axes.y[0]))
+        parts.append(f'<text x="{at:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{shown}</text>')
+    if axes.x_name:
+        parts.append(f'<text x="{LEFT - 8}" y="{HEIGHT - 8}" text-anchor="end">{text(axes.x_name)}</text>')
+    return "".join(parts)
+
+
+def _ticks(axes: Axes) -> list[tuple[float, str]]:
+    low, high = axes.x
+    if axes.log:
+        return [(10.0**p, f"1e{p}") for p in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
+    return [(x, f"{x:g}") for x in nice(low, high, 8) if low < x <= high and x == int(x)]
+
+
+def _line(axes: Axes, line: Line) -> str:
+    places = [axes.place(p) for p in thinned(line.points)]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    dots = "".join(f'<circle class="{line.kind}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in places * line.dots)
+    return f'<polyline class="{line.kind}" points="{path}"/>{dots}'
+
+
+def _mark(axes: Axes, mark: Mark) -> str:
+    x, y = axes.place(mark.at)
+    chosen = " chosen" if mark.chosen else ""
+    stem = f'<line class="stem{chosen}" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+    title = f"<title>{text(mark.name)}</title>"
+    return f'{stem}<circle class="mark{chosen}" cx="{x:.1f}" cy="{y:.1f}" r="6">{title}</circle>'

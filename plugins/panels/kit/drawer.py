@@ -1,0 +1,41 @@
+"""What stands under every page: the recipe as Python that runs, and as the document that can be loaded again."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from core.as_python import as_python
+from core.recipe import Recipe
+from core.runs.project import Project
+from plugins.panels.kit.page import Page
+
+NOTHING = "# Bring photos first."
+
+
+def drawer(page: Page) -> None:
+    """Two closed boxes: Show as Python, and Recipe."""
+    with gr.Row(elem_id="drawer"):
+        with gr.Accordion("Show as Python", open=False, elem_id="drawer-python"):
+            python = gr.Code(NOTHING, language="python", label="The same in a notebook", interactive=False)
+        with gr.Accordion("Recipe", open=False, elem_id="drawer-recipe"):
+            recipe = gr.Code("", language="json", label="The whole experiment; edit it, or paste another")
+            load = gr.Button("Load this recipe", elem_id="drawer-load")
+    page.shows(python, lambda project: as_python(project.recipe) if project.recipe else NOTHING)
+    page.shows(recipe, lambda project: project.recipe.to_json() if project.recipe else "")
+    page.does(load.click, _load, [recipe], redraw="load", busy="Loading the recipe")
+    with gr.Row(visible=False):
+        document, button = gr.Textbox("", label="recipe"), gr.Button()
+        answer = gr.Textbox(label="recipe")
+        page.offers(button.click, "recipe", _recipe, [document], answer)
+
+
+def _load(project: Project, document: str) -> str:
+    project.use(Recipe.from_json(document))
+    return "data"
+
+
+def _recipe(project: Project, document: str = "") -> str:
+    """The recipe being edited, as JSON; one that is given takes its place."""
+    if document.strip():
+        project.use(Recipe.from_json(document))
+    return project.must_have_recipe().to_json()

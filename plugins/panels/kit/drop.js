@@ -1,0 +1,111 @@
+const zone = element.querySelector('.drop');
+const status = element.querySelector('.drop-status');
+const video = element.querySelector('video');
+const inputs = Object.fromEntries([...element.querySelectorAll('input')].map(input => [input.dataset.kind, input]));
+const AT_ONCE = 6;
+let busy = false;
+
+const say = sentence => { status.textContent = sentence; };
+
+async function send(files) {
+  if (busy || !files.length) { if (!busy) say('There were no files in it.'); return; }
+  busy = true;
+  zone.classList.add('busy');
+  const sent = new Array(files.length);
+  let next = 0, done = 0;
+  const worker = async () => {
+    while (next < files.length) {
+      const at = next++;
+      const {path} = await upload(files[at].file);
+      sent[at] = {path, rel: files[at].rel};
+      done += 1;
+      say(`Uploading ${done.toLocaleString('en')} of ${files.length.toLocaleString('en')}`);
+    }
+  };
+  try {
+    say(files.length > 1 ? `Uploading ${files.length.toLocaleString('en')} files` : `Uploading ${files[0].file.name}`);
+    await Promise.all(Array.from({length: Math.min(AT_ONCE, files.length)}, worker));
+    say('');
+    trigger('upload', {files: sent});
+  } catch (error) {
+    say(`The upload did not get through (${String(error.message || error).slice(0, 120)}); try again.`);
+  } finally {
+    busy = false;
+    zone.classList.remove('busy');
+  }
+}
+
+async function walk(entry, found) {
+  if (entry.isFile) {
+    const file = await new Promise((good, bad) => entry.file(good, bad));
+    if (!file.name.startsWith('.')) found.push({file, rel: entry.fullPath.replace(/^\//, '')});
+  } else if (entry.isDirectory) {
+    const reader = entry.createReader();
+    for (;;) { // a reader gives at most a hundred entries at a time
+      const part = await new Promise((good, bad) => reader.readEntries(good, bad));
+      if (!part.length) break;
+      for (const child of part) await walk(child, found);
+    }
+  }
+}
+
+const plain = list => [...list].map(file => ({file, rel: file.webkitRelativePath || file.name}));
+
+for (const name of ['dragenter', 'dragover']) zone.addEventListener(name, event => {
+  event.preventDefault();
+  zone.classList.add('over');
+});
+for (const name of ['dragleave', 'drop']) zone.addEventListener(name, () => zone.classList.remove('over'));
+zone.addEventListener('drop', async event => {
+  event.preventDefault();
+  const entries = [...event.dataTransfer.items].map(item => item.webkitGetAsEntry && item.webkitGetAsEntry()).filter(Boolean);
+  const files = plain(event.dataTransfer.files);
+  if (!entries.some(entry => entry.isDirectory)) return send(files);
+  const found = [];
+  for (const entry of entries) await walk(entry, found);
+  send(found);
+});
+element.closest('.gradio-container').ownerDocument.addEventListener('paste', event => {
+  if (!zone.offsetParent || !event.clipboardData.files.length) return; // this page is not the one shown
+  send(plain(event.clipboardData.files));
+});
+
+for (const input of Object.values(inputs)) input.addEventListener('change', () => {
+  send(plain(input.files).filter(({file}) => !file.name.startsWith('.')));
+  input.value = '';
+});
+zone.addEventListener('click', event => {
+  const pick = event.target.closest('[data-pick]')?.dataset.pick;
+  if (pick === 'camera') camera();
+  else if (pick) inputs[pick].click();
+  else if (!event.target.closest('input, video, button')) inputs.files.click();
+});
+zone.addEventListener('keydown', event => {
+  if (event.target === zone && (event.key === 'Enter' || event.key === ' ')) { event.preventDefault(); inputs.files.click(); }
+});
+
+async function camera() {
+  if (!video.hidden) { // the second press takes the photo
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+    canvas.getContext('2d').drawImage(video, 0, 0);
+    const photo = await new Promise(good => canvas.toBlob(good, 'image/jpeg', 0.95));
+    dark();
+    return send([{file: new File([photo], 'camera.jpg', {type: 'image/jpeg'}), rel: 'camera.jpg'}]);
+  }
+  try {
+    video.srcObject = await navigator.mediaDevices.getUserMedia({video: {facingMode: 'environment'}});
+    video.hidden = false;
+    await video.play();
+    element.querySelector('[data-pick=camera]').textContent = 'Take the photo';
+  } catch {
+    say('There is no camera that this page may use; choose or paste a photo.');
+  }
+}
+
+function dark() {
+  for (const track of video.srcObject.getTracks()) track.stop();
+  video.srcObject = null;
+  video.hidden = true;
+  element.querySelector('[data-pick=camera]').textContent = 'Camera';
+}

@@ -1,0 +1,79 @@
+"""A place to drop files: a zip, a folder with its sub-folders, photos; also chosen, pasted, or taken by a camera."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from core.data.names import DEEPEST, safe_name
+from core.errors import BadInput
+from plugins.panels.kit.html import text
+
+SCRIPT = (Path(__file__).parent / "drop.js").read_text(encoding="utf-8")
+MOST_FILES = 100_000
+UPLOAD_ICON = (
+    '<svg viewBox="0 0 24 24" width="28" height="28" aria-hidden="true" fill="none" stroke="currentColor" '
+    'stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round"><path d="M12 16V4m0 0L7 9m5-5 5 5M4 16v3a1 1 0 '
+    '0 0 1 1h14a1 1 0 0 0 1-1v-3"/></svg>'
+)
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """A file that came with a drop: where it lies now, and its relative name, made safe."""
+
+    path: Path
+    name: PurePosixPath
+
+
+class Drop(gr.HTML):
+    """`upload` brings `{"files": [{"path", "rel"}]}`, which `received` checks; nothing in it is to be trusted."""
+
+    def __init__(self, elem_id: str, sentence: str, accept: str, folders: bool = False, camera: bool = False) -> None:
+        more = [("files", "Choose files")] + [("folder", "Choose a folder")] * folders + [("camera", "Camera")] * camera
+        buttons = "".join(f'<button type="button" class="plain" data-pick="{k}">{t}</button>' for k, t in more)
+        template = (
+            f'<div class="drop" tabindex="0" role="group" aria-label="{text(sentence)}">{UPLOAD_ICON}'
+            f'<p class="drop-text">{text(sentence)}</p><div class="drop-buttons">{buttons}</div>'
+            f'<input type="file" multiple hidden data-kind="files" accept="{text(accept)}" aria-label="Files">'
+            '<input type="file" hidden webkitdirectory data-kind="folder" aria-label="Folder">'
+            '<video hidden playsinline muted></video><p class="drop-status" role="status"></p></div>'
+        )
+        super().__init__("", html_template=template, js_on_load=SCRIPT, elem_id=elem_id)
+
+    def get_block_name(self) -> str:
+        """What the page's own code calls it: gradio's HTML."""
+        return "html"
+
+
+def received(data: Mapping[str, Any]) -> list[Uploaded]:
+    """The files of a drop; raises BadInput for a path that this app's upload did not give."""
+    files = data.get("files")
+    if not isinstance(files, Sequence) or not files or len(files) > MOST_FILES:
+        raise BadInput(f"No files arrived, or more than {MOST_FILES:,}; drop photos, a folder or a zip.")
+    return [_uploaded(file) for file in files]
+
+
+def _uploaded(file: Any) -> Uploaded:
+    try:
+        path, rel = file["path"], file.get("rel") or ""
+        here = Path(path)
+        folder = Path(get_upload_folder()).resolve()
+        inside = here.resolve(strict=True).is_relative_to(folder) and here.is_file() and not here.is_symlink()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        inside = False
+    if not inside or not isinstance(rel, str):
+        raise BadInput("One of these files was not uploaded here; drop it again.")
+    parts = [part for part in rel.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return Uploaded(here, PurePosixPath(*map(safe_name, parts[-DEEPEST:] or [here.name])))
+
+
+def total(files: Sequence[Uploaded]) -> int:
+    """Bytes of all files."""
+    return sum(os.path.getsize(file.path) for file in files)

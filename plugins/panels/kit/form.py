@@ -1,0 +1,114 @@
+"""A form for any plugin, drawn from its signature; the browser checks what it can, the recipe checks the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from types import NoneType
+from typing import Any, get_args
+
+from core.errors import BadInput
+from core.recipe import TRAINING
+from core.registry import Param, Registry
+from core.runs.project import KINDS, Project
+from plugins.panels.kit.html import text
+
+
+def chooser(registry: Registry[Any], choice: Mapping[str, Any], path: str, label: str, short: bool = False) -> str:
+    """A dropdown of the registry's names and the form of the chosen one, for the place `path` of a recipe."""
+    entry = registry[choice["name"]]
+    options = "".join(
+        f'<option value="{text(e.name)}"{" selected" if e.name == entry.name else ""}>{text(e.name)}</option>'
+        for e in registry
+    )
+    pick = (
+        f'<label class="knob"><span>{text(label)}</span><select data-choose data-path="{text(path)}">{options}</select>'
+        f"<small>{text(entry.help)}</small></label>"
+    )
+    return f'<div class="choosing">{pick}{(short_form if short else form)(entry.params, choice, path)}</div>'
+
+
+def form(params: Iterable[Param], values: Mapping[str, Any], path: str, help: str = "") -> str:
+    """A knob for each parameter, with its value or its default."""
+    said = f'<p class="note">{text(help)}</p>' if help else ""
+    knobs = "".join(_knob(p, values, path) for p in params)
+    return f'<div class="knobs">{said}{knobs}</div>'
+
+
+def short_form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> str:
+    """The same with only the knobs that take text in sight: a pattern or a path, which a person must give."""
+    first = [p for p in params if p.type is str]
+    rest = [p for p in params if p.type is not str]
+    more = f"<details><summary>More</summary>{form(rest, values, path)}</details>" if rest else ""
+    return form(first, values, path) + more
+
+
+def _knob(param: Param, values: Mapping[str, Any], path: str) -> str:
+    return knob(param, values.get(param.name, None if param.required else param.default), f"{path}.{param.name}")
+
+
+def knob(param: Param, value: Any, path: str) -> str:
+    """One input with its label and help."""
+    name = text(param.name.replace("_", " "))
+    attributes = f'data-path="{text(path)}" name="{text(path)}"'
+    kinds = {param.type, *get_args(param.type)}
+    if param.choices:
+        options = "".join(
+            f'<option value="{text(c)}"{" selected" if c == value else ""}>{text(c)}</option>' for c in param.choices
+        )
+        field = f"<select {attributes}>{options}</select>"
+    elif param.type is bool:
+        field = f'<input type="checkbox" {attributes}{" checked" if value else ""}>'
+    elif kinds <= {int, float, NoneType}:
+        bounds = f' min="{param.range.low:.10g}" max="{param.range.high:.10g}"' if param.range else ""
+        step = "1" if float not in kinds else "any"
+        needed = "" if NoneType in kinds else " required"
+        shown = "" if value is None else f"{value:.10g}"
+        field = f'<input type="number" inputmode="decimal" step="{step}" {attributes}{bounds}{needed} value="{shown}">'
+    else:
+        shown = value if isinstance(value, str) else json.dumps(value)
+        field = f'<input type="text" autocomplete="off" spellcheck="false" {attributes} value="{text(shown)}">'
+    return f'<label class="knob"><span>{name}</span>{field}<small>{text(param.help)}</small></label>'
+
+
+def edit(project: Project, data: Mapping[str, Any]) -> None:
+    """Put what a form sent into the recipe; raises BadInput."""
+    project.edit(*typed(project, data))
+
+
+def choose(project: Project, data: Mapping[str, Any]) -> None:
+    """Put the plugin that a chooser sent into the recipe; raises BadInput."""
+    project.choose(str(data.get("path")), str(data.get("value")))
+
+
+def typed(project: Project, data: Mapping[str, Any]) -> tuple[str, Any]:
+    """The place in the recipe, and the value in the knob's own type, of what a form sent; raises BadInput."""
+    path, value = str(data.get("path")), str(data.get("value"))
+    place, _, name = path.rpartition(".")
+    here: Any = project.must_have_recipe().to_dict()
+    for part in place.split("."):
+        try:
+            here = here[int(part)] if isinstance(here, list) else here[part]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise BadInput(f"The recipe has nothing at {place!r}.") from None
+    kind = place.split(".")[0]
+    params = TRAINING if kind == "training" else KINDS[kind][here["name"]].params if kind in KINDS else ()
+    return path, parsed(params, name, value)
+
+
+def parsed(params: Iterable[Param], name: str, value: str) -> Any:
+    """What a form sent for the knob `name`, in the knob's own type; raises BadInput for an unknown knob."""
+    param = next((p for p in params if p.name == name), None)
+    if param is None:
+        raise BadInput(f"There is no knob {name!r} here.")
+    if param.type is str:
+        return value
+    for choice in param.choices:
+        if str(choice) == value:
+            return choice
+    if not value.strip():
+        return None
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

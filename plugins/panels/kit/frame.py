@@ -1,0 +1,72 @@
+"""The frame around the panels: the line on top, the rail of steps, and one page for each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+import gradio as gr
+
+from core.runs.followed import follow
+from core.runs.project import Project
+from core.runs.run import ALIVE
+from plugins.panels.kit.drawer import drawer
+from plugins.panels.kit.html import View, percent, text
+from plugins.panels.kit.page import Page, Panel
+
+
+def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
+    """Build every panel on a page of its own, and the rail that leads to them."""
+    top = View("top")
+    with gr.Row(elem_id="frame"):
+        rail = View("rail", label="Steps") if len(panels) > 1 else None
+        with gr.Column(elem_id="pages"):
+            built = {}
+            for name, make in panels.items():
+                with gr.Column(elem_id=f"page-{name}", elem_classes="page"):
+                    built[name] = make(page)
+            if rail:
+                drawer(page)
+    rules = "".join(
+        f'body[data-page="{name}"] #page-{name}{{display:flex}}'
+        f'body[data-page="{name}"] .step[data-go="{name}"]{{background:var(--accent-soft)}}'
+        for name in panels
+    )
+    gr.HTML(f"<style>{rules}</style>", elem_id="rules")
+    page.shows(top, _top, "tick")
+    if rail:
+        page.shows(rail, lambda project: _rail(built, project), "tick")
+
+
+def _top(project: Project) -> str:
+    working = [run for run in (project.run, project.lr_find) if run and run.status in ALIVE]
+    pills = f'<span class="pill">{text(_device())}</span>'
+    if working:
+        shown = follow(working[0])
+        said = "Testing rates" if working[0].is_lr_find else f"Training · {percent(shown.fraction)}"
+        pills = f'<span class="pill live">{text(said)}</span>' + pills
+    return (
+        '<div class="bar"><div class="brand"><i class="logo" aria-hidden="true"></i><b>Presize</b></div>'
+        f'<div class="pills">{pills}<button type="button" class="pill" data-dark aria-label="Dark or light">◐</button>'
+        "</div></div>"
+    )
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"CPU · {os.cpu_count()} cores"
+
+
+def _rail(panels: Mapping[str, Panel], project: Project) -> str:
+    steps = []
+    for number, (name, panel) in enumerate(panels.items(), 1):
+        state, line = panel.status(project)
+        sign = "✓" if state == "done" else str(number)
+        steps.append(
+            f'<li><button type="button" class="step {state}" data-go="{text(name)}"><i aria-hidden="true">{sign}</i>'
+            f"<span><b>{text(panel.title)}</b><small>{text(line)}</small></span></button></li>"
+        )
+    return f"<ol>{''.join(steps)}</ol>"

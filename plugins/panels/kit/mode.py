@@ -1,0 +1,78 @@
+"""Who uses the app, and what each may do: the owner of this computer, visitors with a password, visitors of a Space."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import gradio as gr
+
+from core.errors import BadInput
+from core.runs.project import Project
+
+COOKIE = "presize_visitor"
+TOKEN = re.compile(r"[0-9a-f]{32}")
+GB = 2**30
+Kind = Literal["local", "shared", "space"]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """`model` is the only thing to be used where only predictions are served; else None."""
+
+    kind: Kind
+    workspace: Path
+    model: Path | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether the person is the owner of this computer: folders may be named, a login be used."""
+        return self.kind == "local" and self.model is None
+
+    @property
+    def upload_limit(self) -> int:
+        """Bytes of one file."""
+        return 50_000_000 if self.model else 20 * GB if self.local else 2 * GB
+
+    @property
+    def visitor_limit(self) -> int:
+        """Bytes of all that a visitor has uploaded."""
+        return 4 * GB
+
+    @property
+    def place(self) -> str:
+        """Where the photos go, as a sentence for the person who brings them."""
+        if self.local:
+            return "Everything stays on this computer."
+        if self.kind == "space":
+            return "Your photos go to this Space, in a folder of your own, until it restarts: download what you need."
+        return "Your photos go to the computer that runs this page, in a folder of your own."
+
+    def project(self, request: gr.Request) -> Project:
+        """The owner's project, or that of the visitor behind a request."""
+        if self.local or self.model:
+            return Project(self.workspace)
+        token = (request.cookies or {}).get(COOKIE, "")
+        if not TOKEN.fullmatch(token):  # a program without cookies has its session
+            token = hashlib.sha256(f"session {request.session_hash}".encode()).hexdigest()[:32]
+        return Project(self.workspace / "visitors" / token, confined=True)
+
+    def must_have_room(self, project: Project, size: int) -> None:
+        """Raise BadInput where `size` more bytes are too many for a visitor or the disk."""
+        if not self.local:
+            used = sum(file.stat().st_size for file in project.folder.rglob("*") if file.is_file())
+            if used + size > self.visitor_limit:
+                raise BadInput(f"Your workspace here may hold {self.visitor_limit // GB} GB; this would be more.")
+        project.folder.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(project.folder).free < size + GB:
+            raise BadInput(f"The disk of {project.folder.name!r} has too little room for these photos; make some.")
+
+
+def on_a_space() -> bool:
+    """Whether this process runs on a Hugging Face Space."""
+    return bool(os.environ.get("SPACE_ID"))

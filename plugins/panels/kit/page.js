@@ -1,0 +1,41 @@
+// One page a step, switched here: the body says which one, style.css shows it.
+window.presize = {
+  go(name) {
+    if (!document.getElementById(`page-${name}`)) return;
+    document.body.dataset.page = name;
+    history.replaceState(null, '', `#${name}`);
+    presize.mark();
+    window.scrollTo({top: 0});
+  },
+  mark() {
+    for (const step of document.querySelectorAll('#rail .step')) {
+      const current = step.dataset.go === document.body.dataset.page ? 'step' : 'false';
+      if (step.getAttribute('aria-current') !== current) step.setAttribute('aria-current', current);
+    }
+  },
+  dark(on) {
+    document.body.classList.toggle('dark', on);
+    localStorage.setItem('presize-dark', on ? '1' : '0');
+  },
+};
+
+document.addEventListener('click', event => {
+  const go = event.target.closest('[data-go]');
+  if (go && !go.disabled) presize.go(go.dataset.go);
+  if (event.target.closest('[data-close]')) event.target.closest('.said').remove();
+  if (event.target.closest('[data-dark]')) presize.dark(!document.body.classList.contains('dark'));
+});
+
+window.addEventListener('hashchange', () => presize.go(location.hash.slice(1)));
+
+new MutationObserver((_, observer) => {
+  const first = document.querySelector('[id^="page-"]');
+  if (!first) return;
+  observer.disconnect();
+  const wish = document.getElementById(`page-${location.hash.slice(1)}`) || first;
+  document.body.dataset.page = wish.id.slice('page-'.length);
+  const stored = localStorage.getItem('presize-dark');
+  if (stored) presize.dark(stored === '1');
+  new MutationObserver(presize.mark).observe(document.body, {childList: true, subtree: true});
+  presize.mark();
+}).observe(document.documentElement, {childList: true, subtree: true});

@@ -1,0 +1,52 @@
+"""Photos inside the page: small JPEGs written into the HTML, so that no file has to be served."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image
+
+from core.data import photo
+from core.data.photo import BadPhoto
+from plugins.panels.kit.html import text
+
+THUMBNAIL = 192  # pixels
+
+
+def embedded(image: Image.Image, quality: int = 82) -> str:
+    """An image as the value of `src`."""
+    with io.BytesIO() as stream:
+        image.save(stream, "JPEG", quality=quality)
+        return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def thumbnail(file: Path, side: int = THUMBNAIL) -> str:
+    """A photo as the value of `src`, its longer side at most `side`; empty where it cannot be read."""
+    try:
+        status = file.stat()
+        return _thumbnail(file, side, status.st_size, status.st_mtime_ns)
+    except (OSError, BadPhoto):
+        return ""
+
+
+@lru_cache(maxsize=2000)
+def _thumbnail(file: Path, side: int, size: int, changed: int) -> str:
+    image = photo.decode(file)
+    image.thumbnail((side, side))
+    return embedded(image)
+
+
+def grid(pictures: Iterable[tuple[str, str]]) -> str:
+    """(src, caption) as tiles; pictures that could not be read say so."""
+    tiles = (
+        f"<figure>{_shown(src, caption)}<figcaption>{text(caption)}</figcaption></figure>" for src, caption in pictures
+    )
+    return f'<div class="tiles">{"".join(tiles)}</div>'
+
+
+def _shown(src: str, caption: str) -> str:
+    return f'<img src="{src}" alt="{text(caption)}" loading="lazy">' if src else "<i>cannot be read</i>"

@@ -1,0 +1,47 @@
+"""The look: colours, radii and letters, and the files that make up the rest of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+HERE = Path(__file__).parent
+CSS, SCRIPT = HERE / "style.css", (HERE / "page.js").read_text(encoding="utf-8")
+
+
+def theme() -> gr.themes.Base:
+    """Indigo and grey, calm; every font comes with gradio or with the system."""
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.indigo,
+        neutral_hue=gr.themes.colors.gray,
+        font=[gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
+        radius_size=gr.themes.sizes.radius_lg,
+        text_size=gr.themes.sizes.text_md,
+    ).set(
+        body_background_fill="#fafafb",
+        body_background_fill_dark="#111217",
+        body_text_color="#1b1d29",
+        body_text_color_dark="#ececf1",
+        block_background_fill="#ffffff",
+        block_background_fill_dark="#1a1b22",
+        block_border_color="#e8e8ee",
+        block_border_color_dark="#2b2d38",
+        input_border_width="1px",
+        input_border_color="#d9d9e3",
+        input_border_color_dark="#3a3c4a",
+        input_background_fill="#ffffff",
+        input_background_fill_dark="#15161c",
+        button_primary_background_fill="#4f5bd5",
+        button_primary_background_fill_hover="#434ec2",
+        button_primary_background_fill_dark="#5b67e0",
+        button_primary_text_color="#ffffff",
+        button_secondary_background_fill="#ffffff",
+        button_secondary_background_fill_dark="#22242d",
+        button_secondary_border_color="#d9d9e3",
+        button_secondary_border_color_dark="#3a3c4a",
+        button_secondary_background_fill_hover="#f4f4f8",
+        button_secondary_background_fill_hover_dark="#2a2c37",
+        button_border_width="1px",
+    )

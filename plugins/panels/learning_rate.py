@@ -1,0 +1,166 @@
+"""Learning rate: a test that tries growing rates, its curve as it happens, and a rate to choose from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from core.data.check import Examined
+from core.errors import BadInput
+from core.events import Checked, LearningRateTried, Queued
+from core.registry import panels
+from core.runs.followed import Followed, follow
+from core.runs.project import Project
+from core.runs.run import ALIVE, LR_FINDS
+from plugins.panels.kit.charts import Axes, Line, Mark, chart, nice
+from plugins.panels.kit.head import head
+from plugins.panels.kit.html import View, card, empty, notes, rate, text
+from plugins.panels.kit.page import Page, State
+
+WORDS = {"valley": "safe choice", "steep": "steepest fall", "minimum": "a tenth of the lowest point"}
+HIGHEST = 10.0  # where the test ends, unless the loss explodes before
+
+
+@panels.register("learning_rate")
+class LearningRatePanel:
+    """A short test run; choose a suggestion, or any place of the curve."""
+
+    title, place, serves_models = "Learning rate", 2, False
+
+    def __init__(self, page: Page, /) -> None:
+        with head(page, "rate", _title):
+            test = gr.Button("Run the test", elem_id="rate-test")
+            train = gr.Button("Train", variant="primary", elem_id="rate-train")
+        view = View("rate-chart", label="Loss by learning rate")
+        page.shows(view, _chart, "tick")
+        page.shows(test, _test_button, "tick")
+        page.shows(train, _train_button)
+        page.does(view.click, _choose, redraw="load")
+        page.does(test.click, _test, busy="Starting the test")
+        page.does(train.click, _train, busy="Starting the training", redraw="load")
+
+    def status(self, project: Project) -> tuple[State, str]:
+        """The rate that training will take."""
+        if project.recipe is None:
+            return "todo", "Optional"
+        test = project.lr_find
+        if test and test.status in ALIVE:
+            return "active", "Testing"
+        return ("done" if test else "todo"), f"{rate(project.recipe.training.base_lr)} chosen"
+
+
+def _title(project: Project) -> tuple[str, str]:
+    return (
+        "Choose a learning rate",
+        "A short test run on the frozen network. Click a suggestion, or anywhere on the curve.",
+    )
+
+
+def _test(project: Project) -> None:
+    test = project.lr_find
+    if test and test.status in ALIVE:
+        test.stop()
+    else:
+        project.start(LR_FINDS)
+
+
+def _train(project: Project) -> str:
+    project.start()
+    return "train"
+
+
+def _test_button(project: Project) -> Any:
+    test = project.lr_find
+    if test and test.status in ALIVE:
+        return gr.Button("Stop the test", interactive=True)
+    return gr.Button("Run again" if test else "Run the test", interactive=isinstance(project.examined, Examined))
+
+
+def _train_button(project: Project) -> Any:
+    if project.recipe is None:
+        return gr.Button("Train", interactive=False)
+    return gr.Button(
+        f"Use {rate(project.recipe.training.base_lr)} and train", interactive=isinstance(project.examined, Examined)
+    )
+
+
+def _choose(project: Project, data: Mapping[str, Any]) -> None:
+    """A suggestion's rate, or that of the place that was clicked."""
+    try:
+        chosen = float(f"{float(data['x']):.2e}")
+    except (KeyError, TypeError, ValueError):
+        raise BadInput("That is no learning rate; click a suggestion or the curve.") from None
+    project.edit("training.base_lr", chosen)
+
+
+def _chart(project: Project) -> str:
+    if project.recipe is None:
+        return card("", empty("No photos yet", "Bring some on the page Data; the test trains a little on them."))
+    test = project.lr_find
+    chosen = project.recipe.training.base_lr
+    if test is None:
+        line = f"{rate(chosen)} is chosen, which suits most photos; the test takes about a minute."
+        return card("", empty("Not tested yet", line))
+    shown = follow(test)
+    return card("", _curve(shown, chosen) + _said(shown) + _cards(shown, chosen))
+
+
+def _curve(shown: Followed, chosen: float) -> str:
+    points = [(t.lr, t.loss) for t in shown.tried if math.isfinite(t.loss)]
+    if not points:
+        return empty("The test is starting" if shown.status in ALIVE else "Nothing was tried", _doing(shown))
+    start = points[0][1]
+    low, high = min(y for _, y in points), max(start * 1.3, min(max(y for _, y in points), start * 2))
+    ticks = nice(low, high)
+    last = HIGHEST if shown.status in ALIVE else points[-1][0]
+    axes = Axes((points[0][0], last), (ticks[0], ticks[-1]), log=True)
+    suggested = shown.suggestion.rates if shown.suggestion else {}
+    places = {name: r for name, r in suggested.items() if r is not None}
+    marks = [Mark(name, (r, _at(points, r)), _same(r, chosen)) for name, r in places.items()]
+    if not any(m.chosen for m in marks) and axes.x[0] <= chosen <= axes.x[1]:
+        marks.append(Mark("chosen", (chosen, _at(points, chosen)), True))
+    return chart("Smoothed loss by learning rate", axes, [Line("", points, "training")], marks, pick=True)
+
+
+def _cards(shown: Followed, chosen: float) -> str:
+    rates = shown.suggestion.rates if shown.suggestion else {}
+    cards = "".join(
+        f'<button type="button" class="choice{" chosen" if _same(r, chosen) else ""}" data-do="rate" data-x="{r}" '
+        f'aria-pressed="{str(_same(r, chosen)).lower()}"><b>{rate(r)}</b><i>{text(name)}</i>'
+        f"<small>{text(WORDS.get(name, ''))}</small></button>"
+        for name, r in rates.items()
+        if r is not None
+    )
+    return f'<div class="choices">{cards}</div>' if cards else ""
+
+
+def _said(shown: Followed) -> str:
+    if shown.suggestion and shown.suggestion.reason:
+        return notes([shown.suggestion.reason])
+    if shown.status in ALIVE:
+        return notes([_doing(shown)], "note")
+    return notes([shown.end.error], "bad") if shown.end and shown.end.error else notes(shown.notices)
+
+
+def _doing(shown: Followed) -> str:
+    match shown.last:
+        case Queued(place, behind):
+            return f"It waits for {behind}, at place {place} of the queue."
+        case Checked(done, total):
+            return f"Reading photos: {done:,} of {total:,}."
+        case LearningRateTried(step, total):
+            return f"Step {step} of {total}; the test ends early when the loss explodes."
+    if shown.status in ALIVE:
+        return "The network is being made ready."
+    return shown.end.error if shown.end and shown.end.error else "It was stopped before its first step."
+
+
+def _at(points: list[tuple[float, float]], lr: float) -> float:
+    return min(points, key=lambda p: abs(math.log(p[0] / lr)))[1]
+
+
+def _same(a: float, b: float) -> bool:
+    return abs(math.log(a / b)) < 0.01

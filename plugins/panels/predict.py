@@ -1,0 +1,252 @@
+"""Predict: drop a photo and see what it is, how sure that is, and how the number came about."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import math
+import os
+import tempfile
+import time
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from core.data.files import SUFFIXES
+from core.data.photo import BadPhoto, decode
+from core.errors import BadInput
+from core.model.folder import WEIGHTS
+from core.registry import panels
+from core.runs.project import Project
+from plugins.panels.kit.drop import Drop, received
+from plugins.panels.kit.head import head
+from plugins.panels.kit.html import View, bars, card, empty, notes, percent, table, text
+from plugins.panels.kit.models import model_folder, predictor, zipped
+from plugins.panels.kit.page import Page, State
+from plugins.panels.kit.pictures import embedded, thumbnail
+
+ACCEPT = ",".join(["image/*", *sorted(SUFFIXES)])
+TOP = 10  # classes with a bar
+SHOWN = 560  # pixels of the photo on the page
+MANY = 500  # photos at once
+
+
+@panels.register("predict")
+class PredictPanel:
+    """Drop, paste or take a photo; or many of them, for a table."""
+
+    title, place, serves_models = "Predict", 5, True
+
+    def __init__(self, page: Page, /) -> None:
+        self.page = page
+        with head(page, "predict", self._title):
+            download = gr.Button("Download model", elem_id="predict-download")
+            file = gr.DownloadButton("Save", visible="hidden", elem_id="predict-zip")
+        with gr.Tabs():
+            with gr.Tab("One photo"), gr.Row(elem_classes="columns"):
+                with gr.Column(scale=2, elem_classes="card"):
+                    one = Drop("predict-drop", "Drop or paste a photo here", ACCEPT, camera=True)
+                answer = View("predict-answer", _waiting(), label="Prediction", elem_classes="grow")
+            with gr.Tab("Many photos"), gr.Column(elem_classes="card"):
+                many = Drop("predict-many", "Drop photos or a folder here", ACCEPT, folders=True)
+                answers = View("predict-table", label="Predictions")
+        page.answers(one.upload, self._one, [], answer, concurrency_limit=4, concurrency_id="predict")
+        page.answers(many.upload, self._many, [], answers, busy="Predicting", concurrency_limit=1)
+        ready = page.answers(download.click, self._zip, [], file, busy="Packing the model")
+        page.shows(download, self._download_button)
+        page.after(ready, "() => setTimeout(() => document.querySelector('#predict-zip').click(), 200)")
+        self._api()
+
+    def status(self, project: Project) -> tuple[State, str]:
+        """Whether there is a model to try."""
+        try:
+            self._folder(project)
+        except BadInput:
+            return "todo", ""
+        return "active", "Try it, download it"
+
+    def _folder(self, project: Project, name: str = "") -> Path:
+        return self.page.mode.model or model_folder(project, name)
+
+    def _title(self, project: Project) -> tuple[str, str]:
+        try:
+            folder = self._folder(project)
+        except BadInput as error:
+            return "Use your model", str(error)
+        name = f"The model of {folder.name}. " if not self.page.mode.model else ""
+        return "Use your model", f"{name}Drop a photo, paste one, or use the camera. It is not kept."
+
+    def _download_button(self, project: Project) -> Any:
+        try:
+            size = (self._folder(project) / WEIGHTS).stat().st_size
+        except (BadInput, OSError):
+            return gr.Button("Download model", visible=False)
+        return gr.Button(f"Download model · {size / 1e6:.0f} MB", visible=True)
+
+    def _one(self, project: Project, data: Mapping[str, Any]) -> str:
+        files = received(data)
+        model = predictor(self._folder(project))
+        try:
+            answer = _predicted(model, files[0].path)
+            image = decode(files[0].path)
+        except BadPhoto as error:
+            return card("", notes([f"{files[0].name.name} cannot be read as a photo: {error}."], "bad"))
+        finally:
+            _forget(file.path for file in files)
+        image.thumbnail((SHOWN, SHOWN))
+        more = notes([f"Of {len(files)} photos this is the first; the tab Many photos takes all."] * (len(files) > 1))
+        shown = f'<img class="photo" src="{embedded(image, 88)}" alt="{text(files[0].name.name)}">'
+        return card("", f'<div class="answer">{shown}<div>{_label(answer)}{more}</div></div>{_numbers(answer)}')
+
+    def _many(self, project: Project, data: Mapping[str, Any]) -> Generator[str, None, str]:
+        files = received(data)
+        if len(files) > MANY:
+            raise BadInput(
+                f"{len(files):,} photos are more than {MANY} at once; `python -m core predict` takes any number."
+            )
+        model = predictor(self._folder(project))
+        rows: list[dict[str, Any]] = []
+        try:
+            for i, file in enumerate(files, 1):
+                try:
+                    answer = _predicted(model, file.path)
+                    rows.append({"file": str(file.name), **answer, "src": thumbnail(file.path, 96)})
+                except BadPhoto as error:
+                    rows.append({"file": str(file.name), "error": str(error)})
+                yield f"Predicting: {i} of {len(files)}"
+        finally:
+            _forget(file.path for file in files)
+        return _table(rows, model.vocab)
+
+    def _zip(self, project: Project) -> Any:
+        folder = self._folder(project)
+        file = Path(tempfile.mkdtemp(dir=os.environ.get("GRADIO_TEMP_DIR")), f"{folder.name}.zip")
+        file.write_bytes(zipped(folder))
+        return gr.DownloadButton("Save", value=str(file), visible="hidden")
+
+    def _api(self) -> None:
+        """What programs call; the components only say what goes in and out."""
+        page = self.page
+        with gr.Row(visible=False):
+            photo, photos = gr.File(label="photo"), gr.File(label="photos", file_count="multiple")
+            run = gr.Textbox("", label="run")
+            found, all_found = gr.JSON(label="prediction"), gr.JSON(label="predictions")
+            one, many = gr.Button(), gr.Button()
+        page.offers(
+            one.click, "predict", self._api_one, [photo, run], found, concurrency_id="predict", concurrency_limit=4
+        )
+        page.offers(many.click, "predict_many", self._api_many, [photos, run], all_found, concurrency_limit=1)
+
+    def _api_one(self, project: Project, photo: str, run: str = "") -> dict[str, Any]:
+        if not photo:
+            raise BadInput("No photo came; send one file.")
+        try:
+            answer = _predicted(predictor(self._folder(project, run)), Path(photo))
+        except BadPhoto as error:
+            raise BadInput(f"{Path(photo).name!r} cannot be read as a photo: {error}.") from None
+        finally:
+            _forget([Path(photo)])
+        return {key: answer[key] for key in ("label", "probability", "probabilities", "milliseconds")}
+
+    def _api_many(self, project: Project, photos: Sequence[str], run: str = "") -> list[dict[str, Any]]:
+        found = []
+        for photo in (photos or [])[:MANY]:
+            try:
+                found.append({"file": Path(photo).name, **self._api_one(project, photo, run)})
+            except BadInput as error:
+                found.append({"file": Path(photo).name, "error": str(error)})
+        return found
+
+
+def _predicted(model: Any, file: Path) -> dict[str, Any]:
+    """Label, outputs and probabilities of a photo, and the milliseconds from its bytes to them; raises BadPhoto."""
+    began = time.perf_counter()
+    logits = model.logits(model.prepare(file)[None])[0]
+    shares = logits.softmax(0).tolist()
+    milliseconds = 1000 * (time.perf_counter() - began)
+    ranked = sorted(range(len(shares)), key=lambda i: -shares[i])
+    return {
+        "label": model.vocab[ranked[0]],
+        "probability": round(shares[ranked[0]], 6),
+        "probabilities": {model.vocab[i]: round(shares[i], 6) for i in ranked},
+        "outputs": {model.vocab[i]: float(logits[i]) for i in ranked},
+        "milliseconds": round(milliseconds, 1),
+    }
+
+
+def _forget(files: Any) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
+
+
+def _waiting() -> str:
+    return card("Prediction", empty("No photo yet", "The label, how sure it is, and the time it took."))
+
+
+def _label(answer: Mapping[str, Any]) -> str:
+    probabilities = answer["probabilities"]
+    rows = [(name, p, percent(p)) for name, p in list(probabilities.items())[:TOP]]
+    rest = len(probabilities) - len(rows)
+    more = (
+        f'<p class="note">and {rest} other labels with {percent(sum(list(probabilities.values())[TOP:]))} together</p>'
+    )
+    return (
+        f'<p class="guess">{text(answer["label"])}</p><p class="note">{percent(answer["probability"])} sure · '
+        f"{answer['milliseconds']:.0f} ms</p>{bars(rows)}{more if rest else ''}"
+    )
+
+
+def _numbers(answer: Mapping[str, Any]) -> str:
+    """From the outputs of the network to probabilities: softmax, and the loss if the label were the true one."""
+    outputs = answer["outputs"]
+    high = max(outputs.values())
+    total = sum(math.exp(o - high) for o in outputs.values())
+    rows = []
+    for name, output in outputs.items():
+        share = math.exp(output - high) / total
+        loss = math.log(total) + high - output
+        rows.append((text(name), f"{output:.4f}", f"{math.exp(output):.4g}", f"{share:.6f}", f"{loss:.4f}"))
+    rows.append(("sum", "", f"{total * math.exp(high):.4g}", "1.000000", ""))
+    said = (
+        "The network gives one output a label. exp makes them positive; divided by their sum they are probabilities, "
+        "which is softmax. −log of the probability is what the loss would be if that label were the true one."
+    )
+    body = table(["Label", "Output", "exp", "softmax", "−log"], rows)
+    title = "How the number came about"
+    return f'<details class="numbers"><summary>{title}</summary><p class="note">{said}</p>{body}</details>'
+
+
+def _table(rows: Sequence[Mapping[str, Any]], vocab: Sequence[str]) -> str:
+    shown = [
+        (
+            f'<img class="thumb" src="{row["src"]}" alt="">' if row.get("src") else "",
+            f"<code>{text(row['file'])}</code>",
+            text(row["label"]) if "label" in row else f'<span class="bad">{text(row["error"])}</span>',
+            percent(row["probability"]) if "label" in row else "",
+        )
+        for row in rows
+    ]
+    link = f'<a class="plain" download="predictions.csv" href="{_csv(rows, vocab)}">Download the table</a>'
+    return f"<p>{link}</p>" + table(["", "File", "Label", "Sure"], shown)
+
+
+def _csv(rows: Sequence[Mapping[str, Any]], vocab: Sequence[str]) -> str:
+    """The table as the value of `href`; what a spreadsheet would take for a formula is made text."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(["file", "label", "probability", "error", *map(_cell, vocab)])
+    for row in rows:
+        shares = row.get("probabilities", {})
+        cells = [row["file"], row.get("label", ""), row.get("probability", ""), row.get("error", "")]
+        writer.writerow([*map(_cell, cells), *(shares.get(name, "") for name in vocab)])
+    return (
+        "data:text/csv;charset=utf-8;base64,"
+        + base64.b64encode(stream.getvalue().encode("utf-8-sig", "replace")).decode()
+    )
+
+
+def _cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value

@@ -1,0 +1,229 @@
+"""Results: how good the model is, which labels it confuses, and the photos it is wrong about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from core.errors import BadInput
+from core.events import EpochEnded
+from core.model.folder import CONFIG
+from core.registry import panels
+from core.runs.followed import Followed, follow
+from core.runs.project import Project
+from core.runs.run import ALIVE, Run
+from plugins.panels.kit.confusion import Results, Seen, results_of
+from plugins.panels.kit.head import head
+from plugins.panels.kit.html import View, card, empty, figures, notes, percent, table, text
+from plugins.panels.kit.page import Page, State
+from plugins.panels.kit.pictures import thumbnail
+
+CELL, WORST, PAIRS = 24, 12, 8  # photos of a cell, photos of mistakes, pairs that are shown
+CONFIDENT = 0.9
+# brings the photos of a cell into view; they may lie below a long table
+SHOW = "watch('value', () => element.querySelector('[data-cell]')?.scrollIntoView({block: 'nearest'}));"
+
+
+@panels.register("results")
+class ResultsPanel:
+    """The run being looked at, by its predictions on the photos that were held out."""
+
+    title, place, serves_models = "Results", 4, False
+
+    def __init__(self, page: Page, /) -> None:
+        with head(page, "results", _title):
+            longer = gr.Button("Train longer", elem_id="results-longer")
+            use = gr.Button("Try it", variant="primary", elem_id="results-try")
+        body = View("results-body", label="How good it is")
+        photos = gr.HTML("", elem_id="results-photos", js_on_load=SHOW)
+        page.shows(body, _body, "tick")
+        page.shows(photos, _no_cell, "tick")
+        page.shows(View("results-more", label="Mistakes, and every label"), _more, "tick")
+        page.answers(body.click, _photos, [], photos, busy="Opening the photos", trigger_mode="always_last")
+        page.does(longer.click, lambda project: "train")
+        page.does(use.click, lambda project: "predict")
+        page.shows(use, lambda project: gr.Button(interactive=_has_model(project.run)), "tick")
+
+    def status(self, project: Project) -> tuple[State, str]:
+        """How good the run is."""
+        run = project.run
+        if run is None:
+            return "todo", "Nothing yet"
+        try:
+            found = results_of(run)
+            return "done", f"{percent(found.accuracy)} on {_photos_said(found.total)}"
+        except BadInput:
+            best = _best(follow(run))
+            return ("active", f"{percent(best[1])} so far") if best else ("todo", "Nothing yet")
+
+
+def _has_model(run: Run | None) -> bool:
+    return run is not None and (run.folder / CONFIG).is_file()
+
+
+def _photos_said(n: int) -> str:
+    return f"{n:,} photo{'s' * (n != 1)}"
+
+
+def _results(run: Run | None) -> Results | None:
+    try:
+        return results_of(run) if run else None
+    except BadInput:
+        return None
+
+
+def _accuracy(epoch: EpochEnded) -> float | None:
+    if "accuracy" in epoch.metrics:
+        return epoch.metrics["accuracy"]
+    return 1 - epoch.metrics["error_rate"] if "error_rate" in epoch.metrics else None
+
+
+def _best(shown: Followed) -> tuple[int, float] | None:
+    """The number and the accuracy of the epoch whose model would be kept."""
+    best = [(number, a) for number, _, e in shown.epochs if e.best and (a := _accuracy(e)) is not None]
+    return best[-1] if best else None
+
+
+def _title(project: Project) -> tuple[str, str]:
+    title, run = "How good is it?", project.run
+    if run is None:
+        return title, "Nothing has been trained yet; the page Train is where it begins."
+    shown = follow(run)
+    which = f" This is {run.name}." if len(project.runs) > 1 else ""
+    try:
+        found = results_of(run)
+    except BadInput as error:
+        if shown.status not in ALIVE:
+            return title, f"{error}"
+        best = _best(shown)
+        so_far = f"Best so far: {percent(best[1])} right, in epoch {best[0]} of {shown.planned}." if best else ""
+        return title, f"{so_far or 'The first epoch has not ended yet.'}{which}"
+    more = f"; the best of {len(shown.epochs)} epochs was chosen on them" if _was_chosen(shown) else ""
+    goes_on = " Training goes on; this is the model kept before." if shown.status in ALIVE else ""
+    return title, f"Checked on {_photos_said(found.total)} the model never trained on{more}.{goes_on}{which}"
+
+
+def _was_chosen(shown: Followed) -> bool:
+    try:
+        return len(shown.epochs) > 1 and shown.recipe.training.best_by != "last"
+    except BadInput:  # the model of someone else
+        return False
+
+
+def _body(project: Project) -> str:
+    run = project.run
+    if run is None:
+        return card("", empty("Nothing yet", "When a model is trained, its figures and its mistakes are shown here."))
+    try:
+        found = results_of(run)
+    except BadInput as error:
+        if run.status in ALIVE:
+            return card("", empty("It is still learning", "What it gets wrong is shown here when it ends."))
+        return card("", empty("No predictions", str(error)))
+    side = "wide" if len(found.shown) > 8 else ""
+    note = f"Rows: the true label; columns: what the model said. Click a number to see the photos. {found.left_out}"
+    matrix = card("Confusion matrix", found.matrix, note)
+    return figures(_figures(found)) + _unknown(found) + f'<div class="confusion {side}">{matrix}{_pairs(found)}</div>'
+
+
+def _figures(found: Results) -> list[tuple[str, str, str]]:
+    low, high = found.interval
+    known = [(c["recall"], c["n"], name) for c, name in zip(found.classes, found.vocab, strict=True) if c["n"]]
+    weakest, strongest = min(known, key=lambda c: (c[0], -c[1])), max(known, key=lambda c: c[:2])
+    confident = sum(seen.sure > CONFIDENT for seen in found.mistakes)
+    right = f"{found.right:,} of {found.total:,} right; 95 % interval {percent(low)} to {percent(high)}"
+    return [
+        ("Accuracy", percent(found.accuracy), right),
+        *(
+            (f"{kind} label", name, f"{percent(recall)} found, {round(recall * n):,} of {n:,}")
+            for kind, (recall, n, name) in (("Weakest", weakest), ("Strongest", strongest))
+        ),
+        ("Confident mistakes", f"{confident:,}", f"over 90 % sure, of {len(found.mistakes):,} mistakes"),
+    ]
+
+
+def _unknown(found: Results) -> str:
+    none = [name for c, name in zip(found.classes, found.vocab, strict=True) if not c["n"]]
+    if not none:
+        return ""
+    names = ", ".join(none[:3]) + (f" and {len(none) - 3} more" if len(none) > 3 else "")
+    return notes([f"No photo of {names} was held out, so how well it knows them is not known."])
+
+
+def _pairs(found: Results) -> str:
+    if not found.pairs:
+        return card("Most confused", empty("None", "No label was taken for another one."))
+    lines = "".join(
+        f"<li><button {found.cell_data(cell)}>{_small(found.cells[cell][0].file)}"
+        f"<span><b>{text(found.vocab[cell[0]])}</b> taken for <b>{text(found.vocab[cell[1]])}</b></span>"
+        f"<i>{len(found.cells[cell]):,}</i></button></li>"
+        for cell in found.pairs[:PAIRS]
+    )
+    more = f"The first {PAIRS} of {len(found.pairs):,} pairs." if len(found.pairs) > PAIRS else ""
+    return card("Most confused", f'<ul class="confused">{lines}</ul>', more)
+
+
+def _small(file: Path) -> str:
+    src = thumbnail(file)
+    return f'<img src="{src}" alt="" loading="lazy">' if src else "<em></em>"
+
+
+def _no_cell(project: Project) -> str:
+    """Nothing; but another nothing for each model, so that photos of one do not stay beside another."""
+    found = _results(project.run)
+    return f'<i hidden data-of="{text(found.key)}"></i>' if found else ""
+
+
+def _photos(project: Project, data: Mapping[str, Any]) -> str:
+    """The photos of the cell that was clicked, of the run that the page shows."""
+    found = results_of(project.find(str(data.get("run"))))
+    cell = found.cell(data)
+    photos = found.cells[cell]
+    some = f", {CELL} of them shown, the largest losses first" if len(photos) > CELL else ""
+    shown = _shots((seen, f"{seen.file.name}") for seen in photos[:CELL])
+    return f"<div data-cell>{card(f'{found.said(cell)}: {_photos_said(len(photos))}{some}', shown)}</div>"
+
+
+def _shots(photos: Iterable[tuple[Seen, str]]) -> str:
+    return f'<div class="shots">{"".join(_shot(seen, caption) for seen, caption in photos)}</div>'
+
+
+def _shot(seen: Seen, caption: str) -> str:
+    caption = text(caption.encode(errors="replace").decode())
+    src = thumbnail(seen.file)
+    lost = "cannot be read" if seen.file.is_file() else "gone or moved"
+    picture = f'<img src="{src}" alt="{caption}" loading="lazy">' if src else f"<em>{lost}</em>"
+    sure = f"{seen.sure:.0%}" if seen.sure < 0.995 else "over 99%"
+    return (
+        f'<figure>{picture}<figcaption><b title="{caption}">{caption}</b>'
+        f"<span>loss {seen.loss:.2f} · {sure} sure</span></figcaption></figure>"
+    )
+
+
+def _more(project: Project) -> str:
+    found = _results(project.run)
+    return _worst(found) + card("", _labels(found)) if found else ""
+
+
+def _worst(found: Results) -> str:
+    if not found.mistakes:
+        return card("Worst mistakes", empty("None", f"It is right about {_photos_said(found.total)}."))
+    worst = [(s, f"{found.vocab[s.true]} → {found.vocab[s.predicted]}") for s in found.mistakes[:WORST]]
+    few = "All of its mistakes" if len(found.mistakes) <= WORST else f"The {WORST} of {len(found.mistakes):,} mistakes"
+    note = f"{few} with the largest losses, as true → predicted. Often the label in the data is the wrong one."
+    return card("Worst mistakes", _shots(worst), note)
+
+
+def _labels(found: Results) -> str:
+    rows = sorted(zip(found.classes, found.vocab, strict=True), key=lambda row: (row[0]["recall"] or 0, row[1]))
+    cells = ([text(name), *map(_share, (c["recall"], c["precision"], c["f1"])), f"{c['n']:,}"] for c, name in rows)
+    said = "Recall: how many of a label's photos are found. Precision: how many of those given the label have it."
+    shown = table(["Label", "Recall", "Precision", "F1", "Photos"], cells) + notes([said], "note")
+    return f"<details><summary>Every label</summary>{shown}</details>"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else percent(value)
