@@ -12,7 +12,8 @@ _WORDS = {
     "core.data.photo": ("BadPhoto", "View"),
     "core.data.transforms": ("Geometric", "Pixel"),
     "core.errors": ("BadInput",),
-    "core.model.architecture": ("Architecture", "Classifier"),
+    "core.model.architecture": ("Architecture",),
+    "core.model.head": ("Classifier",),
     "core.model.predictor": ("Predictor",),
     "core.recipe": ("Recipe", "Training"),
     "core.registry": (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 
 from core.data.loaders import DataLoaders, Loader, default_device
 from core.data.pipeline import Pipeline
+from core.data.split import Split, divide
 from core.errors import BadInput
 from core.registry import splitters
 
@@ -29,27 +29,6 @@ class CategoryBlock:
 def using_attr(f: Callable[[Any], Any], attr: str) -> Callable[[Any], Any]:
     """`f` of an attribute: `using_attr(RegexLabeller(...), "name")`."""
     return lambda item: f(getattr(item, attr))
-
-
-@dataclass(frozen=True)
-class Split:
-    """Labelled items, divided: indices of training and of validation, and those in neither."""
-
-    items: list[Path]
-    labels: list[str]
-    train: list[int]
-    valid: list[int]
-
-    @property
-    def vocab(self) -> list[str]:
-        """The classes of training and validation, sorted."""
-        return sorted({self.labels[i] for i in (*self.train, *self.valid)})
-
-    @property
-    def left_out(self) -> list[Path]:
-        """Items that the splitter put on neither side."""
-        used = {*self.train, *self.valid}
-        return [item for i, item in enumerate(self.items) if i not in used]
 
 
 class DataBlock:
@@ -130,28 +109,6 @@ class DataBlock:
         if not isinstance(label, str) or not label:
             raise BadInput(f"{str(item)!r} got the label {label!r}; every photo needs a text.")
         return label
-
-
-def divide(
-    splitter: Callable[..., tuple[Sequence[int], Sequence[int]]],
-    items: Sequence[Any],
-    labels: list[str],
-    files: list[Path] | None = None,
-) -> Split:
-    """Split labelled items; raises BadInput unless there are two classes and photos on both sides."""
-    takes_labels = len(inspect.signature(splitter).parameters) > 1
-    train, valid = splitter(items, labels) if takes_labels else splitter(items)
-    split = Split(files or [Path(i) for i in items], labels, [int(i) for i in train], [int(i) for i in valid])
-    if len({*split.train, *split.valid}) < len(split.train) + len(split.valid):
-        raise BadInput("The splitter puts a photo into training and validation, or twice into one of them.")
-    if len(split.vocab) < 2:
-        raise BadInput(
-            f"There is one class only, {split.vocab[0]!r}; a classifier needs two." if split.vocab else "No photos."
-        )
-    for side, indices in (("training", split.train), ("validation", split.valid)):
-        if not indices:
-            raise BadInput(f"The split leaves no photos for {side}; use another splitter or add photos.")
-    return split
 
 
 def loaders_of(

@@ -18,8 +18,8 @@ import PIL
 
 from core.atomic import sha256
 from core.data import photo
-from core.data.block import Split, divide
 from core.data.files import SUFFIXES, is_stray, stray_folders
+from core.data.split import Split, divide
 from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Recipe

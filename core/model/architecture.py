@@ -4,38 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput
-from core.model.head import concat_head
 from core.registry import architectures
 
+if TYPE_CHECKING:  # torch takes seconds to import, and the plugins that import this are only listed at first
+    from torch import Tensor, nn
+
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
-
-
-class Classifier(nn.Module):
-    """A body and a head under the names that timm gives their two halves."""
-
-    def __init__(self, body: nn.Module, head: nn.Module) -> None:
-        super().__init__()
-        self.body, self.head = body, head
-
-    def forward_features(self, images: Tensor) -> Tensor:
-        """[N, 3, H, W] to features."""
-        body: Any = self.body
-        return body.forward_features(images) if hasattr(body, "forward_features") else body(images)  # type: ignore[no-any-return]
-
-    def forward_head(self, features: Tensor) -> Tensor:
-        """Features to logits [N, classes]."""
-        return self.head(features)  # type: ignore[no-any-return]
-
-    def forward(self, images: Tensor) -> Tensor:
-        """[N, 3, H, W] to logits [N, classes]."""
-        return self.forward_head(self.forward_features(images))
 
 
 @dataclass
@@ -61,6 +38,8 @@ class Architecture:
 
     def normalise(self, images: Tensor) -> Tensor:
         """Values in 0..1 to what the weights were trained with: [N, 3, H, W], channels last in memory."""
+        import torch
+
         mean, std = (images.new_tensor(s).view(1, 3, 1, 1) for s in (self.mean, self.std))
         return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
@@ -93,6 +72,8 @@ class Architecture:
 
     def body_norms(self) -> Iterator[nn.Module]:
         """The norm layers that are not in the head."""
+        from core.model.head import NORMS
+
         own = set(self.head.modules())
         return (m for m in self.model.modules() if isinstance(m, NORMS) and m not in own)
 
@@ -116,7 +97,11 @@ def from_timm(
 
     Raises BadInput for a name timm does not have, weights that cannot be had, or a head that does not fit.
     """
-    import timm  # takes a second to import
+    import timm
+    import torch
+    from torch import nn
+
+    from core.model.head import Classifier, concat_head
 
     if name not in timm.list_models():
         raise BadInput(f"timm has no model {name!r}; `timm.list_models()` names them.")

@@ -19,13 +19,14 @@ from core.data.photo import View
 from core.data.transforms import MAX_SIDE
 from core.discovery import discover
 from core.errors import BadInput
-from core.model.architecture import Architecture, Classifier, build_architecture
+from core.model.architecture import Architecture, build_architecture
+from core.model.head import Classifier
+from core.model.names import CLASSES, CONFIG, HASHES, WEIGHTS
 from core.model.predictor import Predictor
 from core.registry import architectures, check_knobs, params_of
 
 MAX_VIEWS = 8
 Statistics = tuple[float, float, float]
-WEIGHTS, CONFIG, CLASSES, HASHES = "model.safetensors", "config.json", "classes.json", "hashes.json"
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,13 @@
-"""The head that fastai's cnn_learner makes."""
+"""The head that fastai's cnn_learner makes, and what joins it to a body."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
 
 
 class ConcatPool(nn.Module):
@@ -30,3 +34,24 @@ def concat_head(features: int, num_classes: int, hidden: int = 512, dropout: flo
         if isinstance(layer, nn.Linear):
             nn.init.kaiming_normal_(layer.weight)
     return head
+
+
+class Classifier(nn.Module):
+    """A body and a head under the names that timm gives their two halves."""
+
+    def __init__(self, body: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.body, self.head = body, head
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """[N, 3, H, W] to features."""
+        body: Any = self.body
+        return body.forward_features(images) if hasattr(body, "forward_features") else body(images)  # type: ignore[no-any-return]
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        """Features to logits [N, classes]."""
+        return self.head(features)  # type: ignore[no-any-return]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[N, 3, H, W] to logits [N, classes]."""
+        return self.forward_head(self.forward_features(images))

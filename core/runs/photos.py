@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 
-from core.data.block import Split
 from core.data.check import Examined
+from core.data.split import Split
 from core.errors import BadInput
 from core.runs.run import Run
 

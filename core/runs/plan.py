@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.data.block import Split, loaders_of
+from core.data.block import loaders_of
 from core.data.check import Examined, examine
+from core.data.split import Split
 from core.errors import BadInput
 from core.events import Event, FinishingEarly, Notice
 from core.model.architecture import Architecture

@@ -89,9 +89,12 @@ class Project:
             self.use(self.must_have_recipe().with_settings([f"{path}={json.dumps(value)}"]))
 
     def choose(self, path: str, name: str) -> None:
-        """Put the plugin `name`, with its defaults, at a place such as `labeller` or `batch_tfms.0`."""
+        """Put the plugin `name`, with its defaults, at a place as `labeller` or `batch_tfms.0`; raises BadInput."""
+        kind, _, index = path.partition(".")
+        if kind not in KINDS or kind.endswith("_tfms") != index.isdecimal():
+            raise BadInput(f"A recipe has no place {path!r} for a plugin.")
         knobs: dict[str, Any] = {}
-        for param in KINDS[path.split(".")[0]][name].params:
+        for param in KINDS[kind][name].params:
             if param.required and param.type is str:
                 tables = sorted(self._root().rglob("*.csv")) if (path, param.name) == ("labeller", "path") else []
                 knobs[param.name] = str(tables[0]) if tables else ""

@@ -16,6 +16,7 @@ from pathlib import Path
 from core.atomic import disk_error, write_atomic
 from core.errors import BadInput
 from core.events import Event, Notice, Queued, RunEnded, from_line
+from core.model.names import HASHES
 from core.recipe import Recipe
 from core.runs.lock import Lock, holder
 from core.runs.requests import FINISH, STOP
@@ -71,6 +72,11 @@ class Run:
     def workspace(self) -> Path:
         """The folder that holds this run among others."""
         return self.folder.resolve().parent.parent
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model was saved; it may be damaged, which `load_model` says."""
+        return (self.folder / HASHES).is_file()
 
     @property
     def is_lr_find(self) -> bool:

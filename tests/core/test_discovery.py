@@ -45,7 +45,8 @@ from typing import Annotated
 
 from torch import nn
 
-from core.model.architecture import Architecture, Classifier
+from core.model.architecture import Architecture
+from core.model.head import Classifier
 from core.registry import architectures
 
 

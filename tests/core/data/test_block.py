@@ -13,11 +13,12 @@ import torch
 from PIL import Image, ImageOps
 from torchvision.transforms import v2
 
-from core.data.block import CategoryBlock, DataBlock, ImageBlock, divide, using_attr
+from core.data.block import CategoryBlock, DataBlock, ImageBlock, using_attr
 from core.data.files import get_image_files, stray_folders
 from core.data.loaders import DataLoaders
 from core.data.photo import View
 from core.data.pipeline import Pipeline
+from core.data.split import divide
 from core.data.transforms import Geometric, Matrix, box_matrix
 from core.errors import BadInput
 from core.registry import labellers, splitters, transforms

@@ -17,7 +17,8 @@ from torch import nn
 
 from core.data.loaders import DataLoaders
 from core.errors import BadInput
-from core.model.architecture import Architecture, Classifier
+from core.model.architecture import Architecture
+from core.model.head import Classifier
 from core.registry import architectures, transforms
 from core.training.learner import vision_learner
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from core.data.loaders import DataLoaders
 from core.events import EpochEnded, Event, PhotoSkipped, StageStarted, StepEnded
-from core.model.architecture import NORMS, Architecture
+from core.model.architecture import Architecture
+from core.model.head import NORMS
 from core.recipe import Recipe
 from core.registry import architectures, transforms
 from core.runs.run import Run

@@ -1,0 +1,139 @@
+"""What the watchers of a run see: never less than the events say, and after a resume what stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.events import (
+    Checked,
+    EpochEnded,
+    Event,
+    Notice,
+    PhotoSkipped,
+    Queued,
+    RunEnded,
+    RunResumed,
+    StageStarted,
+    StepEnded,
+    Suggestion,
+    settled,
+    to_line,
+)
+from core.recipe import Recipe
+from core.runs import followed
+from core.runs.followed import Followed, follow
+from core.runs.lock import Lock
+from core.runs.run import EVENTS, Run
+
+MakeRecipe = Callable[..., dict[str, Any]]
+FROZEN, UNFROZEN = StageStarted("frozen", 1, 2, [0.1]), StageStarted("unfrozen", 2, 4, [0.1])
+
+
+@pytest.fixture
+def run(tmp_path: Path, recipe_dict: MakeRecipe) -> Run:
+    return Run.create(Recipe.from_dict(recipe_dict({"epochs": 2, "freeze_epochs": 1})), tmp_path)
+
+
+def say(run: Run, *events: Event) -> None:
+    with (run.folder / EVENTS).open("a") as file:
+        file.writelines(f"{to_line(event)}\n" for event in events)
+
+
+def step(number: int, loss: float = 1.0) -> StepEnded:
+    return StepEnded(number, 4, loss, 0.1)
+
+
+def epoch(number: int, valid: float, best: bool = False, seconds: float = 10.0) -> EpochEnded:
+    return EpochEnded(number, 1.0, valid, {"error_rate": valid / 10}, seconds, best)
+
+
+def test_a_run_that_has_not_begun(run: Run) -> None:
+    shown = Followed(run).update()
+    assert (shown.status, shown.fraction, shown.left, shown.speed, shown.losses, shown.epochs) == (
+        "created",
+        0,
+        None,
+        None,
+        [],
+        [],
+    )
+    assert shown.planned == 3 and shown.last is None and shown.end is None
+
+
+def test_steps_lie_on_one_axis_of_epochs(run: Run) -> None:
+    say(
+        run, Checked(24, 24), FROZEN, step(1, 4), step(2, 3), epoch(0, 2.0, best=True), UNFROZEN, step(1, 2), step(2, 1)
+    )
+    shown = follow(run)
+    assert shown.losses == [(0.5, 4), (1.0, 3), (1.5, 2), (2.0, 1)]
+    assert [(n, stage) for n, stage, _ in shown.epochs] == [(1, "frozen")]
+    assert shown.fraction == pytest.approx(2 / 3) and shown.checked == Checked(24, 24)
+    say(run, epoch(0, 1.0), step(3), step(4), epoch(1, 0.5, best=True), RunEnded("completed"))
+    shown = follow(run)
+    assert [n for n, _, _ in shown.epochs] == [1, 2, 3]
+    assert shown.fraction == 1 and shown.elapsed == 30 and shown.status == "completed"
+
+
+def test_what_is_done_again_counts_once(run: Run) -> None:
+    events = [FROZEN, step(1, 4), Notice("warning: x"), step(2, 3), epoch(0, 2.0), RunEnded("stopped")]
+    say(run, *events)
+    assert len(follow(run).losses) == 2
+    again = [RunResumed(2, "frozen", 1, 2), step(2, 5), epoch(0, 1.0)]
+    say(run, *again)
+    shown = follow(run)
+    assert shown.losses == [(0.5, 4), (1.0, 5)] and [e.valid_loss for _, _, e in shown.epochs] == [1.0]
+    assert shown.notices == ["warning: x"] and shown.end is None
+    assert shown.events == settled(events + again), "as the engine's own function has it"
+
+
+def test_it_reads_only_what_is_new(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    say(run, FROZEN, step(1))
+    shown = follow(run)
+    asked = []
+    since = Run.since
+    monkeypatch.setattr(Run, "since", lambda self, position=0: asked.append(position) or since(self, position))
+    say(run, step(2))
+    assert follow(run) is shown and len(shown.losses) == 2
+    assert asked == [len(f"{to_line(FROZEN)}\n{to_line(step(1))}\n")]
+
+
+def test_speed_and_time_left(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(followed.time, "monotonic", lambda: now[0])
+    lock = Lock(run.folder / "lock")
+    assert lock.take()
+    lock.announce()
+    try:
+        say(run, FROZEN, step(1))
+        assert follow(run).speed is None, "one look tells no speed"
+        now[0] += 2
+        say(run, step(2))
+        shown = follow(run)
+        assert shown.speed == pytest.approx(run.recipe.training.batch_size / 2)
+        say(run, epoch(0, 1.0, seconds=8.0))
+        frozen = follow(run)
+        assert frozen.left == pytest.approx(2 * 8.0 * followed.UNFROZEN), "two epochs of everything to come"
+        say(run, UNFROZEN, step(1), step(2), epoch(0, 1.0, seconds=30.0))
+        assert follow(run).left == pytest.approx(30.0)
+    finally:
+        lock.release()
+    assert follow(run).left is None and follow(run).status == "interrupted"
+
+
+def test_notices_queue_and_suggestions(run: Run) -> None:
+    say(run, Queued(1, "runs/x"), PhotoSkipped("/a/b.jpg", "broken"), Suggestion({"valley": None}, "No suggestion."))
+    shown = follow(run)
+    assert shown.notices == ["skipped b.jpg: broken"]
+    assert shown.suggestion == Suggestion({"valley": None}, "No suggestion.")
+
+
+def test_only_so_many_are_remembered(tmp_path: Path, recipe_dict: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(followed, "KEPT", 2)
+    runs = [Run.create(Recipe.from_dict(recipe_dict()), tmp_path) for _ in range(4)]
+    for each in runs:
+        follow(each)
+    assert len(followed._followed) <= 2
