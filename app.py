@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import getpass
 import hmac
 import os
+import shutil
+import signal
 import sys
 import tempfile
 from contextlib import suppress
@@ -14,11 +17,11 @@ from threading import Thread
 from typing import Any
 
 PASSWORD = "PRESIZE_AUTH"
-LOOPBACK = ("127.0.0.1", "localhost")
 
 # gradio reads these when it is imported
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="presize-")  # which this user alone may read
+atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 
 import gradio as gr  # noqa: E402
 
@@ -28,7 +31,7 @@ from core.registry import panels  # noqa: E402
 from core.runs.project import Project  # noqa: E402
 from core.runs.run import Run, runs_in  # noqa: E402
 from plugins.panels.kit.frame import frame  # noqa: E402
-from plugins.panels.kit.guards import guards, known_hosts  # noqa: E402
+from plugins.panels.kit.guards import guards, is_loopback, known_hosts  # noqa: E402
 from plugins.panels.kit.mode import Mode, on_a_space  # noqa: E402
 from plugins.panels.kit.models import model_folder, warm  # noqa: E402
 from plugins.panels.kit.page import Page  # noqa: E402
@@ -38,6 +41,7 @@ from plugins.panels.kit.theme import CSS, SCRIPT, theme  # noqa: E402
 def main(arguments: list[str] | None = None) -> int:
     """Serve the app until it is stopped; returns the exit code: 0, or 2 for bad input."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # else the temporary folder would stay
     try:
         mode = mode_of(options)
         launch(build(mode), mode, options)
@@ -49,13 +53,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def mode_of(options: argparse.Namespace) -> Mode:
     """Who may do what, by the options; raises BadInput where there is no model to serve."""
-    open_to_all = options.share or options.host not in LOOPBACK
+    open_to_all = options.share or not is_loopback(options.host)
     kind: Any = "space" if on_a_space() else "shared" if options.auth else "local"
     if options.model:
-        return Mode(kind, options.workspace, Run.find(options.model, options.workspace).folder)
+        run = Run.find(options.model, options.workspace)
+        if not run.has_model:
+            raise BadInput(f"{options.model!r} has no model; it gets one when its first epoch is checked and it ends.")
+        return Mode(kind, options.workspace, run.folder)
     if kind != "local" or not open_to_all:
         return Mode(kind, options.workspace)
-    model = next((run.folder for run in runs_in(options.workspace) if (run.folder / "config.json").is_file()), None)
+    model = next((run.folder for run in runs_in(options.workspace) if run.has_model), None)
     if model is None:
         raise BadInput(
             "Without a password others are served predictions alone, and there is no model yet; "
@@ -77,10 +84,10 @@ def build(mode: Mode) -> gr.Blocks:
         print(f"warning: the plugin {name} is left out: {failure}", file=sys.stderr)
     page = Page(mode)
     shown = sorted((e for e in panels if not mode.model or e.factory.serves_models), key=lambda e: e.factory.place)
-    with gr.Blocks(title="Presize", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as demo:
+    with gr.Blocks(title="Presize", analytics_enabled=False, delete_cache=(600, 3000)) as demo:
         frame(page, {entry.name: entry.factory for entry in shown})
         page.wire(demo)
-    demo.queue(default_concurrency_limit=4, max_size=200)
+    demo.queue(default_concurrency_limit=4, max_size=200, api_open=False)  # calls past the queue have no limit
     return demo
 
 
@@ -95,7 +102,8 @@ def launch(demo: gr.Blocks, mode: Mode, options: argparse.Namespace, **more: Any
             given.encode(), password.encode()
         )
 
-    _, local, shared = demo.launch(
+    _, local, shared = _launch(
+        demo,
         server_name=options.host,
         server_port=options.port,
         share=options.share,
@@ -119,8 +127,18 @@ def launch(demo: gr.Blocks, mode: Mode, options: argparse.Namespace, **more: Any
     demo.block_thread()
 
 
+def _launch(demo: gr.Blocks, **knobs: Any) -> Any:
+    try:
+        return demo.launch(**knobs)
+    except OSError as error:  # the port is taken, the host is none of this machine
+        raise BadInput(f"The app cannot be served there ({error}); give another --port or --host.") from None
+
+
 def _password(user: str) -> str:
-    password = os.environ.pop(PASSWORD, "") or getpass.getpass(f"Password for {user}: ")
+    try:
+        password = os.environ.pop(PASSWORD, "") or getpass.getpass(f"Password for {user}: ")
+    except EOFError:  # nobody is there to type
+        password = ""
     if not password:
         raise BadInput(f"The password is empty; set {PASSWORD}, or type one.")
     return password

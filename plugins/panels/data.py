@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -15,15 +16,14 @@ import gradio as gr
 from core.data.check import Examined, label_all
 from core.data.files import SUFFIXES
 from core.data.photo import BadPhoto
-from core.data.walk import augmented, walk
 from core.errors import BadInput
 from core.recipe import Choice
 from core.registry import labellers, panels, splitters
 from core.runs.project import Project
-from plugins.panels.kit.drop import Drop, Uploaded, received, total
+from plugins.panels.kit.drop import Uploaded, drop, received, total
 from plugins.panels.kit.form import choose, chooser, edit, typed
 from plugins.panels.kit.head import head
-from plugins.panels.kit.html import View, bars, button, card, empty, figures, notes, percent, table, text
+from plugins.panels.kit.html import bars, button, card, empty, figures, notes, percent, table, text, view
 from plugins.panels.kit.page import Page, State
 from plugins.panels.kit.pictures import embedded, grid, thumbnail
 
@@ -46,13 +46,13 @@ class DataPanel:
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=4, elem_classes="card"):
                 self._bring()
-                forms = View("data-forms", label="How photos are labelled and held out")
-                preview = View("data-preview", label="Labels of some photos")
+                forms = view("data-forms", label="How photos are labelled and held out")
+                preview = view("data-preview", label="Labels of some photos")
             with gr.Column(scale=3):
-                page.shows(View("data-found", label="What was found"), _found)
-                page.shows(View("data-photos", label="Some of the photos"), _tiles)
+                page.shows(view("data-found", label="What was found"), _found)
+                page.shows(view("data-photos", label="Some of the photos"), _tiles)
         with gr.Accordion("As the model sees them", open=False, elem_id="data-seen-box") as box:
-            seen = View("data-seen", label="Photos as the model sees them")
+            seen = view("data-seen", label="Photos as the model sees them")
             page.answers(box.expand, _seen, [], seen, busy="Presizing some photos")
             page.answers(seen.click, _seen, [], seen, busy="Presizing some photos")
         page.shows(forms, _forms, "load")
@@ -79,11 +79,15 @@ class DataPanel:
         page = self.page
         with gr.Tabs(elem_id="data-sources"):
             with gr.Tab("Upload"):
-                drop = Drop("data-drop", "Drop a zip, a folder or photos here", ACCEPT, folders=True)
-                page.does(drop.upload, self._received, redraw="load", busy="Looking at the photos")
+                zone = drop("data-drop", "Drop a zip, a folder or photos here", ACCEPT, folders=True)
+                page.does(zone.upload, self._received, redraw="load", busy="Looking at the photos")
             if page.mode.local:
-                with gr.Tab("Folder of this computer"):
-                    path = gr.Textbox(label="Path of a folder or a .zip", elem_id="data-path", placeholder="~/Pictures")
+                with gr.Tab("Folder"):
+                    path = gr.Textbox(
+                        label="Path of a folder or a .zip of this computer",
+                        elem_id="data-path",
+                        placeholder="~/Pictures",
+                    )
                     opened = gr.Button("Open", elem_id="data-open")
                     for trigger in (opened.click, path.submit):
                         page.does(trigger, _open_path, [path], redraw="load", busy="Looking at the photos")
@@ -116,8 +120,6 @@ def _kept(project: Project, files: list[Uploaded]) -> Choice:
             os.link(file.path, target)  # two equal photos arrive as one file
         except OSError:
             shutil.copyfile(file.path, target)
-    for file in files:
-        file.path.unlink(missing_ok=True)
     if zips:
         return {"name": "zip", "path": str(folder / zips[0].name)}
     tops = {file.name.parts[0] for file in photos}
@@ -228,8 +230,10 @@ def _tiles(project: Project) -> str:
     return card("Photos", grid((thumbnail(file), label) for file, label in _some(found)))
 
 
-def _seen(project: Project, data: Mapping[str, Any]) -> str:
+def _seen(project: Project, data: Mapping[str, Any] = MappingProxyType({})) -> str:
     """A batch as it comes to the network, and one photo step by step; `draw` and `photo` number both."""
+    from core.data.walk import augmented, walk  # with torch, which takes seconds
+
     found = project.examined
     if not isinstance(found, Examined):
         return empty("No photos yet", "Bring some, and see what presizing makes of them.")

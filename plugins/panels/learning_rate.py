@@ -17,7 +17,7 @@ from core.runs.project import Project
 from core.runs.run import ALIVE, LR_FINDS
 from plugins.panels.kit.charts import Axes, Line, Mark, chart, nice
 from plugins.panels.kit.head import head
-from plugins.panels.kit.html import View, card, empty, notes, rate, text
+from plugins.panels.kit.html import card, empty, notes, rate, text, view
 from plugins.panels.kit.page import Page, State
 
 WORDS = {"valley": "safe choice", "steep": "steepest fall", "minimum": "a tenth of the lowest point"}
@@ -34,11 +34,11 @@ class LearningRatePanel:
         with head(page, "rate", _title):
             test = gr.Button("Run the test", elem_id="rate-test")
             train = gr.Button("Train", variant="primary", elem_id="rate-train")
-        view = View("rate-chart", label="Loss by learning rate")
-        page.shows(view, _chart, "tick")
+        curve = view("rate-chart", label="Loss by learning rate")
+        page.shows(curve, _chart, "tick")
         page.shows(test, _test_button, "tick")
         page.shows(train, _train_button)
-        page.does(view.click, _choose, redraw="load")
+        page.does(curve.click, _choose, redraw="load")
         page.does(test.click, _test, busy="Starting the test")
         page.does(train.click, _train, busy="Starting the training", redraw="load")
 

@@ -18,12 +18,12 @@ import gradio as gr
 from core.data.files import SUFFIXES
 from core.data.photo import BadPhoto, decode
 from core.errors import BadInput
-from core.model.folder import WEIGHTS
+from core.model.names import WEIGHTS
 from core.registry import panels
 from core.runs.project import Project
-from plugins.panels.kit.drop import Drop, received
+from plugins.panels.kit.drop import drop, received
 from plugins.panels.kit.head import head
-from plugins.panels.kit.html import View, bars, card, empty, notes, percent, table, text
+from plugins.panels.kit.html import bars, card, empty, notes, percent, table, text, view
 from plugins.panels.kit.models import model_folder, predictor, zipped
 from plugins.panels.kit.page import Page, State
 from plugins.panels.kit.pictures import embedded, thumbnail
@@ -48,11 +48,11 @@ class PredictPanel:
         with gr.Tabs():
             with gr.Tab("One photo"), gr.Row(elem_classes="columns"):
                 with gr.Column(scale=2, elem_classes="card"):
-                    one = Drop("predict-drop", "Drop or paste a photo here", ACCEPT, camera=True)
-                answer = View("predict-answer", _waiting(), label="Prediction", elem_classes="grow")
+                    one = drop("predict-drop", "Drop or paste a photo here", ACCEPT, camera=True)
+                answer = view("predict-answer", _waiting(), label="Prediction", elem_classes="grow")
             with gr.Tab("Many photos"), gr.Column(elem_classes="card"):
-                many = Drop("predict-many", "Drop photos or a folder here", ACCEPT, folders=True)
-                answers = View("predict-table", label="Predictions")
+                many = drop("predict-many", "Drop photos or a folder here", ACCEPT, folders=True)
+                answers = view("predict-table", label="Predictions")
         page.answers(one.upload, self._one, [], answer, concurrency_limit=4, concurrency_id="predict")
         page.answers(many.upload, self._many, [], answers, busy="Predicting", concurrency_limit=1)
         ready = page.answers(download.click, self._zip, [], file, busy="Packing the model")
@@ -77,7 +77,7 @@ class PredictPanel:
         except BadInput as error:
             return "Use your model", str(error)
         name = f"The model of {folder.name}. " if not self.page.mode.model else ""
-        return "Use your model", f"{name}Drop a photo, paste one, or use the camera. It is not kept."
+        return "Use your model", f"{name}Drop a photo, paste one, or use the camera. It is kept for an hour at most."
 
     def _download_button(self, project: Project) -> Any:
         try:
@@ -94,8 +94,6 @@ class PredictPanel:
             image = decode(files[0].path)
         except BadPhoto as error:
             return card("", notes([f"{files[0].name.name} cannot be read as a photo: {error}."], "bad"))
-        finally:
-            _forget(file.path for file in files)
         image.thumbnail((SHOWN, SHOWN))
         more = notes([f"Of {len(files)} photos this is the first; the tab Many photos takes all."] * (len(files) > 1))
         shown = f'<img class="photo" src="{embedded(image, 88)}" alt="{text(files[0].name.name)}">'
@@ -109,16 +107,13 @@ class PredictPanel:
             )
         model = predictor(self._folder(project))
         rows: list[dict[str, Any]] = []
-        try:
-            for i, file in enumerate(files, 1):
-                try:
-                    answer = _predicted(model, file.path)
-                    rows.append({"file": str(file.name), **answer, "src": thumbnail(file.path, 96)})
-                except BadPhoto as error:
-                    rows.append({"file": str(file.name), "error": str(error)})
-                yield f"Predicting: {i} of {len(files)}"
-        finally:
-            _forget(file.path for file in files)
+        for i, file in enumerate(files, 1):
+            try:
+                answer = _predicted(model, file.path)
+                rows.append({"file": str(file.name), **answer, "src": thumbnail(file.path, 96)})
+            except BadPhoto as error:
+                rows.append({"file": str(file.name), "error": str(error)})
+            yield f"Predicting: {i} of {len(files)}"
         return _table(rows, model.vocab)
 
     def _zip(self, project: Project) -> Any:
@@ -147,8 +142,6 @@ class PredictPanel:
             answer = _predicted(predictor(self._folder(project, run)), Path(photo))
         except BadPhoto as error:
             raise BadInput(f"{Path(photo).name!r} cannot be read as a photo: {error}.") from None
-        finally:
-            _forget([Path(photo)])
         return {key: answer[key] for key in ("label", "probability", "probabilities", "milliseconds")}
 
     def _api_many(self, project: Project, photos: Sequence[str], run: str = "") -> list[dict[str, Any]]:
@@ -175,11 +168,6 @@ def _predicted(model: Any, file: Path) -> dict[str, Any]:
         "outputs": {model.vocab[i]: float(logits[i]) for i in ranked},
         "milliseconds": round(milliseconds, 1),
     }
-
-
-def _forget(files: Any) -> None:
-    for file in files:
-        file.unlink(missing_ok=True)
 
 
 def _waiting() -> str:

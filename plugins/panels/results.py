@@ -10,14 +10,14 @@ import gradio as gr
 
 from core.errors import BadInput
 from core.events import EpochEnded
-from core.model.folder import CONFIG
+from core.model.names import CONFIG
 from core.registry import panels
 from core.runs.followed import Followed, follow
 from core.runs.project import Project
 from core.runs.run import ALIVE, Run
 from plugins.panels.kit.confusion import Results, Seen, results_of
 from plugins.panels.kit.head import head
-from plugins.panels.kit.html import View, card, empty, figures, notes, percent, table, text
+from plugins.panels.kit.html import card, empty, figures, notes, percent, table, text, view
 from plugins.panels.kit.page import Page, State
 from plugins.panels.kit.pictures import thumbnail
 
@@ -37,11 +37,11 @@ class ResultsPanel:
         with head(page, "results", _title):
             longer = gr.Button("Train longer", elem_id="results-longer")
             use = gr.Button("Try it", variant="primary", elem_id="results-try")
-        body = View("results-body", label="How good it is")
+        body = view("results-body", label="How good it is")
         photos = gr.HTML("", elem_id="results-photos", js_on_load=SHOW)
         page.shows(body, _body, "tick")
         page.shows(photos, _no_cell, "tick")
-        page.shows(View("results-more", label="Mistakes, and every label"), _more, "tick")
+        page.shows(view("results-more", label="Mistakes, and every label"), _more, "tick")
         page.answers(body.click, _photos, [], photos, busy="Opening the photos", trigger_mode="always_last")
         page.does(longer.click, lambda project: "train")
         page.does(use.click, lambda project: "predict")
@@ -132,25 +132,29 @@ def _body(project: Project) -> str:
 def _figures(found: Results) -> list[tuple[str, str, str]]:
     low, high = found.interval
     known = [(c["recall"], c["n"], name) for c, name in zip(found.classes, found.vocab, strict=True) if c["n"]]
-    weakest, strongest = min(known, key=lambda c: (c[0], -c[1])), max(known, key=lambda c: c[:2])
+    ends = [("Weakest", min(known, key=lambda c: (c[0], -c[1]))), ("Strongest", max(known, key=lambda c: c[:2]))]
     confident = sum(seen.sure > CONFIDENT for seen in found.mistakes)
     right = f"{found.right:,} of {found.total:,} right; 95 % interval {percent(low)} to {percent(high)}"
     return [
         ("Accuracy", percent(found.accuracy), right),
-        *(
-            (f"{kind} label", name, f"{percent(recall)} found, {round(recall * n):,} of {n:,}")
-            for kind, (recall, n, name) in (("Weakest", weakest), ("Strongest", strongest))
-        ),
+        *((f"{kind} label", name, _found_said(known, recall, n)) for kind, (recall, n, name) in ends),
         ("Confident mistakes", f"{confident:,}", f"over 90 % sure, of {len(found.mistakes):,} mistakes"),
     ]
+
+
+def _found_said(known: list[tuple[float, int, str]], recall: float, n: int) -> str:
+    others = sum(one == recall for one, _, _ in known) - 1
+    more = f"; so are {others:,} others" if others > 1 else "; so is 1 other" if others else ""
+    return f"{round(recall * n):,} of {n:,} found, {percent(recall)}{more}"
 
 
 def _unknown(found: Results) -> str:
     none = [name for c, name in zip(found.classes, found.vocab, strict=True) if not c["n"]]
     if not none:
         return ""
-    names = ", ".join(none[:3]) + (f" and {len(none) - 3} more" if len(none) > 3 else "")
-    return notes([f"No photo of {names} was held out, so how well it knows them is not known."])
+    names = " and ".join(none) if len(none) < 3 else f"{none[0]} and {len(none) - 1} other labels"
+    are = "it is" if len(none) == 1 else "they are"
+    return notes([f"No photos of {names} were held out, so nothing is known of how well {are} recognised."])
 
 
 def _pairs(found: Results) -> str:
@@ -212,8 +216,9 @@ def _worst(found: Results) -> str:
     if not found.mistakes:
         return card("Worst mistakes", empty("None", f"It is right about {_photos_said(found.total)}."))
     worst = [(s, f"{found.vocab[s.true]} → {found.vocab[s.predicted]}") for s in found.mistakes[:WORST]]
-    few = "All of its mistakes" if len(found.mistakes) <= WORST else f"The {WORST} of {len(found.mistakes):,} mistakes"
-    note = f"{few} with the largest losses, as true → predicted. Often the label in the data is the wrong one."
+    n = len(found.mistakes)
+    few = "All of its mistakes" if n <= WORST else f"{WORST} of its {n:,} mistakes"
+    note = f"{few}, the largest loss first, as true → predicted. Often it is the label in the data that is wrong."
     return card("Worst mistakes", _shots(worst), note)
 
 

@@ -21,7 +21,6 @@ from plugins.panels.kit.charts import Axes, Line, chart, nice, smoothed
 from plugins.panels.kit.form import choose, chooser, edit, form
 from plugins.panels.kit.head import head
 from plugins.panels.kit.html import (
-    View,
     button,
     card,
     clock,
@@ -29,8 +28,10 @@ from plugins.panels.kit.html import (
     figures,
     notes,
     percent,
+    rate,
     table,
     text,
+    view,
 )
 from plugins.panels.kit.page import Page, State
 
@@ -51,18 +52,19 @@ class TrainPanel:
             keep = gr.Button("Stop and keep best", elem_id="train-keep")
             resume = gr.Button("Resume", elem_id="train-resume")
             train = gr.Button("Train", variant="primary", elem_id="train-start")
-        page.shows(View("train-run", label="The run"), _run, "tick")
+            use = gr.Button("Try it", variant="primary", elem_id="train-use")
+        page.shows(view("train-run", label="The run"), _run, "tick")
         with gr.Column(elem_classes="card"):
-            first = View("train-form", label="What to train", elem_classes="wide")
+            first = view("train-form", label="What to train", elem_classes="wide")
             with gr.Accordion("Advanced", open=False, elem_id="train-advanced"):
-                more = View("train-more", label="More knobs", elem_classes="wide")
-        runs = View("train-runs", label="All runs", elem_classes="runs")
+                more = view("train-more", label="More knobs", elem_classes="wide")
+        runs = view("train-runs", label="All runs", elem_classes="runs")
         page.shows(first, _first, "load")
         page.shows(more, _more, "load")
         page.shows(runs, _runs, "tick")
-        for view in (first, more):
-            page.does(view.choose, choose, redraw="load")
-            page.does(view.edit, edit)
+        for knobs in (first, more):
+            page.does(knobs.choose, choose, redraw="load")
+            page.does(knobs.edit, edit)
         page.does(runs.click, _on_run, redraw="load")
         page.does(train.click, lambda p: p.start() and None, busy="Starting the training", redraw="load")
         page.does(pause.click, _stop, busy="It finishes its step and saves everything")
@@ -71,7 +73,15 @@ class TrainPanel:
         page.does(resume.click, _resume, busy="Going on with the run")
         for control, fits in ((pause, _stoppable), (keep, _stoppable), (finish, _finishable), (resume, _resumable)):
             page.shows(control, _visible_if(fits), "tick")
+        page.does(use.click, lambda project: "predict")
         page.shows(train, _train_button, "tick")
+        page.shows(use, _use_button, "tick")
+        with gr.Row(visible=False):
+            name, answer = gr.Textbox("", label="run"), gr.JSON(label="run")
+            begin, stop, look = gr.Button(), gr.Button(), gr.Button()
+        page.offers(begin.click, "train", _api_train, [], answer)
+        page.offers(look.click, "runs", _api_runs, [], answer)
+        page.offers(stop.click, "stop", _api_stop, [name], answer)
 
     def status(self, project: Project) -> tuple[State, str]:
         """What the run does."""
@@ -149,9 +159,21 @@ def _visible_if(fits: Any) -> Any:
 
 def _train_button(project: Project) -> Any:
     run = project.run
-    label = "Train again" if run else "Train"
     alive = bool(run and run.status in ALIVE)
-    return gr.Button(label, visible=not alive, interactive=isinstance(project.examined, Examined))
+    return gr.Button(
+        "Train again" if run else "Train",
+        visible=not alive,
+        interactive=isinstance(project.examined, Examined),
+        variant="secondary" if _usable(run) else "primary",
+    )
+
+
+def _use_button(project: Project) -> Any:
+    return gr.Button(visible=_usable(project.run))
+
+
+def _usable(run: Run | None) -> bool:
+    return bool(run and run.status not in ALIVE and run.has_model)
 
 
 def _on_run(project: Project, data: Mapping[str, Any]) -> str | None:
@@ -168,6 +190,36 @@ def _on_run(project: Project, data: Mapping[str, Any]) -> str | None:
         case "delete":
             project.find(name).delete()
     return None
+
+
+def _api_train(project: Project) -> dict[str, Any]:
+    """Train the recipe in a process of its own; returns its name, for `runs` and `stop`."""
+    return _told(project.start())
+
+
+def _api_runs(project: Project) -> list[dict[str, Any]]:
+    """The runs, the newest first: how far each is, and how good."""
+    return [_told(run) for run in project.runs]
+
+
+def _api_stop(project: Project, name: str) -> dict[str, Any]:
+    """Stop a run, which keeps its best model; it can be resumed on the page."""
+    run = project.find(name)
+    run.stop()
+    _wait(run)
+    return _told(run)
+
+
+def _told(run: Run) -> dict[str, Any]:
+    shown = follow(run)
+    best = [a for _, _, e in shown.epochs if e.best and (a := _accuracy(e)) is not None]
+    return {
+        "run": run.name,
+        "status": shown.status,
+        "share": round(shown.fraction, 4),
+        "accuracy": best[-1] if best else None,
+        "error": shown.end.error if shown.end else "",
+    }
 
 
 def _first(project: Project) -> str:
@@ -298,7 +350,7 @@ def _runs(project: Project) -> str:
         return ""
     looked_at = project.run
     rows = [_row(run, bool(looked_at and run.name == looked_at.name)) for run in runs[:50]]
-    header = ["Run", "Status", "Accuracy", "Architecture", "Epochs", "Rate", "Time", ""]
+    header = ["Begun", "Status", "Accuracy", "Architecture", "Epochs", "Rate", "Time", ""]
     more = f"The newest 50 of {len(runs)}." if len(runs) > 50 else ""
     return card("Runs", table(header, rows), more)
 
@@ -318,13 +370,14 @@ def _row(run: Run, selected: bool) -> list[str]:
     if shown.status not in ALIVE:
         actions += button("Delete", "delete", data)
     here, name = ' aria-current="true"' if selected else "", text(run.name)
+    begun = run.name.removesuffix(f"_{recipe.architecture['name']}").replace("_", " ")
     return [
-        f'<button type="button" class="link" data-do="look" data-run="{name}"{here}>{name}</button>',
+        f'<button type="button" class="link" data-do="look" data-run="{name}"{here}>{text(begun)}</button>',
         text(shown.status),
         percent(accuracies[-1]) if accuracies else "–",
         text(recipe.architecture.get("model", recipe.architecture["name"])),
         f"{knobs.freeze_epochs} + {knobs.epochs}",
-        f"{knobs.base_lr:.1e}",
+        rate(knobs.base_lr),
         clock(shown.elapsed),
         f'<div class="row-actions">{actions}</div>',
     ]

@@ -55,14 +55,14 @@ class Axes:
 
 
 def chart(label: str, axes: Axes, lines: Sequence[Line], marks: Sequence[Mark] = (), pick: bool = False) -> str:
-    """The picture and its legend; a View tells the x of a click on one to `pick` from, whose axis is logarithmic."""
+    """The picture and its legend; a view tells the x of a click on one to `pick` from, whose axis is logarithmic."""
     shapes = _grid(axes) + "".join(_line(axes, line) for line in lines) + "".join(_mark(axes, m) for m in marks)
     legend = "".join(f'<li class="{text(ln.kind)}">{text(ln.name)}</li>' for ln in lines if ln.name)
     ends = {"left": LEFT / axes.width, "right": 1 - RIGHT / axes.width, "low": axes.x[0], "high": axes.x[1]}
     frame = "".join(f' data-{name}="{value:.6g}"' for name, value in ends.items()) if pick else ""
     return (
         f'<ul class="legend">{legend}</ul><svg class="chart{" pick" if pick else ""}" role="img" '
-        f'aria-label="{text(label)}" viewBox="0 0 {axes.width} {HEIGHT}"{frame}>{shapes}</svg>'
+        f'aria-label="{text(label)}" viewBox="0 0 {axes.width} {HEIGHT}" style="--w:{axes.width}"{frame}>{shapes}</svg>'
     )
 
 
@@ -87,7 +87,8 @@ def smoothed(points: Sequence[Point], most: float = 0.98) -> list[Point]:
 
 def nice(low: float, high: float, lines: int = 5) -> list[float]:
     """Round numbers from just below `low` to just above `high` (Heckbert 1990, Graphics Gems)."""
-    span = (high - low) or 1.0
+    high = high if high > low else low + 1
+    span = high - low
     raw = span / lines
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(s * power for s in (1, 2, 2.5, 5, 10) if s * power >= raw * 0.999)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
-from core.model.folder import HASHES
+from core.model.names import HASHES
 from core.runs.predictions import PREDICTIONS, predictions_of
 from core.runs.run import Run
 from core.training.interpretation import ClassificationInterpretation
@@ -118,17 +118,16 @@ class Results:
     @cached_property
     def matrix(self) -> str:
         """The confusion matrix, rows true and columns predicted, each cell with photos a button."""
-        head = "".join(f'<th scope="col" title="{v}"><span>{v}</span></th>' for v in map(self._label, self.shown))
+        labels = [text(self.vocab[i]) for i in self.shown]
+        head = "".join(f'<th scope="col" title="{name}"><span>{name}</span></th>' for name in labels)
         rows = "".join(self._row(true) for true in self.shown)
         size = "roomy" if len(self.shown) <= ROOMY else "dense"
-        table = f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        columns = f'style="--columns:{len(labels)}"'
+        table = f"<table {columns}><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>"
         return f'<div class="matrix {size}" tabindex="0" role="region" aria-label="Confusion matrix">{table}</div>'
 
-    def _label(self, place: int) -> str:
-        return text(self.vocab[place])
-
     def _row(self, true: int) -> str:
-        name, photos = self._label(true), sum(self.counts[true])
+        name, photos = text(self.vocab[true]), sum(self.counts[true])
         cells = "".join(self._cell((true, predicted), photos) for predicted in self.shown)
         return f'<tr><th scope="row" title="{name}">{name}</th>{cells}</tr>'
 

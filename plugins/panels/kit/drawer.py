@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from core.as_python import as_python
+from core.errors import BadInput
 from core.recipe import Recipe
 from core.runs.project import Project
 from plugins.panels.kit.page import Page
@@ -20,13 +21,22 @@ def drawer(page: Page) -> None:
         with gr.Accordion("Recipe", open=False, elem_id="drawer-recipe"):
             recipe = gr.Code("", language="json", label="The whole experiment; edit it, or paste another")
             load = gr.Button("Load this recipe", elem_id="drawer-load")
-    page.shows(python, lambda project: as_python(project.recipe) if project.recipe else NOTHING)
+    page.shows(python, _python)
     page.shows(recipe, lambda project: project.recipe.to_json() if project.recipe else "")
     page.does(load.click, _load, [recipe], redraw="load", busy="Loading the recipe")
     with gr.Row(visible=False):
         document, button = gr.Textbox("", label="recipe"), gr.Button()
         answer = gr.Textbox(label="recipe")
         page.offers(button.click, "recipe", _recipe, [document], answer)
+
+
+def _python(project: Project) -> str:
+    if project.recipe is None:
+        return NOTHING
+    try:
+        return as_python(project.recipe)
+    except BadInput as error:
+        return f"# {error}"
 
 
 def _load(project: Project, document: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,7 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from core.data.files import SUFFIXES
 from core.data.names import DEEPEST, safe_name
 from core.errors import BadInput
 from plugins.panels.kit.html import text
@@ -32,24 +34,18 @@ class Uploaded:
     name: PurePosixPath
 
 
-class Drop(gr.HTML):
+def drop(elem_id: str, sentence: str, accept: str, folders: bool = False, camera: bool = False) -> gr.HTML:
     """`upload` brings `{"files": [{"path", "rel"}]}`, which `received` checks; nothing in it is to be trusted."""
-
-    def __init__(self, elem_id: str, sentence: str, accept: str, folders: bool = False, camera: bool = False) -> None:
-        more = [("files", "Choose files")] + [("folder", "Choose a folder")] * folders + [("camera", "Camera")] * camera
-        buttons = "".join(f'<button type="button" class="plain" data-pick="{k}">{t}</button>' for k, t in more)
-        template = (
-            f'<div class="drop" tabindex="0" role="group" aria-label="{text(sentence)}">{UPLOAD_ICON}'
-            f'<p class="drop-text">{text(sentence)}</p><div class="drop-buttons">{buttons}</div>'
-            f'<input type="file" multiple hidden data-kind="files" accept="{text(accept)}" aria-label="Files">'
-            '<input type="file" hidden webkitdirectory data-kind="folder" aria-label="Folder">'
-            '<video hidden playsinline muted></video><p class="drop-status" role="status"></p></div>'
-        )
-        super().__init__("", html_template=template, js_on_load=SCRIPT, elem_id=elem_id)
-
-    def get_block_name(self) -> str:
-        """What the page's own code calls it: gradio's HTML."""
-        return "html"
+    more = [("files", "Choose files")] + [("folder", "Choose a folder")] * folders + [("camera", "Camera")] * camera
+    buttons = "".join(f'<button type="button" class="plain" data-pick="{k}">{t}</button>' for k, t in more)
+    template = (
+        f'<div class="drop" tabindex="0" role="group" aria-label="{text(sentence)}">{UPLOAD_ICON}'
+        f'<p class="drop-text">{text(sentence)}</p><div class="drop-buttons">{buttons}</div>'
+        f'<input type="file" multiple hidden data-kind="files" accept="{text(accept)}" aria-label="Files">'
+        '<input type="file" hidden webkitdirectory data-kind="folder" aria-label="Folder">'
+        '<video hidden playsinline muted></video><p class="drop-status" role="status"></p></div>'
+    )
+    return gr.HTML("", html_template=template, js_on_load=SCRIPT, elem_id=elem_id)
 
 
 def received(data: Mapping[str, Any]) -> list[Uploaded]:
@@ -62,10 +58,8 @@ def received(data: Mapping[str, Any]) -> list[Uploaded]:
 
 def _uploaded(file: Any) -> Uploaded:
     try:
-        path, rel = file["path"], file.get("rel") or ""
-        here = Path(path)
-        folder = Path(get_upload_folder()).resolve()
-        inside = here.resolve(strict=True).is_relative_to(folder) and here.is_file() and not here.is_symlink()
+        here, rel = Path(file["path"]).resolve(strict=True), file.get("rel") or ""
+        inside = here.is_relative_to(Path(get_upload_folder()).resolve()) and here.is_file()
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         inside = False
     if not inside or not isinstance(rel, str):
@@ -75,5 +69,14 @@ def _uploaded(file: Any) -> Uploaded:
 
 
 def total(files: Sequence[Uploaded]) -> int:
-    """Bytes of all files."""
-    return sum(os.path.getsize(file.path) for file in files)
+    """Bytes of all files, and of the photos that zips among them say they hold."""
+    zips = [file.path for file in files if file.name.suffix.lower() == ".zip"]
+    return sum(os.path.getsize(file.path) for file in files) + sum(map(_unpacked, zips))
+
+
+def _unpacked(path: Path) -> int:
+    try:
+        with zipfile.ZipFile(path) as archive:  # reading stops at the size that it states, so a lie gains nothing
+            return sum(m.file_size for m in archive.infolist() if Path(m.filename).suffix.lower() in SUFFIXES)
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):  # the source says what is wrong with it
+        return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 
 import gradio as gr
@@ -11,15 +12,15 @@ from core.runs.followed import follow
 from core.runs.project import Project
 from core.runs.run import ALIVE
 from plugins.panels.kit.drawer import drawer
-from plugins.panels.kit.html import View, percent, text
+from plugins.panels.kit.html import percent, text, view
 from plugins.panels.kit.page import Page, Panel
 
 
 def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
     """Build every panel on a page of its own, and the rail that leads to them."""
-    top = View("top")
+    top = view("top")
     with gr.Row(elem_id="frame"):
-        rail = View("rail", label="Steps") if len(panels) > 1 else None
+        rail = view("rail", label="Steps") if len(panels) > 1 else None
         with gr.Column(elem_id="pages"):
             built = {}
             for name, make in panels.items():
@@ -29,7 +30,7 @@ def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
                 drawer(page)
     rules = "".join(
         f'body[data-page="{name}"] #page-{name}{{display:flex}}'
-        f'body[data-page="{name}"] .step[data-go="{name}"]{{background:var(--accent-soft)}}'
+        f'body[data-page="{name}"] .step[data-go="{name}"]{{background:var(--accent-soft)!important}}'
         for name in panels
     )
     gr.HTML(f"<style>{rules}</style>", elem_id="rules")
@@ -53,10 +54,9 @@ def _top(project: Project) -> str:
 
 
 def _device() -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+    torch = sys.modules.get("torch")  # importing it takes seconds, for which this line is not worth waiting
+    if torch and torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
     return f"CPU · {os.cpu_count()} cores"
 
 

@@ -7,16 +7,16 @@ from collections.abc import Callable
 import gradio as gr
 
 from core.runs.project import Project
-from plugins.panels.kit.html import View, text
+from plugins.panels.kit.html import text, view
 from plugins.panels.kit.page import Page
 
 
 def head(page: Page, name: str, title: Callable[[Project], tuple[str, str]]) -> gr.Row:
     """A title and a sentence, drawn anew after each event; use the row that is returned `with` for buttons."""
     with gr.Row(elem_classes="head"):
-        view = View(f"{name}-head", elem_classes="head-text")
+        shown = view(f"{name}-head", elem_classes="head-text")
         buttons = gr.Row(elem_classes="head-buttons")
-    page.shows(view, lambda project: _lines(*title(project)), "tick")
+    page.shows(shown, lambda project: _lines(*title(project)), "tick")
     return buttons
 
 

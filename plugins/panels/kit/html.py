@@ -33,21 +33,15 @@ element.addEventListener('input', event => {
 """
 
 
-class View(gr.HTML):
-    """HTML of ours; each event brings a dictionary.
+def view(elem_id: str, value: str = "", label: str = "", **knobs: Any) -> gr.HTML:
+    """HTML of ours; each of its events brings a dictionary.
 
     `click` has the data-* of what was clicked; `choose` (another plugin), `edit` (a knob) and `typed` (text on its
     way) have a `path` in the recipe and a `value`.
     """
-
-    def __init__(self, elem_id: str, value: str = "", label: str = "", **knobs: Any) -> None:
-        attributes = f' role="region" aria-label="{text(label)}"' if label else ""
-        template = f"<div{attributes}>${{value}}</div>"
-        super().__init__(value, html_template=template, js_on_load=DELEGATE, elem_id=elem_id, **knobs)
-
-    def get_block_name(self) -> str:
-        """What the page's own code calls it: gradio's HTML."""
-        return "html"
+    attributes = f' role="region" aria-label="{text(label)}"' if label else ""
+    template = f"<div{attributes}>${{value}}</div>"
+    return gr.HTML(value, html_template=template, js_on_load=DELEGATE, elem_id=elem_id, **knobs)
 
 
 def text(value: object) -> str:
@@ -90,7 +84,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "
 
 
 def button(label: str, do: str, data: Mapping[str, object] | None = None, kind: str = "") -> str:
-    """A button that its View reports as a click."""
+    """A button that its view reports as a click."""
     more = "".join(f' data-{name}="{text(value)}"' for name, value in (data or {}).items())
     return f'<button type="button" class="plain {kind}" data-do="{text(do)}"{more}>{text(label)}</button>'
 

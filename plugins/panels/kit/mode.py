@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -54,23 +55,32 @@ class Mode:
         return "Your photos go to the computer that runs this page, in a folder of your own."
 
     def project(self, request: gr.Request) -> Project:
-        """The owner's project, or that of the visitor behind a request."""
-        if self.local or self.model:
+        """The owner's project, or that of the visitor behind a request; raises BadInput where nothing tells whose."""
+        if self.local:
             return Project(self.workspace)
         token = (request.cookies or {}).get(COOKIE, "")
         if not TOKEN.fullmatch(token):  # a program without cookies has its session
-            token = hashlib.sha256(f"session {request.session_hash}".encode()).hexdigest()[:32]
+            if not request.session_hash:  # else all of them would share one folder
+                raise BadInput("This request belongs to no session; send a cookie or a session_hash with it.")
+            token = hashlib.sha256(f"session {request.session_hash}".encode(errors="replace")).hexdigest()[:32]
         return Project(self.workspace / "visitors" / token, confined=True)
 
     def must_have_room(self, project: Project, size: int) -> None:
         """Raise BadInput where `size` more bytes are too many for a visitor or the disk."""
-        if not self.local:
-            used = sum(file.stat().st_size for file in project.folder.rglob("*") if file.is_file())
-            if used + size > self.visitor_limit:
-                raise BadInput(f"Your workspace here may hold {self.visitor_limit // GB} GB; this would be more.")
+        if not self.local and _bytes_in(project.folder) + size > self.visitor_limit:
+            raise BadInput(f"Your workspace here may hold {self.visitor_limit // GB} GB; this would be more.")
         project.folder.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(project.folder).free < size + GB:
             raise BadInput(f"The disk of {project.folder.name!r} has too little room for these photos; make some.")
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for here, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # a run that trains here replaces its files all the time
+                total += os.lstat(os.path.join(here, name)).st_size
+    return total
 
 
 def on_a_space() -> bool:

@@ -9,15 +9,17 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from core.errors import BadInput
-from core.model.folder import CLASSES, CONFIG, HASHES, WEIGHTS, load_model
-from core.model.predictor import Predictor
-from core.publish.card import without_paths
+from core.model.names import CLASSES, CONFIG, HASHES, WEIGHTS
 from core.recipe import Recipe
 from core.runs.project import Project
+
+if TYPE_CHECKING:
+    from core.model.predictor import Predictor
 
 FILES = (WEIGHTS, CONFIG, CLASSES, HASHES, "README.md")
 _lock = Lock()
@@ -26,7 +28,7 @@ _lock = Lock()
 def model_folder(project: Project, name: str = "") -> Path:
     """The folder of the model of a run: of that name, else of the run being looked at, else of the newest."""
     for run in [project.find(name)] if name else [project.run, *project.runs]:
-        if run and (run.folder / HASHES).is_file():
+        if run and run.has_model:
             return run.folder
     if name or project.runs:
         raise BadInput("There is no model yet: a run has one when its first epoch has been checked and it ends.")
@@ -50,11 +52,15 @@ def warm(folder: Path) -> None:
 
 @lru_cache(maxsize=4)
 def _predictor(folder: Path, changed: int) -> Predictor:
+    from core.model.folder import load_model  # with torch, which takes seconds: the page is there before
+
     return load_model(folder)
 
 
 def zipped(folder: Path) -> bytes:
     """A model folder as a zip, without the paths and names of the photos that it was trained on."""
+    from core.publish.card import without_paths
+
     with io.BytesIO() as stream:
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:  # weights do not shrink
             for file in (folder / name for name in FILES):

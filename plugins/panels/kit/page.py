@@ -7,6 +7,7 @@ second browser and a restart of the app all show the same.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import sys
 import traceback
 from collections import OrderedDict
@@ -91,7 +92,7 @@ class Page:
         busy: str = "",
         **knobs: Any,
     ) -> None:
-        """`act(project, *inputs)` at an event; at a View's, `act(project, data)` with what was clicked.
+        """`act(project, *inputs)` at an event; at a view's, `act(project, data)` with what was clicked.
 
         It may return the name of a panel to go to, or be a generator of `Checked` or of sentences, its progress.
         BadInput becomes a sentence on the page.
@@ -101,7 +102,7 @@ class Page:
     def answers(
         self, trigger: Any, act: Callable[..., Any], inputs: Sequence[Any], output: Any, busy: str = "", **knobs: Any
     ) -> Done:
-        """`output` shows what `act(project, *inputs)` returns, at a View `act(project, data)`; nothing else changes."""
+        """`output` shows what `act(project, *inputs)` returns, at a view `act(project, data)`; nothing else changes."""
         answered = Done(trigger, act, inputs, output, busy, knobs)
         self._answered.append(answered)
         return answered
@@ -121,6 +122,10 @@ class Page:
             except BadInput as error:
                 raise gr.Error(str(error), print_exception=False) from None
 
+        kinds = {"request": gr.Request, **{str(i.label): str for i in inputs}}  # what clients see as the names
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        call.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in kinds])  # type: ignore[attr-defined]
+        call.__annotations__ = kinds
         trigger(call, list(inputs), output, api_name=name, api_description=act.__doc__, show_progress="hidden", **knobs)
 
     def wire(self, demo: gr.Blocks) -> None:
@@ -220,7 +225,11 @@ class Page:
             self._sent.popitem(last=False)
         updates = []
         for drawn in self._at(when):
-            value = drawn.draw(project)
+            try:
+                value = drawn.draw(project)
+            except Exception:  # a panel is anybody's plugin; the others go on
+                traceback.print_exc(file=sys.stderr)
+                value = gr.skip()
             digest = hashlib.blake2b(repr(value).encode(errors="replace"), digest_size=16).digest()
             same = drawn.when != "load" and sent.get(id(drawn)) == digest
             sent[id(drawn)] = digest

@@ -1,0 +1,251 @@
+"""The page Results says what the predictions of a run say: totals that agree, nothing unescaped, no photo invented."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from core.errors import BadInput
+from core.recipe import Recipe
+from core.runs.predictions import PREDICTIONS, keep_predictions, predictions_of
+from core.runs.project import Project
+from core.runs.run import Run
+from core.runs.train import train
+from core.training.interpretation import ClassificationInterpretation
+from plugins.panels import results as panel_module
+from plugins.panels.kit.confusion import results_of
+from plugins.panels.kit.mode import Mode
+from plugins.panels.kit.page import Page
+from plugins.panels.results import ResultsPanel
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A real run of two epochs on noise of three colours, one of which has a hostile name."""
+    photos, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    lines = ["file,label"]
+    for i in range(30):
+        name = ("blue", "red", HOSTILE)[i % 3]
+        pixels = rng.integers(0, 160, (40, 48, 3)).astype(np.uint8)
+        pixels[..., i % 3] += 90
+        Image.fromarray(pixels).save(photos / f"{i:02}.jpg")
+        lines.append(f"{i:02}.jpg,{name}")
+    (photos / "labels.csv").write_text("\n".join(lines))
+    document = {
+        "version": 1,
+        "source": {"name": "folder", "path": str(photos)},
+        "labeller": {"name": "csv", "path": str(photos / "labels.csv")},
+        "splitter": {"name": "stratified", "valid_pct": 0.4},
+        "item_tfms": [{"name": "resize", "size": 40}],
+        "batch_tfms": [{"name": "aug_transforms", "size": 32, "min_scale": 0.75}],
+        "architecture": {"name": "timm", "model": "test_resnet", "pretrained": False},
+        "training": {"epochs": 1, "freeze_epochs": 1, "batch_size": 6, "base_lr": 0.01},
+    }
+    torch.set_num_threads(1)
+    run = Run.create(Recipe.from_dict(document), tmp_path_factory.mktemp("workspace"))
+    list(train(run))
+    return run
+
+
+@pytest.fixture
+def run(trained: Run, tmp_path: Path) -> Run:
+    """A copy of that run, in a workspace that a test may change."""
+    return Run(Path(shutil.copytree(trained.folder, tmp_path / "w" / "runs" / trained.name)))
+
+
+class Shown:
+    """The panel, built as the app builds it, on a workspace."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.project, page = Project(workspace), Page(Mode("local", workspace))
+        with gr.Blocks():
+            self.panel = ResultsPanel(page)
+        self.drawn = {drawn.component.elem_id: drawn.draw for drawn in page._drawn}
+        self.click = page._answered[0].act
+
+    def __call__(self, name: str) -> str:
+        """What a component shows."""
+        return str(self.drawn[f"results-{name}"](self.project))
+
+    @property
+    def all(self) -> str:
+        """All that is shown, the photos of each cell with it."""
+        clicks = re.findall(r'data-run="(.*?)" data-true="(\d+)" data-predicted="(\d+)"', self("body"))
+        cells = [self.photos(true, predicted, run) for run, true, predicted in clicks]
+        return "".join((self("head"), self("body"), self("more"), *cells))
+
+    def photos(self, true: object, predicted: object, run: str = "") -> str:
+        """What a click on a cell shows."""
+        name = run or self.project.run.name  # type: ignore[union-attr]
+        return str(self.click(self.project, {"do": "photos", "run": name, "true": true, "predicted": predicted}))
+
+
+def fake(run: Run, vocab: list[str], seen: list[tuple[int, int, float]], root: Path | None = None) -> None:
+    """Give a run the predictions (true, predicted, logit of the predicted) of photos 0.jpg, 1.jpg, ..."""
+    root = root or run.workspace / "photos"
+    logits = torch.zeros(len(seen), len(vocab))
+    for i, (_, predicted, height) in enumerate(seen):
+        logits[i, predicted] = height
+    items = [root / f"{i}.jpg" for i in range(len(seen))]
+    targets = torch.tensor([true for true, _, _ in seen])
+    keep_predictions(run, ClassificationInterpretation(logits, targets, items, vocab), root)
+
+
+def figure(html: str, name: str) -> tuple[str, str]:
+    """The number and the note of a figure."""
+    found = re.search(rf"<span>{name}</span><b>(.*?)</b><small>(.*?)</small>", html)
+    assert found, html
+    return found[1], found[2]
+
+
+def test_all_totals_agree(run: Run) -> None:
+    shown, found = Shown(run.workspace), predictions_of(run)
+    n, right = len(found.targets), int((found.logits.argmax(1) == found.targets).sum())
+    body, more = shown("body"), shown("more")
+    accuracy, note = figure(body, "Accuracy")
+    assert note.startswith(f"{right} of {n} right") and accuracy == f"{100 * right / n:.1f}%"
+    buttons = re.findall(r'<td><button class="(right|wrong).*?>(\d+)</button>', body)
+    assert sum(int(c) for _, c in buttons) == n
+    assert sum(int(c) for kind, c in buttons if kind == "right") == right
+    assert figure(body, "Confident mistakes")[1].endswith(f"of {n - right} mistakes")
+    assert sum(map(int, re.findall(r"<td>(\d+)</td></tr>", more))) == n
+    assert f"Checked on {n} photos" in shown("head") and "the best of 2 epochs was chosen on them" in shown("head")
+    assert shown.panel.status(shown.project) == ("done", f"{accuracy} on {n} photos")
+
+
+def test_each_cell_opens_its_photos(run: Run) -> None:
+    shown, found = Shown(run.workspace), predictions_of(run)
+    cells = set(zip(found.targets.tolist(), found.logits.argmax(1).tolist(), strict=True))
+    said = [shown.photos(str(true), str(predicted)) for true, predicted in cells]
+    assert sum(html.count("<figure>") for html in said) == len(found.targets)
+    assert all("data:image/jpeg" in html and "loss " in html and " sure" in html for html in said)
+
+
+def test_what_is_no_cell_is_refused(run: Run) -> None:
+    shown = Shown(run.workspace)
+    for true, predicted in (("0", "99"), ("x", "0"), (None, None), ("-1", "-1")):
+        with pytest.raises(BadInput):
+            shown.photos(true, predicted)
+    with pytest.raises(BadInput):
+        shown.photos("0", "0", "../elsewhere")
+
+
+def test_a_label_that_is_html_is_escaped_everywhere(run: Run) -> None:
+    shown = Shown(run.workspace)
+    assert "<img src=x" not in shown.all and "&lt;img src=x" in shown.all
+    fake(run, [HOSTILE, 'a" onclick="alert(1)'], [(0, 1, 3.0), (1, 0, 3.0), (1, 1, 2.0)], run.workspace / HOSTILE)
+    assert results_of(run).total == 3
+    for html in (shown.all, shown("photos")):
+        assert "<img src=x" not in html and 'onclick="' not in html
+
+
+def test_a_photo_that_is_gone_says_so(run: Run, tmp_path: Path) -> None:
+    shown, root = Shown(run.workspace), tmp_path / "photos"
+    root.mkdir()
+    Image.new("RGB", (20, 30)).save(root / "0.jpg")
+    (root / "1.jpg").write_bytes(b"no photo")
+    fake(run, ["cat", "dog"], [(0, 1, 3.0), (0, 1, 2.0), (0, 1, 1.0), (1, 1, 1.0)], root)
+    html = shown.photos(0, 1)
+    assert html.count("<figure>") == 3 and html.count("<img") == 1
+    assert html.count("cannot be read") == 1 and html.count("gone or moved") == 1
+    assert "gone or moved" in shown("more") and "cat taken for dog: 3 photos" in shown("body")
+
+
+def test_without_predictions_a_sentence_says_why(run: Run) -> None:
+    (run.folder / PREDICTIONS).unlink()
+    shown = Shown(run.workspace)
+    with pytest.raises(BadInput) as caught:
+        predictions_of(run)
+    sentence = str(caught.value).replace("'", "&#x27;")
+    assert sentence in shown("head") and sentence in shown("body") and shown("more") == ""
+    assert shown.panel.status(shown.project)[1].endswith("so far")
+
+
+def test_without_a_run_nothing_is_claimed(tmp_path: Path) -> None:
+    shown = Shown(tmp_path)
+    assert "Nothing has been trained yet" in shown("head") and shown("more") == shown("photos") == ""
+    assert shown.panel.status(shown.project) == ("todo", "Nothing yet")
+
+
+def test_a_run_in_training_shows_its_best_epoch(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (run.folder / PREDICTIONS).unlink()
+    monkeypatch.setattr(Run, "status", "running")
+    shown = Shown(run.workspace)
+    assert re.search(r"Best so far: \d+\.\d% right, in epoch \d of 2\.", shown("head"))
+    assert "It is still learning" in shown("body")
+
+
+def test_new_predictions_are_seen_and_close_the_photos_of_the_old(run: Run) -> None:
+    shown = Shown(run.workspace)
+    before = shown("body"), shown("photos")
+    assert before == (shown("body"), shown("photos"))  # so that nothing is sent again, and open photos stay
+    fake(run, ["a", "b"], [(0, 0, 1.0)] * 3)
+    assert shown("photos") != before[1] and figure(shown("body"), "Accuracy")[1].startswith("3 of 3 right")
+    assert "No label was taken for another one." in shown("body") and "right about 3 photos" in shown("more")
+    assert "No photos of b were held out" in shown("body")
+
+
+def test_confident_mistakes_and_the_ends(run: Run) -> None:
+    sure, unsure = 9.0, 0.5
+    fake(run, ["a", "b", "c"], [(0, 1, sure), (0, 1, unsure), (0, 0, sure), (1, 1, sure), (2, 2, sure)])
+    body = Shown(run.workspace)("body")
+    assert figure(body, "Confident mistakes") == ("1", "over 90 % sure, of 2 mistakes")
+    assert figure(body, "Weakest label") == ("a", "1 of 3 found, 33.3%")
+    assert figure(body, "Strongest label")[1] == "1 of 1 found, 100.0%; so is 1 other"
+
+
+def test_of_many_labels_those_with_mistakes_are_shown(run: Run) -> None:
+    right = [(i, i, 3.0) for i in range(120)]
+    fake(run, [f"label {i}" for i in range(120)], [*right, (3, 5, 3.0), (3, 5, 2.0), (7, 3, 1.0)])
+    body = Shown(run.workspace)("body")
+    assert "3 of 120 labels, those with mistakes." in body and body.count("<tr>") == 4
+    fake(run, [f"label {i}" for i in range(120)], [*right, *((i, (i + 1) % 120, 3.0) for i in range(120))])
+    body = Shown(run.workspace)("body")
+    assert "60 of 120 labels, those with the most mistakes" in body and body.count("<tr>") == 61
+    hidden = re.search(r"; (\d+) of the 120 mistakes are with the others", body)
+    assert hidden and int(hidden[1]) == 120 - len(re.findall(r'<button class="wrong', body))
+
+
+def test_many_photos_of_a_cell_are_counted_and_some_shown(run: Run) -> None:
+    fake(run, ["a", "b"], [(0, 1, 0.1 + 0.1 * i) for i in range(30)] + [(1, 1, 1.0)])
+    html = Shown(run.workspace).photos(0, 1)
+    assert "a taken for b: 30 photos, 24 of them shown" in html and html.count("<figure>") == 24
+    losses = [float(x) for x in re.findall(r"loss (\d+\.\d+)", html)]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_a_draw_costs_little_once_the_predictions_are_read(run: Run) -> None:
+    rng = np.random.default_rng(0)
+    seen = [(true, predicted, 3.0) for true, predicted in rng.integers(0, 40, (1000, 2)).tolist()]
+    fake(run, [f"label {i}" for i in range(40)], seen)
+    shown = Shown(run.workspace)
+    names = ("head", "body", "photos", "more")
+    for name in names:
+        shown(name)
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        for name in names:
+            shown(name)
+        times.append(time.perf_counter() - began)
+    assert min(times) < 0.08, times  # 20 ms each
+
+
+def test_a_model_without_its_recipe_has_results_too(run: Run) -> None:
+    document = json.loads((run.folder / "recipe.json").read_text())
+    document["training"]["best_by"] = "last"
+    (run.folder / "recipe.json").write_text(json.dumps(document))
+    assert "was chosen on them" not in Shown(run.workspace)("head")
+    (run.folder / "recipe.json").write_text("{")
+    assert "the model never trained on" in panel_module._title(Shown(run.workspace).project)[1]
