@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,30 +9,19 @@ import gradio as gr
 
 from core.data.check import Examined
 from core.errors import BadInput
-from core.events import Checked, EpochEnded, Queued, RunEnded, Validated
-from core.recipe import TRAINING, Training
+from core.events import EpochEnded
+from core.recipe import TRAINING
 from core.registry import architectures, panels, transforms
 from core.runs.followed import Followed, follow
 from core.runs.project import Project
 from core.runs.run import ALIVE, CREATED, RUNNING, Run
 from core.runs.start import start
-from plugins.panels.kit.charts import Axes, Line, chart, nice, smoothed
 from plugins.panels.kit.form import choose, chooser, edit, form
 from plugins.panels.kit.head import head
-from plugins.panels.kit.html import (
-    button,
-    card,
-    clock,
-    empty,
-    figures,
-    notes,
-    percent,
-    rate,
-    table,
-    text,
-    view,
-)
+from plugins.panels.kit.html import card, clock, empty, percent, view
 from plugins.panels.kit.page import Page, State
+from plugins.panels.kit.run import best_accuracy, run_view
+from plugins.panels.kit.runs import runs_view
 
 FIRST = ("epochs", "freeze_epochs", "base_lr")  # the knobs that stand outside of Advanced
 RESUMABLE = ("stopped", "failed", "interrupted", CREATED)
@@ -61,7 +49,7 @@ class TrainPanel:
         runs = view("train-runs", label="All runs", elem_classes="runs")
         page.shows(first, _first, "load")
         page.shows(more, _more, "load")
-        page.shows(runs, _runs, "tick")
+        page.shows(runs, runs_view, "tick")
         for knobs in (first, more):
             page.does(knobs.choose, choose, redraw="load")
             page.does(knobs.edit, edit)
@@ -212,12 +200,11 @@ def _api_stop(project: Project, name: str) -> dict[str, Any]:
 
 def _told(run: Run) -> dict[str, Any]:
     shown = follow(run)
-    best = [a for _, _, e in shown.epochs if e.best and (a := _accuracy(e)) is not None]
     return {
         "run": run.name,
         "status": shown.status,
         "share": round(shown.fraction, 4),
-        "accuracy": best[-1] if best else None,
+        "accuracy": best_accuracy(shown),
         "error": shown.end.error if shown.end else "",
     }
 
@@ -248,136 +235,4 @@ def _more(project: Project) -> str:
 
 
 def _run(project: Project) -> str:
-    run = project.run
-    if run is None:
-        return ""
-    shown = follow(run)
-    body = f'<div class="track"><i style="width:{100 * shown.fraction:.2f}%"></i></div>' + figures(_figures(shown))
-    if shown.losses:
-        body += _charts(shown)
-    if shown.epochs:
-        body += card("", _epochs(shown))
-    elif shown.status in ALIVE:
-        body += card("", empty("Getting ready" if not shown.losses else "The first epoch", _doing(shown)))
-    said = shown.notices
-    end = shown.end
-    return body + (notes([end.error], "bad") if end and end.error else "") + notes(said[-8:])
-
-
-def _doing(shown: Followed) -> str:
-    match shown.last:
-        case Queued(place, behind):
-            return f"It waits for {behind}, at place {place} of the queue."
-        case Checked(done, total):
-            return f"Reading photos: {done:,} of {total:,}."
-        case Validated(done, total):
-            return f"Looking at the held-out photos: {done} of {total} batches."
-    return "The first figures come with the end of the first epoch." if shown.losses else "The network is made ready."
-
-
-def _figures(shown: Followed) -> list[tuple[str, str, str]]:
-    epochs = [e for _, _, e in shown.epochs]
-    done = len(epochs)
-    accuracies = [a for e in epochs if (a := _accuracy(e)) is not None]
-    best = next((e for e in reversed(epochs) if e.best), None)
-    kept = _accuracy(best) if best else None
-    speed, end = shown.speed, shown.end
-    if isinstance(end, RunEnded) and "low" in end.metrics:
-        note = f"{percent(end.metrics['low'])} to {percent(end.metrics['high'])}, 95 % interval"
-    else:
-        note = f"best so far, of {len(accuracies)} epochs" if len(accuracies) > 1 else "on held-out photos"
-    return [
-        ("Accuracy", "–" if kept is None else percent(kept), note),
-        ("Validation loss", f"{best.valid_loss:.3f}" if best else "–", "of the model that is kept"),
-        ("Time left", clock(shown.left), f"{clock(shown.elapsed)} in {done} of {shown.planned} epochs"),
-        ("Speed", f"{speed:.0f}/s" if speed else "–", "photos a second"),
-    ]
-
-
-def _accuracy(epoch: EpochEnded) -> float | None:
-    """The accuracy of an epoch, where one of its metrics says it."""
-    if "accuracy" in epoch.metrics:
-        return epoch.metrics["accuracy"]
-    return 1 - epoch.metrics["error_rate"] if "error_rate" in epoch.metrics else None
-
-
-def _charts(shown: Followed) -> str:
-    losses, epochs = shown.losses, shown.epochs
-    mean = smoothed(losses)
-    valid = [(float(n), e.valid_loss) for n, _, e in epochs]
-    values = [y for _, y in (*losses, *valid) if math.isfinite(y)] or [1.0]
-    span = (0.0, float(max(1, shown.planned)))
-    top = nice(0.0, min(max(values), 3 * max(y for _, y in (mean or [(0.0, 1.0)]))))[-1]
-    loss = chart(
-        "Loss by epoch",
-        Axes(span, (0.0, top), x_name="epoch", width=640),
-        [
-            Line("each batch", losses, "batch"),
-            Line("training loss", mean, "training"),
-            Line("validation loss", valid, "validation", dots=True),
-        ],
-    )
-    right = [(float(n), a) for n, _, e in epochs if (a := _accuracy(e)) is not None]
-    accuracy = chart(
-        "Accuracy by epoch",
-        Axes(span, (0.0, 1.0), y_percent=True, x_name="epoch", width=440),
-        [Line("accuracy on held-out photos", right, "accuracy", dots=True)],
-    )
-    return f'<div class="charts">{card("", loss)}{card("", accuracy)}</div>'
-
-
-def _epochs(shown: Followed) -> str:
-    rows, best = [], max((n for n, _, e in shown.epochs if e.best), default=0)
-    for number, stage, e in shown.epochs:
-        accuracy = _accuracy(e)
-        mark = '<span class="best">best</span>' if number == best else ""
-        rows.append(
-            (
-                str(number),
-                "the head alone" if stage == "frozen" else "everything",
-                f"{e.train_loss:.3f}",
-                f"{e.valid_loss:.3f}",
-                ("–" if accuracy is None else percent(accuracy)) + mark,
-                clock(e.seconds),
-            )
-        )
-    return table(["Epoch", "Trains", "Training loss", "Validation loss", "Accuracy", "Time"], rows)
-
-
-def _runs(project: Project) -> str:
-    runs = project.runs
-    if not runs:
-        return ""
-    looked_at = project.run
-    rows = [_row(run, bool(looked_at and run.name == looked_at.name)) for run in runs[:50]]
-    header = ["Begun", "Status", "Accuracy", "Architecture", "Epochs", "Rate", "Time", ""]
-    more = f"The newest 50 of {len(runs)}." if len(runs) > 50 else ""
-    return card("Runs", table(header, rows), more)
-
-
-def _row(run: Run, selected: bool) -> list[str]:
-    shown = follow(run)
-    try:
-        recipe = shown.recipe
-    except BadInput:
-        return [text(run.name), "damaged", "", "", "", "", "", ""]
-    accuracies = [a for _, _, e in shown.epochs if e.best and (a := _accuracy(e)) is not None]
-    knobs: Training = recipe.training
-    data = {"run": run.name}
-    actions = button("Use its recipe", "recipe", data)
-    if accuracies:
-        actions = button("Results", "results", data) + actions
-    if shown.status not in ALIVE:
-        actions += button("Delete", "delete", data)
-    here, name = ' aria-current="true"' if selected else "", text(run.name)
-    begun = run.name.removesuffix(f"_{recipe.architecture['name']}").replace("_", " ")
-    return [
-        f'<button type="button" class="link" data-do="look" data-run="{name}"{here}>{text(begun)}</button>',
-        text(shown.status),
-        percent(accuracies[-1]) if accuracies else "–",
-        text(recipe.architecture.get("model", recipe.architecture["name"])),
-        f"{knobs.freeze_epochs} + {knobs.epochs}",
-        rate(knobs.base_lr),
-        clock(shown.elapsed),
-        f'<div class="row-actions">{actions}</div>',
-    ]
+    return run_view(follow(project.run)) if project.run else ""

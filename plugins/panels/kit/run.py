@@ -1,0 +1,109 @@
+"""One run, drawn: its figures, its curves, a row an epoch."""
+
+from __future__ import annotations
+
+import math
+
+from core.events import Checked, EpochEnded, Queued, RunEnded, Validated
+from core.runs.followed import Followed
+from core.runs.run import ALIVE
+from plugins.panels.kit.charts import Axes, Line, chart, nice, smoothed
+from plugins.panels.kit.html import card, clock, empty, figures, notes, percent, table
+
+
+def run_view(shown: Followed) -> str:
+    """Everything there is to see of a run."""
+    body = f'<div class="track"><i style="width:{100 * shown.fraction:.2f}%"></i></div>' + figures(_figures(shown))
+    if shown.losses:
+        body += _charts(shown)
+    if shown.epochs:
+        body += card("", _epochs(shown))
+    elif shown.status in ALIVE:
+        body += card("", empty("Getting ready" if not shown.losses else "The first epoch", _doing(shown)))
+    said = shown.notices
+    end = shown.end
+    return body + (notes([end.error], "bad") if end and end.error else "") + notes(said[-8:])
+
+
+def _doing(shown: Followed) -> str:
+    match shown.last:
+        case Queued(place, behind):
+            return f"It waits for {behind}, at place {place} of the queue."
+        case Checked(done, total):
+            return f"Reading photos: {done:,} of {total:,}."
+        case Validated(done, total):
+            return f"Looking at the held-out photos: {done} of {total} batches."
+    return "The first figures come with the end of the first epoch." if shown.losses else "The network is made ready."
+
+
+def _figures(shown: Followed) -> list[tuple[str, str, str]]:
+    epochs = [e for _, _, e in shown.epochs]
+    done = len(epochs)
+    accuracies = [a for e in epochs if (a := accuracy_of(e)) is not None]
+    best, kept = next((e for e in reversed(epochs) if e.best), None), best_accuracy(shown)
+    speed, end = shown.speed, shown.end
+    if isinstance(end, RunEnded) and "low" in end.metrics:
+        note = f"{percent(end.metrics['low'])} to {percent(end.metrics['high'])}, 95 % interval"
+    else:
+        note = f"best so far, of {len(accuracies)} epochs" if len(accuracies) > 1 else "on held-out photos"
+    return [
+        ("Accuracy", "–" if kept is None else percent(kept), note),
+        ("Validation loss", f"{best.valid_loss:.3f}" if best else "–", "of the model that is kept"),
+        ("Time left", clock(shown.left), f"{clock(shown.elapsed)} in {done} of {shown.planned} epochs"),
+        ("Speed", f"{speed:.0f}/s" if speed else "–", "photos a second"),
+    ]
+
+
+def accuracy_of(epoch: EpochEnded) -> float | None:
+    """The accuracy of an epoch, where one of its metrics says it."""
+    if "accuracy" in epoch.metrics:
+        return epoch.metrics["accuracy"]
+    return 1 - epoch.metrics["error_rate"] if "error_rate" in epoch.metrics else None
+
+
+def best_accuracy(shown: Followed) -> float | None:
+    """The accuracy of the model that is kept so far."""
+    return next((accuracy_of(e) for _, _, e in reversed(shown.epochs) if e.best), None)
+
+
+def _charts(shown: Followed) -> str:
+    losses, epochs = shown.losses, shown.epochs
+    mean = smoothed(losses)
+    valid = [(float(n), e.valid_loss) for n, _, e in epochs]
+    values = [y for _, y in (*losses, *valid) if math.isfinite(y)] or [1.0]
+    span = (0.0, float(max(1, shown.planned)))
+    top = nice(0.0, min(max(values), 3 * max(y for _, y in (mean or [(0.0, 1.0)]))))[-1]
+    loss = chart(
+        "Loss by epoch",
+        Axes(span, (0.0, top), x_name="epoch", width=640),
+        [
+            Line("each batch", losses, "batch"),
+            Line("training loss", mean, "training"),
+            Line("validation loss", valid, "validation", dots=True),
+        ],
+    )
+    right = [(float(n), a) for n, _, e in epochs if (a := accuracy_of(e)) is not None]
+    accuracy = chart(
+        "Accuracy by epoch",
+        Axes(span, (0.0, 1.0), y_percent=True, x_name="epoch", width=440),
+        [Line("accuracy on held-out photos", right, "accuracy", dots=True)],
+    )
+    return f'<div class="charts">{card("", loss)}{card("", accuracy)}</div>'
+
+
+def _epochs(shown: Followed) -> str:
+    rows, best = [], max((n for n, _, e in shown.epochs if e.best), default=0)
+    for number, stage, e in shown.epochs:
+        accuracy = accuracy_of(e)
+        mark = '<span class="best">best</span>' if number == best else ""
+        rows.append(
+            (
+                str(number),
+                "the head alone" if stage == "frozen" else "everything",
+                f"{e.train_loss:.3f}",
+                f"{e.valid_loss:.3f}",
+                ("–" if accuracy is None else percent(accuracy)) + mark,
+                clock(e.seconds),
+            )
+        )
+    return table(["Epoch", "Trains", "Training loss", "Validation loss", "Accuracy", "Time"], rows)
