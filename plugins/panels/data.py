@@ -63,7 +63,7 @@ class DataPanel:
         page.does(train.click, _train, busy="Starting the training", redraw="load")
         page.does(tune.click, lambda project: "learning_rate")
         for control in (tune, train):
-            page.shows(control, lambda project: gr.Button(interactive=isinstance(project.examined, Examined)))
+            page.shows(control, lambda project: gr.update(interactive=isinstance(project.examined, Examined)))
 
     def status(self, project: Project) -> tuple[State, str]:
         """How many photos and labels there are."""

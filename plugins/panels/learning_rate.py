@@ -75,15 +75,16 @@ def _train(project: Project) -> str:
 def _test_button(project: Project) -> Any:
     test = project.lr_find
     if test and test.status in ALIVE:
-        return gr.Button("Stop the test", interactive=True)
-    return gr.Button("Run again" if test else "Run the test", interactive=isinstance(project.examined, Examined))
+        return gr.update(value="Stop the test", interactive=True)
+    return gr.update(value="Run again" if test else "Run the test", interactive=isinstance(project.examined, Examined))
 
 
 def _train_button(project: Project) -> Any:
     if project.recipe is None:
-        return gr.Button("Train", interactive=False)
-    return gr.Button(
-        f"Use {rate(project.recipe.training.base_lr)} and train", interactive=isinstance(project.examined, Examined)
+        return gr.update(value="Train", interactive=False)
+    return gr.update(
+        value=f"Use {rate(project.recipe.training.base_lr)} and train",
+        interactive=isinstance(project.examined, Examined),
     )
 
 

@@ -83,8 +83,8 @@ class PredictPanel:
         try:
             size = (self._folder(project) / WEIGHTS).stat().st_size
         except (BadInput, OSError):
-            return gr.Button("Download model", visible=False)
-        return gr.Button(f"Download model · {size / 1e6:.0f} MB", visible=True)
+            return gr.update(value="Download model", visible=False)
+        return gr.update(value=f"Download model · {size / 1e6:.0f} MB", visible=True)
 
     def _one(self, project: Project, data: Mapping[str, Any]) -> str:
         files = received(data)

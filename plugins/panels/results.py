@@ -45,7 +45,7 @@ class ResultsPanel:
         page.answers(body.click, _photos, [], photos, busy="Opening the photos", trigger_mode="always_last")
         page.does(longer.click, lambda project: "train")
         page.does(use.click, lambda project: "predict")
-        page.shows(use, lambda project: gr.Button(interactive=_has_model(project.run)), "tick")
+        page.shows(use, lambda project: gr.update(interactive=_has_model(project.run)), "tick")
 
     def status(self, project: Project) -> tuple[State, str]:
         """How good the run is."""

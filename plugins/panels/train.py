@@ -140,7 +140,7 @@ def _resumable(shown: Followed) -> bool:
 
 def _visible_if(fits: Any) -> Any:
     def draw(project: Project) -> Any:
-        return gr.Button(visible=bool(project.run and fits(follow(project.run))))
+        return gr.update(visible=bool(project.run and fits(follow(project.run))))
 
     return draw
 
@@ -148,8 +148,8 @@ def _visible_if(fits: Any) -> Any:
 def _train_button(project: Project) -> Any:
     run = project.run
     alive = bool(run and run.status in ALIVE)
-    return gr.Button(
-        "Train again" if run else "Train",
+    return gr.update(
+        value="Train again" if run else "Train",
         visible=not alive,
         interactive=isinstance(project.examined, Examined),
         variant="secondary" if _usable(run) else "primary",
@@ -157,7 +157,7 @@ def _train_button(project: Project) -> Any:
 
 
 def _use_button(project: Project) -> Any:
-    return gr.Button(visible=_usable(project.run))
+    return gr.update(visible=_usable(project.run))
 
 
 def _usable(run: Run | None) -> bool:

@@ -135,7 +135,8 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=options.chromium, args=FLAGS)
         seconds = [until_usable(browser, Path(folder, "new")) for _ in range(TIMES)]
         print(
-            f"until the page can be used: {statistics.median(seconds):.1f} s (median of {TIMES}, {max(seconds):.1f} at most)"
+            f"until the page can be used: {statistics.median(seconds):.1f} s "
+            f"(median of {TIMES}, {max(seconds):.1f} at most)"
         )
         nobody, one = of_following(browser, Path(folder, "workspace"))
         print(f"CPU seconds a second while a run trains: {nobody:.3f} without a page, {one:.3f} with one")

@@ -36,9 +36,10 @@ def form(params: Iterable[Param], values: Mapping[str, Any], path: str, help: st
 
 
 def short_form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> str:
-    """The same with only the knobs that take text in sight: a pattern or a path, which a person must give."""
-    first = [p for p in params if p.type is str]
-    rest = [p for p in params if p.type is not str]
+    """The same with only those knobs in sight that a person must give, and a first one that is a text: a pattern."""
+    known = list(params)
+    first = [p for i, p in enumerate(known) if p.required or (i == 0 and p.type is str)]
+    rest = [p for p in known if p not in first]
     more = f"<details><summary>More</summary>{form(rest, values, path)}</details>" if rest else ""
     return form(first, values, path) + more
 

@@ -41,7 +41,7 @@ def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
 
 def _top(project: Project) -> str:
     working = [run for run in (project.run, project.lr_find) if run and run.status in ALIVE]
-    pills = f'<span class="pill">{text(_device())}</span>'
+    pills = f'<span class="pill device">{text(_device())}</span>'
     if working:
         shown = follow(working[0])
         said = "Testing rates" if working[0].is_lr_find else f"Training · {percent(shown.fraction)}"

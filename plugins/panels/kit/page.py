@@ -72,7 +72,7 @@ class Page:
         self._drawn: list[Drawn] = []
         self._done: list[Done] = []
         self._answered: list[Done] = []
-        self._sent: OrderedDict[str, dict[int, bytes]] = OrderedDict()
+        self._sent: OrderedDict[str, dict[int, Any]] = OrderedDict()
         self._went = 0
 
     def project(self, request: gr.Request) -> Project:
@@ -173,6 +173,7 @@ class Page:
                 yield [went, "", ""]
                 return
             if project.recipe and project.examined is None:
+                yield self._all(done.redraw, project, request)
                 yield from self._progress(done.redraw, project.examine())
             yield self._all(done.redraw, project, request, target=went or "")
         except BadInput as error:
@@ -235,9 +236,12 @@ class Page:
             sent[id(drawn)] = digest
             updates.append(gr.skip() if same else value)
         alive = any(run.status in ALIVE for run in (project.run, project.lr_find) if run)
+        pause = LIVE if alive else IDLE
+        timer = gr.skip() if sent.get(0) == pause else gr.update(value=pause)
+        sent[0] = pause
         self._went += bool(target)
         goal = f'<i data-to="{text(target)}" data-n="{self._went}"></i>' if target else gr.skip()
-        return [*updates, gr.Timer(LIVE if alive else IDLE), goal, "", ""]
+        return [*updates, timer, goal, "", ""]
 
     def _only(self, when: Any, progress: Any = None, message: Any = None) -> list[Any]:
         rest = [gr.skip() if value is None else value for value in (progress, message)]

@@ -46,11 +46,13 @@ def _figures(shown: Followed) -> list[tuple[str, str, str]]:
         note = f"{percent(end.metrics['low'])} to {percent(end.metrics['high'])}, 95 % interval"
     else:
         note = f"best so far, of {len(accuracies)} epochs" if len(accuracies) > 1 else "on held-out photos"
+    alive = shown.status in ALIVE
+    took = (clock(shown.elapsed), f"{done} of {shown.planned} epochs")
     return [
         ("Accuracy", "–" if kept is None else percent(kept), note),
         ("Validation loss", f"{best.valid_loss:.3f}" if best else "–", "of the model that is kept"),
-        ("Time left", clock(shown.left), f"{clock(shown.elapsed)} in {done} of {shown.planned} epochs"),
-        ("Speed", f"{speed:.0f}/s" if speed else "–", "photos a second"),
+        ("Time left", clock(shown.left), " in ".join(took)) if alive else ("Time", *took),
+        *([("Speed", f"{speed:.0f}/s" if speed else "–", "photos a second")] if alive else []),
     ]
 
 
