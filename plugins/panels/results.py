@@ -9,8 +9,6 @@ from typing import Any
 import gradio as gr
 
 from core.errors import BadInput
-from core.events import EpochEnded
-from core.model.names import CONFIG
 from core.registry import panels
 from core.runs.followed import Followed, follow
 from core.runs.project import Project
@@ -20,6 +18,7 @@ from plugins.panels.kit.head import head
 from plugins.panels.kit.html import card, empty, figures, notes, percent, table, text, view
 from plugins.panels.kit.page import Page, State
 from plugins.panels.kit.pictures import thumbnail
+from plugins.panels.kit.run import accuracy_of
 
 CELL, WORST, PAIRS = 24, 12, 8  # photos of a cell, photos of mistakes, pairs that are shown
 CONFIDENT = 0.9
@@ -61,7 +60,7 @@ class ResultsPanel:
 
 
 def _has_model(run: Run | None) -> bool:
-    return run is not None and (run.folder / CONFIG).is_file()
+    return run is not None and run.has_model
 
 
 def _photos_said(n: int) -> str:
@@ -75,15 +74,9 @@ def _results(run: Run | None) -> Results | None:
         return None
 
 
-def _accuracy(epoch: EpochEnded) -> float | None:
-    if "accuracy" in epoch.metrics:
-        return epoch.metrics["accuracy"]
-    return 1 - epoch.metrics["error_rate"] if "error_rate" in epoch.metrics else None
-
-
 def _best(shown: Followed) -> tuple[int, float] | None:
     """The number and the accuracy of the epoch whose model would be kept."""
-    best = [(number, a) for number, _, e in shown.epochs if e.best and (a := _accuracy(e)) is not None]
+    best = [(number, a) for number, _, e in shown.epochs if e.best and (a := accuracy_of(e)) is not None]
     return best[-1] if best else None
 
 
@@ -196,7 +189,7 @@ def _shots(photos: Iterable[tuple[Seen, str]]) -> str:
 
 
 def _shot(seen: Seen, caption: str) -> str:
-    caption = text(caption.encode(errors="replace").decode())
+    caption = text(caption)
     src = thumbnail(seen.file)
     lost = "cannot be read" if seen.file.is_file() else "gone or moved"
     picture = f'<img src="{src}" alt="{caption}" loading="lazy">' if src else f"<em>{lost}</em>"

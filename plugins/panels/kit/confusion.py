@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput
 from core.model.names import HASHES
-from core.runs.predictions import PREDICTIONS, predictions_of
 from core.runs.run import Run
-from core.training.interpretation import ClassificationInterpretation
 from plugins.panels.kit.html import text
+
+if TYPE_CHECKING:  # with torch, which takes seconds: the page is there before
+    from core.training.interpretation import ClassificationInterpretation
 
 MOST = 60  # labels in the table
 ROOMY = 12  # labels up to which its cells are large
@@ -45,7 +46,7 @@ class Results:
         columns = (found.targets, predicted, found.losses(), sure)
         rows = zip(found.items, *(column.tolist() for column in columns), strict=True)
         self.name, self.key = run.name, f"{run.name} {key}"
-        self.vocab = [name.encode(errors="replace").decode() for name in found.vocab]  # half of a letter is not sent
+        self.vocab = found.vocab
         self.photos = sorted((Seen(*row) for row in rows), key=lambda seen: -seen.loss)
         self.counts: list[list[int]] = found.confusion_matrix().tolist()
         self.classes = found.per_class()
@@ -145,6 +146,8 @@ class Results:
 
 def results_of(run: Run) -> Results:
     """The results of a run, kept until its files change; raises BadInput where it has no predictions."""
+    from core.runs.predictions import PREDICTIONS, predictions_of
+
     try:
         stamps = tuple((run.folder / name).stat() for name in (PREDICTIONS, HASHES))
     except OSError:
@@ -154,5 +157,7 @@ def results_of(run: Run) -> Results:
 
 @lru_cache(maxsize=8)
 def _read(folder: Path, stamps: tuple[tuple[int, int], ...]) -> Results:
+    from core.runs.predictions import predictions_of
+
     run = Run(folder)
     return Results(run, predictions_of(run), str(stamps))

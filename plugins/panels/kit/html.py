@@ -45,8 +45,8 @@ def view(elem_id: str, value: str = "", label: str = "", **knobs: Any) -> gr.HTM
 
 
 def text(value: object) -> str:
-    """Any text, escaped for content and for attributes."""
-    return html.escape(str(value), quote=True)
+    """Any text, escaped for content and for attributes; half a letter, as in a broken file name, becomes a ?."""
+    return html.escape(str(value).encode(errors="replace").decode(), quote=True)
 
 
 def card(title: str, body: str, note: str = "") -> str:

@@ -29,13 +29,16 @@ def thumbnail(file: Path, side: int = THUMBNAIL) -> str:
     try:
         status = file.stat()
         return _thumbnail(file, side, status.st_size, status.st_mtime_ns)
-    except (OSError, BadPhoto):
+    except OSError:
         return ""
 
 
 @lru_cache(maxsize=2000)
 def _thumbnail(file: Path, side: int, size: int, changed: int) -> str:
-    image = photo.decode(file)
+    try:
+        image = photo.decode(file)
+    except BadPhoto:
+        return ""
     image.thumbnail((side, side))
     return embedded(image)
 
