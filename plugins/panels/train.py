@@ -18,7 +18,7 @@ from core.runs.run import ALIVE, CREATED, RUNNING, Run
 from core.runs.start import start
 from plugins.panels.kit.form import choose, chooser, edit, form
 from plugins.panels.kit.head import head
-from plugins.panels.kit.html import card, clock, empty, percent, view
+from plugins.panels.kit.html import card, clock, empty, notes, percent, view
 from plugins.panels.kit.page import Page, State
 from plugins.panels.kit.run import best_accuracy, run_view
 from plugins.panels.kit.runs import runs_view
@@ -235,4 +235,7 @@ def _more(project: Project) -> str:
 
 
 def _run(project: Project) -> str:
-    return run_view(follow(project.run)) if project.run else ""
+    try:
+        return run_view(follow(project.run)) if project.run else ""
+    except BadInput as error:  # its recipe is damaged
+        return card("", notes([str(error)], "bad"))

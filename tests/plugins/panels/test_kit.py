@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,44 +17,13 @@ from core.runs.project import KINDS, Project
 from plugins.panels.kit.charts import Axes, Line, Mark, chart, nice, smoothed, thinned
 from plugins.panels.kit.form import choose, chooser, edit, form, parsed, typed
 from plugins.panels.kit.html import bars, button, card, clock, empty, figures, notes, percent, rate, table, text
+from tests.plugins.panels.markup import HOSTILE, Page
 
-HOSTILE = "<img src=x onerror=alert(1)>\"'`${value}{{value}}"
 ENTRIES = [
     pytest.param(registries[kind], entry, id=f"{kind}-{entry.name}")
     for kind in ("labellers", "splitters", "transforms", "architectures")
     for entry in registries[kind]
 ]
-
-
-class Page(HTMLParser):
-    """The tags of a piece of HTML, each with its attributes; fails where one is not closed."""
-
-    VOID = frozenset(("img", "input", "br"))
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self._open: list[str] = []
-        self.feed(html)
-        assert not self._open, f"never closed: {self._open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-    def all(self, name: str) -> list[dict[str, str | None]]:
-        return [attributes for tag, attributes in self.tags if tag == name]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,168 @@
+"""What holds for every panel; a new one is covered by being there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from core.discovery import discover
+from core.events import (
+    Checked,
+    EpochEnded,
+    LearningRateTried,
+    Notice,
+    PhotoSkipped,
+    Queued,
+    RunEnded,
+    StageStarted,
+    StepEnded,
+    Suggestion,
+    to_line,
+)
+from core.recipe import Recipe
+from core.registry import panels
+from core.runs.lock import Lock
+from core.runs.project import Project
+from core.runs.run import EVENTS, LR_FINDS, RUNS, Run
+from plugins.panels.kit.mode import Mode
+from plugins.panels.kit.page import Page as AppPage
+from tests.plugins.panels.markup import HOSTILE, Page
+
+found = discover(panels=True)
+NAMES = [entry.name for entry in panels]
+LABEL = HOSTILE.replace("/", "")
+STEPS = [StepEnded(i, 4, 2.0 / i, 1e-3) for i in range(1, 5)]
+EPOCHS = [EpochEnded(i, 1.0, 0.5, {"error_rate": 0.25}, 3.0, i == 0) for i in range(2)]
+STARTED = [Checked(3, 24), StageStarted("frozen", 2, 4, [1e-3])]
+TRIED = [LearningRateTried(i, 100, 1e-7 * 10 ** (i / 12), 2.0 - i / 50) for i in range(1, 90)]
+
+
+def test_the_panels_of_the_app_are_there() -> None:
+    assert found.failures == {}
+    assert {"data", "learning_rate", "train", "results", "predict"} <= set(NAMES)
+
+
+def with_photos(project: Project, photos: Path) -> None:
+    folder = project.folder / "photos"
+    for name in ("a", LABEL):
+        shutil.copytree(photos, folder / name)
+    project.open({"name": "folder", "path": str(folder)})
+    list(project.examine())
+
+
+def with_run(project: Project, photos: Path, *events: Any, kind: str = RUNS) -> Run:
+    with_photos(project, photos)
+    run = Run.create(project.must_have_recipe(), project.folder, kind)
+    (run.folder / EVENTS).write_text("".join(f"{to_line(event)}\n" for event in events))
+    return run
+
+
+STATES: dict[str, Callable[[Project, Path], Any]] = {
+    "nothing": lambda project, photos: None,
+    "photos": with_photos,
+    "not checked": lambda project, photos: project.open({"name": "folder", "path": str(photos)}),
+    "bad pattern": lambda project, photos: (
+        project.open({"name": "folder", "path": str(photos)}),
+        project.edit("labeller.pattern", "("),
+        list(project.examine()),
+    ),
+    "created": lambda project, photos: with_run(project, photos),
+    "queued": lambda project, photos: with_run(project, photos, Queued(1, HOSTILE)),
+    "cut off": lambda project, photos: with_run(project, photos, *STARTED, *STEPS[:2]),
+    "one epoch": lambda project, photos: with_run(project, photos, *STARTED, *STEPS, EPOCHS[0]),
+    "failed": lambda project, photos: with_run(project, photos, Notice(HOSTILE), RunEnded("failed", HOSTILE)),
+    "completed": lambda project, photos: with_run(
+        project, photos, *STARTED, *STEPS, *EPOCHS, PhotoSkipped(f"/x/{LABEL}", HOSTILE),
+        RunEnded("completed", metrics={"accuracy": 0.75, "low": 0.5, "high": 0.9}),
+    ),
+    "no number": lambda project, photos: with_run(
+        project, photos, *STARTED, StepEnded(1, 4, float("nan"), 1e-3), StepEnded(2, 4, float("inf"), 1e-3)
+    ),
+    "damaged": lambda project, photos: (with_run(project, photos).folder / "recipe.json").write_text("{"),
+    "rates tried": lambda project, photos: with_run(
+        project, photos, *TRIED, Suggestion({"valley": 1e-3, "steep": None}), kind=LR_FINDS
+    ),
+    "no rate": lambda project, photos: with_run(
+        project, photos, *TRIED[:3], Suggestion({"valley": None}, f"No suggestion: {HOSTILE}"), kind=LR_FINDS
+    ),
+    "test begun": lambda project, photos: with_run(project, photos, Checked(1, 24), kind=LR_FINDS),
+}  # fmt: skip
+
+
+@pytest.fixture
+def built() -> Callable[[str, Project], tuple[AppPage, Any]]:
+    def build(name: str, project: Project) -> tuple[AppPage, Any]:
+        page = AppPage(Mode("local", project.folder))
+        with gr.Blocks():
+            panel = panels.create(name, page)
+        return page, panel
+
+    return build
+
+
+def drawn(page: AppPage, project: Project) -> Iterator[str]:
+    """Every HTML of a page, and every text of its updates."""
+    for each in page._drawn:
+        value = each.draw(project)
+        if isinstance(each.component, gr.HTML):
+            assert isinstance(value, str)
+            yield value
+        else:
+            assert value is None or isinstance(value, (str, dict))
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("name", NAMES)
+def test_it_shows_every_state(
+    name: str, state: str, built: Callable[..., tuple[AppPage, Any]], tmp_path: Path, photos: Path
+) -> None:
+    if os.name == "nt" and state not in ("nothing", "not checked"):
+        pytest.skip("Windows has no folders of such names")
+    project = Project(tmp_path / "workspace")
+    STATES[state](project, photos)
+    page, panel = built(name, project)
+    for html in drawn(page, project):
+        seen = Page(html)
+        assert not [a for a in seen.all("img") if "onerror" in a]
+        assert not any(key.startswith("on") for _, attributes in seen.tags for key in attributes)
+        assert all("alt" in a for a in seen.all("img")), "a picture says what it shows"
+    level, line = panel.status(project)
+    assert level in ("todo", "active", "done") and isinstance(line, str)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_shows_a_run_under_way(
+    name: str, built: Callable[..., tuple[AppPage, Any]], tmp_path: Path, photos: Path, recipe: Recipe
+) -> None:
+    project = Project(tmp_path)
+    run = Run.create(recipe, tmp_path)
+    (run.folder / EVENTS).write_text("".join(f"{to_line(e)}\n" for e in [*STARTED, *STEPS[:3]]))
+    lock = Lock(run.folder / "lock")
+    assert lock.take()
+    lock.announce()
+    try:
+        page, panel = built(name, project)
+        assert run.status == "running" and len(list(drawn(page, project))) > 0
+        panel.status(project)
+    finally:
+        lock.release()
+
+
+@pytest.fixture
+def recipe(photos: Path, tmp_path: Path) -> Recipe:
+    project = Project(tmp_path / "other")
+    project.open({"name": "folder", "path": str(photos)})
+    return project.must_have_recipe()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_what_it_is(name: str) -> None:
+    panel = panels[name].factory
+    assert panels[name].help.endswith(".") and panel.title and isinstance(panel.serves_models, bool)
+    assert sum(entry.factory.place == panel.place for entry in panels) == 1, "two have the same place in the rail"
