@@ -27,6 +27,7 @@ KINDS: dict[str, Registry[Any]] = {
     "batch_tfms": transforms,
     "architecture": architectures,
 }
+VISITORS_AT_ONCE = 2  # that train
 CONFINED_SOURCES = ("folder", "sample", "zip")
 
 _lock = RLock()
@@ -152,6 +153,8 @@ class Project:
 
     def start(self, kind: str = RUNS) -> Run:
         """Train the recipe, or test learning rates with it, in a process of its own; raises BadInput."""
+        if self.confined:
+            self._wait_for_others()
         run = Run.create(self.must_have_recipe(), self.folder, kind)
         try:
             start(run)
@@ -159,6 +162,17 @@ class Project:
             if kind == RUNS:
                 self._write(run=run.name)
         return run
+
+    def _wait_for_others(self) -> None:
+        """Raise BadInput where this visitor or too many others have a run under way, as each takes gigabytes."""
+        own = self._under_way(self.folder)
+        if own or sum(map(self._under_way, self.folder.parent.iterdir())) >= VISITORS_AT_ONCE:
+            whose = "A run of yours is" if own else "Runs of others are"
+            raise BadInput(f"{whose} under way on this computer; try again when it is through.")
+
+    @staticmethod
+    def _under_way(folder: Path) -> int:
+        return sum(run.process is not None for kind in (RUNS, LR_FINDS) for run in runs_in(folder, kind))
 
     def _root(self) -> Path:
         return Path(sources.build(self.must_have_recipe().source, self.folder).root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import json
 import math
 import os
 import tempfile
@@ -18,7 +19,7 @@ import gradio as gr
 from core.data.files import SUFFIXES
 from core.data.photo import BadPhoto, decode
 from core.errors import BadInput
-from core.model.names import WEIGHTS
+from core.model.names import CLASSES, WEIGHTS
 from core.registry import panels
 from core.runs.project import Project
 from plugins.panels.kit.drop import drop, received
@@ -32,6 +33,8 @@ ACCEPT = ",".join(["image/*", *sorted(SUFFIXES)])
 TOP = 10  # classes with a bar
 SHOWN = 560  # pixels of the photo on the page
 MANY = 500  # photos at once
+NAMED = 12  # classes in the title's sentence
+KEPT = "Your photo goes to the computer that runs this page, and is kept there for an hour at most."
 
 
 @panels.register("predict")
@@ -43,8 +46,8 @@ class PredictPanel:
     def __init__(self, page: Page, /) -> None:
         self.page = page
         with head(page, "predict", self._title):
-            download = gr.Button("Download model", elem_id="predict-download")
-            file = gr.DownloadButton("Save", visible="hidden", elem_id="predict-zip")
+            if not page.mode.model:  # who shows a model to others has not given it to them
+                self._download()
         with gr.Tabs():
             with gr.Tab("One photo"), gr.Row(elem_classes="columns"):
                 with gr.Column(scale=2, elem_classes="card"):
@@ -55,9 +58,6 @@ class PredictPanel:
                 answers = view("predict-table", label="Predictions")
         page.answers(one.upload, self._one, [], answer, concurrency_limit=4, concurrency_id="predict")
         page.answers(many.upload, self._many, [], answers, busy="Predicting", concurrency_limit=1)
-        ready = page.answers(download.click, self._zip, [], file, busy="Packing the model")
-        page.shows(download, self._download_button)
-        page.after(ready, "() => setTimeout(() => document.querySelector('#predict-zip').click(), 200)")
         self._api()
 
     def status(self, project: Project) -> tuple[State, str]:
@@ -68,6 +68,13 @@ class PredictPanel:
             return "todo", ""
         return "active", "Try it, download it"
 
+    def _download(self) -> None:
+        button = gr.Button("Download model", elem_id="predict-download")
+        file = gr.DownloadButton("Save", visible="hidden", elem_id="predict-zip")
+        self.page.shows(button, self._download_button)
+        ready = self.page.answers(button.click, self._zip, [], file, busy="Packing the model")
+        self.page.after(ready, "() => setTimeout(() => document.querySelector('#predict-zip').click(), 200)")
+
     def _folder(self, project: Project, name: str = "") -> Path:
         return self.page.mode.model or model_folder(project, name)
 
@@ -76,8 +83,9 @@ class PredictPanel:
             folder = self._folder(project)
         except BadInput as error:
             return "Use your model", str(error)
-        name = f"The model of {folder.name}. " if not self.page.mode.model else ""
-        return "Use your model", f"{name}Drop a photo, paste one, or use the camera. It is kept for an hour at most."
+        if self.page.mode.model:
+            return "What is on your photo?", f"{_known(folder)}{KEPT}"
+        return "Use your model", f"The model of {folder.name}. Drop a photo, paste one, or use the camera."
 
     def _download_button(self, project: Project) -> Any:
         try:
@@ -168,6 +176,15 @@ def _predicted(model: Any, file: Path) -> dict[str, Any]:
         "outputs": {model.vocab[i]: float(logits[i]) for i in ranked},
         "milliseconds": round(milliseconds, 1),
     }
+
+
+def _known(folder: Path) -> str:
+    try:
+        names = list(map(str, json.loads((folder / CLASSES).read_text(encoding="utf-8"))))
+    except (OSError, ValueError, TypeError):  # what is wrong is said when the model is loaded
+        return ""
+    more = f" and {len(names) - NAMED} others" if len(names) > NAMED else ""
+    return f"This model tells apart {', '.join(names[:NAMED])}{more}. "
 
 
 def _waiting() -> str:

@@ -79,12 +79,12 @@ def edit(project: Project, data: Mapping[str, Any]) -> None:
 
 def choose(project: Project, data: Mapping[str, Any]) -> None:
     """Put the plugin that a chooser sent into the recipe; raises BadInput."""
-    project.choose(str(data.get("path")), str(data.get("value")))
+    project.choose(str(data.get("knob")), str(data.get("value")))
 
 
 def typed(project: Project, data: Mapping[str, Any]) -> tuple[str, Any]:
     """The place in the recipe, and the value in the knob's own type, of what a form sent; raises BadInput."""
-    path, value = str(data.get("path")), str(data.get("value"))
+    path, value = str(data.get("knob")), str(data.get("value"))
     place, _, name = path.rpartition(".")
     here: Any = project.must_have_recipe().to_dict()
     for part in place.split("."):

@@ -19,7 +19,8 @@ element.addEventListener('click', event => {
   const share = ((event.clientX - box.left) / box.width - left) / (right - left);
   if (share >= 0 && share <= 1) trigger('click', {do: 'pick', x: low * (high / low) ** share});
 });
-const told = knob => ({path: knob.dataset.path, value: knob.type === 'checkbox' ? String(knob.checked) : knob.value});
+// not `path`, which gradio takes for that of a file
+const told = knob => ({knob: knob.dataset.path, value: knob.type === 'checkbox' ? String(knob.checked) : knob.value});
 element.addEventListener('change', event => {
   const knob = event.target.closest('[data-path]');
   if (knob && knob.reportValidity()) trigger('choose' in knob.dataset ? 'choose' : 'edit', told(knob));
@@ -37,7 +38,7 @@ def view(elem_id: str, value: str = "", label: str = "", **knobs: Any) -> gr.HTM
     """HTML of ours; each of its events brings a dictionary.
 
     `click` has the data-* of what was clicked; `choose` (another plugin), `edit` (a knob) and `typed` (text on its
-    way) have a `path` in the recipe and a `value`.
+    way) have the place of a `knob` in the recipe, and a `value`.
     """
     attributes = f' role="region" aria-label="{text(label)}"' if label else ""
     template = f"<div{attributes}>${{value}}</div>"

@@ -15,6 +15,8 @@ from core.data.check import Examined
 from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Recipe
+from core.runs import project as project_module
+from core.runs.lock import Lock
 from core.runs.project import Project
 from core.runs.run import Run
 
@@ -200,3 +202,28 @@ def test_the_draft_is_written_whole(opened: Project) -> None:
     document = json.loads((opened.folder / "draft.json").read_text())
     assert Recipe.from_dict(document["recipe"]) == opened.recipe
     assert [f.name for f in opened.folder.glob(".draft*")] == []
+
+
+def test_visitors_train_one_at_a_time_and_few_at_once(
+    visitor: Project, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(project_module, "start", lambda run: None)
+    locks = []
+
+    def under_way(folder: Path) -> None:
+        lock = Lock(Run.create(visitor.must_have_recipe(), folder).folder / "lock")
+        assert lock.take()
+        lock.announce()
+        locks.append(lock)
+
+    under_way(visitor.folder.parent / "b")
+    assert visitor.start(), "another visitor trains, which is not too many"
+    under_way(visitor.folder.parent / "c")
+    with pytest.raises(BadInput, match="Runs of others are under way"):
+        visitor.start()
+    locks[0].release()
+    under_way(visitor.folder)
+    with pytest.raises(BadInput, match="A run of yours is under way"):
+        visitor.start("lr_finds")
+    for lock in locks[1:]:
+        lock.release()

@@ -116,11 +116,11 @@ def project(tmp_path: Path, photos: Path) -> Project:
 
 
 def test_what_is_sent_reaches_the_recipe(project: Project) -> None:
-    edit(project, {"path": "training.base_lr", "value": "0.01"})
-    edit(project, {"path": "training.metrics", "value": '["accuracy", "error_rate"]'})
-    edit(project, {"path": "batch_tfms.0.size", "value": "64"})
-    choose(project, {"path": "splitter", "value": "stratified"})
-    edit(project, {"path": "splitter.valid_pct", "value": "0.5"})
+    edit(project, {"knob": "training.base_lr", "value": "0.01"})
+    edit(project, {"knob": "training.metrics", "value": '["accuracy", "error_rate"]'})
+    edit(project, {"knob": "batch_tfms.0.size", "value": "64"})
+    choose(project, {"knob": "splitter", "value": "stratified"})
+    edit(project, {"knob": "splitter.valid_pct", "value": "0.5"})
     recipe = project.must_have_recipe()
     assert recipe.training.base_lr == 0.01 and recipe.training.metrics == ("accuracy", "error_rate")
     assert recipe.batch_tfms[0]["size"] == 64
@@ -135,13 +135,13 @@ def test_what_is_sent_reaches_the_recipe(project: Project) -> None:
 def test_a_place_that_is_none_is_refused(project: Project, path: str) -> None:
     before = project.recipe
     with pytest.raises(BadInput):
-        edit(project, {"path": path, "value": "3"})
+        edit(project, {"knob": path, "value": "3"})
     with pytest.raises(BadInput):
-        choose(project, {"path": path, "value": "regex"})
+        choose(project, {"knob": path, "value": "regex"})
     assert project.recipe == before
 
 
-@pytest.mark.parametrize("data", [{}, {"path": None}, {"path": "training.epochs"}, {"path": ["a"], "value": {}}])
+@pytest.mark.parametrize("data", [{}, {"knob": None}, {"knob": "training.epochs"}, {"knob": ["a"], "value": {}}])
 def test_nonsense_is_a_sentence(project: Project, data: dict[str, Any]) -> None:
     with pytest.raises(BadInput):
         edit(project, data)
@@ -150,7 +150,7 @@ def test_nonsense_is_a_sentence(project: Project, data: dict[str, Any]) -> None:
 def test_every_knob_of_training_can_be_sent(project: Project) -> None:
     for param in TRAINING:
         value = getattr(Training(), param.name)
-        path, sent = typed(project, {"path": f"training.{param.name}", "value": _as_sent(value)})
+        path, sent = typed(project, {"knob": f"training.{param.name}", "value": _as_sent(value)})
         assert path == f"training.{param.name}" and sent == (list(value) if isinstance(value, tuple) else value)
 
 
