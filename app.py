@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import webbrowser
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -84,7 +85,10 @@ def build(mode: Mode) -> gr.Blocks:
         print(f"warning: the plugin {name} is left out: {failure}", file=sys.stderr)
     page = Page(mode)
     shown = sorted((e for e in panels if not mode.model or e.factory.serves_models), key=lambda e: e.factory.place)
-    with gr.Blocks(title="Presize", analytics_enabled=False, delete_cache=(600, 3000)) as demo:
+    kept = (
+        (600, 3000) if mode.model else (3600, 24 * 3600)
+    )  # seconds: looked at so often, uploads deleted after so long
+    with gr.Blocks(title="Presize", analytics_enabled=False, delete_cache=kept) as demo:
         frame(page, {entry.name: entry.factory for entry in shown})
         page.wire(demo)
     demo.queue(default_concurrency_limit=4, max_size=200, api_open=False)  # calls past the queue have no limit
@@ -115,6 +119,7 @@ def launch(demo: gr.Blocks, mode: Mode, options: argparse.Namespace, **more: Any
         max_file_size=mode.upload_limit,
         footer_links=["api"],
         run_history=False,
+        enable_monitoring=False,
         ssr_mode=False,
         show_error=False,
         quiet=True,
@@ -124,14 +129,19 @@ def launch(demo: gr.Blocks, mode: Mode, options: argparse.Namespace, **more: Any
     hosts += known_hosts(shared or "")
     Thread(target=warm_up, args=[mode], daemon=True).start()
     print(f"Presize is at {local}" + (f" and, for who has the link, at {shared}" if shared else ""), flush=True)
+    if mode.local and sys.stdout.isatty():
+        webbrowser.open(local)
     demo.block_thread()
 
 
 def _launch(demo: gr.Blocks, **knobs: Any) -> Any:
     try:
         return demo.launch(**knobs)
-    except OSError as error:  # the port is taken, the host is none of this machine
-        raise BadInput(f"The app cannot be served there ({error}); give another --port or --host.") from None
+    except OSError:
+        where = f"{knobs['server_name']}, port {knobs['server_port'] or 'any'}"
+        raise BadInput(
+            f"The app cannot be served at {where}: it is taken, or not of this machine; give another --port or --host."
+        ) from None
 
 
 def _password(user: str) -> str:

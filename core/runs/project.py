@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+import os
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -55,7 +56,7 @@ class Project:
 
     def open(self, source: Choice) -> None:
         """Begin with the photos of a source: list them and propose how to train on them; raises BadInput."""
-        self._confine("source", source)
+        self._confine({"source": source})
         found = sources.build(source, self.folder)
         items = found()
         if not items:
@@ -78,10 +79,8 @@ class Project:
 
     def use(self, recipe: Recipe) -> None:
         """Edit this recipe from now on; raises BadInput if a path in it leads where it may not."""
-        recipe = recipe.absolute()
-        document = recipe.to_dict()
-        for key in ("source", "labeller", "splitter", "architecture"):
-            self._confine(key, document[key])
+        document = recipe.absolute().to_dict()
+        self._confine(document)
         self._write(recipe=document)
 
     def edit(self, path: str, value: Any) -> None:
@@ -163,6 +162,10 @@ class Project:
                 self._write(run=run.name)
         return run
 
+    def plain(self, error: BadInput) -> str:
+        """The sentence of an error, for a visitor without the part of its paths that is not theirs."""
+        return str(error).replace(f"{self.folder}{os.sep}", "") if self.confined else str(error)
+
     def _wait_for_others(self) -> None:
         """Raise BadInput where this visitor or too many others have a run under way, as each takes gigabytes."""
         own = self._under_way(self.folder)
@@ -182,17 +185,17 @@ class Project:
         parts = (recipe.source, recipe.labeller, recipe.splitter, recipe.training.bad_photos)
         return self.folder, json.dumps(parts)
 
-    def _confine(self, key: str, choice: Choice) -> None:
+    def _confine(self, document: dict[str, Any]) -> None:
+        """Raise BadInput where a recipe, or a part of one, leads out of a confined folder."""
         if not self.confined:
             return
-        if key == "source" and choice.get("name") not in CONFINED_SOURCES:
-            raise BadInput(f"The source {choice.get('name')!r} is not open to visitors; upload photos or a zip.")
-        for name, value in choice.items():
-            is_path = name != "name" and isinstance(value, str) and ("path" in name or "/" in value or "\\" in value)
-            if is_path and value and not self._inside(value) and not (key == "labeller" and name == "pattern"):
-                raise BadInput(
-                    f"{name} {value!r} of the {key} lies outside of your workspace; upload the file instead."
-                )
+        source = document["source"].get("name")
+        if source not in CONFINED_SOURCES:
+            raise BadInput(f"The source {source!r} is not open to visitors; upload photos or a zip.")
+        for name, value in _texts(document):
+            is_path = "path" in name or "/" in value or "\\" in value
+            if is_path and value and name != "pattern" and not self._inside(value):
+                raise BadInput(f"{name} {value!r} lies outside of your workspace; upload the file instead.")
 
     def _inside(self, path: str) -> bool:
         return Path(path).resolve().is_relative_to(self.folder.resolve())
@@ -218,3 +221,15 @@ def _put(known: dict[Any, Any], key: Any, value: Any) -> None:
         known[key] = value
         while len(known) > REMEMBERED:
             del known[next(iter(known))]
+
+
+def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a document, with the name of its knob."""
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, str(key))
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _texts(inner, name)

@@ -99,7 +99,14 @@ class DataPanel:
     def _received(self, project: Project, data: Mapping[str, Any]) -> None:
         files = received(data)
         self.page.mode.must_have_room(project, total(files))
-        project.open(_kept(project, files))
+        source = _kept(project, files)
+        try:
+            project.open(source)
+        except BadInput:  # what nobody can train on takes no room
+            shutil.rmtree(
+                project.folder / "photos" / Path(source["path"]).relative_to(project.folder / "photos").parts[0]
+            )
+            raise
 
 
 def _kept(project: Project, files: list[Uploaded]) -> Choice:
@@ -166,7 +173,7 @@ def _labels(project: Project, choice: Choice) -> str:
         names = project.names()
         labels, unlabelled = label_all(names[:LABELLED], labeller, Path)
     except BadInput as error:
-        return notes([str(error)], "bad")
+        return notes([project.plain(error)], "bad")
     rows = [_example(labeller, name, labels.get(name)) for name in _spread(names)]
     said = (
         f"{len(labels):,} of {len(labels) + len(unlabelled):,} names give a label · {len(set(labels.values()))} labels"
@@ -192,7 +199,7 @@ def _spread(names: list[Path]) -> list[Path]:
 def _found(project: Project) -> str:
     found = project.examined
     if isinstance(found, BadInput):
-        return card("What we found", notes([str(found)], "bad"))
+        return card("What we found", notes([project.plain(found)], "bad"))
     if found is None:
         if project.recipe:
             return card("What we found", empty("Reading", "Every photo is opened once, to see that it can be."))

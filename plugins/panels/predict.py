@@ -7,19 +7,19 @@ import csv
 import io
 import json
 import math
-import os
-import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
+from core.atomic import write_atomic
 from core.data.files import SUFFIXES
 from core.data.photo import BadPhoto, decode
 from core.errors import BadInput
-from core.model.names import CLASSES, WEIGHTS
+from core.model.names import CLASSES, HASHES, WEIGHTS
 from core.registry import panels
 from core.runs.project import Project
 from plugins.panels.kit.drop import drop, received
@@ -126,8 +126,11 @@ class PredictPanel:
 
     def _zip(self, project: Project) -> Any:
         folder = self._folder(project)
-        file = Path(tempfile.mkdtemp(dir=os.environ.get("GRADIO_TEMP_DIR")), f"{folder.name}.zip")
-        file.write_bytes(zipped(folder))
+        changed = (folder / HASHES).stat().st_mtime_ns
+        file = Path(get_upload_folder(), "models", str(changed), f"{folder.name}.zip")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():  # one copy, however often it is asked for
+            write_atomic(file, zipped(folder))
         return gr.DownloadButton("Save", value=str(file), visible="hidden")
 
     def _api(self) -> None:

@@ -20,7 +20,7 @@ def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
     """Build every panel on a page of its own, and the rail that leads to them."""
     top = view("top")
     with gr.Row(elem_id="frame"):
-        rail = view("rail", label="Steps") if len(panels) > 1 else None
+        rail = None if page.mode.model else view("rail", label="Steps")
         with gr.Column(elem_id="pages"):
             built = {}
             for name, make in panels.items():

@@ -117,10 +117,12 @@ class Page:
         """A named event for programs: `act(project, *inputs)`; BadInput becomes the client's error."""
 
         def call(request: gr.Request, *values: Any) -> Any:
+            project = None
             try:
-                return act(self.project(request), *values)
+                project = self.project(request)
+                return act(project, *values)
             except BadInput as error:
-                raise gr.Error(str(error), print_exception=False) from None
+                raise gr.Error(project.plain(error) if project else str(error), print_exception=False) from None
 
         kinds = {"request": gr.Request, **{str(i.label): str for i in inputs}}  # what clients see as the names
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -162,6 +164,7 @@ class Page:
             event.success(None, js=done.script, api_visibility="private")
 
     def _act(self, done: Done, request: gr.Request, values: Sequence[Any]) -> Iterator[list[Any]]:
+        project = None
         try:
             project = self.project(request)
             if done.busy:
@@ -177,7 +180,9 @@ class Page:
                 yield from self._progress(done.redraw, project.examine())
             yield self._all(done.redraw, project, request, target=went or "")
         except BadInput as error:
-            yield self._only(done.redraw, progress="", message=_message(str(error)))
+            yield self._only(
+                done.redraw, progress="", message=_message(project.plain(error) if project else str(error))
+            )
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             sentence = f"Something went wrong in here ({type(error).__name__}); the terminal of the app says where."

@@ -164,6 +164,8 @@ def visitor(tmp_path: Path, photos: Path) -> Project:
         ("labeller", {"name": "csv", "path": "OUTSIDE/a.csv"}),
         ("labeller", {"name": "csv", "path": "draft.json"}),
         ("splitter", {"name": "file", "path": "OUTSIDE/list.txt"}),
+        ("architecture", {"name": "timm", "model": "local-dir:OUTSIDE"}),
+        ("architecture", {"name": "timm", "model": "hf-hub:some/body"}),
     ],
 )
 def test_a_visitor_names_no_path_outside(visitor: Project, tmp_path: Path, key: str, choice: dict[str, Any]) -> None:

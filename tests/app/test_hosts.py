@@ -1,0 +1,136 @@
+"""Only known hosts are answered, and only to pages of ours."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from plugins.panels.kit.guards import KnownHosts, Room, guards, is_loopback, known_hosts
+from tests.app.running import OTHER, App
+
+FOREIGN = (
+    "evil.example",
+    "evil.example:80",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example",
+    "10.1.2.3",
+    "",
+    "[::1",
+)
+
+
+HTTP = httpx.Client()
+
+
+def dummy(*middleware: Middleware) -> Starlette:
+    async def there(request: object) -> PlainTextResponse:
+        return PlainTextResponse("here")
+
+    return Starlette(routes=[Route("/{path:path}", there, methods=["GET", "POST"])], middleware=[*middleware])
+
+
+def test_another_host_is_refused(local: App) -> None:
+    for host in FOREIGN:
+        for origin in ({}, {"Origin": f"http://{host}"}):
+            for path in ("/", "/config", "/gradio_api/info", "/gradio_api/queue/data?session_hash=x"):
+                assert HTTP.get(f"{local.url}{path}", headers={"Host": host, **origin}).status_code == 400, (
+                    host,
+                    path,
+                )
+    for host in ("127.0.0.1", "localhost", "LOCALHOST", "[::1]"):
+        assert HTTP.get(f"{local.url}/config", headers={"Host": f"{host}:{local.port}"}).status_code == 200
+
+
+def test_the_page_of_another_site_is_refused(local: App, space: App) -> None:
+    for origin in (
+        "http://evil.example",
+        "https://evil.example:7860",
+        "null",
+        "http://127.0.0.1.evil.example",
+        "file://",
+    ):
+        for app in (local, space):
+            answer = HTTP.post(f"{app.url}/gradio_api/upload", files={"files": b"x"}, headers={"Origin": origin})
+            assert answer.status_code == 403, origin
+            assert HTTP.get(f"{app.url}/config", headers={"Origin": origin}).status_code == 403
+    assert HTTP.get(f"{local.url}/config", headers={"Origin": local.url}).status_code == 200
+
+
+def test_the_given_host_is_known(served: App) -> None:
+    assert HTTP.get(f"{served.url}/config").status_code == 200
+    if OTHER != "127.0.0.1":
+        assert HTTP.get(f"{served.url}/config", headers={"Host": "127.0.0.3"}).status_code == 400
+
+
+def test_the_host_of_a_space_is_known(space: App, local: App) -> None:
+    name = {"Host": "someone-presize.hf.space", "Origin": "https://someone-presize.hf.space"}
+    assert HTTP.get(f"{space.url}/config", headers=name).status_code == 200
+    assert HTTP.get(f"{space.url}/config", headers={"Host": "other-presize.hf.space"}).status_code == 400
+    assert HTTP.get(f"{local.url}/config", headers=name).status_code == 400
+
+
+def test_the_hosts_may_grow() -> None:
+    hosts = known_hosts("127.0.0.1")
+    client = TestClient(dummy(Middleware(KnownHosts, hosts=hosts)), "https://abc.gradio.live")
+    assert client.get("/").status_code == 400
+    hosts += known_hosts("https://ABC.gradio.live")
+    assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("192.168.1.5", "192.168.1.5"),
+        ("My-Computer", "my-computer"),
+        ("https://abc.gradio.live/", "abc.gradio.live"),
+        ("name.hf.space", "name.hf.space"),
+        ("fe80::1", "fe80::1"),
+        ("::1", "::1"),
+    ],
+)
+def test_hosts_as_they_are_given(given: str, name: str) -> None:
+    assert name in known_hosts(given)
+
+
+def test_every_address_of_this_machine_is_no_name() -> None:
+    for everywhere in ("0.0.0.0", "::"):
+        hosts = known_hosts(everywhere, "")
+        assert "127.0.0.1" in hosts
+        assert not {everywhere, "", "*"} & set(hosts)
+
+
+def test_what_only_this_machine_reaches() -> None:
+    assert all(map(is_loopback, ("127.0.0.1", "127.0.0.2", "localhost", "::1")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "", "192.168.1.5", "localhost.example", "my-computer")))
+
+
+def test_no_upload_fills_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = TestClient(dummy(Middleware(Room)))
+    assert client.post("/gradio_api/upload", content=b"x").status_code == 200
+    monkeypatch.setattr("plugins.panels.kit.guards.SPARE", 10**18)
+    for path in ("/gradio_api/upload", "/gradio_api/upload/"):
+        answer = client.post(path, content=b"x")
+        assert (answer.status_code, "too little room" in answer.text) == (413, True)
+    assert client.get("/gradio_api/upload").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "cookie", ["a,b=1; c", "presize_visitor=../../x", "presize_visitor=", "a/b=c", "\xff=\xfe", "=;=;"]
+)
+def test_odd_cookies_break_nothing(cookie: str) -> None:
+    client = TestClient(dummy(*guards(["testserver"], False, True, False)))
+    answer = client.get("/", headers={"Cookie": cookie.encode("latin-1")})  # type: ignore[dict-item]
+    assert answer.status_code == 200
+    assert answer.headers["set-cookie"].startswith("presize_visitor=")
+
+
+def test_a_cookie_among_odd_ones_is_kept() -> None:
+    client = TestClient(dummy(*guards(["testserver"], False, True, False)))
+    for before in ("a/b=1; ", "a,b; ", 'x="; '):
+        answer = client.get("/", headers={"Cookie": f"{before}presize_visitor={'0' * 32}"})
+        assert "set-cookie" not in answer.headers, before

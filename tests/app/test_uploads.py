@@ -1,0 +1,205 @@
+"""What is uploaded may be broken, hostile, too much, or come all at once."""
+
+from __future__ import annotations
+
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+
+from core.model.folder import load_model
+from core.runs.run import Run
+from plugins.panels.kit.mode import GB
+from tests.app.running import COLOURS, App, jpeg, photos, zipped
+
+TRACES = ("Traceback", 'File "', ".py")
+
+
+def png(width: int, height: int) -> bytes:
+    """A black PNG that is small on the disk, however large."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    packer = zlib.compressobj(9)
+    row = bytes(1 + (width + 7) // 8)
+    data = b"".join(packer.compress(row * 100) for _ in range(height // 100)) + packer.flush()
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+BOMB = png(30_000, 30_000)
+PIXELS = re.compile("pixels are more than|900000000 pixels")
+
+
+def unpacked(workspace: Path) -> list[str]:
+    """The names of all that came out of zips."""
+    return [file.name for file in (workspace / "sources").rglob("*") if file.is_file()]
+
+
+def outside(app: App) -> set[Path]:
+    """All around the workspace."""
+    return {file for file in app.workspace.parent.rglob("*") if not file.is_relative_to(app.workspace)}
+
+
+def lying(content: bytes, size: int) -> bytes:
+    """The zip with every member said to be of that size."""
+    parts = content.split(b"PK\x01\x02")
+    said = struct.pack("<I", size)
+    return b"PK\x01\x02".join([parts[0], *(part[:20] + said + part[24:] for part in parts[1:])])
+
+
+def test_a_zip_bomb_is_refused(local: App) -> None:
+    visitor, before = local.visitor(), unpacked(local.workspace)
+    answer = visitor.drop("data-drop", (zipped({"a/1.png": bytes(60 * 2**20), "b/2.jpg": jpeg()}), "bomb.zip"))
+    assert "unpacks to over 100 times its size" in answer.said
+    assert unpacked(local.workspace) == before
+    assert visitor.http.get("/config").status_code == 200
+
+
+def test_what_a_zip_says_it_holds_must_fit(shared: App) -> None:
+    visitor = shared.visitor()
+    content = lying(zipped({"a/1.jpg": jpeg(), "b/2.jpg": jpeg(seed=1)}), 3 * GB)
+    answer = visitor.drop("data-drop", (content, "large.zip"))
+    assert "may hold 4 GB" in answer.said
+    assert not unpacked(shared.workspace / "visitors" / visitor.cookie)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"no zip", zipped({})[:-4], zipped({"a/1.jpg": jpeg()})[:-30]])
+def test_a_broken_zip_is_said_to_be_one(local: App, content: bytes) -> None:
+    answer = local.visitor().drop("data-drop", (content, "photos.zip"))
+    assert "damaged or no zip file" in answer.said
+    assert not any(trace in answer.said for trace in TRACES)
+
+
+def test_links_and_upward_names_in_a_zip_are_left_out(local: App) -> None:
+    link = zipfile.ZipInfo("a/link.jpg")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    content = zipped(
+        {
+            link: b"/etc/passwd",
+            "../up.jpg": jpeg(),
+            "a/../../up.jpg": jpeg(),
+            "/abs.jpg": jpeg(),
+            "..\\..\\up.jpg": jpeg(),
+            "C:/up.jpg": jpeg(),
+            **{f"a/{i}.jpg": jpeg(seed=i) for i in range(5)},  # type: ignore[dict-item]
+            **{f"b/{i}.jpg": jpeg(seed=i + 9) for i in range(5)},  # type: ignore[dict-item]
+        }
+    )
+    before, known = outside(local), set(unpacked(local.workspace))
+    answer = local.visitor().drop("data-drop", (content, "photos.zip"))
+    assert "6 left out" in answer.values["data-found"]
+    assert not any(file.is_symlink() for file in local.workspace.rglob("*"))
+    assert not {"up.jpg", "abs.jpg", "link.jpg", "passwd"} & (set(unpacked(local.workspace)) - known)
+    assert outside(local) == before
+
+
+def test_an_image_bomb_is_refused(local: App, served: App) -> None:
+    assert len(BOMB) < 1_000_000
+    for app in (local, served):
+        visitor = app.visitor()
+        assert PIXELS.search(visitor.predict(BOMB, "bomb.png").said)
+        assert PIXELS.search(visitor.drop("predict-drop", (BOMB, "bomb.png")).text)
+    answer = local.visitor().drop("data-drop", *((BOMB, f"{c}/bomb.png") for c in "ab"), *set_of_two())
+    assert "2 left out" in answer.values["data-found"]
+    assert PIXELS.search(answer.values["data-found"])
+
+
+def set_of_two() -> list[tuple[bytes, str]]:
+    return [(jpeg(seed=i), f"{label}/{i}.jpg") for label in "ab" for i in range(5)]
+
+
+def test_broken_photos_get_a_sentence(served: App, data_folder: Path) -> None:
+    files = [
+        f
+        for f in sorted((data_folder / "hostile_images").rglob("*"))
+        if f.is_file() and f.suffix not in (".json", ".csv", ".md")
+    ]
+    assert len(files) > 20
+    visitor = served.visitor()
+    refused = 0
+    for file in files[:: max(1, len(files) // 60)]:
+        answer = visitor.predict(file.read_bytes(), file.name)
+        if answer.error is not None:
+            refused += 1
+            assert "cannot be read as a photo: " in answer.error, file
+            assert not any(trace in answer.error for trace in TRACES), file
+        else:
+            assert answer.values["answer"]["label"] in COLOURS, file
+    assert refused
+    assert visitor.predict(jpeg()).error is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"x", b"\xff\xd8\xff", b"GIF89a", b"<svg xmlns='http://www.w3.org/2000/svg'/>"]
+)
+def test_no_photo_gets_a_sentence(served: App, content: bytes) -> None:
+    visitor = served.visitor()
+    assert "cannot be read as a photo: " in visitor.predict(content).said
+    assert "cannot be read as a photo: " in visitor.drop("predict-drop", (content, "x.jpg")).text
+    assert not visitor.drop("predict-many", (content, "x.jpg"), (jpeg(), "y.jpg")).said
+
+
+def test_fifty_at_once(served: App, model: Run) -> None:
+    """Half of them send the same photo by the same name."""
+    learner = load_model(model.folder)
+    colours = list(COLOURS.values())
+    contents = [jpeg(colours[i % 2], seed=i if i % 4 else 0) for i in range(50)]
+    visitor = served.visitor()
+
+    def ask(content: bytes) -> tuple[str, dict[str, float]]:
+        answer = visitor.another().predict(content)
+        assert answer.error is None, answer.error
+        return answer.values["answer"]["label"], answer.values["answer"]["probabilities"]
+
+    with ThreadPoolExecutor(50) as pool:
+        found = list(pool.map(ask, contents))
+    for content, (label, shares) in zip(contents, found, strict=True):
+        expected = learner.logits(learner.prepare(content)[None])[0].softmax(0).tolist()
+        assert shares == pytest.approx(dict(zip(learner.vocab, expected, strict=True)), abs=1e-4)
+        assert label == max(shares, key=lambda name: shares[name])
+    assert visitor.predict(jpeg()).error is None
+
+
+def test_a_program_of_gradio(served: App, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(jpeg())
+    client = Client(served.url, verbose=False)
+    assert client.predict(handle_file(tmp_path / "photo.jpg"), api_name="/predict")["label"] in COLOURS
+
+
+def test_a_file_may_be_too_large(served: App) -> None:
+    answer = httpx.post(f"{served.url}/gradio_api/upload", files={"files": ("a.jpg", bytes(50_000_001))}, timeout=60)
+    assert answer.status_code == 413
+    assert served.visitor().predict(jpeg()).error is None
+
+
+def test_a_visitor_has_so_much_room(shared: App) -> None:
+    visitor = shared.visitor()
+    mine = shared.workspace / "visitors" / visitor.cookie
+    assert not visitor.drop("data-drop", (zipped(photos()), "photos.zip")).said
+    with (mine / "large").open("wb") as file:
+        file.truncate(4 * GB)  # takes no room
+    assert "may hold 4 GB" in visitor.drop("data-drop", (zipped(photos(2)), "more.zip")).said
+    (mine / "large").unlink()
+    assert not visitor.drop("data-drop", (zipped(photos(3)), "more.zip")).said
+
+
+def test_the_folder_of_uploads_is_private(local: App, shared: App, served: App, space: App) -> None:
+    folders = {app.temporary for app in (local, shared, served, space)}
+    assert len(folders) == 4
+    for folder in folders:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_visitor_of_an_app_cannot_use_uploads_of_another(local: App, served: App) -> None:
+    path = served.visitor().upload(jpeg())
+    answer = local.visitor().do("data-drop", "upload", {"files": [{"path": path, "rel": "x.jpg"}]})
+    assert "not in the cache folder" in answer.said or "was not uploaded here" in answer.said

@@ -1,0 +1,230 @@
+"""With a password: nothing without it, a workspace for each visitor, and nothing of the owner's but the computer."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from core.runs.run import Run
+from plugins.panels.kit.mode import COOKIE
+from tests.app.running import PASSWORD, SECRETS, USER, Answer, App, Visitor, jpeg, photos, tiny, zipped
+
+
+def recipe_of(visitor: Visitor) -> dict[str, Any]:
+    """What the visitor edits."""
+    found: dict[str, Any] = json.loads(visitor.api("recipe", "").values["answer"])
+    return found
+
+
+def load(visitor: Visitor, recipe: dict[str, Any]) -> Answer:
+    """Put a recipe in its place."""
+    return visitor.api("recipe", json.dumps(recipe))
+
+
+@pytest.fixture(scope="module")
+def busy(shared: App) -> Iterator[Visitor]:
+    """A visitor who trains."""
+    visitor = shared.visitor()
+    visitor.drop("data-drop", (zipped(photos()), "photos.zip"))
+    assert not load(visitor, tiny(recipe_of(visitor)["source"], epochs=1000)).error
+    assert not visitor.do("train-start", "click").said
+    yield visitor
+    for run in runs_of(shared, visitor):
+        if process := run.process:
+            psutil.Process(process).kill()
+
+
+def runs_of(app: App, visitor: Visitor) -> list[Run]:
+    """The runs in a visitor's workspace."""
+    return [Run(folder) for folder in (app.workspace / "visitors" / visitor.cookie / "runs").glob("[!.]*")]
+
+
+def test_nothing_without_a_login(shared: App) -> None:
+    with httpx.Client(base_url=shared.url) as http:
+        page = http.get("/").text
+        assert "data-drop" not in page and "predict-drop" not in page
+        for path in (
+            "/config",
+            "/gradio_api/info",
+            "/gradio_api/file=/etc/passwd",
+            "/gradio_api/queue/data?session_hash=x",
+        ):
+            assert http.get(path).status_code == 401, path
+        assert http.post("/gradio_api/upload", files={"files": jpeg()}).status_code == 401
+        body = {"fn_index": 0, "data": [], "session_hash": "x"}
+        for path in ("queue/join", "run/predict", "api/predict", "call/predict", "call/recipe", "call/handle"):
+            assert http.post(f"/gradio_api/{path}", json=body).status_code == 401, path
+        for name in ("access-token-unsecure-x", "access-token-x"):
+            assert http.get("/config", headers={"Cookie": f"{name}=forged"}).status_code == 401
+
+
+def test_wrong_passwords_are_slowed(shared: App) -> None:
+    def seconds(user: str, password: str | bytes) -> tuple[int, float]:
+        began = time.monotonic()
+        return http.post("/login", data={"username": user, "password": password}).status_code, time.monotonic() - began
+
+    with httpx.Client(base_url=shared.url, timeout=60) as http:
+        tried = [seconds(USER, "wrong"), seconds("other", PASSWORD), seconds(USER, b"\xff\xfe"), seconds(USER, "")]
+        assert all(400 <= status < 500 for status, _ in tried)
+        assert [round(2 * s) / 2 for _, s in tried[1:]] == pytest.approx([0.5, 1.0, 1.5], abs=0.5)
+        status, waited = seconds(USER, PASSWORD)
+        assert status == 200 and waited > 1.5
+        assert http.get("/config").status_code == 200
+        status, waited = seconds(USER, PASSWORD)
+        assert status == 200 and waited < 0.5
+
+
+def test_the_cookie_of_a_visitor(shared: App, space: App, local: App) -> None:
+    for app, wanted, unwanted in (
+        (shared, ("HttpOnly", "SameSite=Lax"), ("Secure", "Partitioned")),
+        (space, ("HttpOnly", "SameSite=None", "Secure", "Partitioned"), ()),
+    ):
+        cookie = httpx.get(app.url).headers["set-cookie"]
+        assert re.match(rf"{COOKIE}=[0-9a-f]{{32}}; ", cookie)
+        assert all(word in cookie for word in wanted) and not any(word in cookie for word in unwanted)
+    assert "set-cookie" not in httpx.get(local.url).headers
+    forged = httpx.get(shared.url, headers={"Cookie": f"{COOKIE}=../../x"})
+    assert re.match(rf"{COOKIE}=[0-9a-f]{{32}}; ", forged.headers["set-cookie"])
+
+
+def test_a_forged_cookie_opens_no_folder(shared: App) -> None:
+    around = {file.name for file in shared.workspace.parent.iterdir()}
+    for forged in ("../../x", "/tmp/x", "..", "x", "A" * 32, "0" * 31, "%2e%2e%2fx"):
+        visitor = shared.visitor()
+        visitor.http.cookies.delete(COOKIE)
+        visitor.http.headers["Cookie"] = f"{COOKIE}={forged}; " + "; ".join(
+            f"{k}={v}" for k, v in visitor.http.cookies.items()
+        )
+        assert not visitor.drop("data-drop", (zipped(photos()), "photos.zip")).said
+    assert {file.name for file in shared.workspace.parent.iterdir()} == around
+    assert all(re.fullmatch("[0-9a-f]{32}", folder.name) for folder in (shared.workspace / "visitors").iterdir())
+
+
+def test_visitors_do_not_see_each_other_nor_the_owner(shared: App, model: Run, busy: Visitor) -> None:
+    other = shared.visitor()
+    assert other.cookie != busy.cookie
+    (run,) = runs_of(shared, busy)
+    assert run.name in loaded(busy).text and model.name not in loaded(busy).text
+    assert run.name not in loaded(other).text and model.name not in loaded(other).text
+    assert "no photos yet" in other.api("recipe", "").said
+    for name in (run.name, model.name, f"../../{busy.cookie}/runs/{run.name}", str(run.folder), str(model.folder)):
+        for do in ("look", "results", "recipe", "delete"):
+            assert "There is no run" in other.do("train-runs", "click", {"do": do, "run": name}).said, (do, name)
+        assert "There is no run" in other.predict(jpeg(), run=name).said, name
+    assert "There is no model yet" in other.predict(jpeg()).said
+    assert "There is no run" in other.do("train-keep", "click").said
+    assert model.has_model and run.process
+
+
+def loaded(visitor: Visitor) -> Answer:
+    """What a fresh page shows."""
+    loading = next(d for d in visitor.config["dependencies"] if any(what == "load" for _, what in d["targets"]))
+    return visitor.another().send(loading)
+
+
+def test_programs_without_a_session_share_nothing(shared: App) -> None:
+    first, second = shared.visitor(), shared.visitor()
+    for visitor in (first, second):
+        visitor.http.cookies.delete(COOKIE)
+    first.drop("data-drop", (zipped(photos()), "photos.zip"))
+    assert "no photos yet" not in first.api("recipe", "").said
+    assert "no photos yet" in second.api("recipe", "").said
+    for name in ("run", "api"):  # past the queue, and with no session
+        assert first.http.post(f"/gradio_api/{name}/recipe", json={"data": [""]}).status_code in (404, 500)
+
+
+def test_secrets_are_nowhere(shared: App, local: App, space: App, busy: Visitor) -> None:
+    (run,) = runs_of(shared, busy)
+    assert run.process
+    child = psutil.Process(run.process)
+    environment = child.environ()
+    assert environment["OMP_NUM_THREADS"] == "1"
+    assert not {"PRESIZE_AUTH", "HF_TOKEN"} & set(environment)
+    texts = [str(environment), str(child.cmdline()), str(shared.process.args)]
+    for visitor in (busy, local.visitor(), space.visitor()):
+        texts += [visitor.http.get(path).text for path in ("/", "/config", "/gradio_api/info")]
+        texts.append(loaded(visitor).text)
+    texts += [app.log.read_text() for app in (shared, local, space)]
+    texts += [
+        f.read_text(errors="replace") for f in shared.workspace.rglob("*") if f.is_file() and f.stat().st_size < 10**6
+    ]
+    for text in texts:
+        assert not any(secret in text for secret in SECRETS)
+
+
+@pytest.fixture(scope="module")
+def outside(model: Run) -> Path:
+    """A folder of the owner's, beside the workspace, with photos, a table and a list."""
+    folder = model.workspace.parent / "of the owner"
+    for name, content in photos().items():
+        label, _, file = name.partition("/")
+        place = folder / ("red" if label != "blue" else label)
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{place.name}_{file}").write_bytes(content)
+    names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.jpg"))
+    (folder / "table.csv").write_text("".join(f"{name},{name.split('/')[0]}\n" for name in ["name", *names]))
+    (folder / "valid.txt").write_text("\n".join(names[::4]))
+    (folder / "photos.zip").write_bytes(zipped(photos()))
+    return folder
+
+
+def changes(outside: Path) -> dict[str, dict[str, Any]]:
+    """What a recipe may name: fine for the owner, not for a visitor."""
+    return {
+        "a folder": {"source": {"name": "folder", "path": str(outside)}},
+        "a zip": {"source": {"name": "zip", "path": str(outside / "photos.zip")}},
+        "a table": {"labeller": {"name": "csv", "path": str(outside / "table.csv")}},
+        "a list": {"splitter": {"name": "file", "path": str(outside / "valid.txt")}},
+    }
+
+
+@pytest.mark.parametrize("what", ["a folder", "a zip", "a table", "a list"])
+def test_a_recipe_of_a_visitor_leads_nowhere_else(shared: App, local: App, outside: Path, what: str) -> None:
+    visitor = shared.visitor()
+    visitor.drop("data-drop", (zipped(photos()), "photos.zip"))
+    mine = recipe_of(visitor)
+    answer = load(visitor, mine | changes(outside)[what])
+    assert "outside of your workspace" in str(answer.error)
+    assert recipe_of(visitor) == mine
+    answer = visitor.do("drawer-load", "click", data=[json.dumps(mine | changes(outside)[what])])
+    assert "outside of your workspace" in answer.said
+    owner = {"version": 1} | tiny({"name": "folder", "path": str(outside)}) | changes(outside)[what]
+    assert not load(local.visitor(), owner).error
+
+
+@pytest.mark.parametrize("path", ["/", "/etc", "~", "~/x", ".", "..", "photos", "../..", "\\\\server\\share", "C:\\x"])
+def test_odd_paths_of_a_visitor(shared: App, path: str) -> None:
+    visitor = shared.visitor()
+    visitor.drop("data-drop", (zipped(photos()), "photos.zip"))
+    mine = recipe_of(visitor)
+    for key, name in (("source", "folder"), ("source", "zip"), ("labeller", "csv"), ("splitter", "file")):
+        assert "outside of your workspace" in str(load(visitor, mine | {key: {"name": name, "path": path}}).error), key
+    assert recipe_of(visitor) == mine
+
+
+def test_other_ways_out_of_a_visitors_workspace(shared: App, outside: Path) -> None:
+    visitor = shared.visitor()
+    visitor.drop("data-drop", (zipped(photos()), "photos.zip"))
+    mine = recipe_of(visitor)
+    here = shared.workspace / "visitors" / visitor.cookie
+    (here / "link").symlink_to(outside)
+    for source in (
+        {"name": "folder", "path": str(here / "link")},
+        {"name": "folder", "path": f"{here}/../../photos"},
+        {"name": "folder", "path": str(shared.workspace / "visitors")},
+        {"name": "folder", "path": f"{here}x"},
+    ):
+        assert "outside of your workspace" in str(load(visitor, mine | {"source": source}).error), source
+    assert "not open to visitors" in str(load(visitor, mine | {"source": {"name": "pets"}}).error)
+    hub = {"architecture": {"name": "timm", "model": "hf-hub:someone/model"}}
+    assert load(visitor, mine | hub).error
+    assert recipe_of(visitor) == mine
+    assert ("data-path", "submit") not in visitor.events and ("data-open", "click") not in visitor.events
