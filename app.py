@@ -32,7 +32,7 @@ from core.registry import panels  # noqa: E402
 from core.runs.project import Project  # noqa: E402
 from core.runs.run import Run, runs_in  # noqa: E402
 from plugins.panels.kit.frame import frame  # noqa: E402
-from plugins.panels.kit.guards import guards, is_loopback, known_hosts  # noqa: E402
+from plugins.panels.kit.guards import EVERYWHERE, LOOPBACK, guards, is_loopback, known_hosts  # noqa: E402
 from plugins.panels.kit.mode import Mode, on_a_space  # noqa: E402
 from plugins.panels.kit.models import model_folder, warm  # noqa: E402
 from plugins.panels.kit.page import Page  # noqa: E402
@@ -84,7 +84,7 @@ def build(mode: Mode) -> gr.Blocks:
     for name, failure in discover(panels=True).failures.items():
         print(f"warning: the plugin {name} is left out: {failure}", file=sys.stderr)
     page = Page(mode)
-    shown = sorted((e for e in panels if not mode.model or e.factory.serves_models), key=lambda e: e.factory.place)
+    shown = sorted((e for e in panels if not mode.model or getattr(e.factory, "serves_models", False)), key=_place)
     kept = (
         (600, 3000) if mode.model else (3600, 24 * 3600)
     )  # seconds: looked at so often, uploads deleted after so long
@@ -93,6 +93,10 @@ def build(mode: Mode) -> gr.Blocks:
         page.wire(demo)
     demo.queue(default_concurrency_limit=4, max_size=200, api_open=False)  # calls past the queue have no limit
     return demo
+
+
+def _place(entry: Any) -> tuple[int, str]:
+    return getattr(entry.factory, "place", sys.maxsize), entry.name
 
 
 def launch(demo: gr.Blocks, mode: Mode, options: argparse.Namespace, **more: Any) -> None:
@@ -128,6 +132,8 @@ def launch(demo: gr.Blocks, mode: Mode, options: argparse.Namespace, **more: Any
     )
     hosts += known_hosts(shared or "")
     Thread(target=warm_up, args=[mode], daemon=True).start()
+    if options.host in EVERYWHERE:  # which is no address that another machine could open
+        local = local.replace("localhost", next((h for h in hosts if h not in LOOPBACK), "localhost"))
     print(f"Presize is at {local}" + (f" and, for who has the link, at {shared}" if shared else ""), flush=True)
     if mode.local and sys.stdout.isatty():
         webbrowser.open(local)

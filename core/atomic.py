@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 from pathlib import Path
+from threading import get_ident
 
 from core.errors import BadInput
 
@@ -13,7 +14,7 @@ from core.errors import BadInput
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Write to a temporary file beside `path`, flush it to the disk and rename it; raises BadInput on a full disk."""
     content = data.encode(errors="backslashreplace") if isinstance(data, str) else data
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{get_ident()}")
     try:
         with temporary.open("wb") as file:
             file.write(content)

@@ -8,20 +8,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
 
 from core.events import (
-    Checked,
     EpochEnded,
     Event,
+    FinishingEarly,
     LearningRateTried,
     Notice,
     PhotoSkipped,
     RunEnded,
     RunResumed,
+    RunStarted,
     StageStarted,
     StepEnded,
     Suggestion,
+    settled,
 )
 from core.recipe import Recipe
 from core.runs.run import Run
@@ -29,19 +30,83 @@ from core.runs.run import Run
 WINDOW = 30.0  # seconds over which the speed is taken
 KEPT = 64  # runs remembered
 UNFROZEN = 2.5  # an epoch of everything takes so many times one of the head alone, until one was seen
+MOST_POINTS = 2_000  # of a curve; then neighbours become one
 Point = tuple[float, float]
-E = TypeVar("E", bound=Event)
 
 
 @dataclass
 class Stage:
-    """A stage as it went: its steps' losses, and its epochs."""
+    """A stage as it goes: how many steps are done, and its epochs that ended; `last` is its last step."""
 
     name: str
     epochs: int
     steps: int
-    losses: list[float] = field(default_factory=list)
+    done: int = 0
     ended: list[EpochEnded] = field(default_factory=list)
+    last: int = 0
+
+
+class Curve:
+    """Points as they come, never more than MOST_POINTS: beyond, each stands for the mean of more and more steps."""
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+        self._waiting: list[Point] = []
+        self._each = 1
+
+    def add(self, x: float, y: float) -> None:
+        """One more step."""
+        self._waiting.append((x, y))
+        if len(self._waiting) < self._each:
+            return
+        self.points.append(_mean(self._waiting))
+        self._waiting = []
+        if len(self.points) >= MOST_POINTS:
+            self.points = [_mean(self.points[i : i + 2]) for i in range(0, len(self.points), 2)]
+            self._each *= 2
+
+
+def _mean(points: list[Point]) -> Point:
+    return points[-1][0], sum(y for _, y in points) / len(points)
+
+
+class Story:
+    """What the events of a run say, one after the other."""
+
+    def __init__(self) -> None:
+        self.last: Event | None = None
+        self.started: RunStarted | None = None
+        self.stages: list[Stage] = []
+        self.curve = Curve()
+        self.tried: list[LearningRateTried] = []
+        self.suggestion: Suggestion | None = None
+        self.notices: list[str] = []
+
+    def hear(self, event: Event) -> None:
+        """Take in one event."""
+        self.last = event
+        match event:
+            case RunStarted():
+                self.started = event
+            case StageStarted():
+                self.stages.append(Stage(event.name, event.epochs, event.steps, last=event.steps))
+            case StepEnded() if self.stages:
+                stage = self.stages[-1]
+                stage.done += 1
+                before = sum(s.epochs for s in self.stages[:-1])
+                self.curve.add(before + stage.done * stage.epochs / stage.steps, event.loss)
+            case EpochEnded() if self.stages:
+                self.stages[-1].ended.append(event)
+            case FinishingEarly() if self.stages:
+                self.stages[-1].last = event.step + event.steps
+            case LearningRateTried():
+                self.tried.append(event)
+            case Suggestion():
+                self.suggestion = event
+            case Notice():
+                self.notices.append(event.message)
+            case PhotoSkipped():
+                self.notices.append(f"skipped {Path(event.path).name}: {event.reason}")
 
 
 class Followed:
@@ -50,8 +115,8 @@ class Followed:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.status = ""
-        self._numbered: list[tuple[int, Event]] = []
-        self._position = self._count = 0
+        self.story = Story()
+        self._position = 0
         self._seen: deque[Point] = deque()  # (monotonic seconds, steps done), to tell the speed
         self._lock = Lock()
 
@@ -60,17 +125,20 @@ class Followed:
         with self._lock:
             self.status = self.run.status  # asked before reading, so that an end is not missed
             events, self._position = self.run.since(self._position)
+            if any(isinstance(event, RunResumed) for event in events):  # some of what was heard does not stand
+                story = Story()
+                everything, self._position = self.run.since()
+                for event in settled(everything):
+                    story.hear(event)
+                self.story, events = story, []
+                self._seen.clear()
             for event in events:
-                if isinstance(event, RunResumed):
-                    self._numbered = [x for x in self._numbered if x[0] < event.kept or isinstance(x[1], Notice)]
-                    self._seen.clear()
-                self._numbered.append((self._count, event))
-                self._count += 1
-            if events:
-                now = time.monotonic()
-                self._seen.append((now, float(sum(len(s.losses) for s in self.stages))))
-                while self._seen[0][0] < now - WINDOW:
-                    self._seen.popleft()
+                self.story.hear(event)
+            now, done = time.monotonic(), float(sum(stage.done for stage in self.story.stages))
+            if not self._seen or done != self._seen[-1][1]:
+                self._seen.append((now, done))
+            while self._seen[0][0] < now - WINDOW and len(self._seen) > 1:
+                self._seen.popleft()
         return self
 
     @cached_property
@@ -79,61 +147,9 @@ class Followed:
         return self.run.recipe
 
     @property
-    def events(self) -> list[Event]:
-        """The events that stand, as `settled` gives them."""
-        return [event for _, event in self._numbered]
-
-    @property
     def last(self) -> Event | None:
-        """The newest of them."""
-        return self._numbered[-1][1] if self._numbered else None
-
-    @property
-    def stages(self) -> list[Stage]:
-        """What was trained so far, a stage being the head alone or everything."""
-        stages: list[Stage] = []
-        for event in self.events:
-            match event:
-                case StageStarted():
-                    stages.append(Stage(event.name, event.epochs, event.steps))
-                case StepEnded() if stages:
-                    stages[-1].losses.append(event.loss)
-                case EpochEnded() if stages:
-                    stages[-1].ended.append(event)
-        return stages
-
-    @property
-    def epochs(self) -> list[tuple[int, str, EpochEnded]]:
-        """Each epoch with its number in the whole run, from 1, and the name of its stage."""
-        found, before = [], 0
-        for stage in self.stages:
-            found += [(before + e.epoch + 1, stage.name, e) for e in stage.ended]
-            before += stage.epochs
-        return found
-
-    @property
-    def losses(self) -> list[Point]:
-        """The training loss of each step, over epochs of the whole run."""
-        points, before = [], 0
-        for stage in self.stages:
-            points += [(before + (i + 1) * stage.epochs / stage.steps, loss) for i, loss in enumerate(stage.losses)]
-            before += stage.epochs
-        return points
-
-    @property
-    def tried(self) -> list[LearningRateTried]:
-        """The points of a learning-rate test."""
-        return [e for e in self.events if isinstance(e, LearningRateTried)]
-
-    @property
-    def suggestion(self) -> Suggestion | None:
-        """What a learning-rate test suggests, once it is through."""
-        return self._newest(Suggestion)
-
-    @property
-    def checked(self) -> Checked | None:
-        """How far the photos have been read."""
-        return self._newest(Checked)
+        """The newest event that stands."""
+        return self.story.last
 
     @property
     def end(self) -> RunEnded | None:
@@ -141,22 +157,39 @@ class Followed:
         return self.last if isinstance(self.last, RunEnded) else None
 
     @property
-    def notices(self) -> list[str]:
-        """What a person should know about the run."""
-        said = [e.message for e in self.events if isinstance(e, Notice)]
-        return said + [f"skipped {Path(e.path).name}: {e.reason}" for e in self.events if isinstance(e, PhotoSkipped)]
+    def losses(self) -> list[Point]:
+        """The training loss over epochs of the whole run, MOST_POINTS at most."""
+        return self.story.curve.points
+
+    @property
+    def epochs(self) -> list[tuple[int, str, EpochEnded]]:
+        """Each epoch with its number in the whole run, from 1, and the name of its stage."""
+        found, before = [], 0
+        for stage in self.story.stages:
+            found += [(before + e.epoch + 1, stage.name, e) for e in stage.ended]
+            before += stage.epochs
+        return found
 
     @property
     def planned(self) -> int:
-        """Epochs of the whole run."""
+        """Epochs of the whole run; raises BadInput where its recipe is damaged."""
         return self.recipe.training.freeze_epochs + self.recipe.training.epochs
 
     @property
+    def finishing(self) -> bool:
+        """Whether it was asked to finish early."""
+        return any(stage.last != stage.steps for stage in self.story.stages)
+
+    @property
     def fraction(self) -> float:
-        """The share of the epochs that is behind, 0 to 1."""
-        if isinstance(self.last, RunEnded) and self.last.status == "completed":
+        """The share of its work that is behind, 0 to 1."""
+        if self.end and self.end.status == "completed":
             return 1.0
-        return min(1.0, max((x for x, _ in self.losses), default=0.0) / max(1, self.planned))
+        stages = self.story.stages
+        if not stages:
+            return 0.0
+        done = sum(s.epochs * min(1.0, s.done / max(1, s.steps)) for s in stages)
+        return min(1.0, done / max(1e-9, self._work(stages)))
 
     @property
     def speed(self) -> float | None:
@@ -164,31 +197,39 @@ class Followed:
         if len(self._seen) < 2 or self.status != "running":
             return None
         (t0, first), (t1, last) = self._seen[0], self._seen[-1]
-        return (last - first) * self.recipe.training.batch_size / (t1 - t0) if last > first and t1 > t0 else None
+        return (last - first) * self._photos_a_step / (t1 - t0) if last > first and t1 > t0 else None
 
     @property
     def elapsed(self) -> float:
-        """Seconds that the epochs so far took."""
-        return sum(e.seconds for _, _, e in self.epochs)
+        """Seconds that its epochs took; of a run without one, that it lived."""
+        return sum(e.seconds for _, _, e in self.epochs) or (self.end.seconds if self.end else 0.0)
 
     @property
     def left(self) -> float | None:
         """Seconds that the rest may take: epochs as long as the last of their stage, else by the speed."""
-        stages = self.stages
+        stages = self.story.stages
         if not stages or self.status != "running" or not (now := stages[-1]).steps:
             return None
-        done = len(now.losses) * now.epochs / now.steps
-        to_come = self.planned - sum(s.epochs for s in stages)
         if now.ended:
             epoch = sum(e.seconds for e in now.ended[-3:]) / len(now.ended[-3:])
         elif speed := self.speed:
-            epoch = now.steps / now.epochs * self.recipe.training.batch_size / speed
+            epoch = now.steps / now.epochs * self._photos_a_step / speed
         else:
             return None
-        return max(0.0, now.epochs - done) * epoch + to_come * epoch * (UNFROZEN if now.name == "frozen" else 1)
+        own = max(0, now.last - now.done) * now.epochs / now.steps
+        to_come = 0 if self.finishing else self.planned - sum(s.epochs for s in stages)
+        return own * epoch + to_come * epoch * (UNFROZEN if now.name == "frozen" else 1)
 
-    def _newest(self, kind: type[E]) -> E | None:
-        return next((e for e in reversed(self.events) if isinstance(e, kind)), None)
+    @property
+    def _photos_a_step(self) -> float:
+        stage, started = self.story.stages[-1], self.story.started
+        return started.train * stage.epochs / stage.steps if started else float(self.recipe.training.batch_size)
+
+    def _work(self, stages: list[Stage]) -> float:
+        """Epochs that the run will have gone through at its end."""
+        if self.finishing:
+            return sum(s.epochs * s.last / max(1, s.steps) for s in stages)
+        return float(self.planned)
 
 
 _followed: OrderedDict[Path, Followed] = OrderedDict()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any
 
 from core.atomic import disk_error, write_atomic
@@ -20,6 +21,7 @@ from core.runs.run import LR_FINDS, RUNS, Run, runs_in
 from core.runs.start import start
 
 DRAFT = "draft.json"
+RECENT = 20  # runs that are asked whether they are under way
 REMEMBERED = 16  # checked data sets that are kept in memory, of all projects
 KINDS: dict[str, Registry[Any]] = {
     "labeller": labellers,
@@ -29,9 +31,9 @@ KINDS: dict[str, Registry[Any]] = {
     "architecture": architectures,
 }
 VISITORS_AT_ONCE = 2  # that train
-CONFINED_SOURCES = ("folder", "sample", "zip")
 
 _lock = RLock()
+_starting = Lock()  # visitors, one after the other
 _checked: dict[tuple[Path, str], Examined | BadInput] = {}
 _listed: dict[tuple[Path, str], list[Path]] = {}
 
@@ -63,10 +65,17 @@ class Project:
             raise BadInput(
                 f"No photos were found in {Path(found.root).name!r}; photos are files such as .jpg, .png and .webp."
             )
-        self.use(proposal(items, found.root, source))
-        for known in (_checked, _listed):
-            for key in [k for k in known if k[0] == self.folder]:  # its files may be others now
-                known.pop(key, None)
+        recipe = proposal(items, found.root, source).absolute()
+        if self.recipe is None or self.recipe.source != recipe.source:  # else what was chosen for them stays
+            self.use(recipe)
+        self.forget()
+
+    def forget(self) -> None:
+        """Let the photos be looked at again: they may be others now."""
+        with _lock:
+            for known in (_checked, _listed):
+                for key in [k for k in known if k[0] == self.folder]:
+                    known.pop(key, None)
 
     def names(self) -> list[Path]:
         """The photos' names as labellers see them, in the source's order; listed once. Raises BadInput."""
@@ -111,15 +120,17 @@ class Project:
         """The checked data set of the recipe, or why it cannot be used; None until `examine` has gone through."""
         return _checked.get(self._key()) if self.recipe else None
 
-    def examine(self, again: bool = False) -> Generator[Checked, None, None]:
+    def examine(self) -> Generator[Checked, None, None]:
         """Check the data set unless that was done."""
         key = self._key()
-        if key in _checked and not again:
+        if key in _checked:
             return
         try:
             found: Examined | BadInput = yield from examine(self.must_have_recipe(), self.folder)
         except BadInput as error:
             found = error
+        except Exception as error:  # a labeller, a splitter, a source is anybody's code
+            found = BadInput(f"These photos could not be checked: {type(error).__name__}: {error}.")
         _put(_checked, key, found)
 
     @property
@@ -152,15 +163,33 @@ class Project:
 
     def start(self, kind: str = RUNS) -> Run:
         """Train the recipe, or test learning rates with it, in a process of its own; raises BadInput."""
-        if self.confined:
+        with _starting if self.confined else nullcontext():
             self._wait_for_others()
-        run = Run.create(self.must_have_recipe(), self.folder, kind)
-        try:
-            start(run)
-        finally:
-            if kind == RUNS:
-                self._write(run=run.name)
+            run = Run.create(self.must_have_recipe(), self.folder, kind)
+            try:
+                start(run)
+            finally:
+                if kind == RUNS:
+                    self._write(run=run.name)
         return run
+
+    def resume(self, run: Run) -> None:
+        """Go on with a run in a process of its own; raises BadInput."""
+        with _starting if self.confined else nullcontext():
+            self._wait_for_others()
+            start(run)
+
+    @property
+    def under_way(self) -> Run | None:
+        """The run or learning-rate test that has a process now, also one that was begun elsewhere."""
+        recent = (run for kind in (RUNS, LR_FINDS) for run in runs_in(self.folder, kind)[:RECENT])
+        return next((run for run in recent if run.process is not None), None)
+
+    @property
+    def version(self) -> str:
+        """Another one whenever the draft, or what is known of its photos, is another."""
+        known = "" if self.examined is None else str(id(self.examined))
+        return f"{hash(json.dumps(self._draft()))} {known}"
 
     def plain(self, error: BadInput) -> str:
         """The sentence of an error, for a visitor without the part of its paths that is not theirs."""
@@ -168,6 +197,8 @@ class Project:
 
     def _wait_for_others(self) -> None:
         """Raise BadInput where this visitor or too many others have a run under way, as each takes gigabytes."""
+        if not self.confined:
+            return
         own = self._under_way(self.folder)
         if own or sum(map(self._under_way, self.folder.parent.iterdir())) >= VISITORS_AT_ONCE:
             whose = "A run of yours is" if own else "Runs of others are"
@@ -190,7 +221,7 @@ class Project:
         if not self.confined:
             return
         source = document["source"].get("name")
-        if source not in CONFINED_SOURCES:
+        if not getattr(sources[source].factory, "for_visitors", False):
             raise BadInput(f"The source {source!r} is not open to visitors; upload photos or a zip.")
         for name, value in _texts(document):
             is_path = "path" in name or "/" in value or "\\" in value

@@ -15,9 +15,10 @@ import gradio as gr
 
 from core.data.check import Examined, label_all
 from core.data.files import SUFFIXES
+from core.data.names import distinct
 from core.data.photo import BadPhoto
 from core.errors import BadInput
-from core.recipe import Choice
+from core.recipe import Choice, Recipe
 from core.registry import labellers, panels, splitters
 from core.runs.project import Project
 from plugins.panels.kit.drop import Uploaded, drop, received, total
@@ -30,6 +31,7 @@ from plugins.panels.kit.pictures import embedded, grid, thumbnail
 ACCEPT = ",".join([".zip", ".csv", "image/*", *sorted(SUFFIXES)])
 EXAMPLES, TILES, BATCH, LABELLED = 6, 12, 8, 20_000
 MOST_SKIPPED = 200  # shown
+DRAWN = 1_024  # pixels of a side
 
 
 @panels.register("data")
@@ -49,12 +51,15 @@ class DataPanel:
                 forms = view("data-forms", label="How photos are labelled and held out")
                 preview = view("data-preview", label="Labels of some photos")
             with gr.Column(scale=3):
-                page.shows(view("data-found", label="What was found"), _found)
+                found = view("data-found", label="What was found")
+                page.shows(found, _found)
+                page.does(found.click, lambda project, data: project.forget(), busy="Looking at the photos")
                 page.shows(view("data-photos", label="Some of the photos"), _tiles)
         with gr.Accordion("As the model sees them", open=False, elem_id="data-seen-box") as box:
             seen = view("data-seen", label="Photos as the model sees them")
-            page.answers(box.expand, _seen, [], seen, busy="Presizing some photos")
-            page.answers(seen.click, _seen, [], seen, busy="Presizing some photos")
+            page.shows(seen, _not_seen)
+            for trigger in (box.expand, seen.click):
+                page.answers(trigger, _seen, [], seen, busy="Presizing some photos", concurrency_limit=1)
         page.shows(forms, _forms, "load")
         page.shows(preview, _preview)
         page.does(forms.choose, choose, redraw="load")
@@ -118,11 +123,10 @@ def _kept(project: Project, files: list[Uploaded]) -> Choice:
         raise BadInput("More than one thing was dropped; drop one zip alone, or one folder, or photos.")
     if not zips and not photos:
         raise BadInput(f"{files[0].name.name!r} is neither a zip nor a photo; photos are files such as .jpg and .png.")
-    for file in zips or photos:
-        target = folder / file.name
+    kept = zips or photos
+    for file, name in zip(kept, distinct([file.name for file in kept]), strict=True):
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():
-            continue
         try:
             os.link(file.path, target)  # two equal photos arrive as one file
         except OSError:
@@ -199,7 +203,7 @@ def _spread(names: list[Path]) -> list[Path]:
 def _found(project: Project) -> str:
     found = project.examined
     if isinstance(found, BadInput):
-        return card("What we found", notes([project.plain(found)], "bad"))
+        return card("What we found", notes([project.plain(found)], "bad") + button("Look again", "again"))
     if found is None:
         if project.recipe:
             return card("What we found", empty("Reading", "Every photo is opened once, to see that it can be."))
@@ -213,7 +217,8 @@ def _found(project: Project) -> str:
         ("Held out", f"{report.valid:,}", percent(report.valid / photos)),
     ]
     body = figures(cells) + bars((name, n / most, f"{n:,}") for name, n in counts.items()) + notes(report.warnings)
-    return card("What we found", body + _skipped(found))
+    again = f'<p class="acts">{button("Look again", "again")}</p>'
+    return card("What we found", body + _skipped(found) + again)
 
 
 def _skipped(found: Examined) -> str:
@@ -237,6 +242,13 @@ def _tiles(project: Project) -> str:
     return card("Photos", grid((thumbnail(file), label) for file, label in _some(found)))
 
 
+def _not_seen(project: Project) -> str:
+    """Nothing but a trace of what could be seen: another one, and the page forgets what it shows."""
+    recipe = project.recipe
+    of = recipe and (recipe.source, recipe.splitter, recipe.item_tfms, recipe.batch_tfms)
+    return f'<p class="acts" data-of="{text(hash(str(of)))}">{button("Show", "seen")}</p>' if recipe else ""
+
+
 def _seen(project: Project, data: Mapping[str, Any] = MappingProxyType({})) -> str:
     """A batch as it comes to the network, and one photo step by step; `draw` and `photo` number both."""
     from core.data.walk import augmented, walk  # with torch, which takes seconds
@@ -246,6 +258,9 @@ def _seen(project: Project, data: Mapping[str, Any] = MappingProxyType({})) -> s
         return empty("No photos yet", "Bring some, and see what presizing makes of them.")
     draw, number = (int(str(data.get(name) or 0)) for name in ("draw", "photo"))
     split, recipe = found.split, project.must_have_recipe()
+    largest = max((side for size in _sizes(recipe) for side in size), default=0)
+    if largest > DRAWN:
+        return notes([f"Photos of {largest:,} pixels take too long to be drawn here; up to {DRAWN:,} they are shown."])
     files = [split.items[i] for i in split.train]
     labels = {split.items[i]: split.labels[i] for i in split.train}
     batch = grid((embedded(image), labels[file]) for file, image in augmented(files[:BATCH], recipe, draw))
@@ -264,6 +279,12 @@ def _seen(project: Project, data: Mapping[str, Any] = MappingProxyType({})) -> s
         f'<p class="note">A batch in training, as the network gets it.</p>{batch}<p class="acts">{again}</p>'
         f'<h3>One photo, step by step</h3><p class="acts">{other}</p><ol class="walk">{shown}</ol>'
     )
+
+
+def _sizes(recipe: Recipe) -> Iterator[tuple[int, ...]]:
+    for choice in (*recipe.item_tfms, *recipe.batch_tfms):
+        size = choice.get("size")
+        yield (size,) if isinstance(size, int) else tuple(size or ())
 
 
 def _some(found: Examined) -> Iterator[tuple[Path, str]]:

@@ -11,10 +11,11 @@ import gradio as gr
 from core.data.check import Examined
 from core.errors import BadInput
 from core.events import Checked, LearningRateTried, Queued
+from core.recipe import Recipe
 from core.registry import panels
 from core.runs.followed import Followed, follow
 from core.runs.project import Project
-from core.runs.run import ALIVE, LR_FINDS
+from core.runs.run import ALIVE, CREATED, LR_FINDS
 from plugins.panels.kit.charts import Axes, Line, Mark, chart, nice
 from plugins.panels.kit.head import head
 from plugins.panels.kit.html import card, empty, notes, rate, text, view
@@ -49,7 +50,8 @@ class LearningRatePanel:
         test = project.lr_find
         if test and test.status in ALIVE:
             return "active", "Testing"
-        return ("done" if test else "todo"), f"{rate(project.recipe.training.base_lr)} chosen"
+        fits = test and test.status == "completed" and not _others(follow(test), project.recipe)
+        return ("done" if fits else "todo"), f"{rate(project.recipe.training.base_lr)} chosen"
 
 
 def _title(project: Project) -> tuple[str, str]:
@@ -106,11 +108,11 @@ def _chart(project: Project) -> str:
         line = f"{rate(chosen)} is chosen, which suits most photos; the test takes about a minute."
         return card("", empty("Not tested yet", line))
     shown = follow(test)
-    return card("", _curve(shown, chosen) + _said(shown) + _cards(shown, chosen))
+    return card("", _curve(shown, chosen) + _said(shown, project) + _cards(shown, chosen))
 
 
 def _curve(shown: Followed, chosen: float) -> str:
-    points = [(t.lr, t.loss) for t in shown.tried if math.isfinite(t.loss)]
+    points = [(t.lr, t.loss) for t in shown.story.tried if math.isfinite(t.loss)]
     if not points:
         return empty("The test is starting" if shown.status in ALIVE else "Nothing was tried", _doing(shown))
     start = points[0][1]
@@ -118,7 +120,7 @@ def _curve(shown: Followed, chosen: float) -> str:
     ticks = nice(low, high)
     last = HIGHEST if shown.status in ALIVE else points[-1][0]
     axes = Axes((points[0][0], last), (ticks[0], ticks[-1]), log=True)
-    suggested = shown.suggestion.rates if shown.suggestion else {}
+    suggested = shown.story.suggestion.rates if shown.story.suggestion else {}
     places = {name: r for name, r in suggested.items() if r is not None}
     marks = [Mark(name, (r, _at(points, r)), _same(r, chosen)) for name, r in places.items()]
     if not any(m.chosen for m in marks) and axes.x[0] <= chosen <= axes.x[1]:
@@ -127,7 +129,7 @@ def _curve(shown: Followed, chosen: float) -> str:
 
 
 def _cards(shown: Followed, chosen: float) -> str:
-    rates = shown.suggestion.rates if shown.suggestion else {}
+    rates = shown.story.suggestion.rates if shown.story.suggestion else {}
     cards = "".join(
         f'<button type="button" class="choice{" chosen" if _same(r, chosen) else ""}" data-do="rate" data-x="{r}" '
         f'aria-pressed="{str(_same(r, chosen)).lower()}"><b>{rate(r)}</b><i>{text(name)}</i>'
@@ -138,12 +140,31 @@ def _cards(shown: Followed, chosen: float) -> str:
     return f'<div class="choices">{cards}</div>' if cards else ""
 
 
-def _said(shown: Followed) -> str:
-    if shown.suggestion and shown.suggestion.reason:
-        return notes([shown.suggestion.reason])
+def _said(shown: Followed, project: Project) -> str:
+    said = notes(_others(shown, project.must_have_recipe())) + notes(shown.story.notices)
+    if not shown.story.tried:  # which the empty chart says
+        return said
+    if shown.story.suggestion and shown.story.suggestion.reason:
+        return said + notes([shown.story.suggestion.reason])
     if shown.status in ALIVE:
-        return notes([_doing(shown)], "note")
-    return notes([shown.end.error], "bad") if shown.end and shown.end.error else notes(shown.notices)
+        return said + notes([_doing(shown)], "note")
+    if shown.end and shown.end.error:
+        return said + notes([shown.end.error], "bad")
+    return said if shown.status == "completed" else said + notes([f"The test was {shown.status} before its end."])
+
+
+def _others(shown: Followed, recipe: Recipe) -> list[str]:
+    """What of the recipe the test was not made with, as a sentence; or nothing."""
+    try:
+        tested = shown.recipe
+    except BadInput:
+        return []
+    parts = ("source", "labeller", "architecture", "item_tfms", "batch_tfms")
+    names = {"source": "photos", "labeller": "labels", "item_tfms": "presizing", "batch_tfms": "augmentation"}
+    other = [names.get(part, part) for part in parts if getattr(tested, part) != getattr(recipe, part)]
+    if tested.training.batch_size != recipe.training.batch_size:
+        other.append("batch size")
+    return [f"This test was made with another {', '.join(other)}; run it again."] if other else []
 
 
 def _doing(shown: Followed) -> str:
@@ -156,7 +177,13 @@ def _doing(shown: Followed) -> str:
             return f"Step {step} of {total}; the test ends early when the loss explodes."
     if shown.status in ALIVE:
         return "The network is being made ready."
-    return shown.end.error if shown.end and shown.end.error else "It was stopped before its first step."
+    if shown.end and shown.end.error:
+        return shown.end.error
+    return (
+        "It did not start; run it again."
+        if shown.status == CREATED
+        else f"It was {shown.status} before its first step."
+    )
 
 
 def _at(points: list[tuple[float, float]], lr: float) -> float:

@@ -52,10 +52,11 @@ class PredictPanel:
             with gr.Tab("One photo"), gr.Row(elem_classes="columns"):
                 with gr.Column(scale=2, elem_classes="card"):
                     one = drop("predict-drop", "Drop or paste a photo here", ACCEPT, camera=True)
-                answer = view("predict-answer", _waiting(), label="Prediction", elem_classes="grow")
+                answer = view("predict-answer", label="Prediction", elem_classes="grow")
             with gr.Tab("Many photos"), gr.Column(elem_classes="card"):
                 many = drop("predict-many", "Drop photos or a folder here", ACCEPT, folders=True)
                 answers = view("predict-table", label="Predictions")
+        page.shows(answer, self._waiting)
         page.answers(one.upload, self._one, [], answer, concurrency_limit=4, concurrency_id="predict")
         page.answers(many.upload, self._many, [], answers, busy="Predicting", concurrency_limit=1)
         self._api()
@@ -93,6 +94,15 @@ class PredictPanel:
         except (BadInput, OSError):
             return gr.update(value="Download model", visible=False)
         return gr.update(value=f"Download model · {size / 1e6:.0f} MB", visible=True)
+
+    def _waiting(self, project: Project) -> str:
+        """What stands where the answer comes; another one where another model would answer."""
+        try:
+            model = self._folder(project).name
+        except BadInput:
+            model = ""
+        body = empty("No photo yet", "The label, how sure it is, and the time it took.")
+        return card("Prediction", f'<div data-model="{text(model)}">{body}</div>')
 
     def _one(self, project: Project, data: Mapping[str, Any]) -> str:
         files = received(data)
@@ -156,8 +166,10 @@ class PredictPanel:
         return {key: answer[key] for key in ("label", "probability", "probabilities", "milliseconds")}
 
     def _api_many(self, project: Project, photos: Sequence[str], run: str = "") -> list[dict[str, Any]]:
-        found = []
-        for photo in (photos or [])[:MANY]:
+        found: list[dict[str, Any]] = []
+        if len(photos or []) > MANY:
+            raise BadInput(f"{len(photos):,} photos are more than {MANY} at once; send them in parts.")
+        for photo in photos or []:
             try:
                 found.append({"file": Path(photo).name, **self._api_one(project, photo, run)})
             except BadInput as error:
@@ -188,10 +200,6 @@ def _known(folder: Path) -> str:
         return ""
     more = f" and {len(names) - NAMED} others" if len(names) > NAMED else ""
     return f"This model tells apart {', '.join(names[:NAMED])}{more}. "
-
-
-def _waiting() -> str:
-    return card("Prediction", empty("No photo yet", "The label, how sure it is, and the time it took."))
 
 
 def _label(answer: Mapping[str, Any]) -> str:

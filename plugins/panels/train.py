@@ -9,13 +9,11 @@ import gradio as gr
 
 from core.data.check import Examined
 from core.errors import BadInput
-from core.events import EpochEnded
 from core.recipe import TRAINING
 from core.registry import architectures, panels, transforms
 from core.runs.followed import Followed, follow
 from core.runs.project import Project
 from core.runs.run import ALIVE, CREATED, RUNNING, Run
-from core.runs.start import start
 from plugins.panels.kit.form import choose, chooser, edit, form
 from plugins.panels.kit.head import head
 from plugins.panels.kit.html import card, clock, empty, notes, percent, view
@@ -109,10 +107,8 @@ def _stop(project: Project) -> Any:
 
 
 def _keep(project: Project) -> Any:
-    run = _must(project)
-    has_best = any(isinstance(e, EpochEnded) and e.best for e in follow(run).events)
     yield from _stop(project)
-    if not has_best:
+    if not _must(project).has_model:
         raise BadInput("It stopped before its first epoch ended, so there is no model yet; Resume goes on with it.")
     return "results"
 
@@ -123,7 +119,7 @@ def _wait(run: Run) -> None:
 
 
 def _resume(project: Project) -> None:
-    start(_must(project))
+    project.resume(_must(project))
 
 
 def _stoppable(shown: Followed) -> bool:
@@ -200,10 +196,14 @@ def _api_stop(project: Project, name: str) -> dict[str, Any]:
 
 def _told(run: Run) -> dict[str, Any]:
     shown = follow(run)
+    try:
+        share = round(shown.fraction, 4)
+    except BadInput as error:  # its recipe is damaged
+        return {"run": run.name, "status": shown.status, "error": str(error)}
     return {
         "run": run.name,
         "status": shown.status,
-        "share": round(shown.fraction, 4),
+        "share": share,
         "accuracy": best_accuracy(shown),
         "error": shown.end.error if shown.end else "",
     }

@@ -14,6 +14,8 @@ from core.registry import sources
 class FolderSource:
     """The photos in a folder of this machine, its sub-folders included; nothing in it is changed."""
 
+    for_visitors = True  # in a folder of their own
+
     def __init__(self, workspace: Path, /, path: Annotated[str, "The folder that holds the photos"]) -> None:
         if not str(path).strip():  # Path("") is the current folder, which nobody means
             raise BadInput("The folder's path is empty; give the folder that holds the photos.")

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
+from core.atomic import disk_error
 from core.data.files import get_image_files
 from core.registry import Range, sources
 
@@ -48,6 +49,8 @@ LANDS: tuple[Colour, ...] = (
 class SampleSource:
     """Pictures of balloons, boats, fish, houses and mushrooms that Presize draws itself; needs no network."""
 
+    for_visitors = True
+
     def __init__(
         self,
         workspace: Path,
@@ -60,7 +63,10 @@ class SampleSource:
 
     def __call__(self) -> list[Path]:
         if not self.root.exists():
-            self._draw()
+            try:
+                self._draw()
+            except OSError as error:
+                raise disk_error(self.root, error) from error
         return get_image_files(self.root)
 
     def _draw(self) -> None:

@@ -32,6 +32,8 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others have no bound
 class ZipSource:
     """The photos in a zip file, and its tables (.csv); unpacked once into the workspace, the zip is never changed."""
 
+    for_visitors = True  # in a folder of their own
+
     def __init__(self, workspace: Path, /, path: Annotated[str, "The zip file that holds the photos"]) -> None:
         self.workspace, self.path = workspace, Path(path).expanduser()
 

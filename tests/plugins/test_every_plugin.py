@@ -78,7 +78,7 @@ def test_it_refuses_a_knob_that_it_does_not_have(kind: str, entry: Entry[Any]) -
 @pytest.mark.parametrize(("kind", "entry"), ENTRIES)
 def test_what_the_engine_supplies_stands_before_the_slash(kind: str, entry: Entry[Any]) -> None:
     supplied = [p for p in inspect.signature(entry.factory).parameters.values() if p.kind is p.POSITIONAL_ONLY]
-    assert len(supplied) == {"sources": 1, "architectures": 1}.get(kind, 0)
+    assert len(supplied) == {"sources": 1, "architectures": 1, "panels": 1}.get(kind, 0)
 
 
 def built(entry: Entry[Any]) -> list[Any]:

@@ -89,7 +89,7 @@ def test_regex_of_exponential_time(monkeypatch: pytest.MonkeyPatch, pattern: str
     labeller = labellers.create("regex", pattern=pattern)
     start = time.monotonic()
     for n in range(100):  # one name condemns the pattern, or a thousand names would take a thousand timeouts
-        with pytest.raises(BadInput, match=r"takes more than 0.2 s on 'a+!'"):
+        with pytest.raises(BadInput, match=r"takes too long on names such as 'a+!'"):
             labeller("a" * (60 + n) + "!")
     assert time.monotonic() - start < 2
 

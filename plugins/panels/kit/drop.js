@@ -8,7 +8,8 @@ let busy = false;
 const say = sentence => { status.textContent = sentence; };
 
 async function send(files) {
-  if (busy || !files.length) { if (!busy) say('There were no files in it.'); return; }
+  if (busy) return;
+  if (!files.length) return say('There were no files in it.');
   busy = true;
   zone.classList.add('busy');
   const sent = new Array(files.length);
@@ -62,7 +63,12 @@ zone.addEventListener('drop', async event => {
   const files = plain(event.dataTransfer.files);
   if (!entries.some(entry => entry.isDirectory)) return send(files);
   const found = [];
-  for (const entry of entries) await walk(entry, found);
+  try {
+    say('Looking into the folder');
+    for (const entry of entries) await walk(entry, found);
+  } catch (error) {
+    return say(`The folder could not be read (${String(error.message || error).slice(0, 120)}); try another.`);
+  }
   send(found);
 });
 element.closest('.gradio-container').ownerDocument.addEventListener('paste', event => {

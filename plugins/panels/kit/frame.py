@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 
 import gradio as gr
 
 from core.runs.followed import follow
 from core.runs.project import Project
-from core.runs.run import ALIVE
 from plugins.panels.kit.drawer import drawer
 from plugins.panels.kit.html import percent, text, view
 from plugins.panels.kit.page import Page, Panel
@@ -25,7 +25,11 @@ def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
             built = {}
             for name, make in panels.items():
                 with gr.Column(elem_id=f"page-{name}", elem_classes="page"):
-                    built[name] = make(page)
+                    try:
+                        built[name] = make(page)
+                    except Exception as error:  # a panel is anybody's plugin; the others go on
+                        traceback.print_exc(file=sys.stderr)
+                        gr.Markdown(f"This page could not be built: {type(error).__name__}.")
             if rail:
                 drawer(page)
     rules = "".join(
@@ -40,12 +44,12 @@ def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
 
 
 def _top(project: Project) -> str:
-    working = [run for run in (project.run, project.lr_find) if run and run.status in ALIVE]
+    working = project.under_way
     pills = f'<span class="pill device">{text(_device())}</span>'
     if working:
-        shown = follow(working[0])
-        said = "Testing rates" if working[0].is_lr_find else f"Training · {percent(shown.fraction)}"
-        pills = f'<span class="pill live">{text(said)}</span>' + pills
+        shown = follow(working)
+        said = "Testing rates" if working.is_lr_find else f"Training · {percent(shown.fraction)}"
+        pills = f'<span class="pill live" title="{text(working.name)}">{text(said)}</span>' + pills
     return (
         '<div class="bar"><div class="brand"><i class="logo" aria-hidden="true"></i><b>Presize</b></div>'
         f'<div class="pills">{pills}<button type="button" class="pill" data-dark aria-label="Dark or light">◐</button>'
@@ -63,7 +67,11 @@ def _device() -> str:
 def _rail(panels: Mapping[str, Panel], project: Project) -> str:
     steps = []
     for number, (name, panel) in enumerate(panels.items(), 1):
-        state, line = panel.status(project)
+        try:
+            state, line = panel.status(project)
+        except Exception:  # as above
+            traceback.print_exc(file=sys.stderr)
+            state, line = "todo", ""
         sign = "✓" if state == "done" else str(number)
         steps.append(
             f'<li><button type="button" class="step {state}" data-go="{text(name)}"><i aria-hidden="true">{sign}</i>'

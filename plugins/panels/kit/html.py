@@ -12,7 +12,10 @@ import gradio as gr
 DELEGATE = """
 element.addEventListener('click', event => {
   const found = event.target.closest('[data-do]');
-  if (found && element.contains(found) && !found.disabled) return trigger('click', {...found.dataset});
+  if (found && element.contains(found) && !found.disabled) {
+    if (!found.dataset.confirm || window.confirm(found.dataset.confirm)) trigger('click', {...found.dataset});
+    return;
+  }
   const chart = event.target.closest('svg.pick');
   if (!chart) return;
   const box = chart.getBoundingClientRect(), {left, right, low, high} = chart.dataset;

@@ -13,14 +13,16 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
 from typing import Any, Literal, Protocol
 
 import gradio as gr
 
+from core.atomic import disk_error
 from core.errors import BadInput
 from core.events import Checked
 from core.runs.project import Project
-from core.runs.run import ALIVE
 from plugins.panels.kit.html import text
 from plugins.panels.kit.mode import Mode
 
@@ -72,8 +74,9 @@ class Page:
         self._drawn: list[Drawn] = []
         self._done: list[Done] = []
         self._answered: list[Done] = []
-        self._sent: OrderedDict[str, dict[int, Any]] = OrderedDict()
+        self._sent: OrderedDict[str, dict[Any, Any]] = OrderedDict()
         self._went = 0
+        self._lock = Lock()
 
     def project(self, request: gr.Request) -> Project:
         """What the person behind a request works on."""
@@ -136,57 +139,66 @@ class Page:
         self.message = gr.HTML("", elem_id="message")
         self.target = gr.HTML("", elem_id="target", js_on_load=GO, visible="hidden")
         self.timer = gr.Timer(LIVE)
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         for done in self._done:
             self._wire(done, quiet)
         for answered in self._answered:
             self._wire(answered, quiet)
         everything = self._outputs("load")
-        demo.load(self._loaded, None, everything, **quiet)
-        live = self._outputs("tick")
-        self.timer.tick(self._ticked, None, live, trigger_mode="once", queue=True, **quiet)
+        demo.load(self._loaded, None, everything, concurrency_limit=None, **quiet)
+        self.timer.tick(self._ticked, None, everything, trigger_mode="once", concurrency_limit=None, **quiet)
 
     def _wire(self, done: Done, quiet: dict[str, Any]) -> None:
-        outputs = self._outputs(done.redraw)
-
         if done.inputs:
 
             def handle(request: gr.Request, *values: Any) -> Iterator[list[Any]]:
-                yield from self._act(done, request, values)
+                yield from self._safely(done.redraw, request, lambda project: self._act(done, project, request, values))
         else:
 
             def handle(request: gr.Request, event: gr.EventData) -> Iterator[list[Any]]:  # type: ignore[misc]
-                data = event._data
-                yield from self._act(done, request, (data,) if isinstance(data, dict) else ())
+                data = (event._data,) if isinstance(event._data, dict) else ()
+                yield from self._safely(done.redraw, request, lambda project: self._act(done, project, request, data))
 
-        event = done.trigger(handle, list(done.inputs), outputs, **(quiet | done.knobs))
+        event = done.trigger(handle, list(done.inputs), self._outputs(done.redraw), **(quiet | done.knobs))
         if done.script:
             event.success(None, js=done.script, api_visibility="private")
 
-    def _act(self, done: Done, request: gr.Request, values: Sequence[Any]) -> Iterator[list[Any]]:
-        project = None
+    def _safely(
+        self, redraw: Any, request: gr.Request, act: Callable[[Project], Iterator[list[Any]]]
+    ) -> Iterator[list[Any]]:
+        """What `act` yields; whatever goes wrong becomes a sentence, and the forms show again what holds."""
+        project, sentence = None, ""
         try:
             project = self.project(request)
-            if done.busy:
-                yield self._only(done.redraw, progress=_progress(done.busy))
-            went = done.act(project, *values)
-            if isinstance(went, Generator):
-                went = yield from self._progress(done.redraw, went)
-            if done.redraw not in LEVELS:
-                yield [went, "", ""]
-                return
-            if project.recipe and project.examined is None:
-                yield self._all(done.redraw, project, request)
-                yield from self._progress(done.redraw, project.examine())
-            yield self._all(done.redraw, project, request, target=went or "")
+            yield from act(project)
         except BadInput as error:
-            yield self._only(
-                done.redraw, progress="", message=_message(project.plain(error) if project else str(error))
-            )
+            sentence = project.plain(error) if project else str(error)
+        except OSError as error:
+            sentence = str(disk_error(Path(error.filename or "the workspace"), error))
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             sentence = f"Something went wrong in here ({type(error).__name__}); the terminal of the app says where."
-            yield self._only(done.redraw, progress="", message=_message(sentence))
+        if sentence and project and redraw in LEVELS:
+            yield [*self._all("load", project, request, again=True)[:-1], _message(sentence)]
+        elif sentence:
+            yield self._only(redraw, progress="", message=_message(sentence))
+
+    def _act(self, done: Done, project: Project, request: gr.Request, values: Sequence[Any]) -> Iterator[list[Any]]:
+        if done.busy:
+            yield self._only(done.redraw, progress=_progress(done.busy))
+        went = done.act(project, *values)
+        if isinstance(went, Generator):
+            went = yield from self._progress(done.redraw, went)
+        if done.redraw not in LEVELS:
+            yield [went, "", ""]
+            return
+        yield from self._examine(done.redraw, project, request)
+        yield self._all(done.redraw, project, request, target=went or "")
+
+    def _examine(self, redraw: When, project: Project, request: gr.Request) -> Iterator[list[Any]]:
+        if project.recipe and project.examined is None:
+            yield self._all(redraw, project, request)
+            yield from self._progress(redraw, project.examine())
 
     def _progress(self, redraw: Any, steps: Generator[Any, None, Any]) -> Generator[list[Any], None, Any]:
         while True:
@@ -202,55 +214,73 @@ class Page:
                 yield self._only(redraw, progress=_progress(str(step)))
 
     def _loaded(self, request: gr.Request) -> Iterator[list[Any]]:
-        self._sent.pop(request.session_hash or "", None)
-        try:
-            project = self.project(request)
-            yield self._all("load", project, request)
-            if project.recipe and project.examined is None:
-                yield from self._progress("load", project.examine())
-                yield self._all("load", project, request)
-        except BadInput as error:
-            yield self._only("load", message=_message(str(error)))
+        with self._lock:
+            self._sent.pop(request.session_hash or "", None)
+        yield from self._safely("load", request, lambda project: self._whole(project, request))
 
-    def _ticked(self, request: gr.Request) -> list[Any]:
-        return self._all("tick", self.project(request), request)[:-2] + [gr.skip()] * 2
+    def _whole(self, project: Project, request: gr.Request) -> Iterator[list[Any]]:
+        yield from self._examine("load", project, request)
+        yield self._all("load", project, request)
 
-    def _outputs(self, when: Any) -> list[Any]:
-        if when not in LEVELS:
-            return [when, self.progress, self.message]
-        return [d.component for d in self._at(when)] + [self.timer, self.target, self.progress, self.message]
+    def _ticked(self, request: gr.Request) -> Iterator[list[Any]]:
+        yield from self._safely("load", request, lambda project: self._tick(project, request))
 
-    def _at(self, when: When) -> list[Drawn]:
-        return [d for d in self._drawn if LEVELS[d.when] <= LEVELS[when]]
+    def _tick(self, project: Project, request: gr.Request) -> Iterator[list[Any]]:
+        """Draw what lives; or everything, where another browser has changed the project."""
+        if self._shown(request).get("version") not in (None, project.version):
+            yield from self._whole(project, request)
+        else:
+            yield self._all("tick", project, request)[:-2] + [gr.skip()] * 2
 
-    def _all(self, when: When, project: Project, request: gr.Request, target: str = "") -> list[Any]:
-        """Everything of that level, what the browser shows already left out."""
-        sent = self._sent.setdefault(request.session_hash or "", {})
-        self._sent.move_to_end(request.session_hash or "")
-        while len(self._sent) > SESSIONS:
-            self._sent.popitem(last=False)
-        updates = []
-        for drawn in self._at(when):
-            try:
-                value = drawn.draw(project)
-            except Exception:  # a panel is anybody's plugin; the others go on
-                traceback.print_exc(file=sys.stderr)
-                value = gr.skip()
-            digest = hashlib.blake2b(repr(value).encode(errors="replace"), digest_size=16).digest()
-            same = drawn.when != "load" and sent.get(id(drawn)) == digest
-            sent[id(drawn)] = digest
-            updates.append(gr.skip() if same else value)
-        alive = any(run.status in ALIVE for run in (project.run, project.lr_find) if run)
-        pause = LIVE if alive else IDLE
-        timer = gr.skip() if sent.get(0) == pause else gr.update(value=pause)
-        sent[0] = pause
-        self._went += bool(target)
+    def _outputs(self, redraw: Any) -> list[Any]:
+        """The components of an event: all there are, or the one that shows its answer; then progress and message."""
+        if redraw not in LEVELS:
+            return [redraw, self.progress, self.message]
+        return [*(d.component for d in self._drawn), self.timer, self.target, self.progress, self.message]
+
+    def _shown(self, request: gr.Request) -> dict[Any, Any]:
+        """What a browser shows now: digests by component, and the version of its project."""
+        with self._lock:
+            sent = self._sent.setdefault(request.session_hash or "", {})
+            self._sent.move_to_end(request.session_hash or "")
+            while len(self._sent) > SESSIONS:
+                self._sent.popitem(last=False)
+        return sent
+
+    def _all(
+        self, when: When, project: Project, request: gr.Request, target: str = "", again: bool = False
+    ) -> list[Any]:
+        """Everything of that level that the browser does not show yet; with `again` also what it may have lost."""
+        sent = self._shown(request)
+        sent["version"] = project.version
+        updates = [
+            self._update(d, project, sent, again) if LEVELS[d.when] <= LEVELS[when] else gr.skip() for d in self._drawn
+        ]
+        pause = LIVE if project.under_way else IDLE
+        timer = gr.skip() if sent.get("pause") == pause else gr.update(value=pause)
+        sent["pause"] = pause
+        self._went += 1
         goal = f'<i data-to="{text(target)}" data-n="{self._went}"></i>' if target else gr.skip()
         return [*updates, timer, goal, "", ""]
 
-    def _only(self, when: Any, progress: Any = None, message: Any = None) -> list[Any]:
+    def _update(self, drawn: Drawn, project: Project, sent: dict[Any, Any], again: bool) -> Any:
+        try:
+            value = drawn.draw(project)
+        except Exception:  # a panel is anybody's plugin; the others go on
+            traceback.print_exc(file=sys.stderr)
+            return gr.skip()
+        digest = hashlib.blake2b(repr(value).encode(errors="replace"), digest_size=16).digest()
+        if sent.get(id(drawn)) == digest and drawn.when != "load":
+            return gr.skip()
+        sent[id(drawn)] = digest
+        if again and drawn.when == "load" and isinstance(drawn.component, gr.HTML):
+            self._went += 1
+            return f"{value}<!--{self._went}-->"  # else the browser sees nothing new, and a refused value stays
+        return value
+
+    def _only(self, redraw: Any, progress: Any = None, message: Any = None) -> list[Any]:
         rest = [gr.skip() if value is None else value for value in (progress, message)]
-        return [gr.skip()] * (len(self._outputs(when)) - 2) + rest
+        return [gr.skip()] * (len(self._outputs(redraw)) - 2) + rest
 
 
 GO = "watch('value', () => { const to = element.querySelector('[data-to]'); if (to) presize.go(to.dataset.to); });"

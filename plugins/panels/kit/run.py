@@ -20,7 +20,7 @@ def run_view(shown: Followed) -> str:
         body += card("", _epochs(shown))
     elif shown.status in ALIVE:
         body += card("", empty("Getting ready" if not shown.losses else "The first epoch", _doing(shown)))
-    said = shown.notices
+    said = shown.story.notices
     end = shown.end
     return body + (notes([end.error], "bad") if end and end.error else "") + notes(said[-8:])
 

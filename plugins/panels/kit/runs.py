@@ -26,17 +26,19 @@ def runs_view(project: Project) -> str:
 
 def _row(run: Run, selected: bool) -> list[str]:
     shown = follow(run)
+    data = {"run": run.name}
+    delete = button("Delete", "delete", data | {"confirm": f"Delete the run {run.name} and its model for good?"})
     try:
         recipe = shown.recipe
-    except BadInput:
-        return [text(run.name), "damaged", "", "", "", "", "", ""]
+    except BadInput as error:
+        name, why = text(run.name), f'<span title="{text(error)}">damaged</span>'
+        return [name, why, "", "", "", "", "", f'<div class="row-actions">{delete}</div>']
     accuracy, knobs = best_accuracy(shown), recipe.training
-    data = {"run": run.name}
-    actions = button("Use its recipe", "recipe", data)
+    actions = button("Use its recipe", "recipe", data | {"confirm": "Use the recipe of this run in place of yours?"})
     if accuracy is not None:
         actions = button("Results", "results", data) + actions
     if shown.status not in ALIVE:
-        actions += button("Delete", "delete", data)
+        actions += delete
     here, name = ' aria-current="true"' if selected else "", text(run.name)
     begun = run.name.removesuffix(f"_{recipe.architecture['name']}").replace("_", " ")
     return [

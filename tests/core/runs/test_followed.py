@@ -12,15 +12,16 @@ from core.events import (
     Checked,
     EpochEnded,
     Event,
+    FinishingEarly,
     Notice,
     PhotoSkipped,
     Queued,
     RunEnded,
     RunResumed,
+    RunStarted,
     StageStarted,
     StepEnded,
     Suggestion,
-    settled,
     to_line,
 )
 from core.recipe import Recipe
@@ -71,7 +72,7 @@ def test_steps_lie_on_one_axis_of_epochs(run: Run) -> None:
     shown = follow(run)
     assert shown.losses == [(0.5, 4), (1.0, 3), (1.5, 2), (2.0, 1)]
     assert [(n, stage) for n, stage, _ in shown.epochs] == [(1, "frozen")]
-    assert shown.fraction == pytest.approx(2 / 3) and shown.checked == Checked(24, 24)
+    assert shown.fraction == pytest.approx(2 / 3) and shown.left is None
     say(run, epoch(0, 1.0), step(3), step(4), epoch(1, 0.5, best=True), RunEnded("completed"))
     shown = follow(run)
     assert [n for n, _, _ in shown.epochs] == [1, 2, 3]
@@ -86,8 +87,11 @@ def test_what_is_done_again_counts_once(run: Run) -> None:
     say(run, *again)
     shown = follow(run)
     assert shown.losses == [(0.5, 4), (1.0, 5)] and [e.valid_loss for _, _, e in shown.epochs] == [1.0]
-    assert shown.notices == ["warning: x"] and shown.end is None
-    assert shown.events == settled(events + again), "as the engine's own function has it"
+    assert shown.story.notices == ["warning: x"] and shown.end is None
+    afresh = Followed(run).update()
+    assert afresh.losses == shown.losses and afresh.epochs == shown.epochs
+    say(run, step(1, 7))
+    assert len(follow(run).losses) == 3
 
 
 def test_it_reads_only_what_is_new(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,12 +112,12 @@ def test_speed_and_time_left(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lock.take()
     lock.announce()
     try:
-        say(run, FROZEN, step(1))
+        say(run, RunStarted("x", 3, 15, 4, "CPU"), FROZEN, step(1))
         assert follow(run).speed is None, "one look tells no speed"
         now[0] += 2
         say(run, step(2))
         shown = follow(run)
-        assert shown.speed == pytest.approx(run.recipe.training.batch_size / 2)
+        assert shown.speed == pytest.approx(15 * 1 / 2 / 2), "the photos that a step has on average, over two seconds"
         say(run, epoch(0, 1.0, seconds=8.0))
         frozen = follow(run)
         assert frozen.left == pytest.approx(2 * 8.0 * followed.UNFROZEN), "two epochs of everything to come"
@@ -124,11 +128,37 @@ def test_speed_and_time_left(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert follow(run).left is None and follow(run).status == "interrupted"
 
 
+def test_finishing_early_shortens_the_way(run: Run) -> None:
+    lock = Lock(run.folder / "lock")
+    assert lock.take()
+    lock.announce()
+    try:
+        say(run, StageStarted("frozen", 1, 10, [0.1]), *(StepEnded(i, 10, 1.0, 0.1) for i in range(1, 11)))
+        say(run, epoch(0, 1.0, seconds=20.0), StageStarted("unfrozen", 2, 20, [0.1]))
+        say(run, *(StepEnded(i, 20, 1.0, 0.1) for i in range(1, 11)), epoch(0, 1.0, seconds=60.0))
+        assert follow(run).left == pytest.approx(60.0) and follow(run).fraction == pytest.approx(2 / 3)
+        say(run, FinishingEarly(1, 10, 4))
+        assert follow(run).left == pytest.approx(60.0 * 4 / 10), "four steps of ten that take a minute"
+        assert follow(run).fraction == pytest.approx(2 / (1 + 2 * 14 / 20))
+    finally:
+        lock.release()
+
+
+def test_a_long_curve_stays_short(run: Run) -> None:
+    steps = 9_000
+    say(run, StageStarted("frozen", 3, steps, [0.1]))
+    say(run, *(StepEnded(i, steps, float(i % 2), 0.1) for i in range(1, steps + 1)))
+    shown = follow(run)
+    assert followed.MOST_POINTS / 2 <= len(shown.losses) <= followed.MOST_POINTS
+    assert all(y == 0.5 for _, y in shown.losses[:-1]), "each point is the mean of its steps"
+    assert shown.losses[-1][0] == pytest.approx(3, abs=0.01) and shown.fraction == 1
+
+
 def test_notices_queue_and_suggestions(run: Run) -> None:
     say(run, Queued(1, "runs/x"), PhotoSkipped("/a/b.jpg", "broken"), Suggestion({"valley": None}, "No suggestion."))
     shown = follow(run)
-    assert shown.notices == ["skipped b.jpg: broken"]
-    assert shown.suggestion == Suggestion({"valley": None}, "No suggestion.")
+    assert shown.story.notices == ["skipped b.jpg: broken"]
+    assert shown.story.suggestion == Suggestion({"valley": None}, "No suggestion.")
 
 
 def test_only_so_many_are_remembered(tmp_path: Path, recipe_dict: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from core.data.check import Examined
 from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Recipe
+from core.registry import labellers
 from core.runs import project as project_module
 from core.runs.lock import Lock
 from core.runs.project import Project
@@ -98,7 +99,7 @@ def test_a_data_set_is_checked_once(opened: Project) -> None:
     assert events[-1] == Checked(24, 24)
     found = opened.examined
     assert isinstance(found, Examined) and found.report.counts == {"blue": 8, "green": 8, "red": 8}
-    assert list(opened.examine()) == [] and list(opened.examine(again=True))
+    assert list(opened.examine()) == []
     opened.edit("training.epochs", 2)
     assert opened.examined, "what does not concern the photos does not make them unknown"
     opened.edit("labeller.pattern", "(nothing)")
@@ -107,10 +108,31 @@ def test_a_data_set_is_checked_once(opened: Project) -> None:
     assert isinstance(opened.examined, BadInput)
 
 
-def test_photos_opened_again_are_checked_again(opened: Project, photos: Path) -> None:
+def test_photos_opened_again_are_checked_again_and_keep_their_knobs(
+    project: Project, draw_photos: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = {"name": "folder", "path": str(draw_photos(tmp_path / "mine", 4))}
+    project.open(source)
+    project.edit("training.epochs", 7)
+    list(project.examine())
+    draw_photos(tmp_path / "mine", 6)
+    project.open(source)
+    assert project.examined is None and project.must_have_recipe().training.epochs == 7
+    list(project.examine())
+    assert isinstance(project.examined, Examined) and project.examined.report.counts["red"] == 6
+    draw_photos(tmp_path / "mine", 8)
+    project.forget()
+    list(project.examine())
+    assert isinstance(project.examined, Examined) and project.examined.report.counts["red"] == 8
+
+
+def test_a_labeller_that_breaks_is_a_sentence(opened: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Any, path: Path) -> str:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(labellers["regex"].factory, "__call__", broken)
     list(opened.examine())
-    opened.open({"name": "folder", "path": str(photos)})
-    assert opened.examined is None
+    assert isinstance(opened.examined, BadInput) and "ZeroDivisionError: oops" in str(opened.examined)
 
 
 @pytest.mark.parametrize("draft", ["", "{", "[]", '{"recipe": {"version": 99}}', '{"recipe": 3}', '{"run": ["a"]}'])
