@@ -27,7 +27,7 @@ from plugins.panels.kit.head import head
 from plugins.panels.kit.html import bars, card, empty, notes, percent, table, text, view
 from plugins.panels.kit.models import model_folder, predictor, zipped
 from plugins.panels.kit.page import Page, State
-from plugins.panels.kit.pictures import embedded, thumbnail
+from plugins.panels.kit.pictures import embedded
 
 ACCEPT = ",".join(["image/*", *sorted(SUFFIXES)])
 TOP = 10  # classes with a bar
@@ -128,7 +128,7 @@ class PredictPanel:
         for i, file in enumerate(files, 1):
             try:
                 answer = _predicted(model, file.path)
-                rows.append({"file": str(file.name), **answer, "src": thumbnail(file.path, 96)})
+                rows.append({"file": str(file.name), **answer, "src": _small(file.path)})
             except BadPhoto as error:
                 rows.append({"file": str(file.name), "error": str(error)})
             yield f"Predicting: {i} of {len(files)}"
@@ -191,6 +191,12 @@ def _predicted(model: Any, file: Path) -> dict[str, Any]:
         "outputs": {model.vocab[i]: float(logits[i]) for i in ranked},
         "milliseconds": round(milliseconds, 1),
     }
+
+
+def _small(file: Path) -> str:
+    image = decode(file)
+    image.thumbnail((96, 96))
+    return embedded(image)
 
 
 def _known(folder: Path) -> str:

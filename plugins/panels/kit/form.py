@@ -28,11 +28,9 @@ def chooser(registry: Registry[Any], choice: Mapping[str, Any], path: str, label
     return f'<div class="choosing">{pick}{(short_form if short else form)(entry.params, choice, path)}</div>'
 
 
-def form(params: Iterable[Param], values: Mapping[str, Any], path: str, help: str = "") -> str:
+def form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> str:
     """A knob for each parameter, with its value or its default."""
-    said = f'<p class="note">{text(help)}</p>' if help else ""
-    knobs = "".join(_knob(p, values, path) for p in params)
-    return f'<div class="knobs">{said}{knobs}</div>'
+    return f'<div class="knobs">{"".join(_knob(p, values, path) for p in params)}</div>'
 
 
 def short_form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> str:

@@ -15,11 +15,13 @@ from core.discovery import discover
 from core.events import (
     Checked,
     EpochEnded,
+    FinishingEarly,
     LearningRateTried,
     Notice,
     PhotoSkipped,
     Queued,
     RunEnded,
+    RunResumed,
     StageStarted,
     StepEnded,
     Suggestion,
@@ -91,6 +93,18 @@ STATES: dict[str, Callable[[Project, Path], Any]] = {
     "no rate": lambda project, photos: with_run(
         project, photos, *TRIED[:3], Suggestion({"valley": None}, f"No suggestion: {HOSTILE}"), kind=LR_FINDS
     ),
+    "resumed": lambda project, photos: with_run(
+        project, photos, *STARTED, *STEPS, EPOCHS[0], RunEnded("stopped"), RunResumed(3, "frozen", 1, 4), STEPS[1]
+    ),
+    "finishing early": lambda project, photos: with_run(
+        project, photos, *STARTED, *STEPS[:2], FinishingEarly(0, 2, 1), STEPS[2]
+    ),
+    "test cut off": lambda project, photos: with_run(project, photos, *TRIED[:30], kind=LR_FINDS),
+    "test of others": lambda project, photos: (
+        with_run(project, photos, *TRIED, Suggestion({"valley": 1e-3}), RunEnded("completed"), kind=LR_FINDS),
+        project.edit("labeller.part", "path") if project.must_have_recipe().labeller["name"] == "regex"
+        else project.edit("training.batch_size", 5),
+    ),
     "test begun": lambda project, photos: with_run(project, photos, Checked(1, 24), kind=LR_FINDS),
 }  # fmt: skip
 
@@ -148,8 +162,9 @@ def test_it_shows_a_run_under_way(
     lock.announce()
     try:
         page, panel = built(name, project)
-        assert run.status == "running" and len(list(drawn(page, project))) > 0
-        panel.status(project)
+        shown = "".join(drawn(page, project))
+        assert run.status == "running" and panel.status(project)
+        assert name != "train" or ("Time left" in shown and '<polyline class="training"' in shown)
     finally:
         lock.release()
 
