@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import gradio as gr
 
@@ -58,9 +59,10 @@ def _top(project: Project) -> str:
 
 
 def _device() -> str:
-    torch = sys.modules.get("torch")  # importing it takes seconds, for which this line is not worth waiting
-    if torch and torch.cuda.is_available():
-        return str(torch.cuda.get_device_name())
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)  # not imported for this line: that takes seconds
+    with suppress(AttributeError):  # it is being imported
+        if cuda and cuda.is_available():
+            return str(cuda.get_device_name())
     return f"CPU · {os.cpu_count()} cores"
 
 
