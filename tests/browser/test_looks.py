@@ -1,0 +1,73 @@
+"""A picture of every page, light and dark, wide and on a phone; a person is to look at them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import LOOKS, App, Serve, Shoot, Visit
+from tests.browser.steps import PAGES, drop, expect, go
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_page(trained: App, visit: Visit, shoot: Shoot, held_out: Path, look: str) -> None:
+    page = visit(trained, look)
+    expect(page.locator("#data-train")).to_be_enabled()
+    for name in PAGES:
+        go(page, name)
+        if name == "predict":
+            drop(page, "#predict-drop", [held_out])
+            page.locator(f'#predict-answer img[alt="{held_out.name}"]').wait_for()
+        file = shoot(page, f"{name}-{look}")
+        assert file.stat().st_size > 10_000
+    gallery = (file.parent / "index.html").read_text(encoding="utf-8")
+    assert all(f"{name}-{look}.png" in gallery for name in PAGES)
+
+
+@pytest.mark.parametrize("look", ["light", "phone"])
+def test_what_opens(trained: App, visit: Visit, shoot: Shoot, look: str) -> None:
+    page = visit(trained, look)
+    expect(page.locator("#data-train")).to_be_enabled()
+    page.locator("#data-seen-box").get_by_role("button").first.click()
+    expect(page.locator("#data-seen .walk li").first).to_be_visible()
+    shoot(page, f"seen-{look}")
+
+    go(page, "train")
+    page.locator("#train-advanced").get_by_role("button").first.click()
+    expect(page.locator('[data-path="training.seed"]')).to_be_visible()
+    shoot(page, f"advanced-{look}")
+    page.locator("#train-advanced").get_by_role("button").first.click()
+
+    go(page, "results")
+    page.locator("#results-body .matrix button").first.click()
+    expect(page.locator("#results-photos figure img").first).to_be_visible()
+    for box in ("python", "recipe"):
+        page.locator(f"#drawer-{box}").get_by_role("button").first.click()
+        expect(page.locator(f"#drawer-{box} .cm-content")).to_be_visible()
+    shoot(page, f"opened-{look}")
+
+    go(page, "predict")
+    page.locator("#predict-drop").wait_for()
+    page.get_by_role("tab", name="Many photos").click()
+    photos = sorted((trained.workspace / "sources").rglob("*.jpg"))[:6]
+    page.locator("#predict-many input[data-kind=files]").set_input_files(photos)
+    expect(page.locator("#predict-table tbody tr")).to_have_count(len(photos))
+    shoot(page, f"many-{look}")
+
+
+def test_the_first_page_and_the_terminal(serve: Serve, visit: Visit, shoot: Shoot) -> None:
+    app = serve()
+    page = visit(app)
+    for name in PAGES:
+        go(page, name)
+        shoot(page, f"empty-{name}-light")
+    go(page, "data")
+    page.get_by_role("tab", name="Sample").click()
+    page.locator("#data-sample").click()
+    expect(page.locator("#data-train")).to_be_enabled()
+    page.watch.cut_off = True
+    page.reload()
+    expect(page.locator("#data-found .bars")).to_be_visible()
+    page.close()
+    assert app.said.splitlines() == [f"Presize is at {app.url}"]
