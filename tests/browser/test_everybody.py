@@ -27,6 +27,7 @@ def test_nothing_is_wider_than_a_phone(trained: App, visit: Visit, look: str) ->
 
 def test_with_the_keyboard_alone(trained: App, visit: Visit) -> None:
     page = visit(trained)
+    page.on("filechooser", lambda _: None)  # the browser hands them over from now on, not only while one is awaited
     expect(page.locator("#data-train")).to_be_enabled()
     tab(page, "e => e.matches('#data-drop .drop')")
     with page.expect_file_chooser() as waiting:
