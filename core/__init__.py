@@ -15,6 +15,7 @@ _WORDS = {
     "core.model.architecture": ("Architecture",),
     "core.model.head": ("Classifier",),
     "core.model.predictor": ("Predictor",),
+    "core.publish.fetch": ("load_learner",),
     "core.recipe": ("Recipe", "Training"),
     "core.registry": (
         "Range",
@@ -27,7 +28,7 @@ _WORDS = {
         "transforms",
     ),
     "core.training.interpretation": ("ClassificationInterpretation",),
-    "core.training.learner": ("Learner", "cnn_learner", "load_learner", "vision_learner"),
+    "core.training.learner": ("Learner", "cnn_learner", "vision_learner"),
     "core.training.losses": ("CrossEntropy",),
     "core.training.lr_finder": ("minimum", "steep", "valley"),
     "core.training.metrics": ("accuracy", "error_rate", "f1_macro", "macro_error", "top_k_accuracy"),

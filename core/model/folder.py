@@ -26,6 +26,7 @@ from core.model.predictor import Predictor
 from core.registry import architectures, check_knobs, params_of
 
 MAX_VIEWS = 8
+MEGABYTE = 1_000_000
 Statistics = tuple[float, float, float]
 
 
@@ -60,9 +61,10 @@ def load_model(folder: str | Path) -> Predictor:
         raise BadInput(f"{str(folder)!r} holds no trained model: there is no {CONFIG} in it.")
     check_hashes(folder)
     config = read_config(folder)
-    architecture = build_architecture(config.architecture, len(config.vocab), pretrained=False)
-    architecture.mean, architecture.std = config.mean, config.std
     try:
+        _must_have_room(folder / WEIGHTS, config)
+        architecture = build_architecture(config.architecture, len(config.vocab), pretrained=False)
+        architecture.mean, architecture.std = config.mean, config.std
         weights = load_file(folder / WEIGHTS)
         architecture.model.load_state_dict(_own_names(architecture, weights))
     except (OSError, RuntimeError, safetensors.SafetensorError) as error:
@@ -77,6 +79,8 @@ def load_model(folder: str | Path) -> Predictor:
 def read_config(folder: Path) -> ModelConfig:
     """What `config.json` says; raises BadInput if that is not a model of ours."""
     try:
+        if (folder / CONFIG).stat().st_size > 10 * MEGABYTE:
+            raise ValueError("it is larger than 10 MB")
         document = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         own = document["presize"]
         views = [_view(view) for view in own["views"]]
@@ -108,6 +112,18 @@ def _view(document: dict[str, Any]) -> View:
     return view
 
 
+def _must_have_room(weights: Path, config: ModelConfig) -> None:
+    """Raise RuntimeError where a stranger's config names a network much larger than its weights, before it is built."""
+    try:
+        with torch.device("meta"):  # shapes alone
+            network = build_architecture(config.architecture, len(config.vocab), pretrained=False).model
+    except NotImplementedError:  # a plugin's, which computes with numbers while it is built
+        return
+    size = sum(t.nbytes for t in network.state_dict().values())
+    if size > 2 * weights.stat().st_size + MEGABYTE:  # which may be saved in half precision
+        raise RuntimeError(f"it takes {size / 1e6:.0f} MB, and {weights.name} holds {weights.stat().st_size / 1e6:.0f}")
+
+
 def weights_of(architecture: Architecture) -> dict[str, Tensor]:
     """The state of the network under timm's names, a head that timm does not have under `head.`."""
     state = architecture.model.state_dict()
@@ -129,6 +145,7 @@ def _wraps_timm(architecture: Architecture) -> bool:
 def _timm_config(architecture: Architecture, config: ModelConfig) -> dict[str, Any]:
     """timm's layout; what timm has no words for stands under `presize`."""
     last = config.views[-1]
+    network = architecture.model.body if isinstance(architecture.model, Classifier) else architecture.model
     crop_mode = {"crop": "center", "pad": "border", "squish": "squash"}[config.views[0].method]
     return {
         "architecture": architecture.timm or config.architecture["name"],
@@ -139,7 +156,8 @@ def _timm_config(architecture: Architecture, config: ModelConfig) -> dict[str, A
             "mean": list(config.mean),
             "std": list(config.std),
             "interpolation": "bilinear",
-            "crop_pct": last.crop_pct,
+            "crop_pct": math.prod(view.crop_pct for view in config.views),
+            "fixed_input_size": bool(getattr(network, "pretrained_cfg", {}).get("fixed_input_size")),
             "crop_mode": crop_mode,
             "num_classes": len(config.vocab),
         },

@@ -17,7 +17,7 @@ from core.data.loaders import DataLoaders, Loader
 from core.errors import BadInput
 from core.events import EpochEnded, Event, LearningRateTried, StepEnded, Suggestion
 from core.model.architecture import Architecture
-from core.model.folder import ModelConfig, load_model, save_model
+from core.model.folder import ModelConfig, save_model
 from core.model.predictor import Predictor
 from core.recipe import Training
 from core.registry import architectures
@@ -268,4 +268,3 @@ def vision_learner(
 
 
 cnn_learner = vision_learner
-load_learner = load_model

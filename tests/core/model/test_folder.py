@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import timm
 import torch
@@ -22,8 +23,9 @@ from core.data.loaders import DataLoaders
 from core.data.photo import BadPhoto
 from core.errors import BadInput
 from core.model.predictor import Predictor
+from core.publish.fetch import load_learner
 from core.registry import transforms
-from core.training.learner import Learner, load_learner, vision_learner
+from core.training.learner import Learner, vision_learner
 
 FILES = ("model.safetensors", "config.json", "classes.json", "hashes.json")
 Loaders = Callable[..., DataLoaders]
@@ -253,6 +255,16 @@ def set_path(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         here[int(last) if isinstance(here, list) else last] = value
 
     return change
+
+
+def test_a_network_far_larger_than_its_weights_is_not_even_built(model: Path) -> None:
+    config = json.loads((model / "config.json").read_text())
+    config["presize"]["architecture"]["model"] = "vit_giant_patch14_dinov2"  # 4.5 GB
+    (model / "config.json").write_text(json.dumps(config))
+    rehash(model)
+    before = psutil.Process().memory_info().rss
+    assert "it takes 4546 MB" in refused(model)
+    assert psutil.Process().memory_info().rss - before < 200_000_000
 
 
 @pytest.mark.parametrize(

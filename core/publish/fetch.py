@@ -1,0 +1,68 @@
+"""A model by its name: a run, a folder, or OWNER/NAME of the Hugging Face Hub, downloaded once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import BadInput
+from core.hub_name import is_of_the_hub
+from core.model.names import CLASSES, CONFIG, HASHES, WEIGHTS
+from core.publish.refusals import asked
+from core.runs.run import Run
+
+if TYPE_CHECKING:
+    from core.model.predictor import Predictor
+
+FILES = (WEIGHTS, CONFIG, CLASSES, HASHES)  # whatever else a repository holds is not even downloaded
+LARGEST = 4_000_000_000  # bytes
+
+
+def model_folder(name: str | Path, workspace: Path = Path("workspace")) -> Path:
+    """The folder of a run, of a model, or of what OWNER/NAME holds on the Hub; raises BadInput."""
+    try:
+        return Run.find(str(name), workspace).folder
+    except BadInput:
+        if not is_of_the_hub(name):
+            raise
+    return fetch(str(name))
+
+
+def load_learner(name: str | Path) -> Predictor:
+    """The trained model of a folder, or of OWNER/NAME on the Hub; raises BadInput."""
+    from core.model.folder import load_model  # with torch, which takes seconds
+
+    return load_model(fetch(str(name)) if is_of_the_hub(name) else name)
+
+
+def fetch(repo: str) -> Path:
+    """The folder in the Hub's cache that holds the model of `repo`: the newest, or the last seen while offline.
+
+    Raises BadInput where there is none, it is not of this program, or it is too large.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+
+    known = _cached(repo)
+    try:
+        once: Any = () if known else None
+        info = asked(repo, lambda: HfApi().model_info(repo, files_metadata=True), once)
+    except BadInput:
+        if known:
+            return known
+        raise
+    sizes = {s.rfilename: s.size or 0 for s in info.siblings or ()}
+    if absent := [name for name in FILES if name not in sizes]:
+        raise BadInput(f"{repo!r} is no model of this program: there is no {absent[0]} in it.")
+    if (size := sum(sizes[name] for name in FILES)) > LARGEST:
+        raise BadInput(f"{repo!r} holds {size / 1e9:.1f} GB, more than the {LARGEST / 1e9:.0f} GB that are taken.")
+    return Path(asked(repo, lambda: snapshot_download(repo, allow_patterns=list(FILES))))
+
+
+def _cached(repo: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repo, allow_patterns=list(FILES), local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
