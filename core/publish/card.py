@@ -1,55 +1,239 @@
-"""The card of a model: what it was trained on, how good it is and how sure that is."""
+"""The card of a model: what it was trained on, how good it is and how sure that is, and how it is used."""
 
 from __future__ import annotations
 
+import io
 import json
-from typing import Any
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from PIL import Image
+from torch import nn
+
+from core.data import pictures
+from core.data.photo import View
+from core.errors import BadInput
+from core.events import EpochEnded
+from core.model.architecture import Architecture
+from core.model.head import Classifier, ConcatPool
 from core.recipe import Recipe
+from core.registry import labellers, splitters
 from core.training.interpretation import ClassificationInterpretation
+from core.training.learner import Learner
 from core.training.state import LAST, Best
 
+if TYPE_CHECKING:  # slow to import
+    from huggingface_hub import ModelCardData
 
-def card(recipe: Recipe, results: ClassificationInterpretation, photos: int, best: Best) -> str:
-    """The model folder's README.md, for a model trained on so many photos."""
-    low, high = results.interval
-    knobs = recipe.training
-    rows = [
-        f"| {_cell(row['class'])} | {row['n']} | {' | '.join(_share(row[k]) for k in ('recall', 'precision', 'f1'))} |"
-        for row in results.per_class()
-    ]
-    confused = [f"- {n} of {a} taken for {b}" for a, b, n in results.most_confused(2)[:5]]
-    return "\n".join(
-        [
-            f"# {recipe.architecture.get('model', recipe.architecture['name'])}, {len(results.vocab)} classes",
-            "",
-            f"Accuracy **{results.accuracy:.3f}** on {len(results.targets)} validation photos "
-            f"(95 % interval {low:.3f} to {high:.3f}).",
-            "",
-            f"Trained on {photos} photos by a recipe of {knobs.freeze_epochs} epochs of the head alone and "
-            f"{knobs.epochs} of everything. The model is that of epoch {best.epoch} of the {best.stage} ones, "
-            f"{_chosen(recipe)}. Knobs that were tuned on these validation photos by hand make the figure too good.",
-            "",
-            "| class | photos | recall | precision | F1 |",
-            "|---|---|---|---|---|",
-            *rows,
-            "",
-            *(["Most confused:", "", *confused, ""] if confused else []),
-            "## Use",
-            "",
-            "```python",
-            "from core import load_learner",
-            "label, index, probabilities = load_learner('this_folder').predict('photo.jpg')",
-            "```",
-            "",
-            "## Recipe",
-            "",
-            "```json",
-            json.dumps(without_paths(recipe.to_dict()), indent=2),
-            "```",
-            "",
-        ]
+TEMPLATE = Path(__file__).with_name("card.md")
+NO_LICENSE = "none was given, so nobody may assume one"
+ON_THE_HUB = {  # how the card of a folder reads where that is OWNER/NAME
+    'load_learner("this_folder")': 'load_learner("OWNER/NAME")',
+    '"local-dir:this_folder"': '"hf-hub:OWNER/NAME"',
+    "from safetensors.torch": "from huggingface_hub import hf_hub_download\nfrom safetensors.torch",
+    '"this_folder/model.safetensors"': 'hf_hub_download("OWNER/NAME", "model.safetensors")',
+}
+MOST, LONGEST = 100, 40  # classes in a picture of the confusion matrix, and letters of their names
+LEFT_OUT = "(a path, left out)"
+ABSOLUTE = re.compile(r"(~|[A-Za-z]:)[\\/]|//?[\w.-]+/|\\\\[\w.-]+\\")
+MARKDOWN = re.compile(r"[\\`*<>|\[\]&~]|(?<![^\W_])_|_(?![^\W_])")  # `_` between letters means itself
+SHOWN = {
+    "crop": "the largest centred part of that shape",
+    "pad": "all of it, the rest filled",
+    "squish": "all of it, its shape changed",
+}
+
+
+def card(
+    recipe: Recipe,
+    learner: Learner,
+    results: ClassificationInterpretation,
+    best: Best,
+    epochs: Sequence[EpochEnded],
+) -> dict[str, str | bytes]:
+    """The files of the card by name, README.md after its pictures; `epochs` are all that were trained."""
+    from huggingface_hub import ModelCard
+
+    architecture, views = learner.task.architecture, learner.dls.valid.pipeline.views
+    document, (low, high) = without_paths(recipe.to_dict()), results.interval
+    drawn = _pictures(results, epochs)
+    text = ModelCard.from_template(
+        _front_matter(recipe, results, architecture),
+        str(TEMPLATE),
+        title=f"{_model(recipe)}, {len(results.vocab)} classes",
+        classes=len(results.vocab),
+        photos=len(learner.dls.train.items),
+        n=len(results.targets),
+        accuracy=f"{results.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f})",
+        model=_model(recipe),
+        timm=architecture.timm,
+        pretrained=architecture.pretrained,
+        base=_base_model(recipe, architecture),
+        input=_input(views),
+        statistics=[architecture.mean, architecture.std],
+        license=NO_LICENSE,
+        made=list(_made(document)),
+        knobs=recipe.training,
+        epochs=len(epochs),
+        rows=list(_rows(results, Counter(learner.dls.train.targets))),
+        confused=[(_text(a), _text(b), n) for a, b, n in results.most_confused(2)[:5]],
+        pictures=list(drawn),
+        best=best,
+        chosen=_chosen(recipe),
+        head=_head(architecture),
+        widths=[part.in_features for part in architecture.head.modules() if isinstance(part, nn.Linear)],
+        fit=_fit(views),
+        fitting=_fitting(views),
+        recipe=json.dumps(document, indent=2),
     )
+    return {**drawn, "README.md": f"{text}\n"}
+
+
+def finished(text: str, repo_id: str, license: str | None = None) -> str:
+    """The card for the Hub's repository OWNER/NAME, under a license if one is given; raises BadInput."""
+    from huggingface_hub import ModelCard
+
+    try:
+        made = ModelCard(text)
+    except Exception as error:  # who edits it may write anything
+        line = " ".join(str(error).split())[:150]
+        raise BadInput(
+            f"The lines between --- at the top of README.md are not a card's ({line}); correct them."
+        ) from None
+    name = repo_id.rpartition("/")[2]
+    if made.data.get("eval_results"):
+        made.data["model_name"] = name
+    made.text = re.sub("^# .*", f"# {name}", made.text, count=1, flags=re.MULTILINE)
+    for here, there in ON_THE_HUB.items():
+        made.text = made.text.replace(here, there.replace("OWNER/NAME", repo_id))
+    if license:
+        made.data["license"] = license
+        made.text = made.text.replace(NO_LICENSE, _code(license))
+    return str(made)
+
+
+def without_paths(document: Any) -> Any:
+    """A recipe's document without where things lie on this machine."""
+    paths = [Path(os.path.expanduser("~")), *_paths(document)]
+    places = {_spelled(str(p)).strip("/") for path in paths for p in (path, *path.parents) if len(p.parts) > 2}
+    return _without(document, places)
+
+
+def _paths(document: Any) -> Iterator[Path]:
+    for key, value in document.items() if isinstance(document, dict) else ():
+        if key == "path" and isinstance(value, str):
+            yield Path(value)
+        yield from _paths(value)
+
+
+def _without(value: Any, places: set[str]) -> Any:
+    if isinstance(value, list):
+        return [_without(each, places) for each in value]
+    if isinstance(value, dict):
+        return {key: _without(each, places) for key, each in value.items() if key != "path"}
+    if isinstance(value, str):
+        spellings = _spelled(value), _spelled(value.replace("\\", ""))  # a pattern may write "/" or "-" with a "\"
+        if ABSOLUTE.match(value) or any(place in spelled for place in places for spelled in spellings):
+            return LEFT_OUT
+    return value
+
+
+def _spelled(text: str) -> str:
+    """One spelling of what parts folders, and of letters."""
+    return re.sub(r"[\\/]+", "/", text).casefold()
+
+
+def _front_matter(recipe: Recipe, results: ClassificationInterpretation, architecture: Architecture) -> ModelCardData:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    source = recipe.source
+    result = EvalResult(
+        task_type="image-classification",
+        dataset_type="image-folder",
+        dataset_name="own photos" if "path" in source else str(source.get("repo", source["name"])),
+        dataset_split="validation",
+        metric_type="accuracy",
+        metric_value=round(results.accuracy, 4),
+    )
+    base = _base_model(recipe, architecture)
+    return ModelCardData(
+        library_name="timm" if _head(architecture) == "linear" else "presize",  # whose one line would load it
+        pipeline_tag="image-classification",
+        tags=["image-classification", *(["timm"] if architecture.timm else []), "presize"],
+        metrics=["accuracy"],
+        model_name=_model(recipe),
+        eval_results=[result],
+        base_model=base,
+        base_model_relation="finetune" if base else None,
+    )
+
+
+def _model(recipe: Recipe) -> str:
+    return str(recipe.architecture.get("model", recipe.architecture["name"]))
+
+
+def _base_model(recipe: Recipe, architecture: Architecture) -> str | None:
+    """The Hub's name of the weights it started from; known only where the recipe asks timm for a model by its name."""
+    if not (architecture.pretrained and architecture.timm and architecture.timm == recipe.architecture.get("model")):
+        return None
+    network: Any = architecture.model.body if isinstance(architecture.model, Classifier) else architecture.model
+    return network.pretrained_cfg.get("hf_hub_id")  # type: ignore[no-any-return]
+
+
+def _head(architecture: Architecture) -> str:
+    """linear or concat, where timm and torch alone can build the network, else nothing."""
+    if not architecture.timm:
+        return ""
+    if not isinstance(architecture.model, Classifier):
+        return "linear"
+    return "concat" if any(isinstance(part, ConcatPool) for part in architecture.head.children()) else ""
+
+
+def _input(views: Sequence[View]) -> str:
+    def said(view: View) -> str:
+        part = f", of which the middle {view.crop_pct:.0%}" if view.crop_pct < 1 else ""
+        return f"{view.size[1]} x {view.size[0]} pixels ({SHOWN[view.method]}{part})"
+
+    return ", then to ".join(map(said, views))
+
+
+def _fit(views: Sequence[View]) -> tuple[int, int] | None:
+    """Width and height to which Pillow's ImageOps.fit does just what the views do, if it does."""
+    plain = all(view.method == "crop" and view.crop_pct == 1 for view in views)
+    height, width = views[-1].size
+    return (width, height) if plain and _one_shape(views) else None
+
+
+def _fitting(views: Sequence[View]) -> str:
+    """How well timm's own words describe the views: same, near or rough."""
+    first, last = views[0], views[-1]
+    if first.method == "pad" or not _one_shape(views):
+        return "rough"
+    return "near" if last.crop_pct < 1 else "same"
+
+
+def _one_shape(views: Sequence[View]) -> bool:
+    height, width = views[0].size
+    return all(view.size[0] * width == view.size[1] * height for view in views)
+
+
+def _made(document: dict[str, Any]) -> Iterator[str]:
+    """By which plugins with which knobs the labels and the split were made."""
+    for kind, registry in (("labeller", labellers), ("splitter", splitters)):
+        knobs = [f"{key} {_code(value)}" for key, value in document[kind].items() if key != "name"]
+        name = document[kind]["name"]
+        yield f"The {kind} was {', '.join([_code(name), *knobs])}: {registry[name].help}"
+
+
+def _rows(results: ClassificationInterpretation, trained: Counter[int]) -> Iterator[list[Any]]:
+    for index, row in enumerate(results.per_class()):
+        shares = ("" if row[k] is None else f"{row[k]:.2f}" for k in ("recall", "precision", "f1"))
+        yield [_text(row["class"]), trained[index], row["n"], *shares]
 
 
 def _chosen(recipe: Recipe) -> str:
@@ -58,18 +242,46 @@ def _chosen(recipe: Recipe) -> str:
     return f"chosen by its {recipe.training.best_by} on the same validation photos, which flatters the figure a little"
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+def _pictures(results: ClassificationInterpretation, epochs: Sequence[EpochEnded]) -> dict[str, bytes]:
+    drawn = {}
+    if len(results.vocab) <= MOST:
+        names = [" ".join(name.encode(errors="replace").decode().split())[:LONGEST] for name in results.vocab]
+        drawn["confusion.png"] = _png(replace(results, vocab=names).plot_confusion_matrix())
+    if len(epochs) > 1:  # of one there is no line
+        drawn["curves.png"] = _png(_curves(epochs))
+    return drawn
 
 
-def without_paths(document: Any) -> Any:
-    """A recipe without where things lie on this machine."""
-    if isinstance(document, list):
-        return [without_paths(value) for value in document]
-    if isinstance(document, dict):
-        return {key: without_paths(value) for key, value in document.items() if key != "path"}
-    return document
+def _curves(epochs: Sequence[EpochEnded]) -> Image.Image:
+    xs = [float(number) for number, _ in enumerate(epochs, 1)]
+    losses: dict[str, Sequence[float]] = {
+        "training": [e.train_loss for e in epochs],
+        "validation": [e.valid_loss for e in epochs],
+    }
+    scores = {name: [e.metrics[name] for e in epochs] for name in epochs[0].metrics}
+    if errors := scores.pop("error_rate", None):
+        scores["accuracy"] = [1 - error for error in errors]
+    charts = [pictures.curve(xs, losses, "Loss by epoch, nats")]
+    charts += [pictures.curve(xs, {name: line}, f"{name.capitalize()} by epoch") for name, line in scores.items()]
+    sheet = Image.new("RGB", (charts[0].width, sum(chart.height for chart in charts)))
+    for number, chart in enumerate(charts):
+        sheet.paste(chart, (0, number * chart.height))
+    return sheet
 
 
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+def _png(image: Image.Image) -> bytes:
+    with io.BytesIO() as stream:
+        image.save(stream, "PNG")
+        return stream.getvalue()
+
+
+def _text(name: str) -> str:
+    """A name as Markdown that shows just that, on one line."""
+    return " ".join(MARKDOWN.sub(r"\\\g<0>", name).split())
+
+
+def _code(value: Any) -> str:
+    """A value as Markdown's code, fenced by more backticks than it has in a row."""
+    text = " ".join((value if isinstance(value, str) else json.dumps(value)).split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence} {text} {fence}" if "`" in text else f"{fence}{text}{fence}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from core.atomic import write_atomic
 from core.events import (
     CheckpointSaved,
     EpochEnded,
@@ -20,6 +21,7 @@ from core.events import (
     RunStarted,
     StepEnded,
     Validated,
+    settled,
 )
 from core.publish.card import card
 from core.recipe import Recipe
@@ -156,7 +158,9 @@ def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: 
     learner.save(run.folder)
     results = learner.interpretation(best.outputs, learner.dls.valid)
     keep_predictions(run, results, root)
-    run.write("README.md", card(plan.recipe, results, len(plan.split.train), best))
+    epochs = [event for event in settled(run.events()) if isinstance(event, EpochEnded)]
+    for name, content in card(plan.recipe, learner, results, best, epochs).items():
+        write_atomic(run.folder / name, content)
     low, high = results.interval
     metrics = {name: score(results.logits, results.targets) for name, score in learner.task.metrics.items()}
     return metrics | {"accuracy": results.accuracy, "low": low, "high": high}

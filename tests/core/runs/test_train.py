@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,21 +18,27 @@ from typing import Any
 import pytest
 import torch
 
-from core.atomic import write_atomic
 from core.errors import BadInput
-from core.events import Checked, EpochEnded, Event, LearningRateTried, Notice, RunEnded, RunStarted, StageStarted
+from core.events import (
+    Checked,
+    EpochEnded,
+    Event,
+    FinishingEarly,
+    LearningRateTried,
+    Notice,
+    RunEnded,
+    RunStarted,
+    StageStarted,
+    StepEnded,
+)
 from core.model.folder import load_model
-from core.publish.card import card
 from core.recipe import Recipe
 from core.runs.evaluate import evaluate
 from core.runs.record import held, record
 from core.runs.requests import Requests
 from core.runs.run import Run
 from core.runs.train import find_rate, train
-from core.training.interpretation import ClassificationInterpretation
 from core.training.metrics import wilson_interval
-from core.training.state import Best
-from core.training.validate import Outputs
 
 ROOT = Path(__file__).resolve().parents[3]
 MakeRecipe = Callable[..., dict[str, Any]]
@@ -49,6 +54,8 @@ FILES = {
     "environment.json",
     "hashes.json",
     "README.md",
+    "confusion.png",
+    "curves.png",
     "lock",
     "checkpoint",
 }
@@ -64,6 +71,14 @@ def without_seconds(event: Event) -> Event:
 def run_all(document: dict[str, Any], workspace: Path) -> tuple[Run, list[Event]]:
     run = Run.create(Recipe.from_dict(document), workspace)
     return run, list(train(run))
+
+
+def test_it_finishes_early_when_its_time_is_over(recipe_dict: MakeRecipe, tmp_path: Path) -> None:
+    run = Run.create(Recipe.from_dict(recipe_dict({"epochs": 50}, architecture=TINY)), tmp_path)
+    events = list(train(run, Requests(run.folder, seconds=0.2)))
+    (early,) = (e for e in events if isinstance(e, FinishingEarly))
+    assert isinstance(events[-1], RunEnded) and events[-1].status == "completed" and run.has_model
+    assert len([e for e in events if isinstance(e, StepEnded)]) < 100 and early.steps > 0
 
 
 def test_a_finished_run_has_its_files(trained: Run) -> None:
@@ -112,14 +127,6 @@ def test_the_end_repeats_what_the_model_scores(trained: Run, photos: Path) -> No
     assert end.metrics["accuracy"] == pytest.approx(right / 4)
     assert (end.metrics["low"], end.metrics["high"]) == pytest.approx(wilson_interval(right / 4, 4))
     assert end.metrics["error_rate"] == pytest.approx(1 - right / 4)
-
-
-def test_the_card_says_how_good_it_is(trained: Run) -> None:
-    text = (trained.folder / "README.md").read_text()
-    end = trained.events()[-1]
-    assert isinstance(end, RunEnded)
-    assert f"{end.metrics['accuracy']:.3f}" in text and f"{end.metrics['low']:.3f}" in text
-    assert all(name in text for name in ("blue", "green", "red"))
 
 
 def test_the_environment_lists_versions_never_variables(
@@ -395,39 +402,6 @@ def test_a_workspace_that_cannot_be_written(recipe_dict: MakeRecipe, read_only: 
     with pytest.raises(BadInput, match="could not be written: Permission denied") as caught:
         Run.create(recipe, read_only)
     assert str(read_only) in str(caught.value)
-
-
-def test_the_example_of_the_card_runs(trained: Run, photos: Path) -> None:
-    text = (trained.folder / "README.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.+?)```", text, re.DOTALL)
-    assert "'this_folder'" in code and "'photo.jpg'" in code
-    code = code.replace("'this_folder'", repr(str(trained.folder)))
-    code = code.replace("'photo.jpg'", repr(str(photos / "red_1.jpg")))
-    code += "\nprint(label, index, len(probabilities))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    label, index, _ = load_model(trained.folder).predict(photos / "red_1.jpg")
-    assert done.stdout.split() == [label, str(index), "3"]
-
-
-def test_the_card_says_nothing_of_where_the_photos_are(trained: Run, photos: Path) -> None:
-    text = (trained.folder / "README.md").read_text(encoding="utf-8")
-    assert str(photos) in (trained.folder / "recipe.json").read_text()
-    assert str(photos) not in text and str(photos.parent) not in text and '"path"' not in text
-
-
-def test_strange_names_of_classes_fit_into_the_card(recipe_dict: MakeRecipe, tmp_path: Path) -> None:
-    """A bar would end its cell, a new line its row, and a name that is not UTF-8 the writing."""
-    names = ["a|b", "c\nd", "caf\udce9"]
-    results = ClassificationInterpretation(torch.eye(3), torch.arange(3), [Path("x.jpg")] * 3, names)
-    best = Best("unfrozen", 2, 0.5, 0.5, {}, Outputs(torch.eye(3), torch.arange(3), [0, 1, 2]))
-    text = card(Recipe.from_dict(recipe_dict()), results, 41, best)
-    assert "Trained on 41 photos" in text and "epoch 2 of the unfrozen ones" in text
-    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
-    assert [row.split(" | ")[0] for row in rows] == ["| a\\|b", "| c d", "| caf\udce9"]
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {6}
-    write_atomic(tmp_path / "README.md", text)
-    assert "caf\\udce9" in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("status", ["completed", "failed"])
