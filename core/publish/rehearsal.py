@@ -1,0 +1,214 @@
+"""A Space run on this machine as the Hub would run it, before anybody sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import ArrayLike
+
+from core.atomic import disk_error
+from core.errors import BadInput
+from core.model.names import CONFIG
+from core.publish.onnx import CLOSE
+from core.runs.start import environment
+
+INSTALLS, STARTS, ANSWERS = 900, 180, 60  # seconds that each may take
+OURS = ("GRADIO_", "PYTHON", "SPACES_", "VIRTUAL_ENV")  # variables of this process that a Space does not have
+FIXED = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Megabytes on the disk and in memory, seconds to install and to start, milliseconds of an answer, and how exact.
+
+    `largest_difference` is that of a probability, over all photos and the classes that the Space answers.
+    """
+
+    megabytes: float
+    install_seconds: float
+    ready_seconds: float
+    memory_mb: float
+    first_ms: float
+    median_ms: float
+    largest_difference: float
+
+
+def rehearse(
+    files: Mapping[str, bytes], photos: Sequence[Path], expected: ArrayLike, python: Path | None = None
+) -> Generator[str, None, Rehearsal]:
+    """Install, start and ask a Space, saying what is done; `expected` are the photos' probabilities [N, C].
+
+    `python` runs it instead of a fresh virtual environment. Raises BadInput if something fails, takes too long, or
+    answers otherwise than expected.
+    """
+    wanted = np.asarray(expected, np.float64)
+    names = json.loads(files[CONFIG])["label_names"]
+    if not photos:
+        raise BadInput("There is no photo to rehearse the Space with; put the validation photos back where they were.")
+    with tempfile.TemporaryDirectory(prefix="presize-space-", ignore_cleanup_errors=True) as temporary:
+        root = Path(temporary)
+        space = root / "space"
+        _write(space, files)
+        install = 0.0
+        if python is None:
+            yield f"Installing {len(files['requirements.txt'].split())} packages and gradio, as the Hub would"
+            began = time.perf_counter()
+            python = _install(root, files)
+            install = time.perf_counter() - began
+        megabytes = sum(file.lstat().st_size for file in root.rglob("*") if not file.is_dir()) / 1e6
+        yield "Starting the Space"
+        began = time.perf_counter()
+        log = root / "log.txt"
+        with _served(space, python, log) as (process, url):
+            ready = time.perf_counter() - began
+            times, largest = [], 0.0
+            for photo, row, (seconds, answer) in zip(photos, wanted, _answers(url, photos, log), strict=True):
+                times.append(1000 * seconds)
+                largest = max(largest, _difference(photo, answer, dict(zip(names, row.tolist(), strict=True))))
+                yield f"{len(times)} of {len(photos)} photos answered as the model does"
+            memory = sum(p.memory_info().rss for p in _family(process)) / 1e6
+    return Rehearsal(megabytes, install, ready, memory, times[0], statistics.median(times), largest)
+
+
+def _write(space: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        file = space / name
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        except OSError as error:
+            raise disk_error(file, error) from error
+
+
+def _install(root: Path, files: Mapping[str, bytes]) -> Path:
+    """A fresh virtual environment for the Space; returns its Python."""
+    from huggingface_hub import SpaceCard
+
+    sdk = SpaceCard(files["README.md"].decode()).data["sdk_version"]
+    python = root / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-cache-dir"]
+    commands: tuple[list[str | Path], ...] = (
+        [sys.executable, "-m", "venv", root / "venv"],
+        [python, *pip, f"gradio=={sdk}", "-r", root / "space" / "requirements.txt"],
+    )
+    for command in commands:
+        try:
+            done = subprocess.run(
+                command, env=_clean(), capture_output=True, text=True, errors="replace", timeout=INSTALLS
+            )
+        except subprocess.TimeoutExpired:
+            raise BadInput(f"The Space was not installed within {INSTALLS} s; look at the network.") from None
+        if done.returncode:
+            raise BadInput(f"The Space could not be installed: {_last_line(done.stdout + done.stderr)}")
+    return python
+
+
+@contextmanager
+def _served(space: Path, python: Path, log: Path) -> Iterator[tuple[psutil.Popen, str]]:
+    """The Space's process and address once it serves; the process and all that it started end with the block."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    variables = {name: value for name, value in _clean().items() if not name.lower().endswith("_proxy")} | {
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(space.with_name("uploads")),
+    }
+    with log.open("wb") as output:
+        process = psutil.Popen(
+            [python, "app.py"], cwd=space, env=variables, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        end = time.monotonic() + STARTS
+        while not _listens(port):
+            if process.poll() is not None:
+                raise BadInput(f"The Space ended before it served: {_last_line(_read(log))}")
+            if time.monotonic() > end:
+                raise BadInput(f"The Space did not serve within {STARTS} s; try again when the machine is less busy.")
+            time.sleep(0.05)
+        yield process, f"http://127.0.0.1:{port}/"
+    finally:
+        family = _family(process)
+        for member in family:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        psutil.wait_procs(family, timeout=10)
+
+
+def _answers(url: str, photos: Sequence[Path], log: Path) -> Iterator[tuple[float, dict[str, float]]]:
+    """For each photo, in how many seconds the Space answered, and the probabilities of its likeliest classes."""
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # which the client reads, whatever it is told
+    from gradio_client import Client, handle_file
+
+    knobs: Any = {"token": False, "httpx_kwargs": {"trust_env": False}}  # nor this machine's login, nor its proxy
+    client = None
+    try:
+        client = Client(url, verbose=False, download_files=False, analytics_enabled=False, **knobs)
+        for photo in photos:
+            began = time.perf_counter()
+            answer = client.submit(handle_file(str(photo)), api_name="/predict").result(timeout=ANSWERS)[0]
+            seconds = time.perf_counter() - began
+            yield seconds, {each["label"]: each["confidence"] for each in answer["confidences"]}
+    except TimeoutError:
+        raise BadInput(f"The Space did not answer within {ANSWERS} s; take a smaller model.") from None
+    except Exception as error:  # what the client makes of what the Space did
+        said = _read(log)  # where something broke, it stands there and the client only knows that it did
+        reason = _last_line(said if "Traceback" in said else str(error) or type(error).__name__)
+        raise BadInput(f"The Space could not answer: {reason}") from error
+    finally:
+        if client is not None:
+            client.close()
+
+
+def _difference(photo: Path, answer: Mapping[str, float], wanted: Mapping[str, float]) -> float:
+    """The largest difference of a probability; raises BadInput if it is too large."""
+    if not answer or not answer.keys() <= wanted.keys():
+        raise BadInput(f"The Space answers {photo.name!r} with other classes than the model has.")
+    worst = max(answer, key=lambda name: abs(answer[name] - wanted[name]))
+    difference = abs(answer[worst] - wanted[worst])
+    if not difference <= CLOSE:
+        raise BadInput(
+            f"The Space says {answer[worst]:.4f} for {worst!r} on {photo.name!r}, and the model {wanted[worst]:.4f}; "
+            "export it anew."
+        )
+    return difference
+
+
+def _clean() -> dict[str, str]:
+    """The variables of a process that must not find this program, know no secret and ask nothing of the Hub."""
+    return {name: value for name, value in environment().items() if not name.startswith(OURS)} | FIXED
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return [*process.children(recursive=True), process]
+    return [process]
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def _read(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")
+
+
+def _last_line(text: str) -> str:
+    lines = text.split("\n")
+    return next((line.strip().rstrip(".") for line in reversed(lines) if line.strip()), "it said nothing")[:300] + "."

@@ -1,0 +1,109 @@
+"""The files of a Space that shows a run's model to anybody: a small page, the model as ONNX, no torch."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from core.data import photo
+from core.data.photo import BadPhoto
+from core.errors import BadInput
+from core.model.folder import check_hashes, read_config
+from core.model.names import CONFIG
+from core.publish.hub import Hardware
+from core.publish.onnx import ONNX, onnx_is_current
+from core.runs.predictions import predictions_of
+from core.runs.run import Run
+
+APP = Path(__file__).parent / "space" / "app.py.txt"  # text, as the engine never imports what it does
+RUNS_ON = ("onnxruntime", "pillow", "numpy", "pillow-heif")
+LONGEST = 1024  # pixels of an example's longer side
+
+
+def space_files(run: Run, repo_id: str, hardware: Hardware, license: str | None, examples: int) -> dict[str, bytes]:
+    """All files of a Space for the model `repo_id`, by name; raises BadInput where its model.onnx is not of this model.
+
+    So many `examples` are validation photos that the model gets right, without their names and what else they carry.
+    """
+    check_hashes(run.folder)
+    if not onnx_is_current(run):
+        raise BadInput(f"{run.name!r} has no {ONNX} of the model that it has now; export it first.")
+    classes = len(read_config(run.folder).vocab)
+    pins = [f"{package}=={_installed(package)}" for package in RUNS_ON]
+    files = {
+        "README.md": _readme(repo_id, classes, license).encode(),
+        "app.py": APP.read_bytes(),
+        "photo.py": Path(photo.__file__).read_bytes(),
+        CONFIG: (run.folder / CONFIG).read_bytes(),
+        ONNX: (run.folder / ONNX).read_bytes(),
+        "requirements.txt": "\n".join([*pins, *(["spaces"] if hardware == "zero-gpu" else []), ""]).encode(),
+    }
+    for i, (_, example) in enumerate(zip(range(examples), _examples(run), strict=False), 1):
+        files[f"examples/{i}.jpg"] = example
+    return files
+
+
+def _readme(repo_id: str, classes: int, license: str | None) -> str:
+    from huggingface_hub import SpaceCardData
+
+    name = repo_id.rsplit("/", 1)[-1]
+    front = SpaceCardData(
+        title=name,
+        sdk="gradio",
+        sdk_version=_installed("gradio"),
+        python_version="{}.{}".format(*sys.version_info),
+        app_file="app.py",
+        models=[repo_id],
+        license=license,
+        emoji="📷",
+        colorFrom="indigo",
+        colorTo="gray",
+        short_description=f"Which of {classes} classes is on your photo?",
+    )
+    return (
+        f"---\n{front.to_yaml()}\n---\n\n# {name}\n\n"
+        f"Drop a photo, paste one or take one, and see which of {classes} classes it shows, by the model "
+        f"[{repo_id}](https://huggingface.co/{repo_id}).\n\n"
+        "`photo.py` prepares a photo exactly as the training's validation did, and `model.onnx` answers like the "
+        "model itself; `config.json` says what both need to know. The photos of visitors are deleted within an hour.\n"
+    )
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        raise BadInput(
+            f"A Space runs on the version of {package!r} that is installed here, and there is none; install it."
+        ) from None
+
+
+def _examples(run: Run) -> Iterator[bytes]:
+    """Validation photos that are predicted rightly: the first of each class, then the second of each."""
+    results = predictions_of(run)
+    seen = [0] * len(results.vocab)
+    ranked = []
+    for i, (target, guess) in enumerate(zip(results.targets.tolist(), results.logits.argmax(1).tolist(), strict=True)):
+        if target == guess:
+            ranked.append((seen[target], target, i))
+            seen[target] += 1
+    for _, _, i in sorted(ranked):
+        try:
+            yield _neutral(results.items[i])
+        except BadPhoto:  # it is gone, or was changed
+            continue
+
+
+def _neutral(item: Path) -> bytes:
+    """A photo's pixels alone, as JPEG; raises BadPhoto."""
+    image = photo.decode(item)
+    image.thumbnail((LONGEST, LONGEST))
+    file = io.BytesIO()
+    Image.fromarray(np.asarray(image)).save(file, "JPEG", quality=90)  # anew, as JPEG keeps an image's comment
+    return file.getvalue()
