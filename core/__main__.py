@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from core.atomic import disk_is_full
-from core.commands import models, photos, plugins, runs
+from core.commands import models, photos, plugins, publish, runs
 from core.discovery import discover
 from core.errors import BadInput
+from core.publish.choices import Choices
 from core.recipe import TRAINING
+from core.registry import params_of
 
 DESCRIPTION = """Train an image classifier on your own photos.
 
@@ -82,10 +84,19 @@ def _parser() -> argparse.ArgumentParser:
             "--no-queue", action="store_true", help="do not wait until no other run of the workspace trains"
         )
 
+    def finishable(added: argparse.ArgumentParser) -> None:
+        added.add_argument(
+            "--finish-after", type=float, metavar="SECONDS", help="as `stop --finish`, once it has trained so long"
+        )
+
     lines = [f"  {plugins.knob(p)}" for p in TRAINING]
     knobs = "\n".join(["knobs of training, to be --set as training.NAME=VALUE:", *lines])
     added = command("new", photos.new, knobs)
-    added.add_argument("photos", nargs="?", help="a folder or a .zip; without it, photos that the program draws")
+    added.add_argument(
+        "photos",
+        nargs="?",
+        help="a folder, a .zip, or OWNER/NAME of a data set on the Hub; without it, photos that the program draws",
+    )
     settable(added)
     added = command("check", photos.check, knobs)
     added.add_argument("recipe", help="a file that `new` wrote")
@@ -95,10 +106,13 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("recipe", help="a file that `new` wrote, or the folder of a run that has not begun")
         settable(added)
         queueable(added)
+        if name == "train":
+            finishable(added)
     added = command("resume", runs.resume)
     added.add_argument("run", help="a run's folder, or its name")
     added.add_argument("--accept-changes", action="store_true", help="go on although the photos have changed")
     queueable(added)
+    finishable(added)
     added = command("stop", runs.stop)
     added.add_argument("run", help="a run's folder, or its name")
     added.add_argument("--finish", action="store_true", help="instead bring the learning rate to its end, and complete")
@@ -115,8 +129,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     added.add_argument("--json", action="store_true", help="one object with accuracy, interval, per_class, n, skipped")
     added = command("predict", models.predict)
-    added.add_argument("run", help="a run's folder, or its name")
+    added.add_argument("run", help="a run's folder, its name, or OWNER/NAME of the Hugging Face Hub")
     added.add_argument("images", nargs="+", metavar="IMAGE")
+    added = command("export", publish.export)
+    added.add_argument("run", help="a run's folder, or its name")
+    added.add_argument("--onnx", action="store_true", required=True, help="as RUN/model.onnx")
+    added = command("push", publish.push)
+    added.add_argument("run", help="a run's folder, or its name")
+    added.add_argument("repo", metavar="OWNER/NAME", help="the repository; it is made where there is none")
+    for p in params_of(Choices):
+        kind: dict[str, Any] = {"choices": p.choices} if p.choices else {"metavar": p.name.upper()}
+        kind = {"action": "store_true"} if p.type is bool else kind | {"default": p.default}
+        added.add_argument(f"--{p.name}", help=p.help, **kind)
     command("plugins", plugins.plugins)
     return parser
 

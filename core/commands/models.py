@@ -32,9 +32,9 @@ def predict(options: argparse.Namespace) -> int:
     """Print the label and the probabilities of each image as a line of JSON."""
     from core.data.photo import BadPhoto
     from core.model.folder import load_model
-    from core.runs.run import Run
+    from core.publish.fetch import model_folder
 
-    predictor = load_model(Run.find(options.run, options.workspace).folder)
+    predictor = load_model(model_folder(options.run, options.workspace))
     failed = 0
     for image in options.images:
         try:

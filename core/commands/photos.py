@@ -13,13 +13,12 @@ from core.registry import sources
 
 
 def new(options: argparse.Namespace) -> None:
-    """Write a recipe for a folder or zip of photos, or for the drawn sample, to standard output."""
-    from core.data.propose import proposal
+    """Write a recipe for photos in a folder, a zip or a data set of the Hub, or for the drawn sample."""
+    from core.data.propose import proposal, source_of
 
     source: dict[str, Any] = {"name": "sample"}
     if options.photos:
-        path = Path(options.photos)
-        source = {"name": "zip" if path.suffix.lower() == ".zip" else "folder", "path": str(path)}
+        source = source_of(options.photos)
     found = sources.build(source, options.workspace)
     items = found()
     if not items:

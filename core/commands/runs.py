@@ -129,7 +129,7 @@ def _carry_out(find: Callable[[], Run], options: argparse.Namespace, **knobs: An
             return 0
         run = find()
         _ = run.recipe  # a broken one is refused before anybody sees the run as under way
-        requests = Requests(run.folder)
+        requests = Requests(run.folder, getattr(options, "finish_after", None))
         with requests.listening():
             code = _shown(run, requests, chosen)
         return code if world.size == 1 else 0  # torchrun takes any other code for a crash

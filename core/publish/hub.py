@@ -1,0 +1,100 @@
+"""Files to the Hugging Face Hub: one atomic commit, and none where nothing has changed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from core.errors import BadInput
+from core.hub_name import must_be_a_name
+from core.model.names import CONFIG
+from core.publish.refusals import asked
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+Hardware = Literal["cpu-basic", "zero-gpu"]
+HARDWARE: dict[str, str] = {"cpu-basic": "cpu-basic", "zero-gpu": "zero-a10g"}  # as the Hub calls them
+OF_THE_HUB = {".gitattributes", "README.md"}  # what it writes itself into a new repository
+REPLACED = re.compile(r"model\.onnx|confusion\.png|curves\.png|examples/\d+\.jpg")  # of ours; not in every push
+
+
+class Hub:
+    """The Hub for who holds `token`, or else for the login of this machine; a token is kept in memory alone."""
+
+    def __init__(self, token: str | None = None) -> None:
+        self._token = token or None
+
+    @property
+    def api(self) -> HfApi:
+        """The client."""
+        from huggingface_hub import HfApi
+
+        return HfApi(token=self._token, library_name="presize")
+
+    def user(self) -> str:
+        """The name of who is signed in; raises BadInput where nobody is."""
+        from huggingface_hub import get_token
+
+        if not (self._token or get_token()):
+            raise BadInput("Nobody is signed in to the Hugging Face Hub; run `hf auth login`, or set HF_TOKEN.")
+        return str(asked("whoami", lambda: self.api.whoami())["name"])
+
+    def push(
+        self,
+        repo: str,
+        files: Mapping[str, bytes | Path],
+        private: bool = False,
+        hardware: Hardware | None = None,
+    ) -> str:
+        """Make a model's repository, or on `hardware` a Space's, hold these files; returns its address.
+
+        What an earlier push put there and this one does not have is removed; files of others stay. Raises BadInput,
+        also where the repository holds something else than a model of this program.
+        """
+        kind = "space" if hardware else "model"
+        known: dict[str, Any] = {"repo_id": must_be_a_name(repo), "repo_type": kind}
+        space: dict[str, Any] = {"space_sdk": "gradio", "space_hardware": HARDWARE[hardware]} if hardware else {}
+        api = self.api
+        asked(repo, lambda: api.create_repo(**known, private=private or None, exist_ok=True, **space))
+        asked(repo, lambda: _commit(api, known, files, private))
+        if hardware:
+            asked(repo, lambda: _move(api, repo, HARDWARE[hardware]))
+        return f"{api.endpoint}/{'spaces/' if hardware else ''}{repo}"
+
+
+def _commit(api: HfApi, known: dict[str, Any], files: Mapping[str, bytes | Path], private: bool) -> None:
+    """One try, from looking at what is there: after a lost answer the next one finds nothing left to do."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    info: Any = api.repo_info(**known)
+    repo = known["repo_id"]
+    if private and not info.private:
+        raise BadInput(f"{repo!r} is public already; make it private in its settings on the Hub, or choose a new name.")
+    there = {s.rfilename for s in info.siblings or ()} - OF_THE_HUB
+    if there and not _is_ours(api, known, there):
+        raise BadInput(f"{repo!r} holds something that this program did not make; choose a name that is free.")
+    adds = [CommitOperationAdd(name, data) for name, data in files.items()]
+    stale = [CommitOperationDelete(name) for name in sorted(there - set(files)) if REPLACED.fullmatch(name)]
+    api.create_commit(operations=[*adds, *stale], commit_message="Presize", parent_commit=info.sha, **known)
+
+
+def _is_ours(api: HfApi, known: dict[str, Any], there: set[str]) -> bool:
+    if CONFIG not in there:
+        return False
+    try:
+        return "presize" in json.loads(Path(api.hf_hub_download(filename=CONFIG, **known)).read_bytes())
+    except ValueError:
+        return False
+
+
+def _move(api: HfApi, repo: str, hardware: str) -> None:
+    """A Space that was there before may run on something else."""
+    from huggingface_hub import SpaceHardware
+
+    runtime = api.get_space_runtime(repo)
+    if hardware not in (runtime.requested_hardware, runtime.hardware):
+        api.request_space_hardware(repo, SpaceHardware(hardware))

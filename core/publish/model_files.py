@@ -1,0 +1,28 @@
+"""What of a run is given to others: the model and its card; nothing of this machine, nor of single photos."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from core.model.folder import check_hashes
+from core.model.names import CLASSES, CONFIG, HASHES, WEIGHTS
+from core.publish.card import finished, without_paths
+from core.publish.onnx import ONNX, onnx_is_current
+from core.runs.run import Run
+
+MODEL = (WEIGHTS, CONFIG, CLASSES, HASHES)
+PICTURES = ("confusion.png", "curves.png")
+
+
+def model_files(run: Run, repo: str = "", license: str = "") -> dict[str, bytes | Path]:
+    """The files of the Hub's repository OWNER/NAME, or of a download; raises BadInput if the model is damaged."""
+    check_hashes(run.folder)
+    more = [name for name in PICTURES if (run.folder / name).is_file()]
+    if onnx_is_current(run):
+        more.append(ONNX)
+    files: dict[str, bytes | Path] = {name: run.folder / name for name in (*MODEL, *more)}
+    files["recipe.json"] = json.dumps(without_paths(run.recipe.to_dict()), indent=2).encode()
+    card = run.read("README.md")
+    files["README.md"] = (finished(card, repo, license or None) if repo else card).encode()
+    return files

@@ -1,0 +1,72 @@
+"""A trained run to the Hugging Face Hub: its model and, once that was rehearsed, a Space that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.hub_name import must_be_a_name
+from core.publish.choices import Choices
+from core.publish.hub import Hardware, Hub
+from core.publish.model_files import model_files
+from core.publish.onnx import export_onnx, onnx_is_current
+from core.publish.rehearsal import Rehearsal, rehearse
+from core.publish.space import space_files
+from core.runs.predictions import predictions_of
+from core.runs.run import Run
+
+SAMPLE = 32  # validation photos that the rehearsed Space predicts
+EXAMPLES = 6
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """Where it is now, and how the rehearsal of the Space went."""
+
+    model: str
+    space: str = ""
+    rehearsal: Rehearsal | None = None
+
+
+def push(run: Run, repo: str, choices: Choices, hub: Hub, python: Path | None = None) -> Generator[str, None, Pushed]:
+    """Push a run as OWNER/NAME and say what is being done; nothing is pushed unless the Space works here first.
+
+    `python` is an interpreter to rehearse with, instead of a new environment. Raises BadInput.
+    """
+    must_be_a_name(repo)
+    yield f"Signed in as {hub.user()}"
+    rehearsal, space = None, None
+    hardware: Hardware | None = None if choices.space == "none" else choices.space
+    if hardware:
+        if not onnx_is_current(run):
+            yield "Exporting the model as ONNX"
+            export_onnx(run)
+        space = space_files(run, repo, hardware, choices.license or None, EXAMPLES if choices.examples else 0)
+        photos, expected = _sample(run)
+        rehearsal = yield from rehearse(space, photos, expected, python)
+        yield (
+            f"Rehearsed: {rehearsal.megabytes:.0f} MB installed, ready in {rehearsal.ready_seconds:.1f} s, "
+            f"{rehearsal.memory_mb:.0f} MB of memory, {rehearsal.first_ms:.0f} ms for the first answer and "
+            f"{rehearsal.median_ms:.0f} for the median one; no probability differs from the engine's by more than "
+            f"{rehearsal.largest_difference:.1e} on {len(photos)} photos"
+        )
+    yield f"Pushing the model to {repo}"
+    address = hub.push(repo, model_files(run, repo, choices.license), choices.private)
+    if not space:
+        return Pushed(address)
+    yield f"Pushing the Space to {repo}"
+    return Pushed(address, hub.push(repo, space, choices.private, hardware), rehearsal)
+
+
+def _sample(run: Run) -> tuple[list[Path], np.ndarray[Any, Any]]:
+    """Validation photos that are still there, and what the engine says of them on a CPU, as a Space has: [N, C]."""
+    from core.model.folder import load_model
+
+    photos = [file for file in predictions_of(run).items if file.is_file()][:SAMPLE]
+    predictor = load_model(run.folder)
+    predictor.architecture.model.to("cpu")
+    return photos, np.array([predictor.predict(photo)[2].tolist() for photo in photos])

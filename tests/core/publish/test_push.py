@@ -1,0 +1,138 @@
+"""From a trained run to the Hub and back: the same files, the same answers, and nothing that is not to be shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from core.__main__ import main
+from core.errors import BadInput
+from core.model.folder import load_model
+from core.publish.choices import Choices
+from core.publish.fetch import fetch, load_learner, model_folder
+from core.publish.hub import Hub as Client
+from core.publish.push import Pushed, push
+from core.runs.predictions import predictions_of
+from core.runs.run import Run
+from tests.hub.fixtures import environment
+
+REPO = "anna/my-pets"
+HERE = Path(sys.executable)  # in place of a new environment, which takes half a minute
+PUBLISHED = {"model.safetensors", "config.json", "classes.json", "hashes.json", "recipe.json", "README.md"}
+
+
+def ended(steps: Generator[str, None, Pushed]) -> tuple[list[str], Pushed]:
+    """What was said, and what came of it."""
+    said = []
+    while True:
+        try:
+            said.append(next(steps))
+        except StopIteration as end:
+            return said, end.value
+
+
+def test_there_and_back(signed_in: Any, trained: Run, photos: Path) -> None:
+    _, done = ended(push(trained, REPO, Choices("mit"), Client()))
+    assert done == Pushed(f"{signed_in.url}/{REPO}")
+    files = signed_in.repos["model", REPO].files
+    assert set(files) >= PUBLISHED and not any(name.endswith((".bin", ".pth", ".pkl")) for name in files)
+    folder = fetch(REPO)
+    for name in ("model.safetensors", "config.json", "classes.json", "hashes.json"):
+        assert (folder / name).read_bytes() == files[name] == (trained.folder / name).read_bytes()
+    ours, theirs = load_model(trained.folder), load_learner(REPO)
+    for photo in sorted(photos.iterdir()):
+        torch.testing.assert_close(theirs.predict(photo)[2], ours.predict(photo)[2], atol=1e-5, rtol=0)
+    assert b"license: mit" in files["README.md"] and f'load_learner("{REPO}")'.encode() in files["README.md"]
+
+
+def test_without_the_hub_the_last_one_seen_is_used(signed_in: Any, trained: Run, monkeypatch: Any) -> None:
+    ended(push(trained, REPO, Choices(), Client()))
+    before = fetch(REPO)
+    signed_in.fail("info", "drop", 100)
+    assert fetch(REPO) == before == model_folder(REPO)
+    with pytest.raises(BadInput, match="cannot be reached"):
+        fetch("anna/never-seen")
+    signed_in.forgive()
+    with pytest.raises(BadInput, match="no such repository"):
+        fetch("anna/never-seen")
+
+
+def test_what_is_downloaded_is_little_and_ours(signed_in: Any, trained: Run, monkeypatch: Any) -> None:
+    from core.publish import fetch as module
+
+    ended(push(trained, REPO, Choices(), Client()))
+    repo = signed_in.repos["model", REPO]
+    evil = {"pytorch_model.bin": b"\x80\x04", "setup.py": b"raise SystemExit"}
+    repo.commit("by hand", repo.tree | {name: next(iter(repo.tree.values())) for name in evil})
+    assert {file.name for file in fetch(REPO).iterdir()} == set(module.FILES)
+    monkeypatch.setattr(module, "LARGEST", 1000)
+    with pytest.raises(BadInput, match=r"GB, more than the"):
+        fetch(REPO)
+    Client().api.create_repo("anna/empty")
+    with pytest.raises(BadInput, match=r"is no model of this program: there is no model\.safetensors"):
+        fetch("anna/empty")
+
+
+def test_a_space_is_rehearsed_and_answers_the_same(signed_in: Any, mine: Run) -> None:
+    said, done = ended(push(mine, REPO, Choices("mit", space="cpu-basic", examples=True), Client(), HERE))
+    assert done.space == f"{signed_in.url}/spaces/{REPO}" and done.rehearsal
+    assert done.rehearsal.largest_difference < 1e-4 and any(line.startswith("Rehearsed: ") for line in said)
+    space = signed_in.repos["space", REPO]
+    assert set(space.files) >= {"app.py", "photo.py", "model.onnx", "config.json", "requirements.txt", "examples/1.jpg"}
+    assert "torch" not in space.files["requirements.txt"].decode()
+    assert signed_in.repos["model", REPO].files["model.onnx"] == space.files["model.onnx"]
+
+
+def test_nothing_is_pushed_that_fails_here(signed_in: Any, mine: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.publish import space
+
+    broken = mine.folder / "app.py.txt"
+    broken.write_bytes(b"raise SystemExit('no room for it')\n" + space.APP.read_bytes())
+    monkeypatch.setattr(space, "APP", broken)
+    steps = push(mine, REPO, Choices(space="zero-gpu"), Client(), HERE)
+    with pytest.raises(BadInput, match="no room for it"):
+        ended(steps)
+    assert not signed_in.repos
+
+
+def test_neither_a_token_nor_a_path_nor_a_name_leaves(signed_in: Any, mine: Run, photos: Path, tmp_path: Path) -> None:
+    canary = signed_in.token.encode()
+    ended(push(mine, REPO, Choices(space="cpu-basic", examples=True), Client(signed_in.token), HERE))
+    sent = signed_in.sent()
+    names = [item.name for item in predictions_of(mine).items]
+    for secret in map(str, (signed_in.token, tmp_path, photos, Path.home(), *names)):
+        assert secret.encode() not in sent, secret
+    for file in mine.workspace.rglob("*"):
+        assert not file.is_file() or canary not in file.read_bytes(), file
+
+
+def test_the_commands(signed_in: Any, mine: Run, photos: Path, tmp_path: Path) -> None:
+    known = {**os.environ, **environment(signed_in, tmp_path / "home")}
+
+    def core(*arguments: object) -> str:
+        command = [sys.executable, "-m", "core", *map(str, arguments)]
+        done = subprocess.run(command, env=known, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0 and signed_in.token not in done.stdout + done.stderr, done.stderr
+        return done.stdout
+
+    said = core("push", mine.folder, REPO, "--license", "cc0-1.0", "--private")
+    assert said.splitlines()[-1] == f"model: {signed_in.url}/{REPO}"
+    assert signed_in.repos["model", REPO].private
+    photo = sorted(photos.iterdir())[0]
+    (answer,) = map(json.loads, core("predict", REPO, photo).splitlines())
+    assert answer["label"] == load_model(mine.folder).predict(photo)[0]
+
+
+def test_bad_names_are_a_sentence(signed_in: Any, trained: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["push", str(trained.folder), "pets"]) == 2
+    assert "it looks like OWNER/NAME" in capsys.readouterr().err
+    assert main(["predict", "anna/never-seen", "x.jpg"]) == 2
+    assert "no such repository" in capsys.readouterr().err
