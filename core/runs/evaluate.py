@@ -12,6 +12,7 @@ import torch
 
 from core.data import photo
 from core.data.check import label_all
+from core.data.propose import source_of
 from core.errors import BadInput
 from core.model.folder import load_model
 from core.model.predictor import Predictor
@@ -51,11 +52,7 @@ def evaluate(run: Run, workspace: Path, source: str | None = None, labeller: str
 def _labelled(
     run: Run, workspace: Path, source: str | None, labeller: str | None
 ) -> tuple[dict[Path, str], dict[str, str]]:
-    if source:
-        choice = {"name": "zip" if source.lower().endswith(".zip") else "folder", "path": source}
-    else:
-        choice = run.recipe.source
-    found = sources.build(choice, workspace)
+    found = sources.build(source_of(source) if source else run.recipe.source, workspace)
     items = found()
     if not source:
         own = _own_validation(run)

@@ -31,6 +31,7 @@ KINDS: dict[str, Registry[Any]] = {
     "architecture": architectures,
 }
 VISITORS_AT_ONCE = 2  # that train
+VISITOR_SECONDS = 3600.0  # of training, after which a run finishes early
 
 _lock = RLock()
 _starting = Lock()  # visitors, one after the other
@@ -167,7 +168,7 @@ class Project:
             self._wait_for_others()
             run = Run.create(self.must_have_recipe(), self.folder, kind)
             try:
-                start(run)
+                start(run, seconds=self.seconds)
             finally:
                 if kind == RUNS:
                     self._write(run=run.name)
@@ -177,7 +178,12 @@ class Project:
         """Go on with a run in a process of its own; raises BadInput."""
         with _starting if self.confined else nullcontext():
             self._wait_for_others()
-            start(run)
+            start(run, seconds=self.seconds)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long a run may train here before it finishes early, if that is limited."""
+        return VISITOR_SECONDS if self.confined else None
 
     @property
     def under_way(self) -> Run | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +18,12 @@ class Stopped(Exception):
 
 
 class Requests:
-    """The wishes of a user for the run of a folder."""
+    """The wishes of a user for the run of a folder; it finishes early after so many `seconds` of training, if given."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, seconds: float | None = None) -> None:
+        self.folder, self.seconds = folder, seconds
         self.signal: int | None = None
+        self._began: float | None = None  # when it was first asked whether to finish, so waiting in a queue is free
 
     @property
     def stop(self) -> bool:
@@ -31,7 +33,10 @@ class Requests:
     @property
     def finish(self) -> bool:
         """Whether it shall finish early."""
-        return (self.folder / FINISH).exists()
+        now = time.monotonic()
+        self._began = now if self._began is None else self._began
+        is_late = self.seconds is not None and now - self._began > self.seconds
+        return is_late or (self.folder / FINISH).exists()
 
     def obey(self) -> None:
         """Raise Stopped if it shall stop."""

@@ -22,9 +22,10 @@ SECRET = re.compile(r"TOKEN|SECRET|PASSW|.PWD$|KEY$|_PAT$|CREDENTIAL|_AUTH$|CONN
 LOGIN = re.compile(r"://[^/@\s]*:[^/@\s]*@")  # a password in an address
 
 
-def start(run: Run, queue: bool = True, accept_changes: bool = False) -> None:
+def start(run: Run, queue: bool = True, accept_changes: bool = False, seconds: float | None = None) -> None:
     """Begin a run, or go on with it, in a new session of the operating system; returns once it holds its lock.
 
+    After `seconds` of training it finishes early.
     Raises BadInput, with what the process said, if it died before that.
     """
     name = "resume"
@@ -33,6 +34,8 @@ def start(run: Run, queue: bool = True, accept_changes: bool = False) -> None:
     flags = [] if queue else ["--no-queue"]
     if accept_changes and name == "resume":
         flags.append("--accept-changes")
+    if seconds is not None and name != "lr-find":
+        flags += ["--finish-after", str(seconds)]
     log = run.folder / "log.txt"
     try:
         with log.open("ab") as output:

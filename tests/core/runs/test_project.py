@@ -231,7 +231,8 @@ def test_the_draft_is_written_whole(opened: Project) -> None:
 def test_visitors_train_one_at_a_time_and_few_at_once(
     visitor: Project, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(project_module, "start", lambda run: None)
+    limits = []
+    monkeypatch.setattr(project_module, "start", lambda run, seconds: limits.append(seconds))
     locks = []
 
     def under_way(folder: Path) -> None:
@@ -242,6 +243,7 @@ def test_visitors_train_one_at_a_time_and_few_at_once(
 
     under_way(visitor.folder.parent / "b")
     assert visitor.start(), "another visitor trains, which is not too many"
+    assert limits == [3600.0] and Project(visitor.folder).seconds is None, "only visitors are limited in time"
     under_way(visitor.folder.parent / "c")
     with pytest.raises(BadInput, match="Runs of others are under way"):
         visitor.start()
