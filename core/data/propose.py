@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import BadInput
+from core.hub_name import is_of_the_hub
 from core.recipe import Choice, Recipe, Training
 
 PATTERNS = (r"(.+)_\d+\.\w+$", r"(.+?)[ ._-]*\(?\d+\)?\.\w+$")
@@ -18,6 +19,13 @@ VALID = {"valid", "validation", "val", "test"}
 
 PRESIZE, SIZE = 256, 192
 FREEZE_STEPS, STEPS = 40, 120
+
+
+def source_of(place: str) -> Choice:
+    """The source for what a person names: a .zip, a folder, or OWNER/NAME of a data set on the Hugging Face Hub."""
+    if place.lower().endswith(".zip"):
+        return {"name": "zip", "path": place}
+    return {"name": "hub", "repo": place} if is_of_the_hub(place) else {"name": "folder", "path": place}
 
 
 def proposal(items: Sequence[Path], root: Path, source: Choice) -> Recipe:

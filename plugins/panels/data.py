@@ -17,6 +17,7 @@ from core.data.check import Examined, label_all
 from core.data.files import SUFFIXES
 from core.data.names import distinct
 from core.data.photo import BadPhoto
+from core.data.propose import source_of
 from core.errors import BadInput
 from core.recipe import Choice, Recipe
 from core.registry import labellers, panels, splitters
@@ -89,7 +90,7 @@ class DataPanel:
             if page.mode.local:
                 with gr.Tab("Folder"):
                     path = gr.Textbox(
-                        label="Path of a folder or a .zip of this computer",
+                        label="A folder or a .zip of this computer, or OWNER/NAME of a data set on the Hub",
                         elem_id="data-path",
                         placeholder="~/Pictures",
                     )
@@ -140,8 +141,8 @@ def _kept(project: Project, files: list[Uploaded]) -> Choice:
 
 def _open_path(project: Project, path: str) -> None:
     if not path.strip():
-        raise BadInput("The path is empty; give a folder of photos or a .zip.")
-    project.open({"name": "zip" if path.strip().lower().endswith(".zip") else "folder", "path": path.strip()})
+        raise BadInput("Nothing is named; give a folder of photos, a .zip, or OWNER/NAME of a data set on the Hub.")
+    project.open(source_of(path.strip()))
 
 
 def _train(project: Project) -> str:

@@ -14,13 +14,19 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from huggingface_hub import CommitOperationAdd, HfApi
 from PIL import Image
+from pytest import MonkeyPatch
 
 import plugins.sources.zip as zip_module
 from core.data.names import distinct
+from core.data.propose import source_of
 from core.discovery import discover
 from core.errors import BadInput
+from core.publish import refusals
 from core.registry import sources
+from tests.hub.fixtures import hub as hub
+from tests.hub.server import Hub
 
 discover()
 JPEG = b"\xff\xd8\xff\xe0 not decoded here \xff\xd9"
@@ -301,3 +307,58 @@ def test_pets_without_internet_names_the_offline_choice(tmp_path: Path, monkeypa
         with pytest.raises(BadInput, match=r"timed out.*'sample'.*'folder' or 'zip'"):
             source()
     assert list((tmp_path / "sources").iterdir()) == []
+
+
+def on_the_hub(hub: Hub, photos: Path, repo: str = "anna/photos") -> None:
+    """A data set of image folders, with files that are no photos."""
+    api = HfApi(token=hub.token)
+    api.create_repo(repo, repo_type="dataset", exist_ok=True)
+    adds = [CommitOperationAdd(f"{p.name.split('_')[0]}/{p.name}", p) for p in sorted(photos.iterdir())]
+    adds.append(CommitOperationAdd("train.parquet", b"no photo"))
+    api.create_commit(repo, adds, commit_message="photos", repo_type="dataset")
+
+
+def test_a_data_set_of_the_hub_comes_with_its_folders_and_once(hub: Hub, photos: Path, tmp_path: Path) -> None:
+    on_the_hub(hub, photos)
+    source = sources.create("hub", tmp_path, repo="anna/photos")
+    found = source()
+    assert {f.relative_to(source.root).as_posix() for f in found} == {
+        f"{p.name.split('_')[0]}/{p.name}" for p in photos.iterdir()
+    }
+    assert all(f.read_bytes() == (photos / f.name).read_bytes() for f in found)
+    assert not list(source.root.rglob("*.parquet"))
+    calls = len(hub.calls)
+    assert sources.create("hub", tmp_path, repo="anna/photos")() == found and len(hub.calls) == calls
+
+
+def test_a_data_set_that_was_cut_off_goes_on(hub: Hub, photos: Path, tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+    on_the_hub(hub, photos)
+    monkeypatch.setattr(refusals, "WAITS", ())
+    hub.fail("resolve", 404, 5)
+    source = sources.create("hub", tmp_path, repo="anna/photos")
+    with pytest.raises(BadInput, match="no such repository"):
+        source()
+    assert len(source()) == 24
+
+
+def test_a_data_set_of_the_hub_is_refused_in_a_sentence(hub: Hub, photos: Path, tmp_path: Path) -> None:
+    on_the_hub(hub, photos)
+    with pytest.raises(BadInput, match="a login that holds"):
+        sources.create("hub", tmp_path, repo="anna/none")()  # to a stranger the Hub does not say whether it is private
+    with pytest.raises(BadInput, match=r"holds 0\.00 GB; set max_gb"):
+        sources.create("hub", tmp_path, repo="anna/photos", max_gb=0.0)()
+    with pytest.raises(BadInput, match="no name on the Hub"):
+        sources.create("hub", tmp_path, repo="../photos")
+    HfApi(token=hub.token).create_repo("anna/tables", repo_type="dataset")
+    with pytest.raises(BadInput, match="holds no photos as files"):
+        sources.create("hub", tmp_path, repo="anna/tables")()
+    assert not (tmp_path / "sources").exists()
+
+
+def test_what_a_person_names_is_a_source(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my" / "photos").mkdir(parents=True)
+    assert source_of("my/photos") == {"name": "folder", "path": "my/photos"}
+    assert source_of("anna/photos") == {"name": "hub", "repo": "anna/photos"}
+    assert source_of("anna/photos.zip") == {"name": "zip", "path": "anna/photos.zip"}
+    assert source_of("/anna/photos") == {"name": "folder", "path": "/anna/photos"}
