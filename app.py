@@ -28,13 +28,14 @@ import gradio as gr  # noqa: E402
 
 from core.discovery import discover  # noqa: E402
 from core.errors import BadInput  # noqa: E402
+from core.publish.fetch import model_folder  # noqa: E402
 from core.registry import panels  # noqa: E402
 from core.runs.project import Project  # noqa: E402
 from core.runs.run import Run, runs_in  # noqa: E402
 from plugins.panels.kit.frame import frame  # noqa: E402
 from plugins.panels.kit.guards import EVERYWHERE, LOOPBACK, guards, is_loopback, known_hosts  # noqa: E402
 from plugins.panels.kit.mode import Mode, on_a_space  # noqa: E402
-from plugins.panels.kit.models import model_folder, warm  # noqa: E402
+from plugins.panels.kit.models import model_of, warm  # noqa: E402
 from plugins.panels.kit.page import Page  # noqa: E402
 from plugins.panels.kit.theme import CSS, SCRIPT, theme  # noqa: E402
 
@@ -57,10 +58,10 @@ def mode_of(options: argparse.Namespace) -> Mode:
     open_to_all = options.share or not is_loopback(options.host)
     kind: Any = "space" if on_a_space() else "shared" if options.auth else "local"
     if options.model:
-        run = Run.find(options.model, options.workspace)
-        if not run.has_model:
+        folder = model_folder(options.model, options.workspace)
+        if not Run(folder).has_model:
             raise BadInput(f"{options.model!r} has no model; it gets one when its first epoch is checked and it ends.")
-        return Mode(kind, options.workspace, run.folder)
+        return Mode(kind, options.workspace, folder)
     if kind != "local" or not open_to_all:
         return Mode(kind, options.workspace)
     model = next((run.folder for run in runs_in(options.workspace) if run.has_model), None)
@@ -76,7 +77,7 @@ def mode_of(options: argparse.Namespace) -> Mode:
 def warm_up(mode: Mode) -> None:
     """Load what the first prediction needs while nobody waits for it."""
     with suppress(BadInput):
-        warm(mode.model or model_folder(Project(mode.workspace)))
+        warm(mode.model or model_of(Project(mode.workspace)))
 
 
 def build(mode: Mode) -> gr.Blocks:
@@ -164,13 +165,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python app.py", description="Train an image classifier in the browser.")
     space = on_a_space()
     parser.add_argument("--host", default="0.0.0.0" if space else "127.0.0.1", help="the address to serve at")
-    parser.add_argument("--port", type=int, default=7860 if space else None, help="7860, or the next that is free")
+    parser.add_argument("--port", type=int, help="7860, or the next that is free")
     parser.add_argument("--workspace", type=Path, default=Path("workspace"), help="where runs lie (./workspace)")
     parser.add_argument("--share", action="store_true", help="a public link for up to a week")
     parser.add_argument(
         "--auth", metavar="USER", help=f"all of the app for who knows the password ({PASSWORD}, else asked for)"
     )
-    parser.add_argument("--model", metavar="FOLDER", help="serve predictions of this model, and nothing else")
+    parser.add_argument(
+        "--model", metavar="MODEL", help="predictions of this run, folder or OWNER/NAME of the Hub alone"
+    )
     return parser
 
 

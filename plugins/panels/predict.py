@@ -25,7 +25,7 @@ from core.runs.project import Project
 from plugins.panels.kit.drop import drop, received
 from plugins.panels.kit.head import head
 from plugins.panels.kit.html import bars, card, empty, notes, percent, table, text, view
-from plugins.panels.kit.models import model_folder, predictor, zipped
+from plugins.panels.kit.models import model_of, predictor, zipped
 from plugins.panels.kit.page import Page, State
 from plugins.panels.kit.pictures import embedded
 
@@ -77,7 +77,7 @@ class PredictPanel:
         self.page.after(ready, "() => setTimeout(() => document.querySelector('#predict-zip').click(), 200)")
 
     def _folder(self, project: Project, name: str = "") -> Path:
-        return self.page.mode.model or model_folder(project, name)
+        return self.page.mode.model or model_of(project, name)
 
     def _title(self, project: Project) -> tuple[str, str]:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from contextlib import suppress
 from functools import lru_cache
@@ -14,18 +13,17 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from core.errors import BadInput
-from core.model.names import CLASSES, CONFIG, HASHES, WEIGHTS
-from core.recipe import Recipe
+from core.model.names import HASHES
 from core.runs.project import Project
+from core.runs.run import Run
 
 if TYPE_CHECKING:
     from core.model.predictor import Predictor
 
-FILES = (WEIGHTS, CONFIG, CLASSES, HASHES, "README.md")
 _lock = Lock()
 
 
-def model_folder(project: Project, name: str = "") -> Path:
+def model_of(project: Project, name: str = "") -> Path:
     """The folder of the model of a run: of that name, else of the run being looked at, else of the newest."""
     for run in [project.find(name)] if name else [project.run, *project.runs]:
         if run and run.has_model:
@@ -59,14 +57,10 @@ def _predictor(folder: Path, changed: int) -> Predictor:
 
 def zipped(folder: Path) -> bytes:
     """A model folder as a zip, without the paths and names of the photos that it was trained on."""
-    from core.publish.card import without_paths
+    from core.publish.model_files import model_files
 
     with io.BytesIO() as stream:
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:  # weights do not shrink
-            for file in (folder / name for name in FILES):
-                if file.is_file():
-                    archive.write(file, f"{folder.name}/{file.name}")
-            recipe = Recipe.from_json((folder / "recipe.json").read_text(encoding="utf-8"))
-            document = json.dumps(without_paths(recipe.to_dict()), indent=2)
-            archive.writestr(f"{folder.name}/recipe.json", document)
+            for name, data in model_files(Run(folder)).items():
+                archive.writestr(f"{folder.name}/{name}", data if isinstance(data, bytes) else data.read_bytes())
         return stream.getvalue()

@@ -64,6 +64,7 @@ class Done:
     busy: str
     knobs: dict[str, Any]
     script: str = ""
+    signed: bool = False
 
 
 class Page:
@@ -103,10 +104,20 @@ class Page:
         self._done.append(Done(trigger, act, inputs, redraw, busy, knobs))
 
     def answers(
-        self, trigger: Any, act: Callable[..., Any], inputs: Sequence[Any], output: Any, busy: str = "", **knobs: Any
+        self,
+        trigger: Any,
+        act: Callable[..., Any],
+        inputs: Sequence[Any],
+        output: Any,
+        busy: str = "",
+        signed: bool = False,
+        **knobs: Any,
     ) -> Done:
-        """`output` shows what `act(project, *inputs)` returns, at a view `act(project, data)`; nothing else changes."""
-        answered = Done(trigger, act, inputs, output, busy, knobs)
+        """`output` shows what `act(project, *inputs)` returns, at a view `act(project, data)`; nothing else changes.
+
+        With `signed` it is `act(project, token, *inputs)`: that of who signed in on a Space, else empty.
+        """
+        answered = Done(trigger, act, inputs, output, busy, knobs, signed=signed)
         self._answered.append(answered)
         return answered
 
@@ -149,9 +160,14 @@ class Page:
         self.timer.tick(self._ticked, None, everything, trigger_mode="once", concurrency_limit=None, **quiet)
 
     def _wire(self, done: Done, quiet: dict[str, Any]) -> None:
-        if done.inputs:
+        if done.signed:
 
-            def handle(request: gr.Request, *values: Any) -> Iterator[list[Any]]:
+            def handle(request: gr.Request, login: gr.OAuthToken | None, *values: Any) -> Iterator[list[Any]]:
+                given = (login.token if login else "", *values)
+                yield from self._safely(done.redraw, request, lambda project: self._act(done, project, request, given))
+        elif done.inputs:
+
+            def handle(request: gr.Request, *values: Any) -> Iterator[list[Any]]:  # type: ignore[misc]
                 yield from self._safely(done.redraw, request, lambda project: self._act(done, project, request, values))
         else:
 

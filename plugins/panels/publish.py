@@ -1,0 +1,146 @@
+"""Publish: the model to the Hugging Face Hub, and a page there where others try it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from huggingface_hub import get_token
+
+from core.errors import BadInput
+from core.publish.choices import Choices
+from core.publish.onnx import can_export
+from core.registry import Param, panels, params_of
+from core.runs.project import Project
+from core.runs.run import Run
+from plugins.panels.kit.head import head
+from plugins.panels.kit.html import card, empty, figures, notes, text, view
+from plugins.panels.kit.models import model_of
+from plugins.panels.kit.page import Page, State
+
+LICENSES = ["", "apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0", "other"]
+KNOBS = params_of(Choices)
+OF_A_SPACE = ("space", "examples")
+
+
+@panels.register("publish")
+class PublishPanel:
+    """Push the model of the run being looked at, after a rehearsal on this computer."""
+
+    title, place, serves_models = "Publish", 6, False
+
+    def __init__(self, page: Page, /) -> None:
+        self.page = page
+        self.may = page.mode.local or page.mode.kind == "space"
+        with head(page, "publish", self._title):
+            button = gr.Button("Publish", variant="primary", elem_id="publish-push", visible=self.may)
+        with gr.Row(elem_classes="columns"):
+            if self.may:
+                with gr.Column():
+                    inputs = self._form()
+            result = view("publish-result", label="What was published", elem_classes="grow")
+        page.shows(result, self._waiting)
+        if self.may:
+            page.shows(button, lambda project: gr.update(interactive=_run(project) is not None), "tick")
+            knobs: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "publish", "trigger_mode": "once"}
+            page.answers(button.click, _push, inputs, result, busy="Getting ready", signed=True, **knobs)
+
+    def status(self, project: Project) -> tuple[State, str]:
+        """Whether there is something to publish."""
+        return ("active", "Give it to others") if _run(project) else ("todo", "")
+
+    def _title(self, project: Project) -> tuple[str, str]:
+        run = _run(project)
+        if not self.may:
+            return "Publish", "Download the model on the page Predict, and push it from a computer of your own."
+        if run is None:
+            return "Publish", "There is no model yet; train one first."
+        return "Publish", f"The model of {run.name} to the Hugging Face Hub, and a page there where others try it."
+
+    def _form(self) -> list[Any]:
+        """Who, where to, and how; a token that is typed goes to the Hub and is kept nowhere."""
+        token = gr.Textbox("", visible=False)
+        if self.page.mode.local:
+            known = "The login of this computer is used where this is empty. " if get_token() else ""
+            token = gr.Textbox(
+                "",
+                label="Token with write access",
+                info=f"{known}It is sent to the Hub alone and kept nowhere.",
+                type="password",
+                elem_id="publish-token",
+            )
+        elif os.environ.get("OAUTH_CLIENT_ID"):  # else the button would stop the app from being built
+            gr.LoginButton(elem_id="publish-login")
+        repo = gr.Textbox(
+            "", label="Name", info="OWNER/NAME, such as anna/my-pets", elem_id="publish-repo", max_lines=1
+        )
+        if not can_export():
+            gr.Markdown("A Space needs `pip install -r core/publish/requirements-onnx.txt` first.")
+        return [token, repo, *(_input(knob) for knob in _knobs())]
+
+    def _waiting(self, project: Project) -> str:
+        body = empty(
+            "Not published", "A Space is installed and tried on this computer first: nothing is pushed that fails here."
+        )
+        return card("On the Hub", body)
+
+
+def _knobs() -> tuple[Param, ...]:
+    """Those of a push that can be had here."""
+    return tuple(knob for knob in KNOBS if can_export() or knob.name not in OF_A_SPACE)
+
+
+def _input(knob: Param) -> Any:
+    shared: dict[str, Any] = {"label": knob.name.capitalize(), "info": knob.help, "elem_id": f"publish-{knob.name}"}
+    if knob.choices:
+        return gr.Radio(list(knob.choices), value=knob.default, **shared)
+    if knob.type is bool:
+        return gr.Checkbox(knob.default, **shared)
+    return gr.Dropdown([(name or "not said", name) for name in LICENSES], value="", allow_custom_value=True, **shared)
+
+
+def _run(project: Project) -> Run | None:
+    try:
+        return Run(Path(model_of(project)))
+    except BadInput:
+        return None
+
+
+def _push(project: Project, login: str, token: str, repo: str, *values: Any) -> Generator[str, None, str]:
+    from core.publish.hub import Hub  # with what takes seconds to import
+    from core.publish.push import push
+
+    if not repo.strip():
+        raise BadInput("The name is empty; give OWNER/NAME, such as anna/my-pets.")
+    if project.confined and not login:
+        raise BadInput("Nobody is signed in; press Sign in with Hugging Face first.")
+    run = Run(Path(model_of(project)))
+    choices = Choices(**dict(zip((knob.name for knob in _knobs()), values, strict=True)))
+    done = yield from push(run, repo.strip(), choices, Hub(login or token.strip()))
+    places = [("Model", done.model)] + ([("Space", done.space)] if done.space else [])
+    links = "".join(
+        f'<p><b>{name}</b> <a href="{text(place)}" target="_blank" rel="noopener">{text(place)}</a></p>'
+        for name, place in places
+    )
+    return card("On the Hub", links + _rehearsed(done.rehearsal) + _use(repo.strip()))
+
+
+def _rehearsed(found: Any) -> str:
+    if found is None:
+        return ""
+    cells = [
+        ("Installed", f"{found.megabytes:,.0f} MB", "the Space's own environment"),
+        ("Ready", f"{found.ready_seconds:.1f} s", "from its start"),
+        ("Memory", f"{found.memory_mb:,.0f} MB", "while it predicts"),
+        ("A prediction", f"{found.median_ms:.0f} ms", f"the first {found.first_ms:.0f} ms"),
+        ("Differs by", f"{found.largest_difference:.0e}", "largest probability, from the engine's"),
+    ]
+    return figures(cells)
+
+
+def _use(repo: str) -> str:
+    line = f'load_learner("{repo}").predict("photo.jpg")'
+    return notes(["Others use it like this:"], "note") + f"<pre><code>{text(line)}</code></pre>"
