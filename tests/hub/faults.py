@@ -8,7 +8,7 @@ from typing import Any, Literal
 from core.errors import BadInput
 from core.publish.hub import Hardware
 from core.publish.hub import Hub as Client
-from tests.hub.server import Hub
+from tests.hub.server import DROPPED, Hub
 
 REPO = "anna/my-pets"
 FILES: dict[str, Any] = {
@@ -70,6 +70,8 @@ def pushed(hub: Hub, case: Case) -> str:
         push(case.hardware)
     except BadInput as error:
         said = str(error)
+    status = DROPPED if case.status == "drop" else case.status
+    assert any((call.name, call.status) == (case.call, status) for call in hub.calls), "it never came to that"
     hub.forgive()
     push(case.hardware)
     push(case.hardware)

@@ -14,17 +14,22 @@ from tests.hub.server import Hub
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A Hub without xet; the client has it as its endpoint, an empty cache and no login."""
-    yield from _running(Hub(), tmp_path, monkeypatch)
+    yield from running(Hub(), tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def xet_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """The same with xet, which the client uses where it can."""
-    yield from _running(Hub(xet=tmp_path / "cas"), tmp_path, monkeypatch)
+    yield from running(Hub(xet=tmp_path / "cas"), tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client does not pause."""
+    without_pauses(monkeypatch)
+
+
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client tries again as often as ever (5 times), but at once; a Retry-After it still waits out."""
     from huggingface_hub.utils import _http, _xet
 
@@ -41,7 +46,8 @@ def environment(hub: Hub, home: Path) -> dict[str, str]:
     return known if hub.xet else {**known, "HF_HUB_DISABLE_XET": "1"}
 
 
-def _running(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def running(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """That Hub, and the client of this process set to it."""
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
