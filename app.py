@@ -19,8 +19,9 @@ from typing import Any
 
 PASSWORD = "PRESIZE_AUTH"
 
-# gradio reads these when it is imported
+# gradio and the client of the Hub read these when they are imported
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="presize-")  # which this user alone may read
 atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 
@@ -103,7 +104,7 @@ def _place(entry: Any) -> tuple[int, str]:
 def launch(demo: gr.Blocks, mode: Mode, options: argparse.Namespace, **more: Any) -> None:
     """Serve it, behind its guards."""
     password = _password(options.auth) if options.auth else ""
-    hosts = known_hosts(options.host, os.environ.get("SPACE_HOST", ""))
+    hosts = known_hosts(options.host, *os.environ.get("SPACE_HOST", "").split(","))  # a domain of one's own is a second
     framed = mode.kind == "space"
 
     def is_right(user: str, given: str) -> bool:

@@ -17,7 +17,7 @@ if not os.environ.get("CI"):
 from playwright.sync_api import expect
 
 WAITS, TRAINS = 12, 240  # seconds, on a busy machine
-PAGES = ("data", "learning_rate", "train", "results", "predict")
+PAGES = ("data", "learning_rate", "train", "results", "predict", "publish")
 
 expect.set_options(timeout=1000 * WAITS)
 

@@ -1,0 +1,60 @@
+"""A model is pushed from the page to a Hub on this machine, and used from there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.publish.fetch import load_learner
+from tests.browser.conftest import Serve, Visit
+from tests.browser.steps import TRAINS, expect, go
+from tests.hub.fixtures import environment
+from tests.hub.fixtures import hub as hub
+from tests.hub.server import Hub
+
+REPO = "anna/my-shapes"
+
+
+def test_from_the_page_to_the_hub(
+    hub: Hub,
+    workspace: Path,
+    held_out: Path,
+    serve: Serve,
+    visit: Visit,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment(hub, tmp_path / "home").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("HF_TOKEN")
+    page = visit(serve(workspace))
+    expect(page.locator("#data-train")).to_be_enabled()
+    go(page, "publish")
+
+    page.locator("#publish-push").click()
+    message = page.locator("#message .said")
+    expect(message).to_contain_text("The name is empty")
+    message.get_by_role("button", name="Close").click()
+
+    page.locator("#publish-repo input, #publish-repo textarea").fill(REPO)
+    page.locator("#publish-push").click()
+    expect(message).to_contain_text("Nobody is signed in")
+    message.get_by_role("button", name="Close").click()
+    assert not hub.repos
+
+    page.locator("#publish-token input").fill(hub.token)
+    page.locator("#publish-private input").check()
+    page.locator("#publish-push").click()
+    result = page.locator("#publish-result")
+    expect(result).to_contain_text(f"{hub.url}/{REPO}", timeout=1000 * TRAINS)
+    expect(result).to_contain_text(f'load_learner("{REPO}")')
+    assert hub.repos["model", REPO].private and len(hub.repos["model", REPO].commits) == 2
+    assert hub.token not in page.content()
+    page.reload()
+    go(page, "publish")
+    expect(page.locator("#publish-token input")).to_have_value("")
+    assert not [file for file in workspace.rglob("*") if file.is_file() and hub.token.encode() in file.read_bytes()]
+
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    assert load_learner(REPO).predict(held_out)[0] == held_out.name.split("_")[0]
