@@ -130,12 +130,16 @@ def from_timm(
         for parameter in network.get_classifier().parameters():
             nn.init.zeros_(parameter)
         return Architecture(network, network.get_classifier(), body, mean, std, pretrained, name)
-    network.reset_classifier(0, "")
-    with torch.no_grad():
-        network.eval()
-        features = network.forward_features(torch.zeros(1, *cfg["input_size"]))
+    no_maps = BadInput(f"The head 'concat' pools maps [N, C, H, W], which {name!r} does not make; use head 'linear'.")
+    try:
+        network.reset_classifier(0, "")
+        with torch.no_grad():
+            network.eval()
+            features = network.forward_features(torch.zeros(1, *cfg["input_size"]))
+    except (AssertionError, AttributeError) as error:  # of a network that always pools
+        raise no_maps from error
     if features.ndim != 4 or features.shape[1] != network.num_features:
-        raise BadInput(f"The head 'concat' pools maps [N, C, H, W], which {name!r} does not make; use head 'linear'.")
+        raise no_maps
     model = Classifier(network, concat_head(features.shape[1], num_classes))
     return Architecture(model, model.head, body, mean, std, pretrained, name)
 
@@ -158,8 +162,11 @@ def _body_groups(network: Any, classifiers: tuple[str, ...]) -> list[list[nn.Par
     """The body's parameters in two halves, by timm's coarse layers (stem, then stages)."""
     from timm.models import group_parameters
 
-    layers = group_parameters(network, network.group_matcher(coarse=True))
     named = dict(network.named_parameters())
+    if hasattr(network, "group_matcher"):
+        layers = group_parameters(network, network.group_matcher(coarse=True))
+    else:  # a few of timm's models have none
+        layers = {i: [name] for i, name in enumerate(named)}
     stages = [[named[n] for n in names if not n.startswith(classifiers)] for _, names in sorted(layers.items())]
     stages = [stage for stage in stages if stage]
     half = (len(stages) + 1) // 2

@@ -190,13 +190,14 @@ def test_a_model_without_trained_weights_says_so() -> None:
         build("timm", model=untrained)
 
 
-def test_concat_needs_maps() -> None:
+@pytest.mark.parametrize("model", ["test_vit", "efficientvit_b0", "coat_tiny"])
+def test_concat_needs_maps(model: str) -> None:
     with pytest.raises(BadInput, match="'concat' pools maps") as caught:
-        build("timm", model="test_vit", pretrained=False, head="concat")
+        build("timm", model=model, pretrained=False, head="concat")
     assert "linear" in one_sentence(caught.value)
 
 
-@pytest.mark.parametrize("model", ["test_vit", "test_convnext", "test_resnet", "test_efficientnet"])
+@pytest.mark.parametrize("model", ["test_vit", "test_convnext", "test_resnet", "test_efficientnet", "poolformer_s12"])
 def test_any_timm_model_gives_logits_and_three_groups(model: str) -> None:
     built = build("timm", 7, model=model, pretrained=False)
     assert built.model.eval()(torch.zeros(2, 3, 160, 160)).shape == (2, 7)
