@@ -63,25 +63,25 @@ def rehearse(
         root = Path(temporary)
         space = root / "space"
         _write(space, files)
-        install = 0.0
+        installing = 0.0
         if python is None:
             yield f"Installing {len(files['requirements.txt'].split())} packages and gradio, as the Hub would"
             began = time.perf_counter()
-            python = _install(root, files)
-            install = time.perf_counter() - began
-        megabytes = sum(file.lstat().st_size for file in root.rglob("*") if not file.is_dir()) / 1e6
+            python = install(root, space)
+            installing = time.perf_counter() - began
+        megabytes = size_of(root)
         yield "Starting the Space"
         began = time.perf_counter()
         log = root / "log.txt"
-        with _served(space, python, log) as (process, url):
+        with served(space, python, log) as (process, url):
             ready = time.perf_counter() - began
             times, largest = [], 0.0
             for photo, row, (seconds, answer) in zip(photos, wanted, _answers(url, photos, log), strict=True):
                 times.append(1000 * seconds)
                 largest = max(largest, _difference(photo, answer, dict(zip(names, row.tolist(), strict=True))))
                 yield f"{len(times)} of {len(photos)} photos answered as the model does"
-            memory = sum(p.memory_info().rss for p in _family(process)) / 1e6
-    return Rehearsal(megabytes, install, ready, memory, times[0], statistics.median(times), largest)
+            memory = memory_of(process)
+    return Rehearsal(megabytes, installing, ready, memory, times[0], statistics.median(times), largest)
 
 
 def _write(space: Path, files: Mapping[str, bytes]) -> None:
@@ -94,16 +94,17 @@ def _write(space: Path, files: Mapping[str, bytes]) -> None:
             raise disk_error(file, error) from error
 
 
-def _install(root: Path, files: Mapping[str, bytes]) -> Path:
-    """A fresh virtual environment for the Space; returns its Python."""
+def install(root: Path, space: Path) -> Path:
+    """A fresh virtual environment in `root` for the Space that lies in `space`; returns its Python, raises BadInput."""
     from huggingface_hub import SpaceCard
 
-    sdk = SpaceCard(files["README.md"].decode()).data["sdk_version"]
+    data = SpaceCard.load(space / "README.md").data
+    gradio = f"gradio{'[oauth]' if data.get('hf_oauth') else ''}=={data['sdk_version']}"
     python = root / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-cache-dir"]
     commands: tuple[list[str | Path], ...] = (
         [sys.executable, "-m", "venv", root / "venv"],
-        [python, *pip, f"gradio=={sdk}", "-r", root / "space" / "requirements.txt"],
+        [python, *pip, gradio, "-r", space / "requirements.txt"],
     )
     for command in commands:
         try:
@@ -118,8 +119,13 @@ def _install(root: Path, files: Mapping[str, bytes]) -> Path:
 
 
 @contextmanager
-def _served(space: Path, python: Path, log: Path) -> Iterator[tuple[psutil.Popen, str]]:
-    """The Space's process and address once it serves; the process and all that it started end with the block."""
+def served(
+    space: Path, python: Path, log: Path, more: Mapping[str, str] | None = None
+) -> Iterator[tuple[psutil.Popen, str]]:
+    """The Space's process and address once it serves; the process and all that it started end with the block.
+
+    `more` are variables that it has besides. Raises BadInput if it does not serve.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -127,6 +133,7 @@ def _served(space: Path, python: Path, log: Path) -> Iterator[tuple[psutil.Popen
         "GRADIO_SERVER_NAME": "127.0.0.1",
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_TEMP_DIR": str(space.with_name("uploads")),
+        **(more or {}),
     }
     with log.open("wb") as output:
         process = psutil.Popen(
@@ -186,6 +193,20 @@ def _difference(photo: Path, answer: Mapping[str, float], wanted: Mapping[str, f
             "export it anew."
         )
     return difference
+
+
+def size_of(folder: Path) -> float:
+    """Megabytes of all files in it."""
+    return sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir()) / 1e6
+
+
+def memory_of(process: psutil.Process) -> float:
+    """Megabytes that a process and all that it started hold now."""
+    total = 0.0
+    for member in _family(process):
+        with suppress(psutil.NoSuchProcess):
+            total += member.memory_info().rss / 1e6
+    return total
 
 
 def _clean() -> dict[str, str]:

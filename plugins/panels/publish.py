@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ class PublishPanel:
 
     def __init__(self, page: Page, /) -> None:
         self.page = page
-        self.may = page.mode.local or page.mode.kind == "space"
+        self.may = page.mode.local or page.mode.signs_in
         with head(page, "publish", self._title):
             button = gr.Button("Publish", variant="primary", elem_id="publish-push", visible=self.may)
         with gr.Row(elem_classes="columns"):
@@ -58,6 +57,8 @@ class PublishPanel:
             return "Publish", "Download the model on the page Predict, and push it from a computer of your own."
         if run is None:
             return "Publish", "There is no model yet; train one first."
+        if self.page.mode.signs_in:
+            return "Publish", f"Sign in, and the model of {run.name} goes to your own account; no token is kept here."
         return "Publish", f"The model of {run.name} to the Hugging Face Hub, and a page there where others try it."
 
     def _form(self) -> list[Any]:
@@ -72,20 +73,18 @@ class PublishPanel:
                 type="password",
                 elem_id="publish-token",
             )
-        elif os.environ.get("OAUTH_CLIENT_ID"):  # else the button would stop the app from being built
-            gr.LoginButton(elem_id="publish-login")
+        else:
+            gr.LoginButton(logout_value="Signed in as {}: sign out", elem_id="publish-login")
         repo = gr.Textbox(
             "", label="Name", info="OWNER/NAME, such as anna/my-pets", elem_id="publish-repo", max_lines=1
         )
-        if not can_export():
+        if self.page.mode.local and not can_export():
             gr.Markdown("A Space needs `pip install -r core/publish/requirements-onnx.txt` first.")
         return [token, repo, *(_input(knob) for knob in _knobs())]
 
     def _waiting(self, project: Project) -> str:
-        body = empty(
-            "Not published", "A Space is installed and tried on this computer first: nothing is pushed that fails here."
-        )
-        return card("On the Hub", body)
+        first = "A Space is installed and tried on this computer first: nothing is pushed that fails here."
+        return card("On the Hub", empty("Not published", first if can_export() else "The model goes with its card."))
 
 
 def _knobs() -> tuple[Param, ...]:

@@ -83,13 +83,14 @@ class TrainPanel:
 
 def _title(project: Project) -> tuple[str, str]:
     run = project.run
+    limit = f" Here a run finishes early after {project.seconds / 60:.0f} minutes." if project.seconds else ""
     if run is None:
-        return "Train", "The defaults suit most photos; everything can be changed."
+        return "Train", f"The defaults suit most photos; everything can be changed.{limit}"
     status = follow(run).status
     titles = {"running": "Training", "queued": "Waiting", "completed": "Trained", "created": "Not begun"}
     title = titles.get(status, status.capitalize())
     if status in ALIVE:
-        return title, "You can close this page. Come back any time and it will still be here."
+        return title, f"You can close this page. Come back any time and it will still be here.{limit}"
     return title, f"{run.name}. Change the knobs below and train again, or go on with a run of the list."
 
 

@@ -10,7 +10,7 @@ import pytest
 from core.recipe import Recipe
 from core.runs.run import Run
 from core.runs.train import train
-from tests.app.running import OTHER, PASSWORD, USER, App, answers, begin, photos, tiny, zipped
+from tests.app.running import OTHER, PASSWORD, SPACE, USER, App, answers, begin, photos, tiny, zipped
 
 
 @pytest.fixture(scope="session")
@@ -30,12 +30,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def apps(model: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, App]]:
     """The app in every mode, all started at once."""
     folder = tmp_path_factory.mktemp("apps")
-    space = {"SPACE_ID": "someone/presize", "SPACE_HOST": "someone-presize.hf.space"}
+    space = {**SPACE, "SPACE_HOST": "someone-presize.hf.space,presize.example"}
     running = {
         "local": begin(model.workspace),
         "shared": begin(model.workspace, ["--auth", USER], {"PRESIZE_AUTH": PASSWORD}),
         "served": begin(folder / "served", ["--model", str(model.folder)], host=OTHER),
-        "space": begin(folder / "space", ["--host", "0.0.0.0"], space),
+        "space": begin(folder / "space", (), space),
     }
     try:
         yield {mode: answers(app) for mode, app in running.items()}

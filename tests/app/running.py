@@ -32,6 +32,7 @@ USER, PASSWORD, TOKEN = "owner", "a-pass-word-for-tests", "hf_aTokenThatNobodyMa
 STARTS = 120  # seconds
 OTHER = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"  # elsewhere it is not this machine
 SECRETS = (PASSWORD, TOKEN)
+SPACE = {"SYSTEM": "spaces", "SPACE_ID": "someone/presize"}
 
 
 def jpeg(colour: tuple[int, int, int] = (210, 50, 40), side: int = 40, seed: int = 0) -> bytes:
@@ -90,7 +91,8 @@ class Visitor:
 
     def __init__(self, url: str, auth: tuple[str, str] | None = None) -> None:
         self.url, self.session = url, secrets.token_hex(6)
-        self.http = httpx.Client(base_url=url, timeout=60, limits=httpx.Limits(keepalive_expiry=2))
+        limits = httpx.Limits(keepalive_expiry=2)
+        self.http = httpx.Client(base_url=url, timeout=60, limits=limits, event_hooks={"response": [self._trusts]})
         if auth:
             self.http.post("/login", data={"username": auth[0], "password": auth[1]}).raise_for_status()
         self.http.get("/").raise_for_status()
@@ -98,6 +100,11 @@ class Visitor:
         props = ((c["id"], c["props"]) for c in self.config["components"])
         self.names = {number: prop.get("elem_id") or number for number, prop in props}
         self.html = {str(self.names[c["id"]]) for c in self.config["components"] if c["type"] == "html"}
+
+    def _trusts(self, response: httpx.Response) -> None:
+        """Send cookies that are `Secure` to this machine too, as browsers do."""
+        for cookie in self.http.cookies.jar:
+            cookie.secure = False
 
     def another(self) -> Visitor:
         """The same browser in another tab."""
@@ -147,6 +154,16 @@ class Visitor:
                     answer.values[str(self.names.get(number, number))] = value
                 break
         return answer
+
+    def load(self) -> Answer:
+        """What a page shows that was just loaded, in another tab."""
+        tab, whole = self.another(), Answer("")
+        for dependency in self.config["dependencies"]:
+            if any(what == "load" for _, what in dependency["targets"]):
+                answer = tab.send(dependency)
+                whole.text += answer.text
+                whole.values |= answer.values
+        return whole
 
     def api(self, name: str, *data: Any) -> Answer:
         """Call a public event as a program does."""
@@ -207,19 +224,23 @@ class App:
 
 
 def begin(workspace: Path, options: Sequence[str] = (), env: Mapping[str, str] | None = None, host: str = "") -> App:
-    """Start `app.py`; `answers` waits until it is there."""
+    """Start `app.py`; `answers` waits until it is there. On a Space, a variable says the port."""
     with socket.socket() as free:
         free.bind((host or "127.0.0.1", 0))
         port = free.getsockname()[1]
     log = workspace.with_name(f"{workspace.name}.log")
-    command = [sys.executable, "app.py", "--port", str(port), "--workspace", str(workspace), *options]
-    command += ["--host", host] * bool(host)
+    command = [sys.executable, "app.py", "--workspace", str(workspace), *options, *["--host", host] * bool(host)]
+    given = {"OMP_NUM_THREADS": "1", "HF_TOKEN": TOKEN, "HF_HUB_OFFLINE": "1", **(env or {})}
+    if "SPACE_ID" in given:
+        given["GRADIO_SERVER_PORT"] = str(port)
+    else:
+        command += ["--port", str(port)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("SPACE_", "GRADIO_"))}
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=clean | {"OMP_NUM_THREADS": "1", "HF_TOKEN": TOKEN, "HF_HUB_OFFLINE": "1"} | dict(env or {}),
+            env=clean | given,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -70,6 +70,7 @@ def test_the_given_host_is_known(served: App) -> None:
 def test_the_host_of_a_space_is_known(space: App, local: App) -> None:
     name = {"Host": "someone-presize.hf.space", "Origin": "https://someone-presize.hf.space"}
     assert HTTP.get(f"{space.url}/config", headers=name).status_code == 200
+    assert HTTP.get(f"{space.url}/config", headers={"Host": "presize.example"}).status_code == 200
     assert HTTP.get(f"{space.url}/config", headers={"Host": "other-presize.hf.space"}).status_code == 400
     assert HTTP.get(f"{local.url}/config", headers=name).status_code == 400
 

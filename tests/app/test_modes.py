@@ -27,10 +27,14 @@ def options(*given: str) -> object:
 def test_predictions_alone_have_no_other_event(served: App, local: App) -> None:
     visitor = served.visitor()
     who = {str(name).split("-")[0] for name, _ in visitor.events}
-    assert not who & {"data", "rate", "train", "results", "drawer"}
+    assert not who & {"data", "rate", "train", "results", "publish", "drawer"}
     assert {d["api_name"] for d in visitor.config["dependencies"] if d["api_visibility"] == "public"} == PREDICTION
     ids = [name for name in visitor.names.values() if isinstance(name, str)]
-    assert not [name for name in ids if name.startswith(("data", "rate", "train", "results", "page-data", "drawer"))]
+    assert not [
+        name
+        for name in ids
+        if name.startswith(("data", "rate", "train", "results", "publish", "page-data", "page-publish", "drawer"))
+    ]
     names = {d["api_name"] for d in local.visitor().config["dependencies"]} - {
         d["api_name"] for d in visitor.config["dependencies"]
     }

@@ -125,7 +125,7 @@ def guards(hosts: list[str], logins: bool, visitors: bool, framed: bool) -> list
 def known_hosts(*given: str) -> list[str]:
     """Loopback and the given hosts or addresses; for one that means every address of this machine, its addresses."""
     hosts = list(LOOPBACK)
-    for host in filter(None, given):
+    for host in filter(None, map(str.strip, given)):
         if host in EVERYWHERE:  # no name: an address cannot be rebound
             found = (a for addresses in psutil.net_if_addrs().values() for a in addresses)
             hosts += [a.address.split("%")[0] for a in found if a.family in (AF_INET, AF_INET6)]

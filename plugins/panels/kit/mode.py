@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import gradio as gr
+from gradio.utils import get_space
 
 from core.errors import BadInput
 from core.runs.project import Project
@@ -34,6 +35,12 @@ class Mode:
     def local(self) -> bool:
         """Whether the person is the owner of this computer: folders may be named, a login be used."""
         return self.kind == "local" and self.model is None
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether visitors sign in with accounts of their own: on a Space whose README.md says hf_oauth."""
+        # where gradio sees no Space, its button would pretend that every visitor is the owner
+        return self.kind == "space" and get_space() is not None and bool(os.environ.get("OAUTH_CLIENT_ID"))
 
     @property
     def upload_limit(self) -> int:

@@ -63,7 +63,8 @@ def rehearsed(run: Run, files: Files, photos: list[Path], python: Path | None = 
 
 
 def nothing_is_left(temporary: Path) -> bool:
-    alive = [p for p in psutil.Process().children(recursive=True) if "app.py" in p.cmdline()]
+    children = (p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE)
+    alive = [p for p in children if Path(p.cwd()).is_relative_to(temporary)]
     return not alive and not list(temporary.iterdir())
 
 
