@@ -11,8 +11,8 @@ NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 
 
 def is_of_the_hub(name: str | Path) -> bool:
-    """Whether a name looks like a repository on the Hub, and there is no such file or folder here."""
-    return NAME.fullmatch(str(name)) is not None and not Path(name).exists()
+    """Whether a name looks like a repository on the Hub, and not like a misspelt path in a folder that is here."""
+    return NAME.fullmatch(str(name)) is not None and not Path(name).exists() and not Path(name).parent.is_dir()
 
 
 def must_be_a_name(repo: str) -> str:

@@ -6,6 +6,7 @@ Validation, the predictor and an exported app all go through this file, so they 
 from __future__ import annotations
 
 import io
+import stat
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,7 +66,10 @@ def decode(source: bytes | str | Path) -> Image.Image:
     """The RGB image a person sees: first frame, upright, on white where transparent. Raises BadPhoto."""
     try:
         if not isinstance(source, bytes):
-            if Path(source).stat().st_size > MAX_BYTES:
+            about = Path(source).stat()
+            if not stat.S_ISREG(about.st_mode):  # a device, a pipe: it might never end
+                raise BadPhoto("it is not a file")
+            if about.st_size > MAX_BYTES:
                 raise BadPhoto(f"the file is larger than {MAX_BYTES // 1_000_000} MB")
             source = Path(source).read_bytes()
         with Image.open(io.BytesIO(source), formats=FORMATS) as image:

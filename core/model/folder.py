@@ -21,7 +21,7 @@ from core.discovery import discover
 from core.errors import BadInput
 from core.model.architecture import Architecture, build_architecture
 from core.model.head import Classifier
-from core.model.names import CLASSES, CONFIG, HASHES, WEIGHTS
+from core.model.names import CLASSES, CONFIG, HASHES, WEIGHTS, read_json
 from core.model.predictor import Predictor
 from core.registry import architectures, check_knobs, params_of
 
@@ -55,7 +55,6 @@ def save_model(folder: Path, architecture: Architecture, config: ModelConfig) ->
 
 def load_model(folder: str | Path) -> Predictor:
     """Read a model folder; raises BadInput if something is missing, damaged or not what it says."""
-    discover()  # the architecture may be anybody's
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
         raise BadInput(f"{str(folder)!r} holds no trained model: there is no {CONFIG} in it.")
@@ -78,10 +77,9 @@ def load_model(folder: str | Path) -> Predictor:
 
 def read_config(folder: Path) -> ModelConfig:
     """What `config.json` says; raises BadInput if that is not a model of ours."""
+    discover()  # the architecture may be anybody's
     try:
-        if (folder / CONFIG).stat().st_size > 10 * MEGABYTE:
-            raise ValueError("it is larger than 10 MB")
-        document = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        document = read_json(folder / CONFIG)
         own = document["presize"]
         views = [_view(view) for view in own["views"]]
         vocab = document["label_names"]
@@ -168,7 +166,7 @@ def _timm_config(architecture: Architecture, config: ModelConfig) -> dict[str, A
 def check_hashes(folder: Path) -> None:
     """Raise BadInput unless the files of a model folder are those that were saved."""
     try:
-        hashes = json.loads((folder / HASHES).read_text(encoding="utf-8"))
+        hashes = read_json(folder / HASHES)
         for name in (WEIGHTS, CONFIG, CLASSES):
             if sha256(folder / name) != hashes[name]:
                 raise BadInput(f"{str(folder / name)!r} is damaged: its SHA-256 is not the one in {HASHES}.")

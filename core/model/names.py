@@ -1,3 +1,17 @@
 """The files of a model folder."""
 
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
 WEIGHTS, CONFIG, CLASSES, HASHES = "model.safetensors", "config.json", "classes.json", "hashes.json"
+LARGEST = 10_000_000  # bytes of a JSON file, which takes far more memory once it is read
+
+
+def read_json(file: Path) -> Any:
+    """What a JSON file of a model says; raises OSError, or ValueError also where a stranger made it too large."""
+    if file.stat().st_size > LARGEST:
+        raise ValueError(f"{file.name} is larger than {LARGEST / 1e6:.0f} MB")
+    return json.loads(file.read_text(encoding="utf-8"))

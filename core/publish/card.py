@@ -40,7 +40,7 @@ ON_THE_HUB = {  # how the card of a folder reads where that is OWNER/NAME
 }
 MOST, LONGEST = 100, 40  # classes in a picture of the confusion matrix, and letters of their names
 LEFT_OUT = "(a path, left out)"
-ABSOLUTE = re.compile(r"(~|[A-Za-z]:)[\\/]|//?[\w.-]+/|\\\\[\w.-]+\\")
+ABSOLUTE = re.compile(r"\^?(\w+://|\.\.[\\/]|(~|[A-Za-z]:)[\\/]|//?[\w.-]+(/|$)|\\\\[\w.-]+\\)")
 MARKDOWN = re.compile(r"[\\`*<>|\[\]&~]|(?<![^\W_])_|_(?![^\W_])")  # `_` between letters means itself
 SHOWN = {
     "crop": "the largest centred part of that shape",
@@ -167,6 +167,7 @@ def _front_matter(recipe: Recipe, results: ClassificationInterpretation, archite
         tags=["image-classification", *(["timm"] if architecture.timm else []), "presize"],
         metrics=["accuracy"],
         model_name=_model(recipe),
+        datasets=[source["repo"]] if "repo" in source else None,
         eval_results=[result],
         base_model=base,
         base_model_relation="finetune" if base else None,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from core.errors import BadInput
 from core.hub_name import is_of_the_hub
 from core.model.names import CLASSES, CONFIG, HASHES, WEIGHTS
-from core.publish.refusals import asked
+from core.model.names import LARGEST as LARGEST_JSON
+from core.publish.refusals import Unreachable, asked
 from core.runs.run import Run
 
 if TYPE_CHECKING:
@@ -22,10 +23,13 @@ def model_folder(name: str | Path, workspace: Path = Path("workspace")) -> Path:
     """The folder of a run, of a model, or of what OWNER/NAME holds on the Hub; raises BadInput."""
     try:
         return Run.find(str(name), workspace).folder
-    except BadInput:
+    except BadInput as here:
         if not is_of_the_hub(name):
             raise
-    return fetch(str(name))
+        try:
+            return fetch(str(name))
+        except BadInput as there:
+            raise BadInput(f"{str(here).rstrip('.')}; nor on the Hub: {there}") from None
 
 
 def load_learner(name: str | Path) -> Predictor:
@@ -36,7 +40,7 @@ def load_learner(name: str | Path) -> Predictor:
 
 
 def fetch(repo: str) -> Path:
-    """The folder in the Hub's cache that holds the model of `repo`: the newest, or the last seen while offline.
+    """The folder in the Hub's cache that holds the model of `repo`: the newest or, without the Hub, the last one seen.
 
     Raises BadInput where there is none, it is not of this program, or it is too large.
     """
@@ -46,7 +50,7 @@ def fetch(repo: str) -> Path:
     try:
         once: Any = () if known else None
         info = asked(repo, lambda: HfApi().model_info(repo, files_metadata=True), once)
-    except BadInput:
+    except Unreachable:
         if known:
             return known
         raise
@@ -55,6 +59,8 @@ def fetch(repo: str) -> Path:
         raise BadInput(f"{repo!r} is no model of this program: there is no {absent[0]} in it.")
     if (size := sum(sizes[name] for name in FILES)) > LARGEST:
         raise BadInput(f"{repo!r} holds {size / 1e9:.1f} GB, more than the {LARGEST / 1e9:.0f} GB that are taken.")
+    if too_large := [name for name in FILES if name != WEIGHTS and sizes[name] > LARGEST_JSON]:
+        raise BadInput(f"{too_large[0]} of {repo!r} is larger than {LARGEST_JSON / 1e6:.0f} MB, which no model needs.")
     return Path(asked(repo, lambda: snapshot_download(repo, allow_patterns=list(FILES))))
 
 
@@ -63,6 +69,7 @@ def _cached(repo: str) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(repo, allow_patterns=list(FILES), local_files_only=True))
+        folder = Path(snapshot_download(repo, allow_patterns=list(FILES), local_files_only=True))
     except LocalEntryNotFoundError:
         return None
+    return folder if all((folder / name).is_file() for name in FILES) else None

@@ -41,7 +41,20 @@ class Hub:
 
         if not (self._token or get_token()):
             raise BadInput("Nobody is signed in to the Hugging Face Hub; run `hf auth login`, or set HF_TOKEN.")
-        return str(asked("whoami", lambda: self.api.whoami())["name"])
+        return str(asked("your login", lambda: self.api.whoami())["name"])
+
+    def must_take(self, card: str) -> None:
+        """Raise BadInput unless the Hub would take a README.md, for it refuses some licenses."""
+        from huggingface_hub import ModelCard
+
+        asked("README.md", lambda: ModelCard(card).validate())
+
+    def create(self, repo: str, private: bool, hardware: Hardware | None) -> dict[str, Any]:
+        """Make a repository where there is none; returns what the client wants to know of it. Raises BadInput."""
+        known: dict[str, Any] = {"repo_id": must_be_a_name(repo), "repo_type": "space" if hardware else "model"}
+        space: dict[str, Any] = {"space_sdk": "gradio", "space_hardware": HARDWARE[hardware]} if hardware else {}
+        asked(repo, lambda: self.api.create_repo(**known, private=private or None, exist_ok=True, **space))
+        return known
 
     def push(
         self,
@@ -52,14 +65,10 @@ class Hub:
     ) -> str:
         """Make a model's repository, or on `hardware` a Space's, hold these files; returns its address.
 
-        What an earlier push put there and this one does not have is removed; files of others stay. Raises BadInput,
-        also where the repository holds something else than a model of this program.
+        It is made where there is none. What an earlier push put there and this one does not have is removed; files of
+        others stay. Raises BadInput, also where the repository holds something else than a model of this program.
         """
-        kind = "space" if hardware else "model"
-        known: dict[str, Any] = {"repo_id": must_be_a_name(repo), "repo_type": kind}
-        space: dict[str, Any] = {"space_sdk": "gradio", "space_hardware": HARDWARE[hardware]} if hardware else {}
-        api = self.api
-        asked(repo, lambda: api.create_repo(**known, private=private or None, exist_ok=True, **space))
+        api, known = self.api, self.create(repo, private, hardware)
         asked(repo, lambda: _commit(api, known, files, private))
         if hardware:
             asked(repo, lambda: _move(api, repo, HARDWARE[hardware]))

@@ -13,9 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.atomic import disk_error, write_atomic
+from core.atomic import disk_error, sha256, write_atomic
 from core.errors import BadInput
-from core.model.names import HASHES, WEIGHTS
+from core.model.names import HASHES, WEIGHTS, read_json
 from core.runs.run import Run
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -27,7 +27,6 @@ ONNX = "model.onnx"
 NEEDS = ("onnx", "onnxscript", "onnxruntime")
 CLOSE = 1e-4  # the largest difference of a probability that is let pass
 LARGEST = 1_900_000_000  # bytes; one file of ONNX cannot hold 2 GiB
-TAIL = 4096  # bytes at the end of the file, where its metadata lie
 BATCH = 16
 
 
@@ -55,6 +54,7 @@ def export_onnx(run: Run) -> Exported:
     from core.runs.predictions import predictions_of
 
     began = time.perf_counter()
+    run.must_have_model()
     for package in NEEDS:
         try:
             import_module(package)
@@ -79,16 +79,16 @@ def export_onnx(run: Run) -> Exported:
             f"which is more than {CLOSE}; use model.safetensors, or train another architecture."
         )
     write_atomic(file, content)
+    hashes = read_json(run.folder / HASHES)
+    if hashes[WEIGHTS] == digest:
+        write_atomic(run.folder / HASHES, json.dumps(hashes | {ONNX: sha256(file)}, indent=2))
     return Exported(file, photos, difference, time.perf_counter() - began)
 
 
 def onnx_is_current(run: Run) -> bool:
-    """Whether there is a model.onnx, and it was made from the model that the run has now."""
+    """Whether there is a model.onnx, whole, made from the model that the run has now: a new one brings new hashes."""
     try:
-        digest = _digest(run).encode()
-        with (run.folder / ONNX).open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - TAIL))
-            return digest in file.read()
+        return bool(read_json(run.folder / HASHES)[ONNX] == sha256(run.folder / ONNX))
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from core.data.photo import BadPhoto
+from core.discovery import discover
 from core.hub_name import must_be_a_name
+from core.publish.card import finished
 from core.publish.choices import Choices
 from core.publish.hub import Hardware, Hub
 from core.publish.model_files import model_files
@@ -38,7 +42,10 @@ def push(run: Run, repo: str, choices: Choices, hub: Hub, python: Path | None = 
     `python` is an interpreter to rehearse with, instead of a new environment. Raises BadInput.
     """
     must_be_a_name(repo)
+    run.must_have_model()
+    discover()  # the architecture may be anybody's
     yield f"Signed in as {hub.user()}"
+    hub.must_take(finished(run.read("README.md"), repo, choices.license))
     rehearsal, space = None, None
     hardware: Hardware | None = None if choices.space == "none" else choices.space
     if hardware:
@@ -54,6 +61,7 @@ def push(run: Run, repo: str, choices: Choices, hub: Hub, python: Path | None = 
             f"{rehearsal.median_ms:.0f} for the median one; no probability differs from the engine's by more than "
             f"{rehearsal.largest_difference:.1e} on {len(photos)} photos"
         )
+        hub.create(repo, choices.private, hardware)  # before the model goes out: it is this that may be refused
     yield f"Pushing the model to {repo}"
     address = hub.push(repo, model_files(run, repo, choices.license), choices.private)
     if not space:
@@ -66,7 +74,11 @@ def _sample(run: Run) -> tuple[list[Path], np.ndarray[Any, Any]]:
     """Validation photos that are still there, and what the engine says of them on a CPU, as a Space has: [N, C]."""
     from core.model.folder import load_model
 
-    photos = [file for file in predictions_of(run).items if file.is_file()][:SAMPLE]
     predictor = load_model(run.folder)
     predictor.architecture.model.to("cpu")
-    return photos, np.array([predictor.predict(photo)[2].tolist() for photo in photos])
+    items = predictions_of(run).items
+    found: dict[Path, list[float]] = {}
+    for item in items[:: max(1, len(items) // SAMPLE)]:
+        with suppress(BadPhoto):  # it is gone, or was changed
+            found[item] = predictor.predict(item)[2].tolist()
+    return list(found), np.array(list(found.values()))

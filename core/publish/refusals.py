@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
+from core.atomic import disk_error, disk_is_full
 from core.errors import BadInput
 
 PASSING = (408, 429, 500, 502, 503, 504)
@@ -15,6 +17,10 @@ WAITS = (1.0, 4.0, 15.0)  # seconds before each new try
 XET = re.compile(r"HTTP status \w+ error \((\d{3}) ")  # all that hf_xet says of an answer
 LONGEST = 60.0  # seconds that are waited because the Hub asks for it
 T = TypeVar("T")
+
+
+class Unreachable(BadInput):
+    """The Hub was not reached, or is out of order."""
 
 
 def asked(repo: str, call: Callable[[], T], waits: Sequence[float] | None = None) -> T:
@@ -38,12 +44,17 @@ def refusal(repo: str, error: BaseException) -> BadInput:
     from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
     status, pause = _answer(error)
+    for each in _chain(error):
+        if isinstance(each, OSError) and disk_is_full(each):
+            return disk_error(Path(each.filename or "the cache of the Hub"), each)
     if status:
-        return BadInput(f"{repo!r}: {_said(status, pause, error)} (the Hub answered {status}).")
+        return (Unreachable if status in PASSING else BadInput)(
+            f"{repo!r}: {_said(status, pause, error)} (the Hub answered {status})."
+        )
     if any(isinstance(e, OfflineModeIsEnabled) for e in _chain(error)):
-        return BadInput(f"{repo!r}: HF_HUB_OFFLINE is set, so the Hub is not asked; unset it.")
+        return Unreachable(f"{repo!r}: HF_HUB_OFFLINE is set, so the Hub is not asked; unset it.")
     if isinstance(error, LocalEntryNotFoundError) or _is_of_the_network(error):
-        return BadInput(f"{repo!r}: the Hub cannot be reached; look at the network, and try again.")
+        return Unreachable(f"{repo!r}: the Hub cannot be reached; look at the network, and try again.")
     return BadInput(f"{repo!r}: the Hub does not take this ({_line(error)}); change it and try again.")
 
 
@@ -82,7 +93,7 @@ def _is_of_the_network(error: BaseException) -> bool:
     import httpx2  # the transport of huggingface_hub
 
     return any(isinstance(e, (httpx2.TransportError, ConnectionError, TimeoutError)) for e in _chain(error)) or (
-        isinstance(error, RuntimeError)  # which is all that its other transport, hf_xet, raises
+        type(error) is RuntimeError  # which is all that its other transport, hf_xet, raises
     )
 
 

@@ -62,7 +62,7 @@ def rehearse(
     with tempfile.TemporaryDirectory(prefix="presize-space-", ignore_cleanup_errors=True) as temporary:
         root = Path(temporary)
         space = root / "space"
-        _write(space, files)
+        write(space, files)
         installing = 0.0
         if python is None:
             yield f"Installing {len(files['requirements.txt'].split())} packages and gradio, as the Hub would"
@@ -84,7 +84,8 @@ def rehearse(
     return Rehearsal(megabytes, installing, ready, memory, times[0], statistics.median(times), largest)
 
 
-def _write(space: Path, files: Mapping[str, bytes]) -> None:
+def write(space: Path, files: Mapping[str, bytes]) -> None:
+    """Put the files of a Space into a folder; raises BadInput on a full disk."""
     for name, content in files.items():
         file = space / name
         try:

@@ -78,6 +78,17 @@ class Run:
         """Whether a model was saved; it may be damaged, which `load_model` says."""
         return (self.folder / HASHES).is_file()
 
+    def must_have_model(self) -> None:
+        """Raise BadInput unless this is a run that has its model, and does not change it just now."""
+        if self.is_lr_find:
+            raise BadInput(f"{self.name!r} is a learning-rate test, which makes no model; give a run that trained.")
+        if not self.has_model:
+            raise BadInput(f"{self.name!r} has no model yet; it gets one when its first epoch is checked and it ends.")
+        if not (self.folder / "recipe.json").is_file():
+            raise BadInput(f"{self.name!r} holds a model without its run; give the run that it came from.")
+        if self.process is not None:
+            raise BadInput(f"{self.name!r} is {self.status}; wait for its end, or stop it.")
+
     @property
     def is_lr_find(self) -> bool:
         """Whether it is a learning-rate test."""

@@ -64,7 +64,7 @@ class DataPanel:
         page.shows(forms, _forms, "load")
         page.shows(preview, _preview)
         page.does(forms.choose, choose, redraw="load")
-        page.does(forms.edit, edit)
+        page.does(forms.edit, edit, trigger_mode="multiple")
         page.answers(forms.typed, _typed, [], preview, trigger_mode="always_last")
         page.does(train.click, _train, busy="Starting the training", redraw="load")
         page.does(tune.click, lambda project: "learning_rate")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import csv
 import io
-import json
 import math
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -19,7 +18,7 @@ from core.atomic import write_atomic
 from core.data.files import SUFFIXES
 from core.data.photo import BadPhoto, decode
 from core.errors import BadInput
-from core.model.names import CLASSES, HASHES, WEIGHTS
+from core.model.names import CLASSES, HASHES, WEIGHTS, read_json
 from core.registry import panels
 from core.runs.project import Project
 from plugins.panels.kit.drop import drop, received
@@ -201,7 +200,7 @@ def _small(file: Path) -> str:
 
 def _known(folder: Path) -> str:
     try:
-        names = list(map(str, json.loads((folder / CLASSES).read_text(encoding="utf-8"))))
+        names = list(map(str, read_json(folder / CLASSES)))
     except (OSError, ValueError, TypeError):  # what is wrong is said when the model is loaded
         return ""
     more = f" and {len(names) - NAMED} others" if len(names) > NAMED else ""

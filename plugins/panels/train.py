@@ -50,7 +50,7 @@ class TrainPanel:
         page.shows(runs, runs_view, "tick")
         for knobs in (first, more):
             page.does(knobs.choose, choose, redraw="load")
-            page.does(knobs.edit, edit)
+            page.does(knobs.edit, edit, trigger_mode="multiple")  # a second change may follow at once
         page.does(runs.click, _on_run, redraw="load")
         page.does(train.click, lambda p: p.start() and None, busy="Starting the training", redraw="load")
         page.does(pause.click, _stop, busy="It finishes its step and saves everything")

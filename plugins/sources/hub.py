@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,10 +25,11 @@ class HubSource:
         revision: Annotated[str, "A branch, a tag or a commit"] = "main",
         max_gb: Annotated[float, "Refuse what is larger", Range(0, 1000)] = 5.0,
     ) -> None:
-        self.repo, self.revision, self.max_gb = must_be_a_name(repo), revision, max_gb
-        self.root = workspace / "sources" / "hub" / f"{repo.replace('/', '--')}@{revision.replace('/', '--')}"
+        self.repo, self.revision, self.max_gb = repo, revision, max_gb
+        self.root = workspace / "sources" / "hub" / re.sub(r"[^\w.@-]", "--", f"{repo}@{revision}")
 
     def __call__(self) -> list[Path]:
+        must_be_a_name(self.repo)
         done = self.root / ".complete"  # a download that was cut off goes on where it was
         if not done.exists():
             self._download()
@@ -35,32 +37,21 @@ class HubSource:
         return get_image_files(self.root)
 
     def _download(self) -> None:
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import HfApi, snapshot_download
 
-        files = [file for file in self._files() if Path(file.path).suffix.lower() in SUFFIXES | {".csv"}]
-        if all(file.path.lower().endswith(".csv") for file in files):
+        def listed() -> Any:
+            return HfApi().dataset_info(self.repo, revision=self.revision, files_metadata=True)
+
+        try:
+            info = asked(self.repo, listed)
+        except BadInput as error:
+            raise BadInput(f"{str(error).rstrip('.')}; nor is there such a folder here.") from None
+        files = [f for f in info.siblings or () if Path(f.rfilename).suffix.lower() in SUFFIXES | {".csv"}]
+        if all(f.rfilename.lower().endswith(".csv") for f in files):
             raise BadInput(f"The data set {self.repo!r} holds no photos as files; tables of photos are not read.")
-        size = sum(file.size for file in files) / 1e9
+        size = sum(f.size or 0 for f in files) / 1e9
         if size > self.max_gb:
             raise BadInput(f"The data set {self.repo!r} holds {size:.2f} GB; set max_gb to take it.")
-        patterns = [f"*{suffix}" for suffix in {Path(file.path).suffix for file in files}]
-        asked(
-            self.repo,
-            lambda: snapshot_download(
-                self.repo,
-                repo_type="dataset",
-                revision=self.revision,
-                local_dir=self.root,
-                allow_patterns=patterns,
-            ),
-        )
-
-    def _files(self) -> list[Any]:
-        from huggingface_hub import HfApi
-        from huggingface_hub.hf_api import RepoFile
-
-        def listed() -> list[Any]:
-            tree = HfApi().list_repo_tree(self.repo, repo_type="dataset", revision=self.revision, recursive=True)
-            return [entry for entry in tree if isinstance(entry, RepoFile)]
-
-        return asked(self.repo, listed)
+        patterns = [f"*{suffix}" for suffix in {Path(f.rfilename).suffix for f in files}]
+        known: dict[str, Any] = {"repo_type": "dataset", "revision": info.sha, "allow_patterns": patterns}
+        asked(self.repo, lambda: snapshot_download(self.repo, local_dir=self.root, **known))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from typing import Any
 
@@ -134,6 +135,14 @@ def test_it_waits_as_long_as_the_hub_asks_but_not_for_hours(signed_in: Any) -> N
     with pytest.raises(BadInput, match="try again in 120 min"):
         Client().push(REPO, FILES)
     assert len(signed_in.named("commit")) == 1
+
+
+def test_a_full_disk_is_said(signed_in: Any) -> None:
+    def full() -> None:
+        raise RuntimeError("while downloading") from OSError(errno.ENOSPC, "No space left on device", "/cache/x")
+
+    with pytest.raises(BadInput, match="The disk is full: 'x'"):
+        refusals.asked(REPO, full)
 
 
 def test_no_hub_at_all(signed_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:

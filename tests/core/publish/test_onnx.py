@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from core.errors import BadInput
 from core.model.architecture import Architecture
 from core.model.folder import load_model
 from core.model.head import Classifier
-from core.model.names import HASHES
+from core.model.names import HASHES, WEIGHTS
 from core.publish.onnx import CLOSE, ONNX, export_onnx, onnx_is_current
 from core.recipe import Recipe
 from core.registry import architectures
@@ -90,10 +91,15 @@ def test_one_file_that_is_whole_and_holds_no_path_of_this_machine(exported: Run)
 
 def test_it_is_that_of_another_model_once_the_weights_are_others(mine: Run, trained: Run) -> None:
     assert onnx_is_current(mine) and not onnx_is_current(trained)
-    hashes = (mine.folder / HASHES).read_text(encoding="utf-8")
-    digest = hashes.split('"')[3]
-    assert len(digest) == 64
-    (mine.folder / HASHES).write_text(hashes.replace(digest, digest[::-1]), encoding="utf-8")
+    content = bytearray((mine.folder / ONNX).read_bytes())
+    content[len(content) // 2] ^= 1
+    (mine.folder / ONNX).write_bytes(content)
+    assert not onnx_is_current(mine), "one bit is another"
+    export_onnx(mine)
+    assert onnx_is_current(mine)
+    hashes = json.loads((trained.folder / HASHES).read_text(encoding="utf-8"))
+    other = hashes | {WEIGHTS: hashes[WEIGHTS][::-1]}  # as when another model is saved
+    (mine.folder / HASHES).write_text(json.dumps(other), encoding="utf-8")
     assert not onnx_is_current(mine)
     with pytest.raises(BadInput, match="of another model"):
         export_onnx(mine)

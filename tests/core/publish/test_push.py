@@ -20,9 +20,11 @@ from core.publish.choices import Choices
 from core.publish.fetch import fetch, load_learner, model_folder
 from core.publish.hub import Hub as Client
 from core.publish.push import Pushed, push
+from core.runs.lock import Lock
 from core.runs.predictions import predictions_of
 from core.runs.run import Run
 from tests.hub.fixtures import environment
+from tests.hub.state import File
 
 REPO = "anna/my-pets"
 HERE = Path(sys.executable)  # in place of a new environment, which takes half a minute
@@ -63,6 +65,77 @@ def test_without_the_hub_the_last_one_seen_is_used(signed_in: Any, trained: Run,
     signed_in.forgive()
     with pytest.raises(BadInput, match="no such repository"):
         fetch("anna/never-seen")
+
+
+def test_half_of_a_cache_is_no_model(signed_in: Any, trained: Run) -> None:
+    for _ in range(2):  # the second time it looks at the config that is there, which the client keeps
+        ended(push(trained, REPO, Choices(), Client()))
+    signed_in.fail("info", "drop", 100)
+    with pytest.raises(BadInput, match="cannot be reached"):
+        fetch(REPO)
+
+
+def test_a_refusal_is_no_reason_to_use_what_was_seen(signed_in: Any, trained: Run, monkeypatch: Any) -> None:
+    ended(push(trained, REPO, Choices(), Client()))
+    fetch(REPO)
+    signed_in.repos["model", REPO].private = True
+    monkeypatch.setenv("HF_TOKEN", signed_in.other_token)
+    with pytest.raises(BadInput, match="no such repository"):
+        fetch(REPO)
+
+
+def test_a_strangers_json_is_small(signed_in: Any, trained: Run) -> None:
+    ended(push(trained, REPO, Choices(), Client()))
+    repo = signed_in.repos["model", REPO]
+    repo.commit("by hand", repo.tree | {"hashes.json": File(b" " * 11_000_000, lfs=True)})
+    with pytest.raises(BadInput, match=r"hashes\.json of 'anna/my-pets' is larger than 10 MB"):
+        fetch(REPO)
+
+
+def test_a_license_the_hub_does_not_know_leaves_nothing_behind(signed_in: Any, mine: Run) -> None:
+    signed_in.fail("validate", 400, json={"errors": [{"message": "license must be one of"}]})
+    with pytest.raises(BadInput, match="license must be one of"):
+        ended(push(mine, REPO, Choices("nonsense", space="zero-gpu"), Client(), HERE))
+    assert not signed_in.repos
+
+
+def test_a_space_that_is_refused_leaves_no_model_behind(signed_in: Any, mine: Run) -> None:
+    steps = push(mine, "paul/pets", Choices(space="cpu-basic"), Client(signed_in.poor_token), HERE)
+    with pytest.raises(BadInput, match="paid plan"):
+        ended(steps)
+    assert not signed_in.repos
+
+
+def test_a_photo_that_cannot_be_read_any_more_is_no_reason_to_stop(
+    signed_in: Any, mine: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    results = predictions_of(mine)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no photo")
+    results.items[0] = broken
+    monkeypatch.setattr("core.publish.push.predictions_of", lambda run: results)
+    _, done = ended(push(mine, REPO, Choices(space="zero-gpu"), Client(), HERE))
+    assert done.space and done.rehearsal
+
+
+def test_what_cannot_be_pushed_says_why(signed_in: Any, mine: Run, tmp_path: Path) -> None:
+    def refused(run: Run) -> str:
+        with pytest.raises(BadInput) as caught:
+            ended(push(run, REPO, Choices(), Client()))
+        assert not signed_in.calls
+        return str(caught.value)
+
+    lock = Lock(mine.folder / "lock")
+    assert lock.take()
+    lock.announce()
+    assert "wait for its end, or stop it" in refused(mine)
+    lock.release()
+    (mine.folder / "recipe.json").unlink()
+    assert "give the run that it came from" in refused(mine)
+    (mine.folder / "hashes.json").unlink()
+    assert "has no model yet" in refused(mine)
+    test = Run(tmp_path / "lr_finds" / "test")
+    assert "learning-rate test, which makes no model" in refused(test)
 
 
 def test_what_is_downloaded_is_little_and_ours(signed_in: Any, trained: Run, monkeypatch: Any) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
 import psutil
 import pytest
@@ -203,3 +205,20 @@ def test_what_cannot_be_installed_is_told(
 def test_without_a_photo_there_is_nothing_to_rehearse(files: Files) -> None:
     with pytest.raises(BadInput, match="no photo to rehearse"):
         list(rehearse(files, [], np.zeros((0, 3)), Path(sys.executable)))
+
+
+def test_it_reads_nothing_that_was_not_uploaded(files: Files, photos: Path, tmp_path: Path) -> None:
+    space = tmp_path / "space"
+    rehearsal.write(space, files)
+    photo = sorted(photos.iterdir())[0]
+    with rehearsal.served(space, Path(sys.executable), tmp_path / "log.txt") as (_, url):
+
+        def said(path: object) -> str:
+            call = httpx2.post(f"{url}gradio_api/call/predict", json={"data": [{"path": str(path)}]})
+            return httpx2.get(f"{url}gradio_api/call/predict/{call.json()['event_id']}", timeout=60).text
+
+        for path in (photo, os.path.relpath(photo, space), "/dev/zero", "/etc/hostname", space / "config.json"):
+            assert "event: error" in said(path), path
+        (uploaded,) = httpx2.post(f"{url}gradio_api/upload", files={"files": photo.open("rb")}).json()
+        assert "event: complete" in said(uploaded)
+        assert "event: error" in said(Path(uploaded).parent / ".." / ".." / ".." / photo)

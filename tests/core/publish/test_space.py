@@ -58,7 +58,6 @@ def test_examples_are_photos_it_gets_right_one_a_class_first_and_nothing_else_of
     mine: Run, tmp_path: Path
 ) -> None:
     results = predictions_of(mine)
-    right = results.logits.argmax(1) == results.targets
     wrong = int(results.targets[0])
     results.logits[0] = 0
     results.logits[0, (wrong + 1) % len(results.vocab)] = 9  # the first is now predicted wrongly, the others rightly
@@ -95,7 +94,6 @@ def test_examples_are_photos_it_gets_right_one_a_class_first_and_nothing_else_of
     assert 0 not in chosen and len(set(chosen)) == 3
     present = set(results.targets.tolist()[1:])
     assert {int(results.targets[i]) for i in chosen[: len(present)]} == present
-    assert not right.all() or len(items) > 3
 
     shutil.rmtree(folder)
     assert set(space_files(mine, "anna/my-pets", "cpu-basic", None, 3)) == FILES
