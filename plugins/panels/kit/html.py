@@ -121,3 +121,20 @@ def rate(value: float) -> str:
     """A learning rate as 1.4e-3."""
     number, power = f"{value:.1e}".split("e")
     return f"{number.removesuffix('.0')}e{int(power)}"
+
+
+def doing(sentence: str, share: float | None = None) -> str:
+    """What is being done, with a bar; without a share of it, 0 to 1, the bar only moves."""
+    value = "" if share is None else f' value="{share:.4f}"'
+    return (
+        f'<div class="doing" role="status"><span>{text(sentence)}</span>'
+        f'<progress max="1" aria-label="{text(sentence)}"{value}></progress></div>'
+    )
+
+
+def said(sentence: str) -> str:
+    """A sentence in front of everything, until it is closed."""
+    return (
+        f'<div class="said" role="alert"><p>{text(sentence)}</p>'
+        '<button type="button" data-close aria-label="Close">×</button></div>'
+    )

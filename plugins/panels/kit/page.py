@@ -23,7 +23,7 @@ from core.atomic import disk_error
 from core.errors import BadInput
 from core.events import Checked
 from core.runs.project import Project
-from plugins.panels.kit.html import text
+from plugins.panels.kit.html import doing, said, text
 from plugins.panels.kit.mode import Mode
 
 When = Literal["tick", "change", "load"]
@@ -195,13 +195,13 @@ class Page:
             traceback.print_exc(file=sys.stderr)
             sentence = f"Something went wrong in here ({type(error).__name__}); the terminal of the app says where."
         if sentence and project and redraw in LEVELS:
-            yield [*self._all("load", project, request, again=True)[:-1], _message(sentence)]
+            yield [*self._all("load", project, request, again=True)[:-1], said(sentence)]
         elif sentence:
-            yield self._only(redraw, progress="", message=_message(sentence))
+            yield self._only(redraw, progress="", message=said(sentence))
 
     def _act(self, done: Done, project: Project, request: gr.Request, values: Sequence[Any]) -> Iterator[list[Any]]:
         if done.busy:
-            yield self._only(done.redraw, progress=_progress(done.busy))
+            yield self._only(done.redraw, progress=doing(done.busy))
         went = done.act(project, *values)
         if isinstance(went, Generator):
             went = yield from self._progress(done.redraw, went)
@@ -224,10 +224,10 @@ class Page:
                 return end.value
             if isinstance(step, Checked):
                 if step.done < step.total:
-                    said = f"Reading photos: {step.done:,} of {step.total:,}"
-                    yield self._only(redraw, progress=_progress(said, step.done / max(1, step.total)))
+                    reading = f"Reading photos: {step.done:,} of {step.total:,}"
+                    yield self._only(redraw, progress=doing(reading, step.done / max(1, step.total)))
             else:
-                yield self._only(redraw, progress=_progress(str(step)))
+                yield self._only(redraw, progress=doing(str(step)))
 
     def _loaded(self, request: gr.Request) -> Iterator[list[Any]]:
         with self._lock:
@@ -300,18 +300,3 @@ class Page:
 
 
 GO = "watch('value', () => { const to = element.querySelector('[data-to]'); if (to) presize.go(to.dataset.to); });"
-
-
-def _progress(sentence: str, share: float | None = None) -> str:
-    value = "" if share is None else f' value="{share:.4f}"'
-    return (
-        f'<div class="doing" role="status"><span>{text(sentence)}</span>'
-        f'<progress max="1" aria-label="{text(sentence)}"{value}></progress></div>'
-    )
-
-
-def _message(sentence: str) -> str:
-    return (
-        f'<div class="said" role="alert"><p>{text(sentence)}</p>'
-        '<button type="button" data-close aria-label="Close">×</button></div>'
-    )
