@@ -117,6 +117,16 @@ def test_a_refused_value_is_told_and_taken_back(page: Page) -> None:
     assert answer["form"].startswith("<b>3</b>") and answer["form"] != "<b>3</b>", "else the browser sees nothing new"
 
 
+def test_a_sentence_stays_until_somebody_does_something(page: Page) -> None:
+    anna, otto = browser("anna"), browser("otto")
+    assert "message" not in sent(page, page._loaded(anna)), "also where the page is not yet whole"
+    assert press(page, 1, anna)["message"]
+    sent(page, page._loaded(otto))
+    press(page, 0, otto)
+    assert "message" not in sent(page, page._ticked(anna)), "what another browser does is no answer to it"
+    assert press(page, 0, anna)["message"] == ""
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
