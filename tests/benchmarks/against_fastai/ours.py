@@ -1,0 +1,158 @@
+"""Presize's side of every task, as a notebook would write it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from core import (
+    CategoryBlock,
+    DataBlock,
+    DataLoaders,
+    ImageBlock,
+    Learner,
+    accuracy,
+    architectures,
+    cnn_learner,
+    get_image_files,
+)
+from core.events import StepEnded
+from core.training.loop import fit
+from core.training.schedules import spread
+from core.training.state import TrainState
+from core.training.task import Stage
+from plugins.labellers.folder import parent_label
+from plugins.splitters.grandparent import GrandparentSplitter
+from plugins.transforms.aug_transforms import aug_transforms
+from plugins.transforms.resize import Resize
+from tests.benchmarks.against_fastai.side import (
+    Figures,
+    answer,
+    between,
+    by_epoch,
+    milliseconds,
+    of_packages,
+    seconds,
+)
+
+
+def data(task: Any) -> DataLoaders:
+    """The photos of the task in batches."""
+    block = DataBlock(
+        blocks=(ImageBlock, CategoryBlock),
+        get_items=lambda folder: sorted(get_image_files(folder))[:: task.every],
+        get_y=parent_label,
+        splitter=GrandparentSplitter(valid_name="validation"),
+        item_tfms=Resize(task.large),
+        batch_tfms=aug_transforms(size=task.small, min_scale=0.75),
+    )
+    return block.dataloaders(Path(task.data), bs=task.batch, seed=task.seed)
+
+
+def learner(task: Any, dls: DataLoaders) -> Learner:
+    """A network for them, frozen if it is pretrained."""
+    torch.manual_seed(task.seed)
+    knobs = {"head": task.head} if task.head else {}
+    return cnn_learner(dls, task.arch, pretrained=task.pretrained, metrics=accuracy, **knobs)
+
+
+class Repeated:
+    """A loader of one batch, over and over, so that nothing is timed but what is done with it."""
+
+    def __init__(self, batch: tuple[Tensor, Tensor], times: int) -> None:
+        self.batch, self.times, self.device = batch, times, batch[0].device
+        self.skipped: dict[Path, str] = {}
+
+    def __len__(self) -> int:
+        return self.times
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
+        """Images, targets, and which these are."""
+        for _ in range(start, self.times):
+            yield *self.batch, list(range(len(self.batch[1])))
+
+
+def on_one_batch(task: Any) -> Learner:
+    """A learner whose training and validation are one batch of noise, over and over."""
+    learn = learner(task, data(task))
+    images, targets = torch.rand(task.batch, 3, task.small, task.small), torch.arange(task.batch) % learn.dls.c
+    batch = images.to(learn.dls.device), targets.to(learn.dls.device)
+    learn.dls.train = learn.dls.valid = Repeated(batch, task.times)
+    return learn
+
+
+def load(task: Any) -> Figures:
+    """Batches of photos, twice."""
+    dls = data(task)
+    loader = dls.train if task.training else dls.valid
+    dls.one_batch()
+    names = ("first epoch, images/s", "later epoch, images/s")
+    return {name: len(loader.items) / seconds(lambda: [targets for _, targets in loader]) for name in names}
+
+
+def transform_batch(task: Any) -> Figures:
+    """From decoded photos to the augmented batch."""
+    train = data(task).train
+    samples = [train.pipeline.item(file, Random(i), True) for i, file in enumerate(train.items[: task.batch])]
+    return {"ms": milliseconds(lambda _: train.pipeline.batch(samples, train.device, True), range(task.times + 3))}
+
+
+def step(task: Any) -> Figures:
+    """A training step."""
+    learn = on_one_batch(task)
+    learn.task.train_bn = task.train_norms  # with random weights the learner itself would always train them
+    stage = Stage("steps", 1, spread(slice(1e-3), len(learn.task.architecture.groups)), frozen=task.frozen)
+    events = fit(TrainState(learn.task, [stage]))
+    return {"ms": between([time.perf_counter() for event in events if isinstance(event, StepEnded)])}
+
+
+def validation_step(task: Any) -> Figures:
+    """A batch of validation."""
+    learn = on_one_batch(task)
+    learn.validate()
+    return {"ms": 1000 * seconds(learn.validate) / task.times}
+
+
+def predict(task: Any) -> Figures:
+    """From a file to its probabilities."""
+    dls = data(task)
+    learn = learner(task, dls)
+    return {"ms": milliseconds(learn.predict, dls.valid.items[: task.times + 3])}
+
+
+def find_rate(task: Any) -> Figures:
+    """The learning-rate test of the head."""
+    learn = learner(task, data(task))
+    time_taken = seconds(lambda: learn.lr_find(num_it=task.steps))
+    return {f"s for {task.steps} steps": time_taken * task.steps / len(learn.recorder.tried)}
+
+
+def fine_tune(task: Any) -> Figures:
+    """Head, then everything: when each epoch ended, and its accuracy on validation."""
+    learn = learner(task, data(task))
+    epochs = learn.fine_tune(task.epochs, **task.rates)
+    return by_epoch(list(accumulate(e.seconds for e in epochs)), [e.metrics["accuracy"] for e in epochs])
+
+
+def save_weights(task: Any) -> Figures:
+    """The body's weights under timm's names, for the other side."""
+    model = architectures.build({"name": "efficientnet_lite0"}, 2).model
+    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, task.to)
+    return {}
+
+
+def versions(task: Any) -> Figures:
+    """Of what is timed."""
+    return of_packages("torch", "torchvision", "timm", "pillow", "numpy")
+
+
+if __name__ == "__main__":
+    answer(globals())
