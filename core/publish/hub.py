@@ -41,7 +41,7 @@ class Hub:
 
         if not (self._token or get_token()):
             raise BadInput("Nobody is signed in to the Hugging Face Hub; run `hf auth login`, or set HF_TOKEN.")
-        return str(asked("your login", lambda: self.api.whoami())["name"])
+        return str(asked("", lambda: self.api.whoami())["name"])
 
     def must_take(self, card: str) -> None:
         """Raise BadInput unless the Hub would take a README.md, for it refuses some licenses."""

@@ -40,7 +40,7 @@ def asked(repo: str, call: Callable[[], T], waits: Sequence[float] | None = None
 
 
 def refusal(repo: str, error: BaseException) -> BadInput:
-    """The sentence for what the Hub answered about a repository, or for why it did not."""
+    """The sentence for what the Hub answered about a repository, or without one about the login, or why it did not."""
     from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
     status, pause = _answer(error)
@@ -49,13 +49,17 @@ def refusal(repo: str, error: BaseException) -> BadInput:
             return disk_error(Path(each.filename or "the cache of the Hub"), each)
     if status:
         return (Unreachable if status in PASSING else BadInput)(
-            f"{repo!r}: {_said(status, pause, error)} (the Hub answered {status})."
+            f"{_about(repo)}{_said(status, pause, error)} (the Hub answered {status})."
         )
     if any(isinstance(e, OfflineModeIsEnabled) for e in _chain(error)):
-        return Unreachable(f"{repo!r}: HF_HUB_OFFLINE is set, so the Hub is not asked; unset it.")
+        return Unreachable(f"{_about(repo)}HF_HUB_OFFLINE is set, so the Hub is not asked; unset it.")
     if isinstance(error, LocalEntryNotFoundError) or _is_of_the_network(error):
-        return Unreachable(f"{repo!r}: the Hub cannot be reached; look at the network, and try again.")
-    return BadInput(f"{repo!r}: the Hub does not take this ({_line(error)}); change it and try again.")
+        return Unreachable(f"{_about(repo)}the Hub cannot be reached; look at the network, and try again.")
+    return BadInput(f"{_about(repo)}the Hub does not take this ({_line(error)}); change it and try again.")
+
+
+def _about(repo: str) -> str:
+    return f"{repo!r}: " if repo else "Signing in: "
 
 
 def _said(status: int, pause: float | None, error: BaseException) -> str:

@@ -25,6 +25,8 @@ class CsvLabeller:
         name_column: Annotated[str, "Column that names the photo; empty: the first"] = "",
         label_column: Annotated[str, "Column that holds the label; empty: the second"] = "",
     ) -> None:
+        if not str(path).strip():  # Path("") is the current folder
+            raise BadInput("The path of the table is empty; give a CSV file that lists the photos and their labels.")
         self.path = Path(path).expanduser()
         header, *rows = _read(self.path)
         if not (name_column or label_column) and Path(header[0]).suffix.lower() in SUFFIXES:

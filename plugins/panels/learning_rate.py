@@ -164,7 +164,7 @@ def _others(shown: Followed, recipe: Recipe) -> list[str]:
     other = [names.get(part, part) for part in parts if getattr(tested, part) != getattr(recipe, part)]
     if tested.training.batch_size != recipe.training.batch_size:
         other.append("batch size")
-    return [f"This test was made with another {', '.join(other)}; run it again."] if other else []
+    return [f"This test was made with other settings ({', '.join(other)}); run it again."] if other else []
 
 
 def _doing(shown: Followed) -> str:

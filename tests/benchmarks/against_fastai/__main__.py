@@ -49,7 +49,7 @@ def main() -> None:
     OURS.ask({"do": "save_weights", "to": str(weights)})
     photos = options.data.absolute() / "clothing"
     read_once(photos)
-    known = {"data": str(photos), "weights": str(weights), "scratch": str(options.environment)}
+    known: dict[str, Any] = {"data": str(photos), "weights": str(weights), "scratch": str(options.environment)}
     known |= {"epochs": options.epochs, "workers": 0}
     chosen = [row for row in ROWS if row.name in options.only]
     if any(row.loads for row in chosen):
