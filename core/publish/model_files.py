@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 
 from core.model.folder import check_hashes
-from core.model.names import CLASSES, CONFIG, HASHES, WEIGHTS
 from core.publish.card import finished, without_paths
+from core.publish.fetch import FILES
 from core.publish.onnx import ONNX, onnx_is_current
 from core.runs.run import Run
 
-MODEL = (WEIGHTS, CONFIG, CLASSES, HASHES)
 PICTURES = ("confusion.png", "curves.png")
 
 
@@ -21,7 +20,7 @@ def model_files(run: Run, repo: str = "", license: str = "") -> dict[str, bytes 
     more = [name for name in PICTURES if (run.folder / name).is_file()]
     if onnx_is_current(run):
         more.append(ONNX)
-    files: dict[str, bytes | Path] = {name: run.folder / name for name in (*MODEL, *more)}
+    files: dict[str, bytes | Path] = {name: run.folder / name for name in (*FILES, *more)}
     files["recipe.json"] = json.dumps(without_paths(run.recipe.to_dict()), indent=2).encode()
     card = run.read("README.md")
     files["README.md"] = (finished(card, repo, license or None) if repo else card).encode()

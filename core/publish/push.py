@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def _sample(run: Run) -> tuple[list[Path], np.ndarray[Any, Any]]:
     predictor.architecture.model.to("cpu")
     items = predictions_of(run).items
     found: dict[Path, list[float]] = {}
-    for item in items[:: max(1, len(items) // SAMPLE)]:
+    for item in items[:: math.ceil(len(items) / SAMPLE)]:
         with suppress(BadPhoto):  # it is gone, or was changed
             found[item] = predictor.predict(item)[2].tolist()
     return list(found), np.array(list(found.values()))
