@@ -84,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
             "--no-queue", action="store_true", help="do not wait until no other run of the workspace trains"
         )
 
+        added.add_argument(
+            "--no-cache", action="store_true", help="decode photos anew each epoch; keep none in WORKSPACE/presized"
+        )
+
     def finishable(added: argparse.ArgumentParser) -> None:
         added.add_argument(
             "--finish-after", type=float, metavar="SECONDS", help="as `stop --finish`, once it has trained so long"

@@ -31,7 +31,7 @@ def as_python(recipe: Recipe) -> str:
         *([f"loss_func=loss_for({', '.join(['dls.train.targets', 'dls.c', *loss])})"] if loss else []),
         *_changed(recipe, "weight_decay", "train_bn", "micro_batch", "ema"),
     ]
-    fine_tune = [_literal(recipe.training.epochs), *_changed(recipe, "base_lr", "freeze_epochs", "lr_mult")]
+    fine_tune = [_literal(recipe.training.epochs), *_changed(recipe, "base_lr", "freeze_epochs", "lr_mult", "features")]
     alone = ", ".join(_changed(recipe, "best_by", "patience", "bad_photos"))
     lines = [
         *(["from pathlib import Path", ""] if before else []),

@@ -48,12 +48,20 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
-    """A stage begins: "frozen", "unfrozen" or "lr_find"; `rates` are the peak learning rates, first layers first."""
+    """A stage begins: "features", "frozen", "unfrozen" or "lr_find"; `rates` are the peaks, first layers first."""
 
     name: str
     epochs: int
     steps: int
     rates: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesMade:
+    """`done` of `total` batches have gone through the frozen body, whose features the head is then trained on."""
+
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +168,7 @@ Event = (
     | RunStarted
     | RunResumed
     | StageStarted
+    | FeaturesMade
     | StepEnded
     | Validated
     | EpochEnded

@@ -21,6 +21,11 @@ class Training:
 
     epochs: Annotated[int, "Epochs with the whole network in training", Range(0, 1000)] = 3
     freeze_epochs: Annotated[int, "Epochs before that in which only the head learns", Range(0, 1000)] = 1
+    features: Annotated[
+        bool,
+        "In those, compute what the body makes of each photo once, and train the head on that many times; "
+        "off, the head sees each photo once an epoch, augmented anew",
+    ] = True
     base_lr: Annotated[float, "Peak learning rate of the head in the frozen epochs", Range(1e-7, 10)] = 4e-3
     lr_mult: Annotated[float, "How many times slower the first layers learn than the head", Range(1, 10_000)] = 100.0
     batch_size: Annotated[int, "Photos a step", Range(1, 4096)] = 64

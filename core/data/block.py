@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from core.data.cache import Cache, decoded
+from core.data.files import Files
 from core.data.loaders import DataLoaders, Loader, default_device
 from core.data.pipeline import Pipeline
 from core.data.split import Split, divide
@@ -58,17 +60,22 @@ class DataBlock:
         """List, label and split; raises BadInput with the first item that has no label."""
         if self.get_items is None and isinstance(source, (str, Path)):
             raise BadInput(f"get_items is missing: say how {str(source)!r} becomes photos, such as get_image_files.")
-        items = list(self.get_items(source) if self.get_items else source)
+        items = self.get_items(source) if self.get_items else source
+        if not isinstance(items, Sequence):
+            items = list(items)
         if not items:
             raise BadInput(f"No photos were found in {str(source)!r}.")
-        labels = [self._label(item) for item in items]
-        files = [Path(self.get_x(item) if self.get_x else item) for item in items]
-        return divide(self.splitter, items, labels, files)
+        shared: dict[str, str] = {}  # one text a class, not one a photo
+        labels = [shared.setdefault(label, label) for label in map(self._label, items)]
+        return divide(self.splitter, items, labels, map(self.get_x, items) if self.get_x else None)
 
     def dataloaders(
         self, source: Any, bs: int = 64, seed: int = 0, device: str | torch.device | None = None, **knobs: Any
     ) -> DataLoaders:
-        """Training and validation batches of `bs` photos; every label is checked first. Raises BadInput."""
+        """Training and validation batches of `bs` photos; every label is checked first. Raises BadInput.
+
+        `knobs` are those of `loaders_of`, such as `cache`, a folder in which presized photos are kept.
+        """
         return loaders_of(self.split(source), self.item_tfms, self.batch_tfms, bs, seed, device, **knobs)
 
     def summary(self, source: Any) -> str:
@@ -118,16 +125,21 @@ def loaders_of(
     bs: int = 64,
     seed: int = 0,
     device: str | torch.device | None = None,
+    cache: str | Path | None = None,
     **knobs: Any,
 ) -> DataLoaders:
-    """The batches of a split, on the GPU where there is one; `knobs` such as `workers` go to both loaders."""
+    """The batches of a split, on the GPU where there is one; `knobs` such as `workers` go to both loaders.
+
+    In the folder `cache` presized photos are kept, so that later epochs need not decode them.
+    """
     pipeline = Pipeline(item_tfms, batch_tfms)
+    prepared = Cache(Path(cache)).pixels if cache else decoded
     on = torch.device(device) if device else default_device()
     index = {name: i for i, name in enumerate(split.vocab)}
 
     def loader(chosen: list[int], training: bool) -> Loader:
-        items, targets = [split.items[i] for i in chosen], [index[split.labels[i]] for i in chosen]
-        return Loader(items, targets, pipeline, bs, training, training, seed, on, **knobs)
+        items, targets = Files.of(split.items).take(chosen), [index[split.labels[i]] for i in chosen]
+        return Loader(items, targets, pipeline, bs, training, training, seed, on, prepared=prepared, **knobs)
 
     return DataLoaders(loader(split.train, True), loader(split.valid, False), split.vocab)
 

@@ -18,7 +18,7 @@ import PIL
 
 from core.atomic import sha256
 from core.data import photo
-from core.data.files import SUFFIXES, is_stray, stray_folders
+from core.data.files import Files, is_photo, is_stray, stray_folders
 from core.data.split import Split, divide
 from core.errors import BadInput
 from core.events import Checked
@@ -60,7 +60,7 @@ class Examined:
     root: Path
     split: Split
     report: Report
-    hashes: dict[Path, str]  # SHA-256 of each photo, shortened: against mistakes, not against an enemy
+    digests: list[str]  # SHA-256 of each photo of the split, shortened: against mistakes, not against an enemy
 
 
 def examine(recipe: Recipe, workspace: Path) -> Generator[Checked, None, Examined]:
@@ -69,16 +69,18 @@ def examine(recipe: Recipe, workspace: Path) -> Generator[Checked, None, Examine
     Decoding is remembered in the workspace by path, size and time of change, so a second check costs nothing.
     """
     source = sources.build(recipe.source, workspace)
-    items = source()
+    items = Files.of(source())
     if not items:
         raise BadInput(f"No photos were found in {str(source.root)!r}; photos are files such as .jpg, .png and .webp.")
-    original = getattr(source, "original", Path)  # a name that was changed in unpacking still says what it said
+    original = getattr(source, "original", None)  # a name that was changed in unpacking still says what it said
+    names = Files.of(map(original, items)) if original else items
     report = Report(skipped=dict.fromkeys(getattr(source, "skipped", ()), "not a photo that can be unpacked safely"))
-    labels, unlabelled = label_all(items, labellers.build(recipe.labeller), original)
+    labels, unlabelled = _labels(items, names, labellers.build(recipe.labeller))
     report.skipped |= unlabelled
-    seen = yield from read_all([i for i in items if i in labels], workspace)
-    report.skipped |= {str(path): reason for path, (reason, _) in seen.items() if reason}
-    good = [i for i in items if i in labels and not seen[i][0]]
+    labelled = [i for i, label in enumerate(labels) if label]
+    seen = yield from read_all(items.take(labelled), workspace)
+    report.skipped |= {str(items[i]): reason for i, (reason, _) in zip(labelled, seen, strict=True) if reason}
+    good = [i for i, (reason, _) in zip(labelled, seen, strict=True) if not reason]
     if recipe.training.bad_photos == "stop" and report.skipped:
         path, reason = next(iter(report.skipped.items()))
         raise BadInput(
@@ -88,28 +90,29 @@ def examine(recipe: Recipe, workspace: Path) -> Generator[Checked, None, Examine
     if not good:
         path, reason = next(iter(report.skipped.items()))
         raise BadInput(f"None of the {len(items)} photos can be used; the first is {path}: {reason}.")
-    names = [original(i) for i in good]
-    split = divide(splitters.build(recipe.splitter), names, [labels[i] for i in good], good)
+    split = divide(splitters.build(recipe.splitter), names.take(good), [labels[i] for i in good], items.take(good))
     _describe(split, source.root, report)
-    return Examined(source.root, split, report, {i: seen[i][1] for i in good})
+    return Examined(source.root, split, report, [digest for reason, digest in seen if not reason])
 
 
-def read_all(files: Sequence[Path], workspace: Path) -> Generator[Checked, None, dict[Path, tuple[str, str]]]:
-    """Decode every file that was not decoded before; returns why it is unreadable, or nothing, and its hash."""
+def read_all(files: Sequence[Path], workspace: Path) -> Generator[Checked, None, list[tuple[str, str]]]:
+    """Decode every file that was not decoded before; returns of each why it is unreadable, or nothing, and its hash."""
     with closing(_memory(workspace)) as memory:
-        rows = memory.execute("select path, size, changed, reason, hash from photos")
-        known = {row[:3]: row[3:] for row in rows}
-        keys = {file: _key(file) for file in files}
-        new = [file for file in files if keys[file] not in known]
-        yield Checked(len(files) - len(new), len(files))
+        found = [_recall(memory, _key(file)) for file in files]
+        new = [i for i, result in enumerate(found) if result is None]
+        done = len(files) - len(new)
+        yield Checked(done, len(files))
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1), "check") as pool:
             for start in range(0, len(new), STEP):
                 part = new[start : start + STEP]
-                found = [(*keys[file], *result) for file, result in zip(part, pool.map(_read, part), strict=True)]
-                _remember(memory, found, workspace)
-                known |= {row[:3]: row[3:] for row in found}
-                yield Checked(len(files) - len(new) + start + len(part), len(files))
-    return {file: known[keys[file]] for file in files}
+                keys = [_key(files[i]) for i in part]
+                results = list(pool.map(_read, [files[i] for i in part]))
+                _remember(memory, [(*key, *result) for key, result in zip(keys, results, strict=True)], workspace)
+                for i, result in zip(part, results, strict=True):
+                    found[i] = result
+                done += len(part)
+                yield Checked(done, len(files))
+    return [result for result in found if result]
 
 
 def _read(file: Path) -> tuple[str, str]:
@@ -140,6 +143,13 @@ def _memory(workspace: Path) -> sqlite3.Connection:
     return memory
 
 
+def _recall(memory: sqlite3.Connection, key: tuple[bytes, int, int]) -> tuple[str, str] | None:
+    """What was read of a file, if it was and has not changed since."""
+    query = "select reason, hash from photos where path = ? and size = ? and changed = ?"
+    found: tuple[str, str] | None = memory.execute(query, key).fetchone()
+    return found
+
+
 def _remember(memory: sqlite3.Connection, rows: list[tuple[bytes, int, int, str, str]], workspace: Path) -> None:
     try:
         memory.executemany("replace into photos values (?, ?, ?, ?, ?)", rows)
@@ -163,36 +173,46 @@ def _key(file: Path) -> tuple[bytes, int, int]:
 
 
 def label_all(
-    items: Iterable[Path], labeller: Callable[[Path], str], original: Callable[[Path], Path]
+    items: Sequence[Path], labeller: Callable[[Path], str], original: Callable[[Path], Path]
 ) -> tuple[dict[Path, str], dict[str, str]]:
     """The labels of those items that have one, and why the others have none; labellers see the `original` path."""
-    labels, unlabelled = {}, {}
-    for item in items:
+    labels, unlabelled = _labels(items, map(original, items), labeller)
+    return {item: label for item, label in zip(items, labels, strict=True) if label}, unlabelled
+
+
+def _labels(
+    items: Iterable[Path], names: Iterable[Path], labeller: Callable[[Path], str]
+) -> tuple[list[str], dict[str, str]]:
+    """A label an item, empty where it has none, and why it has none."""
+    shared: dict[str, str] = {}  # one text a class, not one a photo
+    labels: list[str] = []
+    unlabelled: dict[str, str] = {}
+    for item, name in zip(items, names, strict=True):
         try:
-            label = labeller(original(item))
+            label = labeller(name)
         except BadInput as error:
-            unlabelled[str(item)] = str(error).removesuffix(".")  # it becomes part of a sentence
-            continue
-        if isinstance(label, str) and label:
-            labels[item] = label
+            label, reason = "", str(error).removesuffix(".")  # it becomes part of a sentence
         else:
-            unlabelled[str(item)] = f"its label would be {label!r}"
+            reason = f"its label would be {label!r}"
+        if not isinstance(label, str) or not label:
+            unlabelled[str(item)], label = reason, ""
+        labels.append(shared.setdefault(label, label))
     return labels, unlabelled
 
 
 def _describe(split: Split, root: Path, report: Report) -> None:
-    used = [*split.train, *split.valid]
-    counts = Counter(split.labels[i] for i in used)
+    sides = {
+        name: Counter(split.labels[i] for i in side)
+        for name, side in (("training", split.train), ("validation", split.valid))
+    }
+    counts = sides["training"] + sides["validation"]
     report.counts = dict(sorted(counts.items()))
     report.train, report.valid = len(split.train), len(split.valid)
     for file in split.left_out:
         report.skipped[str(file)] = "in neither training nor validation, by the splitter"
     report.skipped |= _not_photos(root)
-    sides = {
-        name: {split.labels[i] for i in side} for name, side in (("training", split.train), ("validation", split.valid))
-    }
     for side, present in sides.items():
-        if absent := sorted(counts.keys() - present):
+        if absent := sorted(counts.keys() - present.keys()):
             cure = "; the splitter 'stratified' puts every class on both sides"
             report.warnings.append(f"no photo of {_some(absent)} is in {side}{cure}")
     if few := sorted(name for name, n in counts.items() if n < FEW):
@@ -208,9 +228,8 @@ def _not_photos(root: Path) -> dict[str, str]:
     for here, folders, names in os.walk(root):
         folders[:] = sorted(f for f in folders if not is_stray(f))
         for name in sorted(names):
-            suffix = Path(name).suffix.lower()
-            if not name.startswith(".") and suffix not in SUFFIXES:
-                others[str(Path(here, name))] = f"not a photo by its suffix {suffix!r}"
+            if not is_photo(name) and not name.startswith("."):
+                others[str(Path(here, name))] = f"not a photo by its suffix {Path(name).suffix.lower()!r}"
     return others
 
 

@@ -28,17 +28,21 @@ class Drawn:
     """The draws that a pipeline makes for `original` in training, each with its matrix."""
 
     def __init__(self, pipeline: Pipeline, original: Image.Image, seed: str) -> None:
-        self.pipeline, self.seed, self.image = pipeline, seed, original
+        self.pipeline, self.seed = pipeline, seed
         with repeatable(pipeline, seed):
-            for change in pipeline.on_photo:
-                self.image = change(self.image).convert("RGB")
+            self.image = pipeline.changed(original)
+        self.pixels = pipeline.presized(self.image)
         generator = Random(seed)
-        self.sizes: list[Size] = [(self.image.height, self.image.width)]
+        self.sizes: list[Size] = [self.pixels.shape[:2]]
         self.matrices: list[Matrix] = []
         for transform in pipeline.geometric:
             matrix, size = transform.matrix(transform.draw(self.sizes[-1], generator, True), self.sizes[-1])
             self.matrices.append(matrix)
             self.sizes.append(size)
+        # for the pictures, points of the photo itself instead of those of the shrunk one
+        self._shrinks = _enlarged((self.image.height, self.image.width), self.sizes[0])
+        self.matrices[0] = np.linalg.inv(self._shrinks) @ self.matrices[0]
+        self.sizes[0] = self.image.height, self.image.width
         self.size = self.sizes[-1]
         self.of_pixels = tuple(t.draw(self.size, generator, True) for t in pipeline.pixel)
         self.first = next(i for i, t in enumerate(pipeline.geometric) if t.view)  # the one that ends all shapes
@@ -69,11 +73,13 @@ class Drawn:
 
     def composed(self) -> Tensor:
         """What the pipeline makes of this draw: [3, H, W] in 0..1."""
-        return self._lit(shrunk(self.image, self.total, self.size))
+        return self._lit(shrunk(self.pixels, self._shrinks @ self.total, self.size))
 
     def one_by_one(self) -> Tensor:
         """The same geometry, resized to the final size first and interpolated for each transform: [3, H, W]."""
-        pixels = rendered(self.image, self.chain, self.size, self.pipeline.pad_mode)
+        first, *others = self.chain
+        chain = [self._shrinks @ first, *others]
+        pixels = rendered(Image.fromarray(self.pixels), chain, self.size, self.pipeline.pad_mode)
         return self._lit(Source(np.asarray(pixels), np.eye(3)))
 
     def covered(self) -> tuple[Tensor, Tensor]:

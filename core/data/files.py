@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, overload
 
 from core.errors import BadInput
 
@@ -29,7 +30,53 @@ SUFFIXES = frozenset(
         ".heif",
     ]
 )
+ENDINGS = tuple(SUFFIXES)
 STRAY = frozenset(("__MACOSX", "__pycache__", "@eaDir", "$RECYCLE.BIN", "System Volume Information"))
+
+
+class Files(Sequence[Path]):
+    """Paths in one folder as texts, each a Path when it is asked for: a million Paths fill half a gigabyte."""
+
+    def __init__(self, folder: Path, names: list[str]) -> None:
+        self.folder, self.names = folder, names
+
+    @classmethod
+    def of(cls, paths: Iterable[Path | str]) -> Files:
+        """These paths, wherever they lie."""
+        return paths if isinstance(paths, cls) else cls(Path(), [os.fspath(path) for path in paths])
+
+    def take(self, indices: Iterable[int]) -> Files:
+        """Those at `indices`."""
+        return Files(self.folder, [self.names[i] for i in indices])
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> Files: ...
+    def __getitem__(self, index: int | slice) -> Path | Files:
+        if isinstance(index, slice):
+            return Files(self.folder, self.names[index])
+        return self.folder / self.names[index]
+
+    def __iter__(self) -> Iterator[Path]:
+        return map(self.folder.__truediv__, self.names)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (Files, list)):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    def __add__(self, other: Iterable[Any]) -> list[Any]:
+        return [*self, *other]
+
+    def __radd__(self, other: Iterable[Any]) -> list[Any]:
+        return [*other, *self]
+
+    def __repr__(self) -> str:
+        return f"{len(self)} files [{', '.join(map(repr, self[:3]))}{', ...' * (len(self) > 3)}]"
 
 
 def is_stray(folder_name: str) -> bool:
@@ -37,7 +84,12 @@ def is_stray(folder_name: str) -> bool:
     return folder_name.startswith(".") or folder_name in STRAY
 
 
-def get_image_files(path: str | Path, recurse: bool = True, folders: Iterable[str] | None = None) -> list[Path]:
+def is_photo(file_name: str) -> bool:
+    """Whether a file is a photo by its suffix, and no dot-file."""
+    return file_name.lower().endswith(ENDINGS) and not file_name.startswith(".")
+
+
+def get_image_files(path: str | Path, recurse: bool = True, folders: Iterable[str] | None = None) -> Files:
     """The photos under `path`, sorted by relative path; dot-files and stray folders are skipped.
 
     `folders` limits the walk to these sub-folders of `path`. Raises BadInput if `path` is no folder.
@@ -48,15 +100,17 @@ def get_image_files(path: str | Path, recurse: bool = True, folders: Iterable[st
     if not root.is_dir():
         raise BadInput(f"There is no folder {str(root)!r}; give the folder that holds the photos.")
     wanted = None if folders is None else set(folders)
-    found: list[Path] = []
+    found: list[str] = []
     for here, subfolders, names in os.walk(root):
         top = Path(here) == root
         keep = [d for d in subfolders if not is_stray(d) and not (top and wanted is not None and d not in wanted)]
-        subfolders[:] = sorted(keep) if recurse else []
+        subfolders[:] = keep if recurse else []
         if top and wanted is not None:
             continue
-        found += [Path(here, n) for n in names if not n.startswith(".") and Path(n).suffix.lower() in SUFFIXES]
-    return sorted(found, key=lambda file: file.relative_to(root).as_posix())
+        inside = "" if top else f"{Path(here).relative_to(root).as_posix()}/"
+        found += [inside + name for name in names if is_photo(name)]
+    found.sort()
+    return Files(root, found)
 
 
 def stray_folders(path: str | Path) -> list[Path]:

@@ -16,9 +16,10 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from core.data.cache import decoded
 from core.data.photo import BadPhoto
 from core.data.pictures import contact_sheet
-from core.data.pipeline import Pipeline, Sample
+from core.data.pipeline import Pipeline, Prepare, Sample
 from core.errors import BadInput
 
 AHEAD = 2  # batches decoded before they are asked for
@@ -42,6 +43,7 @@ class Loader:
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     workers: int = field(default_factory=lambda: min(8, os.cpu_count() or 1))
+    prepared: Prepare = decoded
     share: tuple[int, int] = (0, 1)  # which part of how many of each batch, where several processes divide it
     skipped: dict[Path, str] = field(default_factory=dict)
     _epoch: int = 0
@@ -86,7 +88,9 @@ class Loader:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _sample(self, epoch: int, index: int) -> Sample:
-        return self.pipeline.item(self.items[index], Random(f"{self.seed}/{epoch}/{index}"), self.training)
+        return self.pipeline.item(
+            self.items[index], Random(f"{self.seed}/{epoch}/{index}"), self.training, self.prepared
+        )
 
     def _collect(self, jobs: list[tuple[int, Future[Sample]]]) -> tuple[Tensor, Tensor, list[int]]:
         samples, indices = [], []
@@ -140,4 +144,7 @@ class DataLoaders:
             raise BadInput(f"The class {sorted(strange)[0]!r} is not among the classes: {', '.join(self.vocab)}.")
         targets = [self.vocab.index(label) for label in labels] if labels is not None else [0] * len(items)
         files = [Path(i) for i in items]
-        return Loader(files, targets, self.valid.pipeline, self.valid.batch_size, False, device=self.device)
+        valid = self.valid
+        return Loader(
+            files, targets, valid.pipeline, valid.batch_size, False, device=self.device, prepared=valid.prepared
+        )

@@ -1,4 +1,8 @@
-"""All transforms of a data set, sorted into what they need: a photo, a matrix, or a batch."""
+"""All transforms of a data set, sorted into what they need: a photo, a matrix, or a batch.
+
+Presizing in training: a large photo is shrunk, whole, to what the first transform needs, which a cache can keep; then
+all that is drawn is one matrix, sampled once.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from core.data import photo
-from core.data.sampler import Source, sample, shrunk
-from core.data.transforms import Geometric, PadMode, Pixel, box_matrix, compose
+from core.data import jpeg, photo
+from core.data.cache import decoded
+from core.data.sampler import Source, sample, shrunk, to_size
+from core.data.transforms import Geometric, PadMode, Pixel, Pixels, box_matrix, compose
 from core.errors import BadInput
+
+Prepare = Callable[[Path, str, Callable[[Image.Image], Pixels]], Pixels]
 
 
 @dataclass(frozen=True)
@@ -42,15 +50,34 @@ class Pipeline:
         self.pad_mode: PadMode = next((t.pad_mode for t in self.geometric if t.pad_mode), "reflection")
         self._check_rest()
 
-    def item(self, file: Path, generator: Random, training: bool) -> Sample:
-        """Decode one photo and draw what will happen to it; raises BadPhoto."""
-        image = photo.decode(file)
+    def item(self, file: Path, generator: Random, training: bool, prepared: Prepare = decoded) -> Sample:
+        """Prepare one photo and draw what will happen to it; raises BadPhoto."""
         if not training:
-            return Sample(Source(photo.fit(image, self.views), np.eye(3)))
+            return Sample(Source(prepared(file, f"views {self.views}", self.seen), np.eye(3)))
+        if self.on_photo:  # which may be random, so nothing can be kept
+            pixels = self.presized(self.changed(jpeg.decode(file)))
+        else:
+            pixels = prepared(file, f"enough {self.geometric[0].enough}", self.presized)
+        matrix, size = compose(self.geometric, pixels.shape[:2], generator, training)
+        return Sample(shrunk(pixels, matrix, size), tuple(t.draw(size, generator, training) for t in self.pixel))
+
+    def seen(self, image: Image.Image) -> Pixels:
+        """The photo as validation and a saved model see it: uint8 [H, W, 3]."""
+        return photo.fit(image, self.views)
+
+    def changed(self, image: Image.Image) -> Image.Image:
+        """The photo after the transforms that are only functions of an image."""
         for change in self.on_photo:
             image = change(image).convert("RGB")
-        matrix, size = compose(self.geometric, (image.height, image.width), generator, training)
-        return Sample(shrunk(image, matrix, size), tuple(t.draw(size, generator, training) for t in self.pixel))
+        return image
+
+    def presized(self, image: Image.Image) -> Pixels:
+        """The photo as training begins with it, no larger than the first transform needs: uint8 [h, w, 3]."""
+        enough = self.geometric[0].enough or (image.height, image.width)
+        scale = min(image.height / enough[0], image.width / enough[1])
+        if scale <= 1:
+            return np.asarray(image)
+        return to_size(image, round(image.height / scale), round(image.width / scale))
 
     def batch(self, samples: Sequence[Sample], device: torch.device, training: bool) -> Tensor:
         """Values in 0..1, [N, 3, H, W], on `device`."""

@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import grid_sample
+from torch.nn.functional import grid_sample, interpolate
 
 from core.data.photo import Size
-from core.data.transforms import Matrix, PadMode
+from core.data.transforms import Matrix, PadMode, Pixels
 
 REDUCTION = 1.5  # from here on, bilinear sampling would skip pixels
-AT_ONCE = 8  # photos held as floats at the size they have before sampling
+LARGE = 4  # from this reduction on, reading all pixels costs more than filtering them twice
 
 
 @dataclass(frozen=True)
 class Source:
     """Pixels uint8 [H, W, 3] and the matrix [3, 3] from points of the output to points of these pixels."""
 
-    pixels: np.ndarray[Any, np.dtype[np.uint8]]
+    pixels: Pixels
     matrix: Matrix
 
 
-def shrunk(image: Image.Image, matrix: Matrix, size: Size) -> Source:
+def to_size(photo: Image.Image | Pixels, height: int, width: int) -> Pixels:
+    """The whole photo reduced to uint8 [height, width, 3], antialiased, whatever the number of threads."""
+    if isinstance(photo, Image.Image) and min(photo.height / height, photo.width / width) >= LARGE:
+        return np.asarray(photo.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0))
+    pixels = torch.tensor(np.asarray(photo))[None].permute(0, 3, 1, 2)  # channels last, and so is what comes out
+    small = interpolate(pixels, (height, width), mode="bilinear", antialias=True)
+    return small.permute(0, 2, 3, 1)[0].numpy()
+
+
+def shrunk(photo: Image.Image | Pixels, matrix: Matrix, size: Size) -> Source:
     """The photo for `sample`, filtered down along an axis in which the matrix reduces it by more than REDUCTION."""
+    height, width = photo.shape[:2] if isinstance(photo, np.ndarray) else (photo.height, photo.width)
     x, y = reduction(matrix, size)
-    width = max(1, round(image.width / x)) if x > REDUCTION else image.width
-    height = max(1, round(image.height / y)) if y > REDUCTION else image.height
-    if (width, height) == image.size:
-        return Source(np.asarray(image), matrix)
-    scale = np.diag([width / image.width, height / image.height, 1.0])
-    return Source(np.asarray(image.resize((width, height), Image.Resampling.BOX)), scale @ matrix)
+    w = max(1, round(width / x)) if x > REDUCTION else width
+    h = max(1, round(height / y)) if y > REDUCTION else height
+    if (w, h) == (width, height):
+        return Source(np.asarray(photo), matrix)
+    image = Image.fromarray(photo) if isinstance(photo, np.ndarray) else photo
+    scale = np.diag([w / width, h / height, 1.0])
+    return Source(np.asarray(image.resize((w, h), Image.Resampling.BOX)), scale @ matrix)
 
 
 def reduction(matrix: Matrix, size: Size) -> tuple[float, float]:
@@ -47,33 +58,47 @@ def reduction(matrix: Matrix, size: Size) -> tuple[float, float]:
 
 
 def sample(sources: Sequence[Source], size: Size, pad_mode: PadMode, device: torch.device) -> Tensor:
-    """Bilinear samples of all photos at `size`, values in 0..1: [N, 3, H, W]."""
-    images = torch.empty(len(sources), 3, *size, device=device)
-    for i in range(0, len(sources), AT_ONCE):
-        images[i : i + AT_ONCE] = _sample(sources[i : i + AT_ONCE], size, pad_mode, device)
+    """Bilinear samples of all photos at `size`, values in 0..1: [N, 3, H, W]; each the same in whatever batch."""
+
+    def fill(i: int, image: Tensor) -> None:
+        torch.div(_sample(sources[i], size, pad_mode, device), 255, out=image).clamp_(0, 1)  # weights round
+
+    return photo_by_photo(fill, len(sources), size, device)
+
+
+def photo_by_photo(fill: Callable[[int, Tensor], object], number: int, size: Size, device: torch.device) -> Tensor:
+    """The batch [N, 3, H, W] into which `fill` wrote each photo, by its index; on a CPU some at once.
+
+    Torch by itself would divide each small step among its threads, and mostly wait where others decode meanwhile; and
+    the last bits of a logarithm would depend on where in the batch a photo is.
+    """
+    with torch.inference_mode(False):  # other threads are not in it, and write here
+        images = torch.empty(number, 3, *size, device=device)
+    if device.type == "cpu":
+        with ThreadPoolExecutor(torch.get_num_threads(), "batch") as pool:
+            list(pool.map(fill, range(number), images))
+    else:
+        for i in range(number):
+            fill(i, images[i])
     return images
 
 
-def _sample(sources: Sequence[Source], size: Size, pad_mode: PadMode, device: torch.device) -> Tensor:
-    sizes = np.array([s.pixels.shape[:2] for s in sources])
-    height, width = sizes.max(axis=0)
-    canvas = np.zeros((len(sources), height, width, 3), np.uint8)
-    for photo, source in zip(canvas, sources, strict=True):
-        photo[: source.pixels.shape[0], : source.pixels.shape[1]] = source.pixels
-    pixels = torch.from_numpy(canvas).to(device).permute(0, 3, 1, 2).float().div_(255)
-    matrices = torch.tensor(np.stack([s.matrix for s in sources]), dtype=torch.float32, device=device)
-    own = torch.tensor(sizes[:, None, ::-1].copy(), dtype=torch.float32, device=device)  # [N, 1, 2] as x, y
-
-    ys, xs = torch.meshgrid(*(torch.arange(s, device=device) + 0.5 for s in size), indexing="ij")
-    points = torch.stack([xs, ys, torch.ones_like(xs)], -1).reshape(1, -1, 3) @ matrices.transpose(1, 2)
-    points = points[..., :2] / points[..., 2:]
-    outside = ((points < 0) | (points > own)).any(-1) if pad_mode == "zeros" else None
-    if pad_mode == "reflection":
-        points = own - (points.remainder(2 * own) - own).abs()
-    # half a pixel inside, so that nothing of the canvas around a smaller photo is mixed in
-    points = torch.minimum(points.clamp_min(0.5), own - 0.5)
-    grid = points * (2 / torch.tensor([width, height], device=device)) - 1
-    images = grid_sample(pixels, grid.view(len(sources), *size, 2), align_corners=False, padding_mode="border")
-    if outside is not None:
-        images = images.masked_fill(outside.view(len(sources), 1, *size), 0.0)
-    return images
+def _sample(source: Source, size: Size, pad_mode: PadMode, device: torch.device) -> Tensor:
+    """One photo, values in 0..255: [3, H, W]."""
+    height, width = source.pixels.shape[:2]
+    # from points of the output to those of the photo in -1..1
+    matrix = np.array([[2 / width, 0, -1], [0, 2 / height, -1], [0, 0, 1]]) @ source.matrix
+    ys, xs = (np.arange(n) + 0.5 for n in size)
+    rows, columns = matrix[:, 1:2] * ys, matrix[:, :1] * xs + matrix[:, 2:]
+    down, across = (torch.tensor(part, dtype=torch.float32, device=device) for part in (rows, columns))
+    points = down[:, :, None] + across[:, None]
+    points = points[:2] / points[2:]  # [2, H, W]
+    pixels = torch.tensor(source.pixels, device=device).permute(2, 0, 1)[None].float()
+    # at "border", half a pixel inside, so that black outside begins where the photo ends
+    image = grid_sample(
+        pixels,
+        points.permute(1, 2, 0)[None],
+        align_corners=False,
+        padding_mode="reflection" if pad_mode == "reflection" else "border",
+    )[0]
+    return image.masked_fill((points.abs() > 1).any(0), 0.0) if pad_mode == "zeros" else image

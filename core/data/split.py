@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from core.data.files import Files
 from core.errors import BadInput
 
 
@@ -15,34 +18,40 @@ from core.errors import BadInput
 class Split:
     """Labelled items, divided: indices of training and of validation, and those in neither."""
 
-    items: list[Path]
+    items: Sequence[Path]
     labels: list[str]
     train: list[int]
     valid: list[int]
 
-    @property
+    @cached_property
     def vocab(self) -> list[str]:
         """The classes of training and validation, sorted."""
-        return sorted({self.labels[i] for i in (*self.train, *self.valid)})
+        return sorted({self.labels[i] for i in chain(self.train, self.valid)})
 
     @property
     def left_out(self) -> list[Path]:
         """Items that the splitter put on neither side."""
-        used = {*self.train, *self.valid}
-        return [item for i, item in enumerate(self.items) if i not in used]
+        return [self.items[i] for i, used in enumerate(self.used()) if not used]
+
+    def used(self) -> bytearray:
+        """A byte an item: 1 where it is in training or validation, 0 where it is in neither."""
+        used = bytearray(len(self.items))
+        for i in chain(self.train, self.valid):
+            used[i] = 1
+        return used
 
 
 def divide(
     splitter: Callable[..., tuple[Sequence[int], Sequence[int]]],
     items: Sequence[Any],
     labels: list[str],
-    files: list[Path] | None = None,
+    files: Iterable[Path | str] | None = None,
 ) -> Split:
     """Split labelled items; raises BadInput unless there are two classes and photos on both sides."""
     takes_labels = len(inspect.signature(splitter).parameters) > 1
     train, valid = splitter(items, labels) if takes_labels else splitter(items)
-    split = Split(files or [Path(i) for i in items], labels, [int(i) for i in train], [int(i) for i in valid])
-    if len({*split.train, *split.valid}) < len(split.train) + len(split.valid):
+    split = Split(Files.of(items if files is None else files), labels, list(map(int, train)), list(map(int, valid)))
+    if sum(split.used()) < len(split.train) + len(split.valid):
         raise BadInput("The splitter puts a photo into training and validation, or twice into one of them.")
     if len(split.vocab) < 2:
         raise BadInput(

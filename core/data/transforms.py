@@ -21,17 +21,21 @@ if TYPE_CHECKING:
 
 MAX_SIDE = 4096  # pixels
 Matrix = np.ndarray[Any, np.dtype[np.float64]]  # [3, 3]
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]  # [h, w, 3]
 PadMode = Literal["zeros", "border", "reflection"]
 
 
 class Geometric(ABC):
     """Moves pixels. Matrices take points (x, y, 1) of the output, in its pixels, to points of the input.
 
-    `view` is what the transform does when nothing is random; None means nothing. `pad_mode` says what lies outside
-    the photo; the first transform that has one decides.
+    `view` is what the transform does when nothing is random; None means nothing. `enough` is the size beyond which a
+    photo shows it nothing more, whatever is drawn; a larger photo may be shrunk until one of its sides is that, before
+    anything is drawn, where the transform is the first. `pad_mode` says what lies outside the photo; the first
+    transform that has one decides.
     """
 
     view: View | None = None
+    enough: Size | None = None
     pad_mode: PadMode | None = None
 
     @abstractmethod

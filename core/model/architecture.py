@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput
@@ -11,6 +11,8 @@ from core.registry import architectures
 
 if TYPE_CHECKING:  # torch takes seconds to import, and the plugins that import this are only listed at first
     from torch import Tensor, nn
+
+    from core.model.joint import Joint
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -32,6 +34,7 @@ class Architecture:
     std: tuple[float, float, float] = IMAGENET_STD
     pretrained: bool = False
     timm: str | None = None
+    _joint: Joint | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.groups = [group for group in (*self.groups, list(self.head.parameters())) if group]
@@ -42,6 +45,45 @@ class Architecture:
 
         mean, std = (images.new_tensor(s).view(1, 3, 1, 1) for s in (self.mean, self.std))
         return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Values in 0..1 [N, 3, H, W] to logits [N, classes]."""
+        return self.model(self.normalise(images))  # type: ignore[no-any-return]
+
+    def maps(self, images: Tensor) -> Tensor:
+        """What the body makes of values in 0..1 [N, 3, H, W]."""
+        return self.model.forward_features(self.normalise(images))  # type: ignore[no-any-return]
+
+    def features(self, images: Tensor) -> Tensor:
+        """What enters the head of a resting network, of values in 0..1 [N, 3, H, W]; pooled, if the head begins so."""
+        from core.model.joint import Joint
+
+        maps = self.maps(images)
+        self._joint = self._joint or Joint.of(self.model, self.head, maps)
+        return self._joint.enter(self.model, self.head, maps)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """What the head makes of `features`, its own or those of a copy at rest: logits [N, classes]."""
+        assert self._joint is not None, "logits before any features were made"
+        return self._joint.leave(self.model, self.head, features)
+
+    def at_rest(self, images: Tensor) -> Architecture:
+        """A copy that only answers, faster, as the norms of its body are in the weights before them.
+
+        `images` [N, 3, H, W] are some of those that it will see.
+        """
+        import torch
+
+        from core.model.fold import folded
+        from core.model.head import Body
+
+        name = next(name for name, module in self.model.named_modules() if module is self.head)
+        model: Any = folded(Body(self.model), images).model
+        copy = replace(self, model=model, head=model.get_submodule(name), groups=[])
+        with torch.inference_mode():
+            copy.features(images)
+        self._joint = copy._joint
+        return copy
 
     def freeze(self, train_bn: bool = False) -> None:
         """Only the head learns; with `train_bn` the norm layers of the body do too."""

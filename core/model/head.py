@@ -36,6 +36,18 @@ def concat_head(features: int, num_classes: int, hidden: int = 512, dropout: flo
     return head
 
 
+class Body(nn.Module):
+    """A network without its head."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model: Any = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[N, 3, H, W] to features."""
+        return self.model.forward_features(images)  # type: ignore[no-any-return]
+
+
 class Classifier(nn.Module):
     """A body and a head under the names that timm gives their two halves."""
 

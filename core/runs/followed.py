@@ -12,6 +12,7 @@ from threading import Lock
 from core.events import (
     EpochEnded,
     Event,
+    FeaturesMade,
     FinishingEarly,
     LearningRateTried,
     Notice,
@@ -36,11 +37,15 @@ Point = tuple[float, float]
 
 @dataclass
 class Stage:
-    """A stage as it goes: how many steps are done, and its epochs that ended; `last` is its last step."""
+    """A stage as it goes: how many steps are done, and its epochs that ended; `last` is its last step.
+
+    `work` is what it takes, in epochs over the photos: those of a head on features take next to nothing.
+    """
 
     name: str
     epochs: int
     steps: int
+    work: int
     done: int = 0
     ended: list[EpochEnded] = field(default_factory=list)
     last: int = 0
@@ -89,7 +94,14 @@ class Story:
             case RunStarted():
                 self.started = event
             case StageStarted():
-                self.stages.append(Stage(event.name, event.epochs, event.steps, last=event.steps))
+                made = event.name == "features"
+                if made and self.stages and self.stages[-1].name == "features":  # stopped in it, and begun again
+                    self.stages.pop()
+                kept = event.name == "frozen" and self.stages and self.stages[-1].name == "features"
+                epochs, work = 0 if made else event.epochs, 0 if kept else event.epochs
+                self.stages.append(Stage(event.name, epochs, event.steps, work, last=event.steps))
+            case FeaturesMade() if self.stages:
+                self.stages[-1].done = event.done
             case StepEnded() if self.stages:
                 stage = self.stages[-1]
                 stage.done += 1
@@ -117,7 +129,7 @@ class Followed:
         self.status = ""
         self.story = Story()
         self._position = 0
-        self._seen: deque[Point] = deque()  # (monotonic seconds, steps done), to tell the speed
+        self._seen: deque[tuple[float, Point]] = deque()  # monotonic seconds, stages, steps of the last
         self._lock = Lock()
 
     def update(self) -> Followed:
@@ -134,7 +146,10 @@ class Followed:
                 self._seen.clear()
             for event in events:
                 self.story.hear(event)
-            now, done = time.monotonic(), float(sum(stage.done for stage in self.story.stages))
+            now, stages = time.monotonic(), self.story.stages
+            done = len(stages), float(stages[-1].done if stages else 0)
+            if self._seen and self._seen[-1][1][0] != done[0]:  # a step of another stage takes another time
+                self._seen.clear()
             if not self._seen or done != self._seen[-1][1]:
                 self._seen.append((now, done))
             while self._seen[0][0] < now - WINDOW and len(self._seen) > 1:
@@ -188,15 +203,15 @@ class Followed:
         stages = self.story.stages
         if not stages:
             return 0.0
-        done = sum(s.epochs * min(1.0, s.done / max(1, s.steps)) for s in stages)
+        done = sum(s.work * min(1.0, s.done / max(1, s.steps)) for s in stages)
         return min(1.0, done / max(1e-9, self._work(stages)))
 
     @property
     def speed(self) -> float | None:
         """Photos a second in training, as seen in the last seconds."""
-        if len(self._seen) < 2 or self.status != "running":
+        if len(self._seen) < 2 or self.status != "running" or not self.story.stages[-1].work:
             return None
-        (t0, first), (t1, last) = self._seen[0], self._seen[-1]
+        (t0, (_, first)), (t1, (_, last)) = self._seen[0], self._seen[-1]
         return (last - first) * self._photos_a_step / (t1 - t0) if last > first and t1 > t0 else None
 
     @property
@@ -208,27 +223,27 @@ class Followed:
     def left(self) -> float | None:
         """Seconds that the rest may take: epochs as long as the last of their stage, else by the speed."""
         stages = self.story.stages
-        if not stages or self.status != "running" or not (now := stages[-1]).steps:
+        if not stages or self.status != "running" or not (now := stages[-1]).steps or not now.work:
             return None
         if now.ended:
             epoch = sum(e.seconds for e in now.ended[-3:]) / len(now.ended[-3:])
         elif speed := self.speed:
-            epoch = now.steps / now.epochs * self._photos_a_step / speed
+            epoch = now.steps / now.work * self._photos_a_step / speed
         else:
             return None
-        own = max(0, now.last - now.done) * now.epochs / now.steps
-        to_come = 0 if self.finishing else self.planned - sum(s.epochs for s in stages)
-        return own * epoch + to_come * epoch * (UNFROZEN if now.name == "frozen" else 1)
+        own = max(0, now.last - now.done) * now.work / now.steps
+        to_come = 0 if self.finishing else self.planned - sum(s.work for s in stages)
+        return own * epoch + to_come * epoch * (1 if now.name == "unfrozen" else UNFROZEN)
 
     @property
     def _photos_a_step(self) -> float:
         stage, started = self.story.stages[-1], self.story.started
-        return started.train * stage.epochs / stage.steps if started else float(self.recipe.training.batch_size)
+        return started.train * stage.work / stage.steps if started else float(self.recipe.training.batch_size)
 
     def _work(self, stages: list[Stage]) -> float:
         """Epochs that the run will have gone through at its end."""
         if self.finishing:
-            return sum(s.epochs * s.last / max(1, s.steps) for s in stages)
+            return sum(s.work * s.last / max(1, s.steps) for s in stages)
         return float(self.planned)
 
 

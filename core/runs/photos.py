@@ -91,9 +91,8 @@ def _names(examined: Examined) -> list[str]:
 
 
 def _known(examined: Examined) -> Known:
-    split = examined.split
-    hashes = (examined.hashes[item] for item in split.items)
-    return dict(zip(_names(examined), zip(split.labels, hashes, strict=True), strict=True))
+    labels = examined.split.labels
+    return dict(zip(_names(examined), zip(labels, examined.digests, strict=True), strict=True))
 
 
 def _some(names: list[str] | dict[str, str], what: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -39,12 +40,15 @@ class Plan:
     tensors: dict[str, Tensor] = field(default_factory=dict)  # of the checkpoint, if there is one
     document: dict[str, Any] = field(default_factory=dict)
     finish: Finish | None = None  # as it was asked for in an earlier life of the run
+    cache: Path | None = None  # where presized photos are kept
 
     def state(self, world: World) -> tuple[Learner, TrainState]:
         """The learner, and its training where it was left."""
         knobs = self.recipe.training
-        learner = learner_of(self.recipe, self.split, world)
-        stages = fine_tuning(learner.task, knobs.epochs, knobs.base_lr, knobs.freeze_epochs, knobs.lr_mult)
+        learner = learner_of(self.recipe, self.split, world, self.cache)
+        stages = fine_tuning(
+            learner.task, knobs.epochs, knobs.base_lr, knobs.freeze_epochs, knobs.lr_mult, features=knobs.features
+        )
         state = TrainState(learner.task, stages, knobs.best_by, knobs.patience)
         if self.document:
             try:
@@ -60,7 +64,7 @@ class Plan:
         return learner, state
 
 
-def make_plan(run: Run, requests: Requests, accept_changes: bool) -> Generator[Event, None, Plan]:
+def make_plan(run: Run, requests: Requests, accept_changes: bool, cache: Path | None) -> Generator[Event, None, Plan]:
     """What to train and from where; raises BadInput where the photos are not those that the run began with."""
     recipe = run.recipe
     asked = [Finish(e.stage, e.step, e.steps) for e in run.events() if isinstance(e, FinishingEarly)]
@@ -71,7 +75,7 @@ def make_plan(run: Run, requests: Requests, accept_changes: bool) -> Generator[E
         if skipped := len(examined.report.skipped):
             files = "1 file is" if skipped == 1 else f"{skipped} files are"
             yield Notice(f"{files} left out; `python -m core check` says which and why")
-        return Plan(recipe, examined.split)
+        return Plan(recipe, examined.split, cache=cache)
     split, changes = recall(run, examined)
     if changes and not accept_changes:
         raise BadInput(
@@ -86,7 +90,7 @@ def make_plan(run: Run, requests: Requests, accept_changes: bool) -> Generator[E
         other = "the one before it is used" if document else "there is no other, so the run begins again"
         yield Notice(f"warning: the checkpoint {file.name} is damaged; {other}")
     checkpoints.set_aside(damaged)
-    return Plan(recipe, split, True, tensors, document, asked[-1] if asked else None)
+    return Plan(recipe, split, True, tensors, document, asked[-1] if asked else None, cache)
 
 
 def examined_photos(run: Run, recipe: Recipe, requests: Requests) -> Generator[Event, None, Examined]:
@@ -110,14 +114,14 @@ def examined_photos(run: Run, recipe: Recipe, requests: Requests) -> Generator[E
         requests.obey()
 
 
-def learner_of(recipe: Recipe, split: Split, world: World = ALONE) -> Learner:
+def learner_of(recipe: Recipe, split: Split, world: World = ALONE, cache: Path | None = None) -> Learner:
     """The learner that a recipe describes, on photos that were checked and divided; its seed is set."""
     knobs = recipe.training
     scores = [metric(name) for name in knobs.metrics]
     item_tfms = [transforms.build(choice) for choice in recipe.item_tfms]
     batch_tfms = [transforms.build(choice) for choice in recipe.batch_tfms]
     share = (world.rank, world.size)
-    dls = loaders_of(split, item_tfms, batch_tfms, knobs.batch_size, knobs.seed, share=share)
+    dls = loaders_of(split, item_tfms, batch_tfms, knobs.batch_size, knobs.seed, cache=cache, share=share)
     torch.manual_seed(knobs.seed)
     architecture: Architecture = architectures.build(recipe.architecture, dls.c)
     loss = loss_for(dls.train.targets, dls.c, knobs.label_smoothing, knobs.class_weights)

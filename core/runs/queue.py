@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.atomic import disk_error, write_atomic
 from core.events import Queued
-from core.runs.lock import Lock, holder
+from core.lock import Lock, holder
 
 PAUSE = 0.3  # seconds between two looks
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from core.atomic import disk_error
 from core.errors import BadInput
 from core.events import CheckpointSaved, Event, RunEnded, to_line
-from core.runs.lock import Lock
+from core.lock import Lock
 from core.runs.requests import Requests, Stopped
 from core.runs.run import EVENTS, Run
 

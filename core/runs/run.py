@@ -16,9 +16,9 @@ from pathlib import Path
 from core.atomic import disk_error, write_atomic
 from core.errors import BadInput
 from core.events import Event, Notice, Queued, RunEnded, from_line
+from core.lock import Lock, holder
 from core.model.names import HASHES
 from core.recipe import Recipe
-from core.runs.lock import Lock, holder
 from core.runs.requests import FINISH, STOP
 
 PACKAGES = ("torch", "torchvision", "timm", "pillow", "numpy", "safetensors", "huggingface_hub")

@@ -13,6 +13,7 @@ from core.events import (
     CheckpointSaved,
     EpochEnded,
     Event,
+    FeaturesMade,
     FinishingEarly,
     LearningRateTried,
     Notice,
@@ -40,7 +41,7 @@ from core.training.memory import keep_freed_memory
 from core.training.parallel import ALONE, World, together
 from core.training.state import TrainState
 
-POINTS = (StepEnded, Validated, EpochEnded)  # after these every process does what the first one is asked
+POINTS = (FeaturesMade, StepEnded, Validated, EpochEnded)  # after these every process does what the first one is asked
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,12 @@ class Options:
 
     queue: bool = True  # wait until no other run of the workspace trains
     accept_changes: bool = False  # go on although the photos have changed
+    cache: bool = True  # keep presized photos in the workspace, and use those that are there
     world: World = ALONE
+
+    def folder(self, run: Run) -> Path | None:
+        """Where presized photos are kept, if they are."""
+        return run.workspace / "presized" if self.cache else None
 
 
 def train(run: Run, requests: Requests | None = None, options: Options | None = None) -> Iterator[Event]:
@@ -63,7 +69,7 @@ def find_rate(run: Run, requests: Requests | None = None, options: Options | Non
     """The learning-rate test of the run's recipe, head alone, in this process; always from its beginning."""
     requests, options = requests or Requests(run.folder), options or Options()
     with held(run, requests) as log:
-        yield from record(log, _in_turn(run, requests, options, _find_rate(run, requests)))
+        yield from record(log, _in_turn(run, requests, options, _find_rate(run, requests, options)))
 
 
 def assist(world: World) -> None:
@@ -101,7 +107,7 @@ def _in_turn(
 
 def _train(run: Run, log: Log, requests: Requests, options: Options) -> Generator[Event, None, None]:
     keep_freed_memory()
-    plan = yield from make_plan(run, requests, options.accept_changes)
+    plan = yield from make_plan(run, requests, options.accept_changes, options.folder(run))
     root = Path(sources.build(plan.recipe.source, run.workspace).root)  # now: a zip may be gone when training ends
     options.world.tell(plan)
     learner, state = plan.state(options.world)
@@ -166,16 +172,16 @@ def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: 
     return metrics | {"accuracy": results.accuracy, "low": low, "high": high}
 
 
-def _find_rate(run: Run, requests: Requests) -> Generator[Event, None, None]:
+def _find_rate(run: Run, requests: Requests, options: Options) -> Generator[Event, None, None]:
     keep_freed_memory()
     recipe = run.recipe
     if any(isinstance(event, LearningRateTried) for event in run.events()):
         yield RunResumed(0, "", 0, 0)  # from its beginning
     examined = yield from examined_photos(run, recipe, requests)
-    learner = learner_of(recipe, examined.split)
+    learner = learner_of(recipe, examined.split, cache=options.folder(run))
     yield _started(recipe, learner)
     learner.freeze()
-    for event in lr_find(learner.task):
+    for event in lr_find(learner.task, features=recipe.training.features):
         yield event
         requests.obey()
     yield RunEnded("completed")

@@ -1,12 +1,19 @@
-"""Fine-tuning: the head first, then everything at rates that rise from the first layers to the last."""
+"""Fine-tuning: the head first, then everything at rates that rise from the first layers to the last.
+
+The body rests while the head learns, so an epoch of it is spent on computing the same features again. With `features`
+they are computed once for each frozen epoch, as augmented in that epoch, and the head goes through them PASSES times:
+at the cost of the same epochs it is trained to its end, where a step for each photo and epoch leaves it half-way.
+"""
 
 from __future__ import annotations
 
 from core.recipe import Training
+from core.training.features import can_keep
 from core.training.schedules import spread
 from core.training.task import Stage, Task
 
 PCT_START, DIV = 0.3, 5.0  # fastai's shape of the second stage
+PASSES = 5  # more only fit the head to the training photos (tests/benchmarks/RESULTS.md)
 
 
 def fine_tuning(
@@ -17,13 +24,17 @@ def fine_tuning(
     lr_mult: float = Training.lr_mult,
     pct_start: float = PCT_START,
     div: float = DIV,
+    features: bool = Training.features,
 ) -> list[Stage]:
     """fastai's two stages: `freeze_epochs` of the head, then `epochs` of everything at half the rate."""
     groups = len(task.architecture.groups)
     head = spread(slice(base_lr), groups)
     everything = spread(slice(base_lr / 2 / lr_mult, base_lr / 2), groups)
+    kept = features and can_keep(task, freeze_epochs)
     stages = [
-        Stage("frozen", freeze_epochs, head, pct_start=0.99, frozen=True),
+        Stage("frozen", freeze_epochs, head, frozen=True, passes=PASSES)
+        if kept
+        else Stage("frozen", freeze_epochs, head, pct_start=0.99, frozen=True),
         Stage("unfrozen", epochs, everything, pct_start=pct_start, div=div, frozen=False),
     ]
     return [stage for stage in stages if stage.epochs]

@@ -131,9 +131,10 @@ class Learner:
         lr_mult: float = Training.lr_mult,
         pct_start: float = PCT_START,
         div: float = DIV,
+        features: bool = Training.features,
     ) -> list[EpochEnded]:
-        """Train the head for `freeze_epochs`, then everything for `epochs`."""
-        stages = fine_tuning(self.task, epochs, base_lr, freeze_epochs, lr_mult, pct_start, div)
+        """Train the head for `freeze_epochs`, on kept features or on photos, then everything for `epochs`."""
+        stages = fine_tuning(self.task, epochs, base_lr, freeze_epochs, lr_mult, pct_start, div, features)
         events = self._fit(stages)
         self.unfreeze()  # as fastai leaves it, whatever stages there were
         return events

@@ -11,6 +11,7 @@ from torch import Tensor
 from core.data.loaders import Loader
 from core.errors import BadInput
 from core.events import EpochEnded, Event, PhotoSkipped, StageStarted, StepEnded
+from core.training.features import FeatureLoader, make_features
 from core.training.metrics import METRICS
 from core.training.parallel import World
 from core.training.state import VALID_LOSS, TrainState
@@ -29,7 +30,11 @@ def fit(state: TrainState) -> Generator[Event, None, None]:
     """
     while not state.done:
         if state.optimizer is None:
+            began = time.perf_counter()
+            if state.now.passes:
+                yield from _keep_features(state)
             state.begin_stage()
+            state.began = began
             yield StageStarted(state.now.name, state.now.epochs, state.steps, list(state.now.rates))
         while not state.stage_over:
             yield from _train(state)
@@ -37,14 +42,25 @@ def fit(state: TrainState) -> Generator[Event, None, None]:
         state.end_stage()
 
 
+def _keep_features(state: TrainState) -> Iterator[Event]:
+    """What the frozen body makes of the photos, on which the stage is then trained."""
+    task, stage = state.task, state.now
+    task.architecture.freeze()
+    task.connect()
+    yield StageStarted("features", stage.epochs, stage.epochs * len(task.dls.train) + len(task.dls.valid), [])
+    state.features = yield from make_features(task, stage.epochs, stage.passes)
+    for loader in (task.dls.train, task.dls.valid):
+        yield from skipped(loader, task.world)
+
+
 def _train(state: TrainState) -> Iterator[Event]:
     """The batches that are left of this epoch."""
-    task = state.task
-    for images, targets, _ in task.dls.train.batches(task.epochs_seen, state.batch):
+    task, loader = state.task, state.train
+    for images, targets, _ in loader.batches(task.epochs_seen, state.batch):
         if state.finished:
             break
         if task.world.size == 1:  # at once, as a resumed run does not read these photos again
-            yield from skipped(task.dls.train, task.world)
+            yield from skipped(loader, task.world)
         if photos := int(task.world.sum(len(targets))):
             loss, rate = yield from _step(state, images, targets)
             state.loss_sum += loss * photos
@@ -52,7 +68,7 @@ def _train(state: TrainState) -> Iterator[Event]:
         state.batch += 1
         if photos:
             yield StepEnded(state.step, state.steps, loss, rate)
-    yield from skipped(task.dls.train, task.world)
+    yield from skipped(loader, task.world)
     if not state.photos:
         raise BadInput("None of the training photos could be read; see the list of skipped files.")
 
@@ -78,8 +94,8 @@ def _validate(state: TrainState) -> Iterator[Event]:
     assert average is not None  # begin_stage made it
     with average.applied():
         task.world.broadcast_buffers(task.architecture.model)
-        own = yield from outputs(task, task.dls.valid)
-    yield from skipped(task.dls.valid, task.world)
+        own = yield from outputs(task, state.valid)
+    yield from skipped(state.valid, task.world)
     found = gathered(task, own)
     valid_loss, metrics = scores(task, found)
     where = f"epoch {state.epoch} of the stage {state.now.name!r}"
@@ -94,7 +110,7 @@ def _validate(state: TrainState) -> Iterator[Event]:
     yield EpochEnded(*figures, best)
 
 
-def skipped(loader: Loader, world: World) -> Iterator[PhotoSkipped]:
+def skipped(loader: Loader | FeatureLoader, world: World) -> Iterator[PhotoSkipped]:
     """The files that no process could read since this was last asked."""
     found = {str(path): reason for part in world.gather(loader.skipped) for path, reason in part.items()}
     loader.skipped.clear()

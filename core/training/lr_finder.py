@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
 
+from core.data.loaders import Loader
 from core.errors import BadInput
 from core.events import Event, LearningRateTried, StageStarted, Suggestion
+from core.recipe import Training
+from core.training.features import FeatureLoader, can_keep, made
 from core.training.step import attempt, step
 from core.training.task import Task, make_optimizer
 
@@ -23,10 +27,12 @@ def lr_find(
     end_lr: float = 10.0,
     num_it: int = 100,
     suggest_funcs: Sequence[Suggest] = (),
+    features: bool = Training.features,
 ) -> Iterator[Event]:
     """Try `num_it` rates on the training batches; weights, buffers and random state are put back after.
 
-    Raises BadInput unless 0 < start_lr < end_lr.
+    A frozen body makes `features` of as many photos as are needed, once, as augmented in one epoch. Raises BadInput
+    unless 0 < start_lr < end_lr.
     """
     if not 0 < start_lr < end_lr:
         raise BadInput(f"The rates tried must grow from above zero, not from {start_lr!r} to {end_lr!r}.")
@@ -39,8 +45,15 @@ def lr_find(
     average, best = 0.0, math.inf
     with torch.random.fork_rng():
         try:
+            task.connect()
+            loader: Loader | FeatureLoader = task.dls.train
+            if features and task.architecture.frozen and can_keep(task, 1):
+                some = _enough(task.dls.train, num_it)
+                yield StageStarted("features", 1, len(some), [])
+                loader = yield from made(task, some, 1, 1, len(some))
+            task.connect(on_features=isinstance(loader, FeatureLoader))
             yield StageStarted("lr_find", 1, num_it, [end_lr] * groups)
-            for i, (images, targets) in zip(range(num_it), _endless(task), strict=False):
+            for i, (images, targets) in zip(range(num_it), _endless(loader), strict=False):
                 lr = start_lr * (end_lr / start_lr) ** (i / num_it)
                 loss = yield from attempt(
                     task, len(targets), partial(step, task, optimizer, images, targets, [lr] * groups, 0.9)
@@ -57,6 +70,7 @@ def lr_find(
         finally:
             model.load_state_dict(before)
             model.zero_grad()
+            task.connect()
 
 
 def suggest(rates: Sequence[float], losses: Sequence[float], num_it: int, functions: Sequence[Suggest]) -> Suggestion:
@@ -101,11 +115,19 @@ def minimum(rates: Sequence[float], losses: Sequence[float]) -> float:
     return rates[losses.index(min(losses))] / 10
 
 
-def _endless(task: Task) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def _enough(loader: Loader, batches: int) -> Loader:
+    """The loader, or one of so many photos of its first epoch as so many batches take."""
+    if len(loader) <= batches:
+        return loader
+    chosen = [i for batch in loader.order(0)[:batches] for i in batch]
+    return replace(loader, items=[loader.items[i] for i in chosen], targets=[loader.targets[i] for i in chosen])
+
+
+def _endless(loader: Loader | FeatureLoader) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     epoch = 0
     while True:
         read = False
-        for images, targets, indices in task.dls.train.batches(epoch):
+        for images, targets, indices in loader.batches(epoch):
             if indices:
                 read = True
                 yield images, targets

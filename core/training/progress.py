@@ -12,6 +12,7 @@ from core.events import (
     Checked,
     EpochEnded,
     Event,
+    FeaturesMade,
     FinishingEarly,
     LearningRateTried,
     Notice,
@@ -24,7 +25,7 @@ from core.events import (
     Suggestion,
 )
 
-STAGES = {"frozen": "the head alone:", "unfrozen": "everything:"}
+STAGES = {"features": "features of the frozen body:", "frozen": "the head alone:", "unfrozen": "everything:"}
 
 
 def shown(events: Iterable[Event]) -> Iterator[Event]:
@@ -51,6 +52,8 @@ def shown(events: Iterable[Event]) -> Iterator[Event]:
                     if event.name in STAGES:
                         _say(None, STAGES[event.name])
                     bar = _steps(event.name, event.steps)
+                case FeaturesMade() if bar is not None:
+                    bar.update(event.done - bar.n)
                 case StepEnded() | LearningRateTried() if bar is not None:
                     bar.set_postfix(loss=f"{event.loss:.3f}", refresh=False)
                     bar.update()

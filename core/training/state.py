@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.data.loaders import Loader
 from core.errors import BadInput
 from core.training.average import Average
+from core.training.features import FeatureLoader, Features
 from core.training.metrics import METRICS, higher_is_better
 from core.training.schedules import cosine, one_cycle, one_cycle_momentum
 from core.training.task import Stage, Task, make_optimizer
@@ -64,6 +66,7 @@ class TrainState:
     stage_best: list[float] | None = None  # what it scored, and its loss
     finish: Finish | None = None
     best: Best | None = None
+    features: Features | None = None  # of the frozen body, in place of the photos
     optimizer: torch.optim.Optimizer | None = field(default=None, init=False)
     average: Average | None = field(default=None, init=False)
     began: float = field(default=0.0, init=False)
@@ -81,12 +84,26 @@ class TrainState:
     @property
     def steps(self) -> int:
         """The optimizer steps of this stage."""
-        return self.now.epochs * len(self.task.dls.train)
+        return self.now.epochs * self._epoch_steps
 
     @property
     def step(self) -> int:
         """How many of them are done."""
-        return self.epoch * len(self.task.dls.train) + self.batch
+        return self.epoch * self._epoch_steps + self.batch
+
+    @property
+    def _epoch_steps(self) -> int:
+        return max(1, self.now.passes) * len(self.task.dls.train)
+
+    @property
+    def train(self) -> Loader | FeatureLoader:
+        """The photos of this stage's steps, or their features."""
+        return self.features.train if self.features else self.task.dls.train
+
+    @property
+    def valid(self) -> Loader | FeatureLoader:
+        """The validation photos, or their features."""
+        return self.features.valid if self.features else self.task.dls.valid
 
     @property
     def finished(self) -> bool:
@@ -105,7 +122,7 @@ class TrainState:
         stage, arch = self.now, self.task.architecture
         if stage.frozen is not None:
             arch.freeze(self.task.train_bn) if stage.frozen else arch.unfreeze()
-        self.task.connect()
+        self.task.connect(on_features=self.features is not None)
         self.optimizer = make_optimizer(self.task, stage.rates)
         self.average = Average(arch.model, self.task.ema)
         self.began = time.perf_counter()
@@ -114,7 +131,8 @@ class TrainState:
         """Leave the model as the mean of its weights; after an early finish no stage follows."""
         if self.average is not None:
             self.average.swap()
-        self.optimizer = self.average = None
+        self.optimizer = self.average = self.features = None
+        self.task.connect()
         asked = self.finish is not None and self.finish.stage == self.stage
         self.stage = len(self.stages) if asked else self.stage + 1
         self.epoch = self.batch = self.photos = self.worse = 0
@@ -176,6 +194,8 @@ class TrainState:
             for i, slots in self.optimizer.state_dict()["state"].items():
                 found |= {f"optimizer.{i}.{k}": v for k, v in slots.items()}
             found |= {f"average.{i}": mean for i, mean in enumerate(self.average.means)}
+        if self.features is not None:
+            found |= {f"features.{name}": tensor for name, tensor in self.features.tensors().items()}
         if self.best is not None:
             found |= {f"best.{k}": v for k, v in self.best.weights.items()}
             found |= {"outputs.logits": self.best.outputs.logits, "outputs.targets": self.best.outputs.targets}
@@ -212,6 +232,8 @@ class TrainState:
             found = Outputs(tensors["outputs.logits"], tensors["outputs.targets"], indices)
             self.best = Best(stage, epoch, value, loss, _under("best", tensors), found)
         if document["under_way"]:
+            if self.now.passes:
+                self.features = Features.restored(self.task, _under("features", tensors), self.now.passes)
             self.begin_stage()
             self._restore_stage(tensors, document)
         python, numpy_state = document["random"]

@@ -20,7 +20,7 @@ def step(
     task: Task, optimizer: torch.optim.Optimizer, images: Tensor, targets: Tensor, rates: Sequence[float], mom: float
 ) -> float:
     """One step on images [N, 3, H, W] in 0..1, in parts of `micro_batch`; returns the mean loss of all processes."""
-    task.architecture.train_mode(task.train_bn)
+    task.train_mode()
     for group in optimizer.param_groups:
         group["lr"] = rates[group["layers"]]
         group["betas"] = (mom, group["betas"][1])
@@ -48,7 +48,8 @@ def _losses(task: Task, images: Tensor, targets: Tensor) -> Iterator[float]:
     pieces = [(images, targets)] if whole else list(zip(parts(images, size), parts(targets, size), strict=True))
     for i, (x, y) in enumerate(pieces):
         with world.no_sync(task.network, i == len(pieces) - 1):
-            logits = task.network(x, size)
+            with task.precision():
+                logits = task.network(x, size).float()
             share = len(y) / everywhere
             loss = task.loss(logits[: len(y)], y) * share if len(y) else logits.sum() * 0
             torch.autograd.backward(loss * world.size)  # which the mean over processes divides by again

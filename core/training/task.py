@@ -33,17 +33,38 @@ class Task:
     epochs_seen: int = 0  # of all stages: each epoch has an order and augmentation of its own
     world: World = ALONE
     network: nn.Module = field(init=False)
+    on_features: bool = field(default=False, init=False)
+    _resting: Architecture | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Random weights have no statistics worth keeping, so their norm layers are trained in any case."""
         self.train_bn = self.train_bn or not self.architecture.pretrained
         self.architecture.model.to(self.dls.device, memory_format=torch.channels_last)
         self.loss.to(self.dls.device)
-        self.network = Network(self.architecture)
+        self.connect()
 
-    def connect(self) -> None:
-        """Let the processes share the gradients of what learns now."""
-        self.network = self.world.wrap(Network(self.architecture))
+    def connect(self, on_features: bool = False) -> None:
+        """Let the processes share the gradients of what learns now, which sees photos or their features."""
+        self.on_features = on_features
+        self._resting = None  # it may have learnt since
+        self.network = self.world.wrap(Head(self.architecture) if on_features else Network(self))
+
+    @property
+    def resting(self) -> Architecture:
+        """The network with a frozen body, which only answers as long as this is the same."""
+        if self._resting is None:
+            example = torch.zeros(1, 3, *self.dls.train.pipeline.size, device=self.dls.device)
+            self._resting = self.architecture.at_rest(example)
+        return self._resting
+
+    def precision(self) -> torch.autocast:
+        """Products in bfloat16 on a GPU that has it; never on a CPU, where it is slower."""
+        on = self.dls.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.autocast(self.dls.device.type, torch.bfloat16, enabled=on)
+
+    def train_mode(self) -> None:
+        """Ready for a step; the head alone where nothing else takes part."""
+        self.architecture.head.train() if self.on_features else self.architecture.train_mode(self.train_bn)
 
     def part(self, photos: int) -> int:
         """How many of so many photos go through the network at once, the gradients of the parts added up."""
@@ -56,7 +77,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Stage:
-    """One cycle: peak rates, one a group, and the shape of the schedule; what learns in it, if it says so."""
+    """One cycle: peak rates, one a group, and the shape of the schedule; what learns in it, if it says so.
+
+    With `passes`, an epoch goes so many times through features of the frozen body that are computed before.
+    """
 
     name: str
     epochs: int
@@ -65,23 +89,36 @@ class Stage:
     div: float = 25.0
     div_final: float = 1e5
     frozen: bool | None = None
+    passes: int = 0
 
 
 class Network(nn.Module):
     """The way of a training batch: without a graph through a frozen body, which takes it in parts."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, task: Task) -> None:
         super().__init__()
-        self.architecture, self.model = architecture, architecture.model
+        self.task, self.model = task, task.architecture.model
 
     def forward(self, images: Tensor, part: int) -> Tensor:
         """[N, 3, H, W] in 0..1 to logits [N, classes]."""
-        arch, model = self.architecture, self.architecture.model
+        arch = self.task.architecture
         if not arch.frozen:
-            return model(arch.normalise(images))  # type: ignore[no-any-return]
+            return arch.forward(images)
         with torch.no_grad():
-            features = torch.cat([model.forward_features(arch.normalise(x)) for x in parts(images, part)])
-        return model.forward_head(features)  # type: ignore[no-any-return]
+            maps = torch.cat([self.task.resting.maps(x) for x in parts(images, part)])
+        return self.model.forward_head(maps)  # type: ignore[no-any-return]
+
+
+class Head(nn.Module):
+    """The way of a training batch of features: all at once, whatever the part."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture, self.head = architecture, architecture.head
+
+    def forward(self, features: Tensor, part: int) -> Tensor:
+        """Features as `Architecture.features` makes them to logits [N, classes]."""
+        return self.architecture.logits(features)
 
 
 def parts(batch: Tensor, size: int) -> tuple[Tensor, ...]:
@@ -112,4 +149,4 @@ def make_optimizer(task: Task, rates: Sequence[float]) -> torch.optim.AdamW:
         ):
             if chosen:
                 groups.append({"params": chosen, "lr": rate, "weight_decay": decay, "layers": layers})
-    return torch.optim.AdamW(groups, betas=(0.9, 0.99), eps=1e-5)
+    return torch.optim.AdamW(groups, betas=(0.9, 0.99), eps=1e-5, fused=True)

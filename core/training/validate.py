@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from core.data.loaders import Loader
 from core.errors import BadInput
 from core.events import Notice, Validated
+from core.training.features import FeatureLoader
 from core.training.step import attempt
 from core.training.task import Task, parts
 
@@ -25,7 +26,7 @@ class Outputs:
     indices: list[int]
 
 
-def outputs(task: Task, loader: Loader, epoch: int = 0) -> Generator[Validated | Notice, None, Outputs]:
+def outputs(task: Task, loader: Loader | FeatureLoader, epoch: int = 0) -> Generator[Validated | Notice, None, Outputs]:
     """The network's outputs for the photos of a loader, in the order of its items."""
     task.architecture.model.eval()
     logits: list[Tensor] = [torch.empty(0, task.dls.c)]
@@ -33,18 +34,17 @@ def outputs(task: Task, loader: Loader, epoch: int = 0) -> Generator[Validated |
     indices: list[int] = []
     for done, (images, labels, chosen) in enumerate(loader.batches(epoch), 1):
         if chosen:
-            logits.append((yield from attempt(task, len(images), partial(_infer, task, images))))
+            infer = task.architecture.logits if isinstance(loader, FeatureLoader) else task.architecture.forward
+            logits.append((yield from attempt(task, len(images), partial(_infer, task, images, infer))))
             targets.append(labels.cpu())
             indices += chosen
         yield Validated(done, len(loader))
     return Outputs(torch.cat(logits), torch.cat(targets), indices)
 
 
-def _infer(task: Task, images: Tensor) -> Tensor:
-    arch = task.architecture
-    with torch.inference_mode():
-        whole = [arch.model(arch.normalise(x)) for x in parts(images, task.micro_batch or len(images))]
-        return torch.cat(whole).float().cpu()
+def _infer(task: Task, inputs: Tensor, infer: Callable[[Tensor], Tensor]) -> Tensor:
+    with torch.inference_mode(), task.precision():
+        return torch.cat([infer(x) for x in parts(inputs, task.micro_batch or len(inputs))]).float().cpu()
 
 
 def gathered(task: Task, own: Outputs) -> Outputs:

@@ -7,6 +7,7 @@ import io
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
@@ -38,9 +39,9 @@ class CsvLabeller:
         self._labels = self._index((name, label) for name, label in cells if name and label)
 
     def __call__(self, path: Path | str) -> str:
-        name = _normal(Path(path).as_posix())
+        name = _normal(path if isinstance(path, str) else path.as_posix())
         stem = name.removesuffix(PurePosixPath(name).suffix)
-        for end in (*_ends(name), *_ends(stem)):
+        for end in chain(_ends(name), _ends(stem)):
             if labels := self._labels.get(end):
                 if len(labels) > 1:
                     raise BadInput(
@@ -94,5 +95,7 @@ def _normal(name: str) -> str:
 
 def _ends(name: str) -> Iterator[str]:
     """`a/b/c.jpg` gives `a/b/c.jpg`, `b/c.jpg` and `c.jpg`."""
-    parts = name.split("/")
-    return ("/".join(parts[start:]) for start in range(len(parts)))
+    yield name
+    while "/" in name:
+        name = name.partition("/")[2]
+        yield name

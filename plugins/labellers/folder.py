@@ -12,7 +12,7 @@ __all__ = ["FolderLabeller", "parent_label"]
 
 def parent_label(o: Path | str) -> str:
     """The name of the folder that `o` lies in."""
-    return Path(o).parent.name
+    return (Path(o) if isinstance(o, str) else o).parent.name
 
 
 @labellers.register("folder")

@@ -10,7 +10,7 @@ import gradio as gr
 
 from core.data.check import Examined
 from core.errors import BadInput
-from core.events import Checked, LearningRateTried, Queued
+from core.events import Checked, FeaturesMade, LearningRateTried, Queued
 from core.recipe import Recipe
 from core.registry import panels
 from core.runs.followed import Followed, follow
@@ -173,6 +173,8 @@ def _doing(shown: Followed) -> str:
             return f"It waits for {behind}, at place {place} of the queue."
         case Checked(done, total):
             return f"Reading photos: {done:,} of {total:,}."
+        case FeaturesMade(done, total):
+            return f"The resting body sees each photo once: {done:,} of {total:,} batches; then the test takes seconds."
         case LearningRateTried(step, total):
             return f"Step {step} of {total}; the test ends early when the loss explodes."
     if shown.status in ALIVE:

@@ -77,7 +77,7 @@ class TrainPanel:
         shown = follow(run)
         if shown.status in ALIVE:
             left = f" · {clock(shown.left)} left" if shown.left is not None else ""
-            return "active", f"{percent(shown.fraction)}{left}" if shown.losses else shown.status.capitalize()
+            return "active", f"{percent(shown.fraction)}{left}" if shown.fraction else shown.status.capitalize()
         return ("done" if shown.status == "completed" else "active"), shown.status.capitalize()
 
 

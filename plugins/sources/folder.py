@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,5 +22,5 @@ class FolderSource:
             raise BadInput("The folder's path is empty; give the folder that holds the photos.")
         self.root = Path(path).expanduser()
 
-    def __call__(self) -> list[Path]:
+    def __call__(self) -> Sequence[Path]:
         return get_image_files(self.root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +29,7 @@ class HubSource:
         self.repo, self.revision, self.max_gb = repo, revision, max_gb
         self.root = workspace / "sources" / "hub" / re.sub(r"[^\w.@-]", "--", f"{repo}@{revision}")
 
-    def __call__(self) -> list[Path]:
+    def __call__(self) -> Sequence[Path]:
         must_be_a_name(self.repo)
         done = self.root / ".complete"  # a download that was cut off goes on where it was
         if not done.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +18,7 @@ class PetsSource:
     def __init__(self, workspace: Path, /) -> None:
         self.root = workspace / "sources" / "oxford-iiit-pet"
 
-    def __call__(self) -> list[Path]:
+    def __call__(self) -> Sequence[Path]:
         if not self.root.exists():
             self._download()
         return get_image_files(self.root)

@@ -61,7 +61,7 @@ class SampleSource:
         self.count, self.seed = count, seed
         self.root = workspace / "sources" / f"sample-{count}-{seed}"
 
-    def __call__(self) -> list[Path]:
+    def __call__(self) -> Sequence[Path]:
         if not self.root.exists():
             try:
                 self._draw()

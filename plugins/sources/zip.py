@@ -9,7 +9,7 @@ import stat
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -37,7 +37,7 @@ class ZipSource:
     def __init__(self, workspace: Path, /, path: Annotated[str, "The zip file that holds the photos"]) -> None:
         self.workspace, self.path = workspace, Path(path).expanduser()
 
-    def __call__(self) -> list[Path]:
+    def __call__(self) -> Sequence[Path]:
         return get_image_files(self.root)
 
     def original(self, path: Path) -> Path:

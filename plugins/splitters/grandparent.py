@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+from core.data.files import Files
 from core.errors import BadInput
 from core.registry import splitters
 
@@ -26,15 +27,15 @@ class GrandparentSplitter:
         self.train_name, self.valid_name = train_name, valid_name
 
     def __call__(self, items: Sequence[Path], labels: Sequence[str] | None = None) -> tuple[list[int], list[int]]:
-        names = [Path(item).parent.parent.name for item in items]
-        folded = [name.casefold() for name in names]
+        names = [item.parent.parent.name for item in Files.of(items)]
+        folded = {name: name.casefold() for name in set(names)}
         train = TRAIN if self.train_name.casefold() in ("", "train") else frozenset((self.train_name.casefold(),))
         if self.valid_name:
             valid = frozenset((self.valid_name.casefold(),))
         else:  # a test set is left untouched where there is another choice
-            valid = VALID_OR_TEST if VALID.isdisjoint(folded) else VALID
-        train_indices = [i for i, name in enumerate(folded) if name in train]
-        valid_indices = [i for i, name in enumerate(folded) if name in valid]
+            valid = VALID_OR_TEST if VALID.isdisjoint(folded.values()) else VALID
+        train_indices = [i for i, name in enumerate(names) if folded[name] in train]
+        valid_indices = [i for i, name in enumerate(names) if folded[name] in valid]
         for purpose, wanted, found in (("training", train, train_indices), ("validation", valid, valid_indices)):
             if not found:
                 raise BadInput(

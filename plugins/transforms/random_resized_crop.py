@@ -29,6 +29,8 @@ class RandomResizedCrop(Geometric):
             raise BadInput(f"ratio is {ratio!r}; it must be the narrowest and the widest shape, such as [0.75, 1.33].")
         self.min_scale, self.ratio = min_scale, ratio
         self.view = View(pair(size), "crop", crop_pct=1 / (1 + val_xtra))
+        larger = math.sqrt(max(ratio[1], 1 / ratio[0]) / min_scale)  # than the size, so that no part is enlarged
+        self.enough = math.ceil(self.view.size[0] * larger), math.ceil(self.view.size[1] * larger)
 
     def draw(self, size: Size, generator: Random, training: bool) -> Box:
         """The box shown; ten attempts to fit one, then the largest in the centre (Szegedy 2014, as in torchvision)."""

@@ -49,7 +49,7 @@ def score(photos: Path, settings: list[str], workspace: Path) -> str:
     recipe = proposal(found(), found.root, source)
     recipe = recipe.with_settings(['training.metrics=["accuracy", "macro_error"]', *settings])
     began, epochs, last = time.perf_counter(), [], {}
-    for event in train(Run.create(recipe, workspace), workspace):
+    for event in train(Run.create(recipe, workspace)):
         if isinstance(event, EpochEnded):
             epochs.append(f"{event.metrics['accuracy']:.3f}")
         elif isinstance(event, RunEnded):

@@ -242,6 +242,7 @@ OTHER: dict[str, Any] = {
     "epochs": 2, "freeze_epochs": 3, "base_lr": 0.02, "lr_mult": 10, "batch_size": 3, "micro_batch": 2,
     "weight_decay": 0.1, "ema": 0, "label_smoothing": 0.1, "class_weights": "balanced", "train_bn": True,
     "metrics": ["accuracy", "f1_macro"], "best_by": "last", "patience": 4, "bad_photos": "stop", "seed": 5,
+    "features": False,
 }  # fmt: skip
 
 
@@ -281,7 +282,7 @@ def test_defaults_of_the_calls_are_those_of_the_recipe() -> None:
     for function, names in (
         (DataBlock.dataloaders, {"bs": "batch_size", "seed": "seed"}),
         (vision_learner, {"wd": "weight_decay", "train_bn": "train_bn", "micro_batch": "micro_batch", "ema": "ema"}),
-        (Learner.fine_tune, {n: n for n in ("epochs", "base_lr", "freeze_epochs", "lr_mult")}),
+        (Learner.fine_tune, {n: n for n in ("epochs", "base_lr", "freeze_epochs", "lr_mult", "features")}),
     ):
         for name, knob in names.items():
             assert inspect.signature(function).parameters[name].default == getattr(Training, knob)

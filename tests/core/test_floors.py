@@ -53,7 +53,7 @@ def test_plugins_import_gradio_in_panels_alone(file: Path) -> None:
 
 LOW = ("core.registry", "core.events", "core.errors", "core.atomic", "core.hub_name")
 RECIPE = (*LOW, "core.recipe", "core.discovery")
-DATA = (*RECIPE, "core.data")
+DATA = (*RECIPE, "core.lock", "core.data")
 MODEL = (*DATA, "core.model")
 TRAINING = (*MODEL, "core.training")
 CARD = (*TRAINING, "core.publish.card")
@@ -61,6 +61,7 @@ RUNS = (*CARD, "core.runs")
 PUBLISH = (*RUNS, "core.publish")
 BELOW = {"core.data": DATA, "core.model": MODEL, "core.training": (*TRAINING, "core.publish.card"),
          "core.publish.card": CARD, "core.runs": RUNS, "core.recipe": RECIPE, "core.discovery": ("core.registry",),
+         "core.lock": LOW,
          "core.publish": PUBLISH, "core.commands": (*PUBLISH, "core.commands"), "core.as_python": (*LOW, "core.recipe"),
          **dict.fromkeys(LOW, LOW)}  # fmt: skip
 

@@ -83,7 +83,9 @@ def test_regex_unmatched_name_and_unmatched_group() -> None:
             labellers.create("regex", pattern=pattern)("_1.jpg")
 
 
-@pytest.mark.parametrize("pattern", [r"^((a|aa)+)$", r"^((\w|\w\w)+\s?)*$"])
+@pytest.mark.parametrize(
+    "pattern", [r"^((a|aa)+)$", r"^((\w|\w\w)+\s?)*$", "(?x)^((a|aa) +)$", "(?x)^((a|aa)#...\n+)$"]
+)
 def test_regex_of_exponential_time(monkeypatch: pytest.MonkeyPatch, pattern: str) -> None:
     monkeypatch.setattr(regex_module, "SECONDS", 0.2)
     labeller = labellers.create("regex", pattern=pattern)
@@ -91,6 +93,24 @@ def test_regex_of_exponential_time(monkeypatch: pytest.MonkeyPatch, pattern: str
     for n in range(100):  # one name condemns the pattern, or a thousand names would take a thousand timeouts
         with pytest.raises(BadInput, match=r"takes too long on names such as 'a+!'"):
             labeller("a" * (60 + n) + "!")
+    assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize("pattern", [r"(a+a+?(a)^)_", r"(.*b.*?(.)a)[xy]", r"(a+)\1+\1+[xy]"])
+def test_regex_of_cubic_time(pattern: str) -> None:
+    """A name is searched without a timeout, and takes less time than that."""
+    for name in ("a" * 255, "ab" * 127):
+        start = time.monotonic()
+        with pytest.raises(BadInput, match="does not fit"):
+            labellers.create("regex", pattern=pattern)(name)
+        assert time.monotonic() - start < 2
+
+
+def test_regex_of_cubic_time_on_a_long_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regex_module, "SECONDS", 0.2)
+    start = time.monotonic()
+    with pytest.raises(BadInput, match=r"takes too long"):
+        labellers.create("regex", pattern=r"(.*b.*?(.)a)[xy]")("ab" * 2000)
     assert time.monotonic() - start < 2
 
 

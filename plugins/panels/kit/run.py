@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from core.events import Checked, EpochEnded, Queued, RunEnded, Validated
+from core.events import Checked, EpochEnded, FeaturesMade, Queued, RunEnded, Validated
 from core.runs.followed import Followed
 from core.runs.run import ALIVE
 from plugins.panels.kit.charts import Axes, Line, chart, nice, smoothed
@@ -31,6 +31,8 @@ def _doing(shown: Followed) -> str:
             return f"It waits for {behind}, at place {place} of the queue."
         case Checked(done, total):
             return f"Reading photos: {done:,} of {total:,}."
+        case FeaturesMade(done, total):
+            return f"The resting body sees each photo: {done:,} of {total:,} batches; then its head learns in seconds."
         case Validated(done, total):
             return f"Looking at the held-out photos: {done} of {total} batches."
     return "The first figures come with the end of the first epoch." if shown.losses else "The network is made ready."

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -234,6 +237,50 @@ def test_get_image_files(tmp_path: Path) -> None:
     assert found(folders=["a"]) == ["a/1.png", "a/z/3.webp"]
     strays = [f.relative_to(tmp_path).as_posix() for f in stray_folders(tmp_path)]
     assert strays == [".git", "__MACOSX", "a/.ipynb_checkpoints"]
+
+
+def test_image_files_are_like_a_list_of_paths(tmp_path: Path, draw_photos: Callable[..., Path]) -> None:
+    draw_photos(tmp_path, 2)
+    files, paths = get_image_files(tmp_path), sorted(tmp_path.glob("*.jpg"))
+    assert len(files) == 6 and list(files) == paths and files == paths and paths == files
+    assert files != paths[1:] and files[1:] != files and files != tuple(paths)
+    assert (files[0], files[-1], files[np.int64(2)]) == (paths[0], paths[-1], paths[2])
+    assert files[:3] == paths[:3] and files[::-2] == paths[::-2] and files.take([5, 0]) == [paths[5], paths[0]]
+    assert sorted(files, reverse=True) == paths[::-1] == list(reversed(files))
+    assert files + paths[:1] == [*paths, paths[0]] == list(files) + files[:1] and paths[:1] + files[1:] == paths
+    assert paths[3] in files and tmp_path not in files and files.index(paths[4]) == 4
+    assert Random(0).sample(files, 3) == Random(0).sample(paths, 3)
+    assert repr(files[:1]) == f"1 files [{paths[0]!r}]"
+    assert repr(files).startswith(f"6 files [{paths[0]!r}, ") and repr(files).endswith(", ...]")
+    with pytest.raises(IndexError):
+        files[6]
+    assert not get_image_files(tmp_path, folders=[])
+
+
+def test_image_files_of_a_relative_folder(
+    tmp_path: Path, draw_photos: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_photos(tmp_path / "photos", 1, colours=("red",))
+    monkeypatch.chdir(tmp_path)
+    assert get_image_files(".") == [Path("photos/red_1.jpg")] == get_image_files("./photos/")
+    assert [str(file) for file in get_image_files("")] == [os.path.join("photos", "red_1.jpg")]
+
+
+def test_what_a_data_set_keeps_of_a_file(tmp_path: Path) -> None:
+    names = [f"{side}/{breed}_{i}.jpg" for side in "ab" for breed in ("beagle", "pug") for i in range(1000)]
+    for side in "ab":
+        (tmp_path / side).mkdir()
+    for name in names:
+        (tmp_path / name).touch()
+    tracemalloc.start()
+    try:
+        split = block().split(tmp_path)
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(split.items) == 4000 and split.vocab == ["beagle", "pug"]
+    assert kept / len(split.items) < 200, "bytes"
 
 
 def test_every_suffix_of_ours_is_walked(tmp_path: Path, draw_photos: Callable[..., Path]) -> None:

@@ -73,7 +73,8 @@ def test_a_good_folder(folder: Path, tmp_path: Path) -> None:
     assert found.skipped == {} and found.warnings == []
     assert examined.root == folder and examined.split.vocab == ["blue", "green", "red"]
     whole = {f: hashlib.sha256(f.read_bytes()).hexdigest() for f in folder.iterdir()}
-    assert examined.hashes == {f: digest[:24] for f, digest in whole.items()}
+    known = dict(zip(examined.split.items, examined.digests, strict=True))
+    assert known == {f: digest[:24] for f, digest in whole.items()}
     assert [(e.done, e.total) for e in events] == [(0, 36), (36, 36)]
     assert found.lines()[0] == "36 photos, 3 classes: 29 for training, 7 for validation"
 
@@ -224,10 +225,7 @@ def test_a_file_that_goes_away_meanwhile(folder: Path, tmp_path: Path) -> None:
         while True:
             next(walk)
     digest = hashlib.sha256((folder / "red_1.jpg").read_bytes()).hexdigest()[:24]
-    assert end.value.value == {
-        folder / "gone_1.jpg": ("No such file or directory", ""),
-        folder / "red_1.jpg": ("", digest),
-    }
+    assert end.value.value == [("", digest), ("No such file or directory", "")]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")

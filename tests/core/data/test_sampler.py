@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,8 +19,8 @@ from core.data.block import DataBlock
 from core.data.files import get_image_files
 from core.data.loaders import DataLoaders
 from core.data.photo import View, decode, fit
-from core.data.pipeline import Pipeline
-from core.data.sampler import Source, reduction, sample, shrunk
+from core.data.pipeline import Pipeline, Sample
+from core.data.sampler import Source, reduction, sample, shrunk, to_size
 from core.data.transforms import Geometric, Matrix, PadMode, box_matrix, centred, compose, pair
 from core.errors import BadInput
 from core.registry import labellers, splitters, transforms
@@ -89,23 +90,60 @@ def test_outside_of_the_photo(pad_mode: PadMode, numpy_mode: Any) -> None:
     torch.testing.assert_close(out, expected, atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("pad_mode", ["zeros", "border", "reflection"])
-def test_a_batch_is_its_photos_sampled_one_by_one(pad_mode: PadMode) -> None:
-    """Photos of other sizes in the batch, and what fills it up, do not leak in."""
+def assorted(number: int) -> list[Source]:
+    """Photos of other sizes, seen a little larger than they are, turned and tilted."""
     generator = np.random.default_rng(3)
     sources = []
-    for i in range(sampler.AT_ONCE + 5):
+    for i in range(number):
         height, width = generator.integers(5, 70, 2)
-        matrix = box_matrix((-3.0, -2.0, width + 3.0, height + 2.0), (24, 32)) + generator.normal(0, 0.02, (3, 3))
-        matrix[2] = 0, 0, 1
+        matrix = box_matrix((-3.0, -2.0, width + 3.0, height + 2.0), (25, 31)) + generator.normal(0, 0.02, (3, 3))
+        matrix[2] = generator.normal(0, 0.002, 3) * (i % 2) + (0, 0, 1)
         sources.append(Source(noise(height, width, i), matrix))
-    together = sample(sources, (24, 32), pad_mode, CPU)
-    apart = torch.cat([sample([s], (24, 32), pad_mode, CPU) for s in sources])
-    assert together.shape == (len(sources), 3, 24, 32)
-    if pad_mode == "zeros":  # on the very edge a rounding decides between the photo and nothing
-        assert ((together - apart).abs() > 1e-3).float().mean() < 1e-3
-    else:
-        torch.testing.assert_close(together, apart, atol=2e-4, rtol=0)
+    return sources
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """A test that sets the number of torch's threads."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("pad_mode", ["zeros", "border", "reflection"])
+def test_a_photo_is_the_same_to_the_last_bit_in_whatever_batch_and_threads(pad_mode: PadMode, threads: None) -> None:
+    sources = assorted(13)
+    together = sample(sources, (25, 31), pad_mode, CPU)
+    assert together.shape == (13, 3, 25, 31)
+    for number in (1, 3):
+        torch.set_num_threads(number)
+        apart = torch.cat([sample([s], (25, 31), pad_mode, CPU) for s in sources])
+        backwards = sample(sources[::-1], (25, 31), pad_mode, CPU).flip(0)
+        assert torch.equal(together, apart) and torch.equal(together, backwards)
+
+
+def test_a_lit_photo_is_the_same_to_the_last_bit_in_whatever_batch() -> None:
+    """225 pixels a row leave a rest, whatever a vector of the processor holds."""
+    pipeline = everything(transforms.create("resize", size=225), transforms.create("lighting", p=1.0))
+    samples = [Sample(source, ((0.4 + i / 100, 1.1),)) for i, source in enumerate(assorted(13))]
+    together = pipeline.batch(samples, CPU, True)
+    for size in (1, 4):
+        parts = [pipeline.batch(samples[i : i + size], CPU, True) for i in range(0, 13, size)]
+        assert torch.equal(torch.cat(parts), together)
+
+
+def test_a_batch_made_in_inference_can_be_trained_on_and_written_into() -> None:
+    with torch.inference_mode():
+        images = sample(assorted(3), (25, 31), "border", CPU)
+    weight = torch.ones((), requires_grad=True)
+    (images.mul_(2) * weight).sum().backward()
+    assert weight.grad is not None and weight.grad > 0
+
+
+def test_a_photo_that_cannot_be_sampled_raises() -> None:
+    """Though it is another thread that tries."""
+    with pytest.raises(ZeroDivisionError):
+        sample([*assorted(2), Source(np.zeros((0, 5, 3), np.uint8), np.eye(3))], (8, 8), "border", CPU)
 
 
 def test_a_perspective_divides() -> None:
@@ -119,19 +157,26 @@ def test_a_perspective_divides() -> None:
 
 
 class Counter:
-    """Counts the photos that go through `grid_sample`."""
+    """Notes how many points each `grid_sample` takes."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.calls = self.photos = 0
+        self.points: list[int] = []
         real = sampler.grid_sample
 
         def counting(pixels: Tensor, grid: Tensor, **options: Any) -> Tensor:
-            self.calls, self.photos = self.calls + 1, self.photos + len(pixels)
+            self.points.append(grid[..., 0].numel())
             return real(pixels, grid, **options)
 
         monkeypatch.setattr(sampler, "grid_sample", counting)
+        self.reduce = sampler.interpolate
+        monkeypatch.setattr(sampler, "interpolate", self.filtered)
         for name in ("grid_sample", "interpolate", "affine_grid"):  # nobody takes a second one by another door
             monkeypatch.setattr(torch.nn.functional, name, self.refuse)
+
+    def filtered(self, pixels: Tensor, size: tuple[int, int], **options: Any) -> Tensor:
+        """The reduction before, which averages."""
+        assert options["antialias"] and all(n < m for n, m in zip(size, pixels.shape[2:], strict=True))
+        return self.reduce(pixels, size, **options)
 
     def refuse(self, *_: Any, **__: Any) -> None:
         raise AssertionError("interpolated again")
@@ -158,15 +203,16 @@ def test_each_photo_is_interpolated_once(tmp_path: Path, monkeypatch: pytest.Mon
     counter = Counter(monkeypatch)
     images = pipeline.batch(samples, CPU, True)
     assert images.shape == (11, 3, 48, 48)
-    assert (counter.photos, counter.calls) == (11, math.ceil(11 / sampler.AT_ONCE))
+    assert counter.points == [48 * 48] * 11
 
 
 def test_an_epoch_interpolates_each_photo_once(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dls = pets(data_folder, transforms.create("resize", size=96), transforms.create("aug_transforms", size=64))
     counter = Counter(monkeypatch)
-    assert sum(len(targets) for _, targets in dls.train) == len(dls.train.items) == counter.photos == 48
+    assert sum(len(targets) for _, targets in dls.train) == len(dls.train.items) == len(counter.points) == 48
+    assert set(counter.points) == {64 * 64}
     list(dls.valid)
-    assert counter.photos == 48, "validation is Pillow's"
+    assert len(counter.points) == 48, "validation is Pillow's"
 
 
 def pets(data_folder: Path, item_tfms: Any, batch_tfms: Any) -> DataLoaders:
@@ -193,6 +239,51 @@ def test_a_large_reduction_is_filtered_along_its_axis_alone() -> None:
     np.testing.assert_allclose(source.matrix, np.eye(3), atol=1e-9)
     expected = noise(60, 400).reshape(60, 100, 4, 3).mean(2)
     np.testing.assert_allclose(source.pixels, expected, atol=0.51)
+
+
+def test_pixels_are_shrunk_as_their_image() -> None:
+    for matrix in (box_matrix((0, 0, 64, 60), (48, 48)), box_matrix((0, 0, 64, 30), (12, 12))):
+        pixels = noise(60, 64)
+        one, other = shrunk(pixels, matrix, (12, 12)), shrunk(Image.fromarray(pixels), matrix, (12, 12))
+        assert np.array_equal(one.pixels, other.pixels) and np.array_equal(one.matrix, other.matrix)
+
+
+@pytest.mark.parametrize("size", [(460, 613), (256, 341), (300, 300), (700, 90)])
+def test_to_size_is_pillows_antialiased_bilinear(size: tuple[int, int]) -> None:
+    image = Image.fromarray(noise(840, 1000))
+    expected = np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR), np.float64)
+    for photo in (image, np.asarray(image)):
+        found = to_size(photo, *size)
+        assert found.shape == (*size, 3) and found.dtype == np.uint8 and found.flags.c_contiguous
+        assert np.abs(found - expected).max() <= 1
+
+
+def test_a_large_reduction_to_size_is_nearly_that() -> None:
+    image = Image.fromarray(smooth(1500, 2003))
+    expected = np.asarray(image.resize((160, 120), Image.Resampling.BILINEAR), np.float64)
+    for photo in (image, np.asarray(image)):
+        found = to_size(photo, 120, 160)
+        assert found.shape == (120, 160, 3) and np.abs(found - expected).mean() < 1
+        assert np.abs(np.roll(found, 1, 1) - expected).mean() > 5, "a mistake of one pixel would be seen"
+
+
+@pytest.mark.parametrize("factor", [2, 6])
+def test_to_size_turns_a_checkerboard_grey(factor: int) -> None:
+    y, x = np.mgrid[:120, :120]
+    board = np.repeat(((x + y) % 2 * 255).astype(np.uint8)[..., None], 3, 2)
+    for photo in (board, Image.fromarray(board)):
+        inner = to_size(photo, 120 // factor, 120 // factor)[1:-1, 1:-1]
+        assert set(np.unique(inner)) <= {127, 128}
+
+
+def test_to_size_is_the_same_by_whatever_threads(threads: None) -> None:
+    photos = [Image.fromarray(noise(500, 700 + i)) for i in range(6)]
+    expected = [to_size(photo, 230, 310) for photo in photos]
+    for number in (1, 3):
+        torch.set_num_threads(number)
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda photo: to_size(photo, 230, 310), photos))
+        assert all(map(np.array_equal, found, expected))
 
 
 def test_the_reduction_is_that_of_the_photos_axes() -> None:

@@ -15,12 +15,12 @@ import torch
 
 from core.__main__ import main
 from core.errors import BadInput
+from core.lock import Lock
 from core.model.folder import load_model
 from core.publish.choices import Choices
 from core.publish.fetch import fetch, load_learner, model_folder
 from core.publish.hub import Hub as Client
 from core.publish.push import Pushed, push
-from core.runs.lock import Lock
 from core.runs.predictions import predictions_of
 from core.runs.run import Run
 from tests.hub.fixtures import environment

@@ -16,9 +16,9 @@ from torch import Tensor
 from core.__main__ import main
 from core.errors import BadInput
 from core.events import CheckpointSaved, Event, Notice, RunEnded, RunResumed, StepEnded
+from core.lock import Lock
 from core.recipe import Recipe
 from core.runs.checkpoint import COSTS, LONGEST, Checkpoints
-from core.runs.lock import Lock
 from core.runs.run import Run
 from core.runs.train import train
 

@@ -12,6 +12,7 @@ from core.events import (
     Checked,
     EpochEnded,
     Event,
+    FeaturesMade,
     FinishingEarly,
     Notice,
     PhotoSkipped,
@@ -24,10 +25,10 @@ from core.events import (
     Suggestion,
     to_line,
 )
+from core.lock import Lock
 from core.recipe import Recipe
 from core.runs import followed
 from core.runs.followed import Followed, follow
-from core.runs.lock import Lock
 from core.runs.run import EVENTS, Run
 
 MakeRecipe = Callable[..., dict[str, Any]]
@@ -92,6 +93,37 @@ def test_what_is_done_again_counts_once(run: Run) -> None:
     assert afresh.losses == shown.losses and afresh.epochs == shown.epochs
     say(run, step(1, 7))
     assert len(follow(run).losses) == 3
+
+
+def test_features_are_the_work_of_the_frozen_epochs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(followed.time, "monotonic", lambda: now[0])
+    lock = Lock(run.folder / "lock")
+    assert lock.take()
+    lock.announce()
+    try:
+        features = StageStarted("features", 1, 5, [])
+        say(run, RunStarted("x", 3, 15, 4, "CPU"), features, FeaturesMade(1, 5))
+        assert follow(run).speed is None
+        now[0] += 2
+        say(run, FeaturesMade(2, 5))
+        shown = follow(run)
+        assert shown.fraction == pytest.approx(2 / 5 / 3) and shown.losses == shown.epochs == []
+        assert shown.speed == pytest.approx(15 / 5 / 2)
+        assert shown.left == pytest.approx(3 * 2 + 2 * 10 * followed.UNFROZEN)
+        say(run, features, FeaturesMade(1, 5))  # stopped and begun again
+        assert follow(run).fraction == pytest.approx(1 / 5 / 3)
+        say(run, *(FeaturesMade(i, 5) for i in range(2, 6)), StageStarted("frozen", 1, 2, [0.1]), step(1, 4))
+        shown = follow(run)
+        assert shown.fraction == pytest.approx(1 / 3), "the head takes seconds"
+        assert shown.speed is None and shown.left is None, "which tell nothing of what is to come"
+        say(run, step(2, 3), epoch(0, 2.0, best=True), UNFROZEN, step(1, 2), step(2, 1))
+        shown = follow(run)
+        assert shown.losses == [(0.5, 4), (1.0, 3), (1.5, 2), (2.0, 1)]
+        assert [(n, stage) for n, stage, _ in shown.epochs] == [(1, "frozen")]
+        assert shown.fraction == pytest.approx(2 / 3) and shown.speed is None, "steps of another stage"
+    finally:
+        lock.release()
 
 
 def test_it_reads_only_what_is_new(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ import pytest
 from core.data.check import Examined
 from core.errors import BadInput
 from core.events import Checked
+from core.lock import Lock
 from core.recipe import Recipe
 from core.registry import labellers
 from core.runs import project as project_module
-from core.runs.lock import Lock
 from core.runs.project import Project
 from core.runs.run import Run
 

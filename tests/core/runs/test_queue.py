@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from core.events import Checked, Event, Queued, RunEnded, RunStarted, StepEnded
+from core.lock import Lock
 from core.recipe import Recipe
-from core.runs.lock import Lock
 from core.runs.queue import Queue
 from core.runs.run import Run
 from core.runs.train import Options, find_rate, train
@@ -24,7 +24,7 @@ TINY = {"name": "timm", "model": "test_resnet", "pretrained": False}
 WAIT = """
 import sys
 from pathlib import Path
-from core.runs.lock import Lock
+from core.lock import Lock
 from core.runs.queue import Queue
 run = Path(sys.argv[1])
 lock = Lock(run / "lock")

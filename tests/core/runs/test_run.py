@@ -16,8 +16,8 @@ import pytest
 
 from core.errors import BadInput
 from core.events import Checked, Event, Notice, Queued, RunEnded, RunResumed, RunStarted, StepEnded, to_line
+from core.lock import Lock
 from core.recipe import Recipe
-from core.runs.lock import Lock
 from core.runs.queue import Queue
 from core.runs.run import Run, runs_in
 from core.runs.train import train

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -102,7 +101,7 @@ def test_the_events_parse_and_end_with_the_end(trained: Run) -> None:
     end = events[-1]
     assert isinstance(end, RunEnded) and end.status == "completed" and not end.error
     stages = [e for e in events if isinstance(e, StageStarted)]
-    assert [(s.name, s.epochs) for s in stages] == [("frozen", 1), ("unfrozen", 1)]
+    assert [(s.name, s.epochs) for s in stages] == [("features", 1), ("frozen", 1), ("unfrozen", 1)]
     assert sum(isinstance(e, EpochEnded) for e in events) == 2
     (start,) = (e for e in events if isinstance(e, RunStarted))
     assert (start.architecture, start.classes, start.train, start.valid) == ("efficientnet_lite0", 3, 20, 4)
@@ -305,26 +304,6 @@ def test_evaluate_on_nothing_it_knows(trained: Run, workspace: Path, photos: Pat
         evaluate(trained, workspace, str(folder), "{name: regex}")
     with pytest.raises(BadInput, match="'rgx'"):
         evaluate(trained, workspace, str(folder), "rgx")
-
-
-@pytest.fixture
-def small_disk() -> Iterator[Callable[[str], Path]]:
-    """Mounts a disk of that size; skips where that is not allowed."""
-    mounted: list[Path] = []
-
-    def mount(size: str) -> Path:
-        folder = Path(tempfile.mkdtemp(prefix="presize-disk-"))
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-        if not shutil.which("mount") or subprocess.run(command, capture_output=True).returncode:
-            folder.rmdir()
-            pytest.skip("a small disk can only be mounted as root on Linux")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=True)
-        folder.rmdir()
 
 
 def no_leftovers(folder: Path) -> None:

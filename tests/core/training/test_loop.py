@@ -101,11 +101,11 @@ def test_fine_tune_freezes_then_unfreezes(make_task: MakeTask) -> None:
     for event in fit(TrainState(task, fine_tuning(task, epochs=2, base_lr=2e-3, freeze_epochs=1, lr_mult=100))):
         if isinstance(event, StageStarted):
             seen.append((event.name, event.epochs, event.rates, bool(changed(body, body_and_head(task)[0]))))
-    assert [s[0] for s in seen] == ["frozen", "unfrozen"]
-    assert [s[1] for s in seen] == [1, 2]
-    assert seen[0][2] == pytest.approx([2e-4, 2e-4, 2e-3])  # fastai's
-    assert seen[1][2] == pytest.approx([1e-5, 1e-4, 1e-3])
-    assert [s[3] for s in seen] == [False, False]
+    assert [s[0] for s in seen] == ["features", "frozen", "unfrozen"]
+    assert [s[1] for s in seen] == [1, 1, 2]
+    assert seen[1][2] == pytest.approx([2e-4, 2e-4, 2e-3])  # fastai's
+    assert seen[2][2] == pytest.approx([1e-5, 1e-4, 1e-3])
+    assert [s[3] for s in seen] == [False, False, False]
     assert changed(body, body_and_head(task)[0])
 
 

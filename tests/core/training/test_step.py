@@ -26,17 +26,14 @@ class SmallMemory:
     def __init__(self, task: Task, photos: int, error: type[BaseException] = torch.OutOfMemoryError) -> None:
         self.photos, self.error = photos, error
         self.seen: list[int] = []
-        model: Any = task.architecture.model
-        features = model.forward_features
+        first = next(m for m in task.architecture.model.modules() if isinstance(m, nn.Conv2d))
+        first.register_forward_pre_hook(self.limited)  # a copy of the network has it too
 
-        def limited(images: Tensor) -> Tensor:
-            if not torch.is_inference_mode_enabled():
-                self.seen.append(len(images))
-                if len(images) > self.photos:
-                    raise self.error("CUDA out of memory")
-            return features(images)  # type: ignore[no-any-return]
-
-        model.forward_features = limited
+    def limited(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if not torch.is_inference_mode_enabled():
+            self.seen.append(len(inputs[0]))
+            if len(inputs[0]) > self.photos:
+                raise self.error("CUDA out of memory")
 
 
 def trained(task: Task, frozen: bool = False) -> list[Event]:

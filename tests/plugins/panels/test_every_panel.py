@@ -27,9 +27,9 @@ from core.events import (
     Suggestion,
     to_line,
 )
+from core.lock import Lock
 from core.recipe import Recipe
 from core.registry import panels
-from core.runs.lock import Lock
 from core.runs.project import Project
 from core.runs.run import EVENTS, LR_FINDS, RUNS, Run
 from plugins.panels.kit.mode import Mode

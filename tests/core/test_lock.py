@@ -13,15 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-import core.runs.lock
+import core.lock
 from core.errors import BadInput
-from core.runs.lock import Lock, holder
+from core.lock import Lock, holder
 
 ROOT = Path(__file__).resolve().parents[3]
 HOLD = """
 import sys
 from pathlib import Path
-from core.runs.lock import Lock
+from core.lock import Lock
 lock = Lock(Path(sys.argv[1]))
 taken = lock.take()
 if taken and "silent" not in sys.argv:
@@ -182,7 +182,7 @@ def test_looking_never_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def forbidden(*_: object, **__: object) -> bool:
         raise AssertionError("who only looked tried to take it")
 
-    monkeypatch.setattr(core.runs.lock, "lock_descriptor", forbidden)
+    monkeypatch.setattr(core.lock, "lock_descriptor", forbidden)
     assert holder(path) == os.getpid()
     assert path.read_bytes() == line
     lock.release()

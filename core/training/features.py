@@ -1,0 +1,119 @@
+"""What a frozen body makes of photos, computed once; the head is then trained on it in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from core.data.loaders import Loader
+from core.errors import BadInput
+from core.events import FeaturesMade, Notice
+from core.training.step import attempt
+from core.training.task import Task, parts
+
+LIMIT = 1_000_000_000  # bytes; a checkpoint holds them too
+
+
+@dataclass
+class FeatureLoader:
+    """Gives features where `loader` would give photos: `passes` times in an epoch, in an order as the loader's.
+
+    `values` [V, N, ...] are V augmented views of N photos, of which a pass takes one of each; `readable` [V, N] says
+    which there are.
+    """
+
+    loader: Loader
+    values: Tensor
+    readable: Tensor
+    passes: int = 1
+
+    @property
+    def skipped(self) -> dict[Path, str]:
+        """Files that could not be read."""
+        return self.loader.skipped
+
+    def __len__(self) -> int:
+        return self.passes * len(self.loader)
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
+        """Features [N, ...], targets and indices of each batch of an epoch from batch `start`."""
+        done, batch = divmod(start, len(self.loader))
+        for turn in range(epoch * self.passes + done, (epoch + 1) * self.passes):
+            for indices in self.loader.order(turn)[batch:]:
+                rows = [((turn + i) % len(self.values), i) for i in indices]
+                there = [(view, i) for view, i in rows if self.readable[view, i]]
+                chosen = [i for _, i in there]
+                targets = torch.tensor([self.loader.targets[i] for i in chosen], dtype=torch.long)
+                yield self.values[[view for view, _ in there], chosen], targets.to(self.values.device), chosen
+            batch = 0
+
+
+@dataclass
+class Features:
+    """Those of the training photos and those of the validation photos."""
+
+    train: FeatureLoader
+    valid: FeatureLoader
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that they hold, by name."""
+        sides = {"train": self.train, "valid": self.valid}
+        return {f"{s}.{n}": getattr(side, n) for s, side in sides.items() for n in ("values", "readable")}
+
+    @classmethod
+    def restored(cls, task: Task, tensors: Mapping[str, Tensor], passes: int) -> Features:
+        """Those whose `tensors` were put away."""
+        device = task.dls.device
+        train, valid = (
+            FeatureLoader(loader, tensors[f"{s}.values"].to(device), tensors[f"{s}.readable"])
+            for s, loader in (("train", task.dls.train), ("valid", task.dls.valid))
+        )
+        return cls(replace(train, passes=passes), valid)
+
+
+def can_keep(task: Task, views: int) -> bool:
+    """Whether `views` features of each photo can take the place of its photos while the body is frozen."""
+    if not views or task.train_bn or task.world.size > 1:
+        return False
+    probe = _features(task, torch.zeros(1, 3, *task.dls.train.pipeline.size, device=task.dls.device))
+    photos = views * len(task.dls.train.items) + len(task.dls.valid.items)
+    return photos * probe.nbytes <= LIMIT
+
+
+def make_features(task: Task, views: int, passes: int) -> Generator[FeaturesMade | Notice, None, Features]:
+    """Those of a frozen body, each view as augmented in an epoch of its own."""
+    total = views * len(task.dls.train) + len(task.dls.valid)
+    train = yield from made(task, task.dls.train, views, passes, total)
+    valid = yield from made(task, task.dls.valid, 1, 1, total, total - len(task.dls.valid))
+    return Features(train, valid)
+
+
+def made(
+    task: Task, loader: Loader, views: int, passes: int, total: int, done: int = 0
+) -> Generator[FeaturesMade | Notice, None, FeatureLoader]:
+    """The features of a loader's photos, computed in the order of its items, so in the same batches each time."""
+    in_order = replace(loader, shuffle=False)
+    values, readable = torch.empty(0), torch.zeros(views, len(loader.items), dtype=torch.bool)
+    for view in range(views):
+        for images, _, indices in in_order.batches(task.epochs_seen + view):
+            if indices:
+                found = yield from attempt(task, len(images), partial(_features, task, images))
+                if not len(values):
+                    values = found.new_zeros(views, len(loader.items), *found.shape[1:])
+                values[view, indices] = found
+                readable[view, indices] = True
+            done += 1
+            yield FeaturesMade(done, total)
+    if not len(values):
+        raise BadInput("None of the photos could be read; see the list of skipped files.")
+    return FeatureLoader(loader, values, readable, passes)
+
+
+def _features(task: Task, images: Tensor) -> Tensor:
+    with torch.no_grad(), task.precision():
+        return torch.cat([task.resting.features(x) for x in parts(images, task.part(len(images)))]).float()

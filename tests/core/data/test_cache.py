@@ -1,0 +1,211 @@
+"""The cache of presized photos: what comes out of it is what decoding gives, whatever became of its files."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from core.data.cache import HEADER, Cache, decoded
+from core.data.loaders import Loader
+from core.data.photo import BadPhoto
+from core.data.pipeline import Pipeline
+from core.discovery import discover
+from core.registry import transforms
+
+ENTRY = HEADER.size + 24 * 32 * 3  # bytes that a photo of 30 x 40 takes, presized to 24
+
+
+@pytest.fixture
+def pipeline() -> Pipeline:
+    return Pipeline(transforms.create("resize", size=24), transforms.create("aug_transforms", size=16, min_scale=0.5))
+
+
+@pytest.fixture
+def draw(tmp_path: Path) -> Callable[..., Path]:
+    """A photo of noise, 30 x 40 pixels."""
+
+    def one(seed: int, name: str = "") -> Path:
+        file = tmp_path / (name or f"{seed}.png")
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (30, 40, 3), np.uint8)).save(file)
+        return file
+
+    return one
+
+
+def entries(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "lock")
+
+
+def spied(cache: Cache, pipeline: Pipeline, file: Path) -> tuple[np.ndarray[Any, Any], bool]:
+    """What the cache gives for training, and whether it had to decode."""
+    asked = []
+    found = cache.pixels(file, "presized", lambda image: asked.append(image) or pipeline.presized(image))  # type: ignore[func-returns-value]
+    return found, bool(asked)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_cached_batches_equal_uncached_ones_in_every_epoch(
+    pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path, training: bool
+) -> None:
+    files = [draw(i) for i in range(7)]
+    plain = Loader(files, range(7), pipeline, 3, training, training)
+    kept = Loader(files, range(7), pipeline, 3, training, training, prepared=Cache(tmp_path / "c").pixels)
+    again = Loader(files, range(7), pipeline, 3, training, training, prepared=Cache(tmp_path / "c").pixels)
+    seen = []
+    for epoch in range(3):
+        for one, two, three in zip(*(loader.batches(epoch) for loader in (plain, kept, again)), strict=True):
+            assert torch.equal(one[0], two[0]) and torch.equal(one[0], three[0]) and one[2] == two[2] == three[2]
+            seen.append(one[0])
+    assert len(entries(tmp_path / "c")) == 7
+    assert torch.equal(seen[0], seen[3]) is not training, "the crop of training stays random"
+
+
+def test_the_second_reading_does_not_decode(pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path) -> None:
+    cache, file = Cache(tmp_path / "c"), draw(0)
+    first, decoded_first = spied(cache, pipeline, file)
+    second, decoded_second = spied(cache, pipeline, file)
+    assert (decoded_first, decoded_second) == (True, False) and np.array_equal(first, second)
+    copy = file.with_name("copy.png")
+    copy.write_bytes(file.read_bytes())
+    assert not spied(cache, pipeline, copy)[1], "it is the content that counts"
+    assert not spied(Cache(tmp_path / "c"), pipeline, file)[1], "another process finds it too"
+
+
+def test_an_edited_photo_is_never_stale(pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path) -> None:
+    cache, file = Cache(tmp_path / "c"), draw(0)
+    before, _ = spied(cache, pipeline, file)
+    changed = file.stat().st_mtime_ns
+    draw(1, file.name)
+    os.utime(file, ns=(changed + 1, changed + 1))
+    for reader in (cache, Cache(tmp_path / "c")):
+        after, _ = spied(reader, pipeline, file)
+        assert not np.array_equal(before, after)
+        assert np.array_equal(after, decoded(file, "", pipeline.presized))
+
+
+def test_other_sizes_are_other_entries(draw: Callable[..., Path], tmp_path: Path) -> None:
+    cache, file = Cache(tmp_path / "c"), draw(0)
+    for size in (10, 20, 24):
+        other = Pipeline(transforms.create("resize", size=size))
+        for training in (True, False):
+            item = other.item(file, Random(0), training, cache.pixels)
+            assert np.array_equal(item.source.pixels, other.item(file, Random(0), training).source.pixels)
+
+
+def test_nothing_is_enlarged_for_it(pipeline: Pipeline, tmp_path: Path) -> None:
+    Image.new("RGB", (9, 5)).save(tmp_path / "small.png")
+    assert spied(Cache(tmp_path / "c"), pipeline, tmp_path / "small.png")[0].shape == (5, 9, 3)
+    assert spied(Cache(tmp_path / "c"), pipeline, tmp_path / "small.png")[1] is False
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "header", "gone"])
+@pytest.mark.parametrize("fresh", [True, False])
+def test_an_entry_that_is_not_whole_is_made_anew(
+    pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path, damage: str, fresh: bool
+) -> None:
+    cache, file = Cache(tmp_path / "c"), draw(0)
+    before = spied(cache, pipeline, file)[0].copy()
+    (entry,) = entries(tmp_path / "c")
+    content = bytearray(entry.read_bytes())
+    if damage == "flipped":
+        content[-5] ^= 1
+    if damage == "header":
+        content[5] ^= 1
+    left = {"cut": content[:-9], "empty": b""}.get(damage, content)
+    entry.unlink() if damage == "gone" else entry.write_bytes(left)
+    if fresh or damage != "flipped":  # a process checks an entry once
+        after, again = spied(Cache(tmp_path / "c") if fresh else cache, pipeline, file)
+        assert np.array_equal(before, after) and again
+        assert not spied(Cache(tmp_path / "c"), pipeline, file)[1], "it is whole again"
+
+
+def test_it_stays_below_its_limit_and_the_oldest_go(
+    pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path
+) -> None:
+    files = [draw(i) for i in range(6)]
+    cache = Cache(tmp_path / "c", limit=4 * ENTRY)
+    for number, file in enumerate(files[:4]):
+        spied(cache, pipeline, file)
+        os.utime(max(entries(tmp_path / "c"), key=lambda p: p.stat().st_mtime_ns), (number, number))
+    later = Cache(tmp_path / "c", limit=4 * ENTRY)
+    assert not spied(later, pipeline, files[0])[1], "used now, so it stays"
+    assert [spied(later, pipeline, file)[1] for file in files[4:]] == [True, True]
+    assert len(entries(tmp_path / "c")) == 4
+    last = Cache(tmp_path / "c", limit=4 * ENTRY)
+    assert [spied(last, pipeline, files[i])[1] for i in (0, 3, 4, 5)] == [False] * 4
+    smaller = Cache(tmp_path / "c", limit=2 * ENTRY)
+    assert len(entries(tmp_path / "c")) == 2 and smaller
+
+
+def test_what_is_used_is_not_thrown_out_for_more(pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path) -> None:
+    files = [draw(i) for i in range(4)]
+    cache = Cache(tmp_path / "c", limit=2 * ENTRY)
+    assert [spied(cache, pipeline, f)[1] for f in files * 2] == [True] * 4 + [False, False, True, True]
+
+
+def test_a_folder_that_cannot_be_made_is_no_harm(pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "c").write_text("a file where the folder should be")
+    file = draw(0)
+    assert np.array_equal(spied(Cache(tmp_path / "c"), pipeline, file)[0], decoded(file, "", pipeline.presized))
+
+
+def test_a_disk_that_fills_is_no_harm(
+    pipeline: Pipeline, draw: Callable[..., Path], small_disk: Callable[[str], Path]
+) -> None:
+    disk = small_disk("200k")
+    cache = Cache(disk / "c")
+    (disk / "ballast").write_bytes(b"x" * 100_000)
+    files = [draw(i) for i in range(60)]
+    for _ in range(2):
+        for file in files:
+            assert np.array_equal(spied(cache, pipeline, file)[0], decoded(file, "", pipeline.presized))
+
+
+def test_a_file_that_is_no_photo_says_why(draw: Callable[..., Path], tmp_path: Path, pipeline: Pipeline) -> None:
+    cache, broken = Cache(tmp_path / "c"), tmp_path / "broken.png"
+    broken.write_bytes(b"no photo")
+    for file, why in ((broken, "not an image"), (tmp_path / "gone.png", "No such file"), (tmp_path, "not a file")):
+        with pytest.raises(BadPhoto, match=why):
+            spied(cache, pipeline, file)
+    assert entries(tmp_path / "c") == []
+
+
+def _read_all(folder: Path, files: list[Path], together: Any) -> None:
+    discover()  # it is a fresh process
+    pipeline = Pipeline(transforms.create("resize", size=24))
+    cache = Cache(folder)
+    together.wait()
+    for file in files * 3:
+        found = cache.pixels(file, "presized", pipeline.presized)
+        assert np.array_equal(found, decoded(file, "", pipeline.presized))
+
+
+def test_processes_share_it(draw: Callable[..., Path], tmp_path: Path) -> None:
+    files = [draw(i) for i in range(20)]
+    context = multiprocessing.get_context("spawn")
+    together = context.Barrier(3)
+    readers = [context.Process(target=_read_all, args=(tmp_path / "c", files, together)) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join(120)
+    assert [reader.exitcode for reader in readers] == [0, 0, 0]
+    pipeline = Pipeline(transforms.create("resize", size=24))
+    for file in files:
+        assert np.array_equal(spied(Cache(tmp_path / "c"), pipeline, file)[0], decoded(file, "", pipeline.presized))
+
+
+def test_it_needs_no_torch() -> None:
+    code = "import sys, core.data.cache; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
