@@ -115,6 +115,9 @@ def _train(run: Run, log: Log, requests: Requests, options: Options) -> Generato
         at = ("", 0, 0) if state.done else (state.now.name, state.step, state.steps)
         yield RunResumed(plan.document.get("events", 0), *at)
     yield _started(plan.recipe, learner)
+    if strange := learner.dls.train.pipeline.on_photo:
+        names = ", ".join(getattr(t, "__name__", type(t).__name__) for t in strange)
+        yield Notice(f"photos are decoded anew each epoch: what {names} makes of one may differ each time")
     checkpoints = Checkpoints(run.folder)
     try:
         with together(options.world):

@@ -163,14 +163,16 @@ class Learner:
         end_lr: float = 10.0,
         num_it: int = 100,
         suggest_funcs: Suggest | Sequence[Suggest] = (),
+        features: bool = Training.features,
     ) -> tuple[float | None, ...]:
         """Try growing rates and return what the curve suggests, named by function; the model is as it was before.
 
-        Where the curve supports no suggestion the rates are None, and `recorder.suggestion.reason` says why.
+        A frozen body makes its `features` of each photo once. Where the curve supports no suggestion the rates are
+        None, and `recorder.suggestion.reason` says why.
         """
         functions = (suggest_funcs,) if callable(suggest_funcs) else suggest_funcs
         self.recorder.tried = []
-        for _ in shown(self.recorder.watch(lr_find(self.task, start_lr, end_lr, num_it, functions))):
+        for _ in shown(self.recorder.watch(lr_find(self.task, start_lr, end_lr, num_it, functions, features))):
             pass
         rates = self.recorder.suggestion.rates
         return namedtuple("SuggestedLRs", rates)(**rates)

@@ -1,15 +1,16 @@
 """Presize and fastai on the same work, in turn: python -m tests.benchmarks.against_fastai --data PHOTOS (has --help).
 
-PHOTOS holds `clothing`. Both get the same photos, sizes, batch size and ImageNet weights of efficientnet_lite0
-(resnet18 starts from random ones), each in a process of its own, and fastai its best number of workers of 0, 1 and 2.
-A ratio above 1 says how many times better Presize is, round by round: median, smallest, largest.
+PHOTOS is the folder of `clothing`. Both get the same photos, sizes, batch size and ImageNet weights of
+efficientnet_lite0 (resnet18 starts from random ones), each in a process of its own, and fastai its best number of
+workers of 0, 1 and 2. A ratio above 1 says how many times better Presize is, round by round: median, smallest, largest.
 
 What is not the same mathematics: fastai trains the norm layers also of a frozen body, Presize lets them rest, so its
 frozen body needs no gradients; rows named "-rest" let them rest in unfrozen Presize too, the other unfrozen rows train
 them in both. fastai samples a training photo three times (resize, affine, crop), Presize once, filtered. fastai drops
 the last partial batch. Presize's model is a running mean of its weights, and its step includes the normalisation that
-fastai does with the batch. "fine-tune" gives each engine its own defaults, heads included; "fine-tune-rates" gives
-fastai the rates of Presize, which starts as before; its seeds are the rounds.
+fastai does with the batch. In "lr-find" Presize makes the features of the frozen body once, in "lr-find-photos" it does
+not. "import" is what a notebook begins with, without torch's own time. "fine-tune" gives each engine its own defaults,
+heads included; "fine-tune-rates" gives fastai the rates of Presize, which starts as before; its seeds are the rounds.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def main() -> None:
     )
     names = [row.name for row in ROWS]
     quick = [row.name for row in ROWS if not row.long]
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds clothing")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="the folder of clothing: train/CLASS and validation/CLASS"
+    )
     parser.add_argument("--only", nargs="+", choices=names, default=quick, metavar="NAME", help=", ".join(names))
     parser.add_argument("--rounds", type=int, default=3, help="how often both do each row (3)")
     parser.add_argument("--epochs", type=int, default=3, help="unfrozen epochs of the fine-tune rows (3)")
@@ -47,7 +50,7 @@ def main() -> None:
         versions = engine.ask({"do": "versions"})
         print(f"{name}: " + ", ".join(f"{package} {version}" for package, version in versions.items()))
     OURS.ask({"do": "save_weights", "to": str(weights)})
-    photos = options.data.absolute() / "clothing"
+    photos = options.data.absolute()
     read_once(photos)
     known: dict[str, Any] = {"data": str(photos), "weights": str(weights), "scratch": str(options.environment)}
     known |= {"epochs": options.epochs, "workers": 0}

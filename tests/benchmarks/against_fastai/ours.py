@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import tempfile
 import time
 from collections.abc import Iterator
 from itertools import accumulate
@@ -24,6 +26,8 @@ from core import (
     cnn_learner,
     get_image_files,
 )
+from core.data import photo
+from core.data.pipeline import Pipeline
 from core.events import StepEnded
 from core.training.loop import fit
 from core.training.schedules import spread
@@ -38,6 +42,7 @@ from tests.benchmarks.against_fastai.side import (
     answer,
     between,
     by_epoch,
+    import_seconds,
     milliseconds,
     of_packages,
     seconds,
@@ -54,7 +59,9 @@ def data(task: Any) -> DataLoaders:
         item_tfms=Resize(task.large),
         batch_tfms=aug_transforms(size=task.small, min_scale=0.75),
     )
-    return block.dataloaders(Path(task.data), bs=task.batch, seed=task.seed)
+    cache = tempfile.TemporaryDirectory(dir=task.scratch)  # empty, so that the first epoch fills it
+    atexit.register(cache.cleanup)
+    return block.dataloaders(Path(task.data), bs=task.batch, seed=task.seed, cache=cache.name)
 
 
 def learner(task: Any, dls: DataLoaders) -> Learner:
@@ -67,8 +74,8 @@ def learner(task: Any, dls: DataLoaders) -> Learner:
 class Repeated:
     """A loader of one batch, over and over, so that nothing is timed but what is done with it."""
 
-    def __init__(self, batch: tuple[Tensor, Tensor], times: int) -> None:
-        self.batch, self.times, self.device = batch, times, batch[0].device
+    def __init__(self, batch: tuple[Tensor, Tensor], times: int, pipeline: Pipeline) -> None:
+        self.batch, self.times, self.device, self.pipeline = batch, times, batch[0].device, pipeline
         self.skipped: dict[Path, str] = {}
 
     def __len__(self) -> int:
@@ -85,7 +92,7 @@ def on_one_batch(task: Any) -> Learner:
     learn = learner(task, data(task))
     images, targets = torch.rand(task.batch, 3, task.small, task.small), torch.arange(task.batch) % learn.dls.c
     batch = images.to(learn.dls.device), targets.to(learn.dls.device)
-    learn.dls.train = learn.dls.valid = Repeated(batch, task.times)
+    learn.dls.train = learn.dls.valid = Repeated(batch, task.times, learn.dls.train.pipeline)
     return learn
 
 
@@ -128,10 +135,35 @@ def predict(task: Any) -> Figures:
     return {"ms": milliseconds(learn.predict, dls.valid.items[: task.times + 3])}
 
 
+def predict_exported(task: Any) -> Figures:
+    """The same without torch, as a published Space does it."""
+    import onnxruntime
+
+    dls = data(task)
+    learn = learner(task, dls)
+    model, size = learn.model.eval(), dls.valid.pipeline.size
+    axes = ({0: torch.export.Dim("N")},)
+    example, file = (torch.zeros(2, 3, *size),), Path(task.scratch, "exported.onnx")
+    torch.onnx.export(model, example, file, input_names=["images"], dynamic_shapes=axes, dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    arch, views = learn.task.architecture, dls.valid.pipeline.views
+
+    def answer(item: Path) -> Any:
+        pixels = photo.fit(photo.decode(item), views)
+        return session.run(None, {"images": photo.normalise(pixels, arch.mean, arch.std)[None]})
+
+    return {"ms": milliseconds(answer, dls.valid.items[: task.times + 3])}
+
+
+def import_all(task: Any) -> Figures:
+    """What a notebook begins with."""
+    return {"s beyond torch": import_seconds("from core import *; from plugins import *")}
+
+
 def find_rate(task: Any) -> Figures:
     """The learning-rate test of the head."""
     learn = learner(task, data(task))
-    time_taken = seconds(lambda: learn.lr_find(num_it=task.steps))
+    time_taken = seconds(lambda: learn.lr_find(num_it=task.steps, features=task.features))
     return {f"s for {task.steps} steps": time_taken * task.steps / len(learn.recorder.tried)}
 
 

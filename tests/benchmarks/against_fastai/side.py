@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,16 @@ def seconds(do: Callable[[], Any]) -> float:
     began = time.perf_counter()
     do()
     return time.perf_counter() - began
+
+
+def import_seconds(statement: str) -> float:
+    """How long a fresh process takes for it after torch and torchvision are there; the median of five."""
+    code = (
+        f"import time, torch, torchvision; began = time.perf_counter(); {statement}; print(time.perf_counter() - began)"
+    )
+    command = [sys.executable, "-c", code]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(5)]
+    return median(float(printed.splitlines()[-1]) for printed in runs)
 
 
 def milliseconds(do: Callable[[Any], Any], items: Sequence[Any]) -> float:

@@ -31,6 +31,7 @@ from tests.benchmarks.against_fastai.side import (
     answer,
     between,
     by_epoch,
+    import_seconds,
     milliseconds,
     of_packages,
     seconds,
@@ -135,6 +136,16 @@ def predict(task: Any) -> Figures:
     dls = data(task)
     learn = learner(task, dls)
     return {"ms": milliseconds(learn.predict, dls.valid.items[: task.times + 3])}
+
+
+def predict_exported(task: Any) -> Figures:
+    """The same: fastai has no other way."""
+    return predict(task)
+
+
+def import_all(task: Any) -> Figures:
+    """What a notebook begins with."""
+    return {"s beyond torch": import_seconds("from fastai.vision.all import *")}
 
 
 def find_rate(task: Any) -> Figures:

@@ -31,6 +31,8 @@ STEP = {"do": "step", "frozen": False, "train_norms": True, "times": 7}
 RESNET_STEP = {**STEP, **LARGE, **RESNET, "every": 32, "batch": 32}
 LITE0_STEP = {**STEP, **SMALL, **LITE0, "every": 32, "batch": 32}
 
+PREDICT = {"times": 30, **SMALL, **LITE0_AS_IT_COMES, "every": 8}
+FIND_RATE = {"do": "find_rate", "steps": 100, **SMALL, **LITE0_AS_IT_COMES}
 FINE_TUNE = {"do": "fine_tune", **SMALL, **LITE0_AS_IT_COMES}
 
 ROWS = (
@@ -43,9 +45,12 @@ ROWS = (
     Row("step-valid", {**RESNET_STEP, "do": "validation_step"}),
     Row("lite0-unfrozen", LITE0_STEP),
     Row("lite0-unfrozen-rest", {**LITE0_STEP, "train_norms": False}),
-    Row("predict", {"do": "predict", "times": 30, **SMALL, **LITE0, "every": 8}),
+    Row("import", {"do": "import_all"}),
+    Row("predict", {"do": "predict", **PREDICT}),
+    Row("predict-exported", {"do": "predict_exported", **PREDICT}),
     Row("memory", {**FINE_TUNE, "every": 6, "rates": {}, "epochs": 1, "watch": True}, loads=True),
-    Row("lr-find", {"do": "find_rate", "steps": 100, **SMALL, **LITE0}, loads=True),
+    Row("lr-find", {**FIND_RATE, "features": True}, loads=True),
+    Row("lr-find-photos", {**FIND_RATE, "features": False}, loads=True),
     Row("fine-tune", {**FINE_TUNE, "rates": {}}, loads=True, long=True),
     Row("fine-tune-rates", {**FINE_TUNE, "rates": {"base_lr": 4e-3, "lr_mult": 10}}, loads=True, long=True),
 )
@@ -53,5 +58,6 @@ ROWS = (
 
 def read_once(photos: Path) -> None:
     """Let the system have all photos in memory, so that neither engine waits for the disk."""
-    for file in photos.rglob("*.jpg"):
-        file.read_bytes()
+    for file in photos.rglob("*"):
+        if file.is_file():
+            file.read_bytes()

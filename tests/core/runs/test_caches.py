@@ -1,0 +1,112 @@
+"""A run that dies at any moment goes on to the last bit, whatever is kept on the way: photos, features, both, none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from core.events import EpochEnded, FeaturesMade, Notice, StageStarted, StepEnded
+from core.recipe import Recipe
+from core.runs.run import Run
+from core.runs.train import Options, find_rate, train
+
+MakeRecipe = Callable[..., dict[str, Any]]
+Figures = list[tuple[float, float]]
+
+
+def figures(run: Run) -> Figures:
+    """The losses of the epochs that stand."""
+    return [(e.train_loss, e.valid_loss) for e in run.events() if isinstance(e, EpochEnded)]
+
+
+def lives(run: Run, cache: bool) -> Iterator[Run]:
+    """Train, and leave a copy of the run, as it lies on the disk, at some moments: what a killed process leaves."""
+    stage = ""
+    for number, event in enumerate(train(run, options=Options(cache=cache))):
+        stage = event.name if isinstance(event, StageStarted) else stage
+        early = isinstance(event, FeaturesMade) and event.done == 2
+        if early or (isinstance(event, StepEnded) and (stage, event.step) in (("frozen", 2), ("unfrozen", 3))):
+            copy = run.folder.with_name(f"{run.name}-{number}")
+            shutil.copytree(run.folder, copy)
+            yield Run(copy)
+
+
+@pytest.mark.parametrize("features", [True, False])
+def test_every_combination_ends_with_the_same_bits(recipe_dict: MakeRecipe, tmp_path: Path, features: bool) -> None:
+    """The whole runs with and without a cache, and runs that died under one and went on under the other."""
+    recipe = Recipe.from_dict(recipe_dict({"features": features, "epochs": 2}))
+    weights, seen, resumed = [], [], 0
+    for cache in (True, False):
+        whole = Run.create(recipe, tmp_path)
+        dead = list(lives(whole, cache))
+        weights.append(load_file(whole.folder / "model.safetensors"))
+        seen.append(figures(whole))
+        assert len(dead) == 2 + features
+        for number, run in enumerate(dead):
+            list(train(run, options=Options(cache=cache ^ bool(number % 2))))
+            weights.append(load_file(run.folder / "model.safetensors"))
+            resumed += 1
+    assert seen[0] == seen[1] and len(seen[0]) == 3
+    for other in weights[1:]:
+        assert [name for name, value in weights[0].items() if not torch.equal(value, other[name])] == []
+    assert resumed >= 4
+
+
+def test_a_run_keeps_its_photos_in_the_workspace_unless_it_shall_not(recipe_dict: MakeRecipe, tmp_path: Path) -> None:
+    recipe = Recipe.from_dict(recipe_dict())
+    list(train(Run.create(recipe, tmp_path), options=Options(cache=False)))
+    assert not (tmp_path / "presized").exists()
+    list(find_rate(Run.create(recipe, tmp_path, "lr_finds")))
+    assert len(list((tmp_path / "presized").glob("*/*"))) == 20, "training photos alone"
+    list(train(Run.create(recipe, tmp_path)))
+    assert len(list((tmp_path / "presized").glob("*/*"))) == 24
+
+
+def test_the_second_run_decodes_nothing(
+    recipe_dict: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe.from_dict(recipe_dict())
+    first = Run.create(recipe, tmp_path)
+    list(train(first))
+    monkeypatch.setattr("core.data.cache.jpeg.decode", lambda source: pytest.fail("decoded"))
+    second = Run.create(recipe, tmp_path)
+    list(train(second))
+    assert figures(first) == figures(second)
+
+
+def test_a_transform_that_may_be_random_switches_it_off_and_the_run_says_so(
+    recipe_dict: MakeRecipe, tmp_path: Path, strange_transform: str
+) -> None:
+    recipe = Recipe.from_dict(recipe_dict(item_tfms=[{"name": "resize", "size": 40}, {"name": strange_transform}]))
+    run = Run.create(recipe, tmp_path)
+    list(train(run))
+    (notice,) = [e.message for e in run.events() if isinstance(e, Notice) and "each epoch" in e.message]
+    assert "mirrored" in notice
+    assert len(list((tmp_path / "presized").glob("*/*"))) == 4, "validation does without it"
+
+
+@pytest.fixture
+def strange_transform() -> Iterator[str]:
+    """A function of an image, as a stranger's plugin might register one."""
+    from core.registry import transforms
+
+    name = "tests_mirror"
+
+    @transforms.register(name)
+    def mirror() -> Any:
+        """Left and right exchanged."""
+
+        def mirrored(image: Image.Image) -> Image.Image:
+            return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+
+        return mirrored
+
+    yield name
+    transforms.discard(name)
