@@ -84,9 +84,11 @@ def _parser() -> argparse.ArgumentParser:
             "--no-queue", action="store_true", help="do not wait until no other run of the workspace trains"
         )
 
-        added.add_argument(
-            "--no-cache", action="store_true", help="decode photos anew each epoch; keep none in WORKSPACE/presized"
+        kept = added.add_mutually_exclusive_group()
+        kept.add_argument(
+            "--cache", type=Path, metavar="DIR", help="keep presized photos there, not in WORKSPACE/presized"
         )
+        kept.add_argument("--no-cache", action="store_true", help="keep none, and decode photos anew each epoch")
 
     def finishable(added: argparse.ArgumentParser) -> None:
         added.add_argument(

@@ -120,7 +120,7 @@ def _carry_out(find: Callable[[], Run], options: argparse.Namespace, **knobs: An
     from core.runs.train import Options, assist
     from core.training.parallel import join
 
-    chosen = Options(queue=not options.no_queue, cache=not options.no_cache, world=join(), **knobs)
+    chosen = Options(queue=not options.no_queue, cache=options.cache or not options.no_cache, world=join(), **knobs)
     world = chosen.world
     try:
         if world.rank:

@@ -1,57 +1,65 @@
-"""Prepared photos on the disk, so that later epochs need not decode: one file a photo, memory-mapped when read."""
+"""Prepared photos on the disk, so that later epochs need not decode: one file a photo, shared by all runs."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import mmap
 import os
 import shutil
 import stat
 import struct
 import threading
+import time
 import zlib
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
-import PIL
 from PIL.Image import Image
 
+from core.atomic import disk_is_full
 from core.data import jpeg, photo
 from core.data.transforms import Pixels
 from core.errors import BadInput
 from core.lock import Lock
 
 LIMIT = 8_000_000_000  # bytes of a cache at most,
-SHARE = 0.5  # and so much of what is free on the disk
+SHARE = 0.5  # and so much of what was free on the disk
 HEADER = struct.Struct("<4sIII")  # mark, height, width, CRC-32 of the pixels
 MARK = b"PRE1"
 DIGITS = 32  # of a SHA-256, in a name
+MAKERS = "pillow", "pillow-heif", "torch"  # another version of these may make other pixels,
+METHOD = 1  # and another number here does
+LOCK, SIZE = "lock", "size"
+PATIENCE = 1.0  # seconds that are waited for another process, when the folder is opened
 
 
 def decoded(file: Path, method: str, make: Callable[[Image], Pixels]) -> Pixels:
-    """What `make` makes of a photo; the cache that keeps nothing. Raises BadPhoto."""
+    """What `make` makes of a photo, as `Cache.pixels` gives it, with nothing kept; raises BadPhoto."""
     return make(jpeg.decode(file))
 
 
 class Cache:
-    """What was made of photos, by the content of their files and how it was made; `pixels` is `decoded`, faster.
+    """What was made of photos, by the content of their files and how it was made; `pixels` is `decoded`, sooner.
 
-    An entry that is not whole is made anew; the oldest go where there is no room; what cannot be written is not kept.
-    One process at a time writes, any number read.
+    An entry that is not whole is made anew. Where there is no room the oldest go, and what cannot be written is not
+    kept. Whoever writes or deletes holds the lock for that moment; nobody waits for it.
     """
 
-    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
-        self.folder = folder
-        self._lock = Lock(folder / "lock")
-        self._turn = threading.Lock()
+    def __init__(self, folder: Path, limit: int | None = None) -> None:
+        self.folder, self.limit = folder, LIMIT if limit is None else limit
+        self._lock, self._turn = Lock(folder / LOCK), threading.Lock()
         self._known: dict[tuple[Path, str], tuple[int, int, Path]] = {}  # as the file was, and its entry
         self._whole: set[Path] = set()  # entries that this process has checked or written
-        self._size, self._limit = 0, limit
-        self._oldest: deque[tuple[float, int, Path]] = deque()
-        self._writes = self._open()
+        self._oldest: deque[tuple[int, int, Path]] = deque()
+        self._writes = True
+        with suppress(OSError, BadInput):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._open()
 
     def pixels(self, file: Path, method: str, make: Callable[[Image], Pixels]) -> Pixels:
         """What `make` makes of a photo, in words `method`; uint8 [h, w, 3]. Raises BadPhoto."""
@@ -77,14 +85,13 @@ class Cache:
         return found
 
     def _entry(self, content: bytes, method: str) -> Path:
-        kind = hashlib.sha256(f"{method} {PIL.__version__} {photo.FORMATS}".encode()).hexdigest()[:8]
+        kind = hashlib.sha256(f"{method} {METHOD} {_makers()} {photo.FORMATS}".encode()).hexdigest()[:8]
         name = hashlib.sha256(content).hexdigest()[:DIGITS]
         return self.folder / name[:2] / f"{name[2:]}-{kind}"
 
     def _read(self, entry: Path) -> Pixels | None:
         try:
-            with entry.open("rb") as file:
-                content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            content = entry.read_bytes()
             mark, height, width, checksum = HEADER.unpack_from(content)
             pixels = np.frombuffer(content, np.uint8, offset=HEADER.size).reshape(height, width, 3)
         except (OSError, ValueError, struct.error):  # not there, empty, cut off
@@ -92,61 +99,94 @@ class Cache:
         if entry not in self._whole:
             if mark != MARK or zlib.crc32(pixels.data) != checksum:
                 return None
-            self._used(entry)
+            self._whole.add(entry)
+            with suppress(OSError):  # another user's
+                os.utime(entry)  # it is used, so it is not among the oldest
         return pixels
 
     def _write(self, entry: Path, pixels: Pixels) -> None:
         """Whole or not at all, but for a power cut, after which the checksum tells."""
-        with self._turn:
-            try:
-                if not self._writes or not self._lock.take():  # another process writes: no reason to wait
-                    return
-                if self._make_room(HEADER.size + pixels.nbytes):
-                    self._put(entry, np.ascontiguousarray(pixels))
-            except (OSError, BadInput):
-                self._writes = False  # a full disk need not stop a training
-            finally:
+        pixels = np.ascontiguousarray(pixels)
+        size = HEADER.size + pixels.nbytes
+        try:
+            with self._turn, self._locked() as mine:
+                if mine and self._make_room(size):
+                    entry.parent.mkdir(exist_ok=True)
+                    temporary = entry.with_name(f".{entry.name}")
+                    try:
+                        with temporary.open("wb") as file:
+                            file.write(HEADER.pack(MARK, *pixels.shape[:2], zlib.crc32(pixels.data)))
+                            file.write(pixels.data)
+                        os.replace(temporary, entry)
+                    finally:
+                        temporary.unlink(missing_ok=True)
+                    self._whole.add(entry)
+                    self._count(size)
+        except (OSError, BadInput) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            if isinstance(cause, OSError) and (disk_is_full(cause) or cause.errno in (errno.EROFS, errno.EACCES)):
+                self._writes = False  # nor will the next one go
+
+    @contextmanager
+    def _locked(self) -> Iterator[bool]:
+        """Whether this process may change the folder now; raises OSError or BadInput."""
+        mine = self._writes and self._lock.take()
+        try:
+            yield mine
+        finally:
+            if mine:
                 self._lock.release()
 
-    def _put(self, entry: Path, pixels: Pixels) -> None:
-        temporary = entry.with_name(f".{entry.name}")
-        try:
-            entry.parent.mkdir(exist_ok=True)
-            with temporary.open("wb") as file:
-                file.write(HEADER.pack(MARK, *pixels.shape[:2], zlib.crc32(pixels.data)))
-                file.write(pixels.data)
-            os.replace(temporary, entry)
-        finally:
-            temporary.unlink(missing_ok=True)
-        self._whole.add(entry)
-        self._size += HEADER.size + pixels.nbytes
-
-    def _used(self, entry: Path) -> None:
-        self._whole.add(entry)
-        if self._writes:
-            with suppress(OSError):  # another user's
-                os.utime(entry)
-
-    def _open(self) -> bool:
-        """Count what is there, the oldest first; whether anything can be written."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            there = []
-            for path in (Path(here, name) for here, _, names in os.walk(self.folder) for name in names):
-                about = path.stat()
-                there.append((about.st_mtime, about.st_size, path))
-                self._size += about.st_size
-            self._oldest.extend(sorted(there))
-            self._limit = min(self._limit, self._size + int(SHARE * shutil.disk_usage(self.folder).free))
-            return self._make_room(0)
-        except OSError:
-            return False
+    def _open(self) -> None:
+        """Count what is there and throw out what is too much."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            with self._locked() as mine:
+                if mine:
+                    total = 0
+                    for path in self.folder.glob("[0-9a-f][0-9a-f]/*"):
+                        with suppress(FileNotFoundError):
+                            if path.name.startswith("."):  # of a process that died while it wrote
+                                path.unlink()
+                                continue
+                            about = path.stat()
+                            self._oldest.append((about.st_mtime_ns, about.st_size, path))
+                            total += about.st_size
+                    self._oldest = deque(sorted(self._oldest))
+                    self.limit = min(self.limit, total + int(SHARE * shutil.disk_usage(self.folder).free))
+                    self._count(total - self._total())
+                    self._make_room(0)
+            if mine or time.monotonic() > end:
+                return
+            time.sleep(0.01)
 
     def _make_room(self, size: int) -> bool:
         """Whether so many bytes may be written, after the oldest that nobody used since have gone."""
-        while self._size + size > self._limit and self._oldest:
-            _, old, path = self._oldest.popleft()
-            if path not in self._whole:
-                path.unlink(missing_ok=True)
-                self._size -= old
-        return self._size + size <= self._limit
+        total = self._total()
+        while total + size > self.limit and size <= self.limit and self._oldest:
+            changed, old, path = self._oldest.popleft()
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime_ns == changed:
+                    path.unlink()
+                    total -= old
+                    self._count(-old)
+        return total + size <= self.limit
+
+    def _total(self) -> int:
+        """Bytes of all entries, by the one number that all processes keep."""
+        try:
+            return int((self.folder / SIZE).read_bytes())
+        except (OSError, ValueError):
+            return 0
+
+    def _count(self, more: int) -> None:
+        (self.folder / SIZE).write_text(str(self._total() + more))
+
+
+@cache
+def _makers() -> str:
+    found = []
+    for package in MAKERS:
+        with suppress(PackageNotFoundError):
+            found.append(f"{package} {version(package)}")
+    return " ".join(found)

@@ -17,7 +17,7 @@ from pathlib import Path
 import PIL
 
 from core.atomic import sha256
-from core.data import photo
+from core.data import jpeg, photo
 from core.data.files import Files, is_photo, is_stray, stray_folders
 from core.data.split import Split, divide
 from core.errors import BadInput
@@ -118,7 +118,7 @@ def read_all(files: Sequence[Path], workspace: Path) -> Generator[Checked, None,
 def _read(file: Path) -> tuple[str, str]:
     """Why a file cannot be decoded, or nothing; and the hash of its content."""
     try:
-        photo.decode(file)
+        jpeg.decode(file)
         return "", sha256(file)[:HASH]
     except photo.BadPhoto as error:
         return str(error), ""

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from core.data import jpeg, photo
 from core.data.cache import decoded
-from core.data.sampler import Source, sample, shrunk, to_size
+from core.data.sampler import Source, moved, sample, shrunk, to_size
 from core.data.transforms import Geometric, PadMode, Pixel, Pixels, box_matrix, compose
 from core.errors import BadInput
 
@@ -50,14 +50,19 @@ class Pipeline:
         self.pad_mode: PadMode = next((t.pad_mode for t in self.geometric if t.pad_mode), "reflection")
         self._check_rest()
 
+    @property
+    def keeps(self) -> bool:
+        """Whether training begins with the same pixels of a photo each time, and no more of them than it needs."""
+        return not self.on_photo and self.geometric[0].enough is not None
+
     def item(self, file: Path, generator: Random, training: bool, prepared: Prepare = decoded) -> Sample:
         """Prepare one photo and draw what will happen to it; raises BadPhoto."""
         if not training:
             return Sample(Source(prepared(file, f"views {self.views}", self.seen), np.eye(3)))
-        if self.on_photo:  # which may be random, so nothing can be kept
-            pixels = self.presized(self.changed(jpeg.decode(file)))
-        else:
+        if self.keeps:
             pixels = prepared(file, f"enough {self.geometric[0].enough}", self.presized)
+        else:
+            pixels = self.presized(self.changed(jpeg.decode(file)))
         matrix, size = compose(self.geometric, pixels.shape[:2], generator, training)
         return Sample(shrunk(pixels, matrix, size), tuple(t.draw(size, generator, training) for t in self.pixel))
 
@@ -82,8 +87,8 @@ class Pipeline:
     def batch(self, samples: Sequence[Sample], device: torch.device, training: bool) -> Tensor:
         """Values in 0..1, [N, 3, H, W], on `device`."""
         if not training:
-            pixels = torch.from_numpy(np.stack([s.source.pixels for s in samples]))
-            return pixels.to(device).permute(0, 3, 1, 2).float().div_(255)
+            pixels = moved(np.stack([s.source.pixels for s in samples]), device)
+            return pixels.permute(0, 3, 1, 2).float().div_(255)
         images = sample([s.source for s in samples], self.size, self.pad_mode, device)
         for transform, drawn in zip(self.pixel, zip(*(s.drawn for s in samples), strict=True), strict=True):
             if any(d is not None for d in drawn):

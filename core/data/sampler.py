@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,6 +67,12 @@ def sample(sources: Sequence[Source], size: Size, pad_mode: PadMode, device: tor
     return photo_by_photo(fill, len(sources), size, device)
 
 
+def moved(values: np.ndarray[Any, Any], device: torch.device) -> Tensor:
+    """A copy on `device`, by way of pinned memory where that is a GPU."""
+    copy = torch.tensor(values)
+    return copy.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else copy
+
+
 def photo_by_photo(fill: Callable[[int, Tensor], object], number: int, size: Size, device: torch.device) -> Tensor:
     """The batch [N, 3, H, W] into which `fill` wrote each photo, by its index; on a CPU some at once.
 
@@ -90,10 +97,10 @@ def _sample(source: Source, size: Size, pad_mode: PadMode, device: torch.device)
     matrix = np.array([[2 / width, 0, -1], [0, 2 / height, -1], [0, 0, 1]]) @ source.matrix
     ys, xs = (np.arange(n) + 0.5 for n in size)
     rows, columns = matrix[:, 1:2] * ys, matrix[:, :1] * xs + matrix[:, 2:]
-    down, across = (torch.tensor(part, dtype=torch.float32, device=device) for part in (rows, columns))
+    down, across = (moved(part.astype(np.float32), device) for part in (rows, columns))
     points = down[:, :, None] + across[:, None]
     points = points[:2] / points[2:]  # [2, H, W]
-    pixels = torch.tensor(source.pixels, device=device).permute(2, 0, 1)[None].float()
+    pixels = moved(source.pixels, device).permute(2, 0, 1)[None].float()
     # at "border", half a pixel inside, so that black outside begins where the photo ends
     image = grid_sample(
         pixels,

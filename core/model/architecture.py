@@ -70,7 +70,7 @@ class Architecture:
     def at_rest(self, images: Tensor) -> Architecture:
         """A copy that only answers, faster, as the norms of its body are in the weights before them.
 
-        `images` [N, 3, H, W] are some of those that it will see.
+        `images` [N, 3, H, W] are some of those that it will see. A network that cannot be copied is its own copy.
         """
         import torch
 
@@ -78,7 +78,10 @@ class Architecture:
         from core.model.head import Body
 
         name = next(name for name, module in self.model.named_modules() if module is self.head)
-        model: Any = folded(Body(self.model), images).model
+        try:
+            model: Any = folded(Body(self.model), images).model
+        except RuntimeError:  # of torch, where a weight is computed from others
+            model = self.model.eval()
         copy = replace(self, model=model, head=model.get_submodule(name), groups=[])
         with torch.inference_mode():
             copy.features(images)

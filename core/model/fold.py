@@ -39,7 +39,7 @@ def _answers(model: nn.Module, images: Tensor, expected: Tensor) -> bool:
     try:
         with torch.inference_mode():
             difference = (model(images) - expected).abs().max()
-    except AttributeError:  # of a network that looks into a norm layer it no longer has
+    except Exception:  # of a network that looks into a norm layer it no longer has
         return False
     return bool(difference <= CLOSE * expected.abs().max())  # nor where one of them is no number
 

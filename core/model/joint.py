@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
@@ -19,13 +21,17 @@ class Joint(Enum):
     @classmethod
     def of(cls, model: Any, head: nn.Module, maps: Tensor) -> Joint:
         """The latest one that a resting network has; `maps` are what its body makes of some photo."""
-        if isinstance(head, nn.Sequential) and isinstance(head[0], ConcatPool):
-            return cls.POOLED
-        entered, logits = _entering(model, head, maps)
-        if len(entered) == len(entered[0]) == 1 and isinstance(entered[0][0], Tensor):
-            alone = head(entered[0][0]).flatten(1)
-            if alone.shape == logits.shape and torch.allclose(alone, logits):
-                return cls.HEAD
+        pooled = isinstance(head, nn.Sequential) and isinstance(head[0], ConcatPool)
+        with _random(head), torch.no_grad():  # a fresh head of zeros would hide what comes after it
+            maps = torch.rand(maps.shape, generator=torch.Generator().manual_seed(0)).to(maps)
+            logits = model.forward_head(maps)
+            for joint in (cls.POOLED, cls.HEAD) if pooled else (cls.HEAD,):
+                entered, _ = _entering(model, head, maps)
+                if not len(entered) == len(entered[0]) == 1 or not isinstance(entered[0][0], Tensor):
+                    break
+                alone = joint.leave(model, head, joint.enter(model, head, maps))
+                if alone.shape == logits.shape and torch.allclose(alone, logits, atol=1e-5):
+                    return joint
         return cls.MAPS
 
     def enter(self, model: Any, head: Any, maps: Tensor) -> Tensor:
@@ -42,6 +48,20 @@ class Joint(Enum):
             return features
         # some heads are convolutions
         return head(features).flatten(1) if self is Joint.HEAD else model.forward_head(features)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _random(head: nn.Module) -> Iterator[None]:
+    """The head with random weights, for a while."""
+    generator = torch.Generator().manual_seed(0)
+    before = [p.detach().clone() for p in head.parameters()]
+    try:
+        for parameter in head.parameters():
+            parameter.data.copy_(torch.randn(parameter.shape, generator=generator))
+        yield
+    finally:
+        for parameter, value in zip(head.parameters(), before, strict=True):
+            parameter.data.copy_(value)
 
 
 def _entering(model: Any, head: nn.Module, maps: Tensor) -> tuple[list[tuple[Any, ...]], Tensor]:

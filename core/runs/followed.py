@@ -86,6 +86,7 @@ class Story:
         self.tried: list[LearningRateTried] = []
         self.suggestion: Suggestion | None = None
         self.notices: list[str] = []
+        self.finish: FinishingEarly | None = None
 
     def hear(self, event: Event) -> None:
         """Take in one event."""
@@ -95,11 +96,12 @@ class Story:
                 self.started = event
             case StageStarted():
                 made = event.name == "features"
-                if made and self.stages and self.stages[-1].name == "features":  # stopped in it, and begun again
-                    self.stages.pop()
+                if made:  # with it a run begins, and begins again where it died before its first checkpoint
+                    self.stages.clear()
                 kept = event.name == "frozen" and self.stages and self.stages[-1].name == "features"
                 epochs, work = 0 if made else event.epochs, 0 if kept else event.epochs
-                self.stages.append(Stage(event.name, epochs, event.steps, work, last=event.steps))
+                last = event.steps if self.finish is None or made else self.finish.step + self.finish.steps
+                self.stages.append(Stage(event.name, epochs, event.steps, work, last=last))
             case FeaturesMade() if self.stages:
                 self.stages[-1].done = event.done
             case StepEnded() if self.stages:
@@ -109,8 +111,10 @@ class Story:
                 self.curve.add(before + stage.done * stage.epochs / stage.steps, event.loss)
             case EpochEnded() if self.stages:
                 self.stages[-1].ended.append(event)
-            case FinishingEarly() if self.stages:
-                self.stages[-1].last = event.step + event.steps
+            case FinishingEarly():
+                self.finish = event
+                if self.stages and self.stages[-1].name != "features":  # which are made in a hurry, before
+                    self.stages[-1].last = event.step + event.steps
             case LearningRateTried():
                 self.tried.append(event)
             case Suggestion():
@@ -193,7 +197,7 @@ class Followed:
     @property
     def finishing(self) -> bool:
         """Whether it was asked to finish early."""
-        return any(stage.last != stage.steps for stage in self.story.stages)
+        return self.story.finish is not None
 
     @property
     def fraction(self) -> float:

@@ -17,7 +17,7 @@ from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Choice, Recipe
 from core.registry import Registry, architectures, labellers, sources, splitters, transforms
-from core.runs.run import LR_FINDS, RUNS, Run, runs_in
+from core.runs.run import LR_FINDS, PRESIZED, RUNS, Run, runs_in
 from core.runs.start import start
 
 DRAFT = "draft.json"
@@ -168,7 +168,7 @@ class Project:
             self._wait_for_others()
             run = Run.create(self.must_have_recipe(), self.folder, kind)
             try:
-                start(run, seconds=self.seconds)
+                start(run, seconds=self.seconds, cache=self.cache)
             finally:
                 if kind == RUNS:
                     self._write(run=run.name)
@@ -178,12 +178,17 @@ class Project:
         """Go on with a run in a process of its own; raises BadInput."""
         with _starting if self.confined else nullcontext():
             self._wait_for_others()
-            start(run, seconds=self.seconds)
+            start(run, seconds=self.seconds, cache=self.cache)
 
     @property
     def seconds(self) -> float | None:
         """How long a run may train here before it finishes early, if that is limited."""
         return VISITOR_SECONDS if self.confined else None
+
+    @property
+    def cache(self) -> Path | None:
+        """Where all visitors' presized photos are kept, in one bounded place, by their content alone."""
+        return self.folder.resolve().parents[1] / PRESIZED if self.confined else None
 
     @property
     def under_way(self) -> Run | None:

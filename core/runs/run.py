@@ -24,6 +24,7 @@ from core.runs.requests import FINISH, STOP
 PACKAGES = ("torch", "torchvision", "timm", "pillow", "numpy", "safetensors", "huggingface_hub")
 KINDS = RUNS, LR_FINDS = "runs", "lr_finds"
 EVENTS = "events.jsonl"
+PRESIZED = "presized"  # beside the runs, what they share
 ALIVE = RUNNING, QUEUED = "running", "queued"
 CREATED, INTERRUPTED = "created", "interrupted"
 LINE = 1_000_000  # bytes within which the last event must begin

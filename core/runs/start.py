@@ -22,10 +22,16 @@ SECRET = re.compile(r"TOKEN|SECRET|PASSW|.PWD$|KEY$|_PAT$|CREDENTIAL|_AUTH$|CONN
 LOGIN = re.compile(r"://[^/@\s]*:[^/@\s]*@")  # a password in an address
 
 
-def start(run: Run, queue: bool = True, accept_changes: bool = False, seconds: float | None = None) -> None:
+def start(
+    run: Run,
+    queue: bool = True,
+    accept_changes: bool = False,
+    seconds: float | None = None,
+    cache: Path | None = None,
+) -> None:
     """Begin a run, or go on with it, in a new session of the operating system; returns once it holds its lock.
 
-    After `seconds` of training it finishes early.
+    After `seconds` of training it finishes early. Presized photos are kept in `cache`, or in the workspace.
     Raises BadInput, with what the process said, if it died before that.
     """
     name = "resume"
@@ -36,6 +42,8 @@ def start(run: Run, queue: bool = True, accept_changes: bool = False, seconds: f
         flags.append("--accept-changes")
     if seconds is not None and name != "lr-find":
         flags += ["--finish-after", str(seconds)]
+    if cache is not None:
+        flags += ["--cache", str(cache)]
     log = run.folder / "log.txt"
     try:
         with log.open("ab") as output:

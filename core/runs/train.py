@@ -33,7 +33,8 @@ from core.runs.predictions import keep_predictions
 from core.runs.queue import Queue
 from core.runs.record import Log, held, record
 from core.runs.requests import FINISH, STOP, Requests, Stopped
-from core.runs.run import Run
+from core.runs.run import PRESIZED, Run
+from core.training.features import why_not
 from core.training.learner import Learner
 from core.training.loop import Diverged, fit
 from core.training.lr_finder import lr_find
@@ -50,12 +51,14 @@ class Options:
 
     queue: bool = True  # wait until no other run of the workspace trains
     accept_changes: bool = False  # go on although the photos have changed
-    cache: bool = True  # keep presized photos in the workspace, and use those that are there
+    cache: Path | bool = True  # keep presized photos in that folder, in the workspace, or nowhere
     world: World = ALONE
 
     def folder(self, run: Run) -> Path | None:
         """Where presized photos are kept, if they are."""
-        return run.workspace / "presized" if self.cache else None
+        if isinstance(self.cache, Path):
+            return self.cache
+        return run.workspace / PRESIZED if self.cache else None
 
 
 def train(run: Run, requests: Requests | None = None, options: Options | None = None) -> Iterator[Event]:
@@ -115,9 +118,7 @@ def _train(run: Run, log: Log, requests: Requests, options: Options) -> Generato
         at = ("", 0, 0) if state.done else (state.now.name, state.step, state.steps)
         yield RunResumed(plan.document.get("events", 0), *at)
     yield _started(plan.recipe, learner)
-    if strange := learner.dls.train.pipeline.on_photo:
-        names = ", ".join(getattr(t, "__name__", type(t).__name__) for t in strange)
-        yield Notice(f"photos are decoded anew each epoch: what {names} makes of one may differ each time")
+    yield from _slower(plan.recipe, learner)
     checkpoints = Checkpoints(run.folder)
     try:
         with together(options.world):
@@ -138,6 +139,17 @@ def _train(run: Run, log: Log, requests: Requests, options: Options) -> Generato
     metrics = _keep_best(run, learner, state, plan, root)
     checkpoints.keep_last()
     yield RunEnded("completed", metrics=metrics)
+
+
+def _slower(recipe: Recipe, learner: Learner) -> Iterator[Notice]:
+    """What of the usual ways to save time this recipe does without, and why."""
+    pipeline, knobs = learner.dls.train.pipeline, recipe.training
+    if not pipeline.keeps:
+        first = (pipeline.on_photo or pipeline.geometric)[0]
+        name = getattr(first, "__name__", type(first).__name__)
+        yield Notice(f"photos are decoded anew each epoch, as {name} may need all of their pixels each time")
+    if knobs.features and knobs.freeze_epochs and (reason := why_not(learner.task, knobs.freeze_epochs)):
+        yield Notice(f"the head sees each photo anew in the frozen epochs: {reason}")
 
 
 def _fit(state: TrainState, checkpoints: Checkpoints, log: Log, requests: Requests) -> Generator[Event, None, None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -76,25 +76,31 @@ class Features:
         return cls(replace(train, passes=passes), valid)
 
 
-def can_keep(task: Task, views: int) -> bool:
-    """Whether `views` features of each photo can take the place of its photos while the body is frozen."""
-    if not views or task.train_bn or task.world.size > 1:
-        return False
+def why_not(task: Task, views: int) -> str:
+    """Why `views` features of each photo cannot take the place of photos while the body is frozen; or nothing."""
+    if task.train_bn:
+        return "the norm layers of the body learn"
+    if task.world.size > 1:
+        return "several processes share it"
     probe = _features(task, torch.zeros(1, 3, *task.dls.train.pipeline.size, device=task.dls.device))
     photos = views * len(task.dls.train.items) + len(task.dls.valid.items)
-    return photos * probe.nbytes <= LIMIT
+    if photos * probe.nbytes > LIMIT:
+        return f"features of {photos:,} photos would take {photos * probe.nbytes / 1e9:.1f} GB of memory"
+    return ""
 
 
-def make_features(task: Task, views: int, passes: int) -> Generator[FeaturesMade | Notice, None, Features]:
-    """Those of a frozen body, each view as augmented in an epoch of its own."""
+def make_features(
+    task: Task, views: int, passes: int, hurry: Callable[[], bool] = bool
+) -> Generator[FeaturesMade | Notice, None, Features]:
+    """Those of a frozen body, each view as augmented in an epoch of its own; in a `hurry` one view is enough."""
     total = views * len(task.dls.train) + len(task.dls.valid)
-    train = yield from made(task, task.dls.train, views, passes, total)
+    train = yield from made(task, task.dls.train, views, passes, total, hurry=hurry)
     valid = yield from made(task, task.dls.valid, 1, 1, total, total - len(task.dls.valid))
     return Features(train, valid)
 
 
 def made(
-    task: Task, loader: Loader, views: int, passes: int, total: int, done: int = 0
+    task: Task, loader: Loader, views: int, passes: int, total: int, done: int = 0, hurry: Callable[[], bool] = bool
 ) -> Generator[FeaturesMade | Notice, None, FeatureLoader]:
     """The features of a loader's photos, computed in the order of its items, so in the same batches each time."""
     in_order = replace(loader, shuffle=False)
@@ -109,6 +115,9 @@ def made(
                 readable[view, indices] = True
             done += 1
             yield FeaturesMade(done, total)
+        if hurry() and len(values):
+            values, readable = values[: view + 1], readable[: view + 1]
+            break
     if not len(values):
         raise BadInput("None of the photos could be read; see the list of skipped files.")
     return FeatureLoader(loader, values, readable, passes)

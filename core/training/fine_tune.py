@@ -8,7 +8,7 @@ at the cost of the same epochs it is trained to its end, where a step for each p
 from __future__ import annotations
 
 from core.recipe import Training
-from core.training.features import can_keep
+from core.training.features import why_not
 from core.training.schedules import spread
 from core.training.task import Stage, Task
 
@@ -30,7 +30,7 @@ def fine_tuning(
     groups = len(task.architecture.groups)
     head = spread(slice(base_lr), groups)
     everything = spread(slice(base_lr / 2 / lr_mult, base_lr / 2), groups)
-    kept = features and can_keep(task, freeze_epochs)
+    kept = features and freeze_epochs > 0 and not why_not(task, freeze_epochs)
     stages = [
         Stage("frozen", freeze_epochs, head, frozen=True, passes=PASSES)
         if kept

@@ -48,7 +48,7 @@ def _keep_features(state: TrainState) -> Iterator[Event]:
     task.architecture.freeze()
     task.connect()
     yield StageStarted("features", stage.epochs, stage.epochs * len(task.dls.train) + len(task.dls.valid), [])
-    state.features = yield from make_features(task, stage.epochs, stage.passes)
+    state.features = yield from make_features(task, stage.epochs, stage.passes, lambda: state.finish is not None)
     for loader in (task.dls.train, task.dls.valid):
         yield from skipped(loader, task.world)
 

@@ -14,7 +14,7 @@ from core.data.loaders import Loader
 from core.errors import BadInput
 from core.events import Event, LearningRateTried, StageStarted, Suggestion
 from core.recipe import Training
-from core.training.features import FeatureLoader, can_keep, made
+from core.training.features import FeatureLoader, made, why_not
 from core.training.step import attempt, step
 from core.training.task import Task, make_optimizer
 
@@ -47,7 +47,7 @@ def lr_find(
         try:
             task.connect()
             loader: Loader | FeatureLoader = task.dls.train
-            if features and task.architecture.frozen and can_keep(task, 1):
+            if features and task.architecture.frozen and not why_not(task, 1):
                 some = _enough(task.dls.train, num_it)
                 yield StageStarted("features", 1, len(some), [])
                 loader = yield from made(task, some, 1, 1, len(some))

@@ -232,6 +232,8 @@ class TrainState:
             found = Outputs(tensors["outputs.logits"], tensors["outputs.targets"], indices)
             self.best = Best(stage, epoch, value, loss, _under("best", tensors), found)
         if document["under_way"]:
+            if bool(self.now.passes) != ("features.train.values" in tensors):
+                raise ValueError("its head was trained on features here and on photos there")
             if self.now.passes:
                 self.features = Features.restored(self.task, _under("features", tensors), self.now.passes)
             self.begin_stage()

@@ -43,7 +43,7 @@ def _losses(task: Task, images: Tensor, targets: Tensor) -> Iterator[float]:
     size = task.part(photos)
     if photos < 2 and (world.size > 1 or trains_norms(task.architecture.model)):
         # every process must take part in a step, and norm layers need two photos; these do not count in the loss
-        images = images.repeat(2, 1, 1, 1) if photos else images.new_zeros(2, *images.shape[1:])
+        images = torch.cat([images, images]) if photos else images.new_zeros(2, *images.shape[1:])
     whole = task.architecture.frozen or photos < 2  # a frozen body needs no graph, so the head can take all at once
     pieces = [(images, targets)] if whole else list(zip(parts(images, size), parts(targets, size), strict=True))
     for i, (x, y) in enumerate(pieces):

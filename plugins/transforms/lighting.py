@@ -41,6 +41,10 @@ class Lighting(Pixel):
 
         from core.data.sampler import photo_by_photo
 
+        if images.device.type != "cpu":
+            brightness, contrast = images.new_tensor([d or (0.5, 1.0) for d in drawn]).T.reshape(2, -1, 1, 1, 1)
+            return images.logit(eps=1e-7).add_(brightness.logit()).mul_(contrast).sigmoid_()
+
         def light(i: int, out: Tensor) -> None:
             brightness, contrast = drawn[i] or (0.5, 1.0)
             shift = math.log(brightness / (1 - brightness))

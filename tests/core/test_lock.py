@@ -17,7 +17,7 @@ import core.lock
 from core.errors import BadInput
 from core.lock import Lock, holder
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys
 from pathlib import Path

@@ -6,11 +6,10 @@ import ctypes
 import os
 import signal
 import time
-from pathlib import Path
 from typing import Any
 
-from core.data import photo
-from core.events import CheckpointSaved, Event, RunResumed, StepEnded
+from core.data.pipeline import Pipeline
+from core.events import CheckpointSaved, Event, RunResumed, RunStarted, StepEnded
 from core.runs.run import INTERRUPTED
 from tests.faults.child import Child, after_step, carry_out, die, going, save_at_each_step
 from tests.faults.harness import Bench, Row, leftovers, steps_of
@@ -114,21 +113,22 @@ def read_by(workers: int) -> Any:
 def decoder_crash(bench: Bench, count: int) -> Row:
     """A segmentation fault in a thread that decodes a random photo."""
     row = Row("a crash in a decoder", "a real segmentation fault in one of its threads, at a random photo")
-    steps = len(steps_of(bench.reference()))
-    photos = steps * bench.document()["training"]["batch_size"]
+    started = next(e for e in bench.reference().events() if isinstance(e, RunStarted))
+    knobs = bench.document()["training"]
+    photos = started.train * (knobs["freeze_epochs"] + knobs["epochs"])
     for _ in range(count):
         left = [bench.rng.randint(1, photos - 8)]
 
         def crash(left: list[int] = left) -> None:
-            decode = photo.decode
+            item = Pipeline.item
 
-            def decoded(source: bytes | str | Path) -> Any:
+            def prepared(*arguments: Any) -> Any:
                 left[0] -= 1
                 if left[0] == 0:
                     ctypes.string_at(0)
-                return decode(source)
+                return item(*arguments)
 
-            photo.decode = decoded
+            Pipeline.item = prepared  # type: ignore[method-assign]
 
         run = bench.create()
         ended = carry_out(run, None, crash)

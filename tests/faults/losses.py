@@ -129,7 +129,7 @@ def _short(tight: list[bool], room: int) -> Any:
         forward = Network.forward
 
         def short(network: Network, images: Tensor, part: int) -> Tensor:
-            at_once = min(part, len(images)) if network.architecture.frozen else len(images)
+            at_once = min(part, len(images)) if network.task.architecture.frozen else len(images)
             if tight[0] and at_once > room:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
             return forward(network, images, part)

@@ -21,6 +21,7 @@ from core.data.loaders import Loader
 from core.data.photo import BadPhoto
 from core.data.pipeline import Pipeline
 from core.discovery import discover
+from core.lock import Lock
 from core.registry import transforms
 
 ENTRY = HEADER.size + 24 * 32 * 3  # bytes that a photo of 30 x 40 takes, presized to 24
@@ -44,7 +45,7 @@ def draw(tmp_path: Path) -> Callable[..., Path]:
 
 
 def entries(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "lock")
+    return sorted(p for p in folder.glob("*/*"))
 
 
 def spied(cache: Cache, pipeline: Pipeline, file: Path) -> tuple[np.ndarray[Any, Any], bool]:
@@ -88,10 +89,11 @@ def test_an_edited_photo_is_never_stale(pipeline: Pipeline, draw: Callable[..., 
     changed = file.stat().st_mtime_ns
     draw(1, file.name)
     os.utime(file, ns=(changed + 1, changed + 1))
-    for reader in (cache, Cache(tmp_path / "c")):
-        after, _ = spied(reader, pipeline, file)
-        assert not np.array_equal(before, after)
+    for reader, anew in ((cache, True), (cache, False), (Cache(tmp_path / "c"), False)):
+        after, again = spied(reader, pipeline, file)
+        assert not np.array_equal(before, after) and again is anew
         assert np.array_equal(after, decoded(file, "", pipeline.presized))
+    assert len(entries(tmp_path / "c")) == 2
 
 
 def test_other_sizes_are_other_entries(draw: Callable[..., Path], tmp_path: Path) -> None:
@@ -101,6 +103,7 @@ def test_other_sizes_are_other_entries(draw: Callable[..., Path], tmp_path: Path
         for training in (True, False):
             item = other.item(file, Random(0), training, cache.pixels)
             assert np.array_equal(item.source.pixels, other.item(file, Random(0), training).source.pixels)
+    assert len(entries(tmp_path / "c")) == 6
 
 
 def test_nothing_is_enlarged_for_it(pipeline: Pipeline, tmp_path: Path) -> None:
@@ -144,8 +147,68 @@ def test_it_stays_below_its_limit_and_the_oldest_go(
     assert len(entries(tmp_path / "c")) == 4
     last = Cache(tmp_path / "c", limit=4 * ENTRY)
     assert [spied(last, pipeline, files[i])[1] for i in (0, 3, 4, 5)] == [False] * 4
-    smaller = Cache(tmp_path / "c", limit=2 * ENTRY)
-    assert len(entries(tmp_path / "c")) == 2 and smaller
+    Cache(tmp_path / "c", limit=2 * ENTRY)
+    assert len(entries(tmp_path / "c")) == 2
+
+
+def test_one_that_can_never_fit_throws_out_nothing(
+    pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path
+) -> None:
+    spied(Cache(tmp_path / "c", limit=ENTRY), pipeline, draw(0))
+    cache = Cache(tmp_path / "c", limit=ENTRY)
+    cache.pixels(draw(1), "whole", lambda image: np.asarray(image))  # 30 x 40, more than is allowed
+    assert len(entries(tmp_path / "c")) == 1 and not spied(cache, pipeline, draw(0))[1]
+
+
+def test_two_at_once_keep_to_one_limit_and_to_what_the_other_uses(
+    pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path
+) -> None:
+    files = [draw(i) for i in range(8)]
+    for file in files[:4]:
+        spied(Cache(tmp_path / "c"), pipeline, file)
+    one, two = Cache(tmp_path / "c", limit=4 * ENTRY), Cache(tmp_path / "c", limit=4 * ENTRY)
+    os.utime(tmp_path / "c")
+    assert [spied(one, pipeline, file)[1] for file in files[:4]] == [False] * 4
+    for file in files[4:]:
+        spied(two, pipeline, file)
+        spied(one, pipeline, file)
+    assert [spied(one, pipeline, file)[1] for file in files[:4]] == [False] * 4, "none of them was thrown out"
+    assert len(entries(tmp_path / "c")) == 4 and (tmp_path / "c" / "lock").exists()
+
+
+def test_what_is_being_written_by_another_process_is_not_waited_for(
+    pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path
+) -> None:
+    cache, lock = Cache(tmp_path / "c"), Lock(tmp_path / "c" / "lock")
+    assert lock.take()
+    assert spied(cache, pipeline, draw(0))[1] and entries(tmp_path / "c") == []
+    lock.release()
+    assert spied(cache, pipeline, draw(0))[1] and len(entries(tmp_path / "c")) == 1, "the next time it is"
+
+
+def test_what_a_dead_process_left_half_written_goes(
+    pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path
+) -> None:
+    spied(Cache(tmp_path / "c"), pipeline, draw(0))
+    (entry,) = entries(tmp_path / "c")
+    entry.with_name(f".{entry.name}").write_bytes(b"half")
+    Cache(tmp_path / "c")
+    assert entries(tmp_path / "c") == [entry]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the open files of a process are listed on Linux")
+def test_what_it_gave_keeps_no_file_open(pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path) -> None:
+    cache, files = Cache(tmp_path / "c"), [draw(i) for i in range(20)]
+    before = len(os.listdir("/proc/self/fd"))
+    held = [spied(cache, pipeline, file)[0] for file in files * 2]
+    assert len(os.listdir("/proc/self/fd")) == before and len(held) == 40
+
+
+def test_a_transform_that_needs_all_of_a_photo_keeps_none(draw: Callable[..., Path], tmp_path: Path) -> None:
+    tfms = [transforms.create("flip"), transforms.create("resize", size=24)]
+    cache, pipeline = Cache(tmp_path / "c"), Pipeline(tfms)
+    assert pipeline.item(draw(0), Random(0), True, cache.pixels).source.pixels.shape == (30, 40, 3)
+    assert not pipeline.keeps and entries(tmp_path / "c") == []
 
 
 def test_what_is_used_is_not_thrown_out_for_more(pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path) -> None:
@@ -170,6 +233,7 @@ def test_a_disk_that_fills_is_no_harm(
     for _ in range(2):
         for file in files:
             assert np.array_equal(spied(cache, pipeline, file)[0], decoded(file, "", pipeline.presized))
+    assert 10 < len(entries(disk / "c")) < 60
 
 
 def test_a_file_that_is_no_photo_says_why(draw: Callable[..., Path], tmp_path: Path, pipeline: Pipeline) -> None:
@@ -202,8 +266,10 @@ def test_processes_share_it(draw: Callable[..., Path], tmp_path: Path) -> None:
         reader.join(120)
     assert [reader.exitcode for reader in readers] == [0, 0, 0]
     pipeline = Pipeline(transforms.create("resize", size=24))
+    assert len(entries(tmp_path / "c")) == 20
     for file in files:
-        assert np.array_equal(spied(Cache(tmp_path / "c"), pipeline, file)[0], decoded(file, "", pipeline.presized))
+        found, again = spied(Cache(tmp_path / "c"), pipeline, file)
+        assert np.array_equal(found, decoded(file, "", pipeline.presized)) and not again
 
 
 def test_it_needs_no_torch() -> None:

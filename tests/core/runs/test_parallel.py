@@ -55,7 +55,8 @@ def test_two_processes_train_as_one_and_stop_and_go_on(
     """The default head has no dropout and no norm layers, those of the body rest, so only rounding differs."""
     # 5 validation photos and batches of 6 or 7 cannot be divided by two
     document = recipe_dict(
-        {"epochs": 3, "batch_size": 7, "base_lr": 0.001}, splitter={"name": "random", "valid_pct": 0.23, "seed": 42}
+        {"epochs": 3, "batch_size": 7, "base_lr": 0.001, "features": False},
+        splitter={"name": "random", "valid_pct": 0.23, "seed": 42},
     )
     alone = Run.create(Recipe.from_dict(document), tmp_path / "one")
     for _ in train(alone):

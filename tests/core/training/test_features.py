@@ -15,7 +15,7 @@ from core.data.loaders import DataLoaders
 from core.events import EpochEnded, FeaturesMade, PhotoSkipped, StageStarted, StepEnded
 from core.model.architecture import Architecture
 from core.registry import architectures, transforms
-from core.training.features import FeatureLoader, can_keep, made, make_features
+from core.training.features import FeatureLoader, made, make_features, why_not
 from core.training.fine_tune import PASSES, fine_tuning
 from core.training.learner import Learner
 from core.training.loop import fit
@@ -95,12 +95,19 @@ class Odd(nn.Module):
         return self.forward_head(self.forward_features(images))
 
 
-def test_a_network_that_does_more_after_its_head_is_parted_before() -> None:
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_network_that_does_more_after_its_head_is_parted_before(fresh: bool) -> None:
+    """Also one whose head is still zero, as that of a network for fine-tuning."""
     model = Odd()
+    if fresh:
+        for parameter in model.head.parameters():
+            nn.init.zeros_(parameter)
     architecture = Architecture(model, model.head, [list(model.body.parameters())])
     images = torch.rand(2, 3, 8, 8)
     with torch.no_grad():
         features = architecture.features(images)
+        assert not fresh or not model.head.weight.any(), "it is as it was"
+        nn.init.normal_(model.head.weight)
         assert features.ndim == 4 and torch.allclose(architecture.logits(features), architecture.forward(images))
 
 
@@ -186,6 +193,47 @@ def test_the_body_stays_and_the_head_fits_better_than_by_the_honest_pass(
     assert losses[True] < losses[False]
 
 
+@pytest.mark.parametrize("bs", [1, 7])
+@pytest.mark.parametrize("head", ["linear", "concat"])
+def test_a_batch_of_one_photo_trains(make_task: MakeTask, bs: int, head: str) -> None:
+    task = make_task(bs=bs, head=head)
+    for loader in (task.dls.train, task.dls.valid):
+        loader.items, loader.targets = loader.items[: bs + 1], loader.targets[: bs + 1]
+    events = list(fit(TrainState(task, fine_tuning(task, 0, 1e-2, 1))))
+    assert all(e.loss > 0 for e in events if isinstance(e, StepEnded)) and isinstance(events[-1], EpochEnded)
+
+
+def test_finishing_early_makes_one_view_and_no_more(make_task: MakeTask) -> None:
+    task = make_task()
+    state = TrainState(task, fine_tuning(task, 1, 1e-2, 8))
+    made_views = 0
+    for event in fit(state):
+        if isinstance(event, FeaturesMade):
+            made_views += 1
+            if made_views == 1:
+                state.finish_early()
+    assert made_views == len(task.dls.train) + len(task.dls.valid)
+    assert state.done and state.finish is not None and state.finish.steps == 8 * PASSES * 2 // 10
+
+
+def test_a_state_of_features_is_refused_where_there_are_none_to_be(make_task: MakeTask) -> None:
+    task = make_task()
+    state = TrainState(task, fine_tuning(task, 1, 1e-2, 1))
+    for event in fit(state):
+        if isinstance(event, StepEnded):
+            break
+    tensors, document = state.tensors(), state.document()
+    other = make_task()
+    for features in (True, False):
+        again = TrainState(other, fine_tuning(other, 1, 1e-2, 1, features=features))
+        if features:
+            again.restore(tensors, document)
+            assert again.features is not None
+        else:
+            with pytest.raises(ValueError, match="trained on features"):
+                again.restore(tensors, document)
+
+
 def test_where_they_cannot_be_kept_the_head_sees_photos(
     make_task: MakeTask, make_loaders: Callable[..., DataLoaders], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,7 +248,8 @@ def test_where_they_cannot_be_kept_the_head_sees_photos(
     size = 4 * (len(task.dls.train.items) + len(task.dls.valid.items)) * task.architecture.head.in_features  # type: ignore[operator]
     for limit, fits in ((size, True), (size - 1, False)):
         monkeypatch.setattr("core.training.features.LIMIT", limit)
-        assert can_keep(task, 1) is fits
+        assert (why_not(task, 1) == "") is fits
+    assert "would take 0.0 GB of memory" in why_not(task, 1)
 
 
 def test_the_rate_test_on_features_has_the_losses_of_that_on_photos(make_task: MakeTask) -> None:
