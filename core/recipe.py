@@ -26,7 +26,11 @@ class Training:
         "In those, compute what the body makes of each photo once, and train the head on that many times; "
         "off, the head sees each photo once an epoch, augmented anew",
     ] = True
-    base_lr: Annotated[float, "Peak learning rate of the head in the frozen epochs", Range(1e-7, 10)] = 4e-3
+    base_lr: Annotated[
+        float,
+        "Peak learning rate of the head in the frozen epochs; a quarter of it on features, half of it afterwards",
+        Range(1e-7, 10),
+    ] = 4e-3
     lr_mult: Annotated[float, "How many times slower the first layers learn than the head", Range(1, 10_000)] = 100.0
     batch_size: Annotated[int, "Photos a step", Range(1, 4096)] = 64
     micro_batch: Annotated[

@@ -1,8 +1,8 @@
 """Fine-tuning: the head first, then everything at rates that rise from the first layers to the last.
 
 The body rests while the head learns, so an epoch of it is spent on computing the same features again. With `features`
-they are computed once for each frozen epoch, as augmented in that epoch, and the head goes through them PASSES times:
-at the cost of the same epochs it is trained to its end, where a step for each photo and epoch leaves it half-way.
+they are computed once for each frozen epoch, as augmented in that epoch, and the head goes through them PASSES times,
+at a CALMER rate: as many photos go through the body, and the head comes further.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from core.training.schedules import spread
 from core.training.task import Stage, Task
 
 PCT_START, DIV = 0.3, 5.0  # fastai's shape of the second stage
-PASSES = 5  # more only fit the head to the training photos (tests/benchmarks/RESULTS.md)
+PASSES = 5  # more only fit the head to the training photos, and so does a
+CALMER = 4.0  # times higher rate, from which the body then learns less (tests/benchmarks/RESULTS.md)
 
 
 def fine_tuning(
@@ -32,7 +33,7 @@ def fine_tuning(
     everything = spread(slice(base_lr / 2 / lr_mult, base_lr / 2), groups)
     kept = features and freeze_epochs > 0 and not why_not(task, freeze_epochs)
     stages = [
-        Stage("frozen", freeze_epochs, head, frozen=True, passes=PASSES)
+        Stage("frozen", freeze_epochs, [rate / CALMER for rate in head], frozen=True, passes=PASSES)
         if kept
         else Stage("frozen", freeze_epochs, head, pct_start=0.99, frozen=True),
         Stage("unfrozen", epochs, everything, pct_start=pct_start, div=div, frozen=False),

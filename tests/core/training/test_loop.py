@@ -21,7 +21,7 @@ from core.registry import architectures, transforms
 from core.runs.run import Run
 from core.runs.train import train
 from core.training.average import Average
-from core.training.fine_tune import fine_tuning
+from core.training.fine_tune import CALMER, fine_tuning
 from core.training.loop import Diverged, fit
 from core.training.losses import CrossEntropy
 from core.training.lr_finder import lr_find
@@ -103,7 +103,7 @@ def test_fine_tune_freezes_then_unfreezes(make_task: MakeTask) -> None:
             seen.append((event.name, event.epochs, event.rates, bool(changed(body, body_and_head(task)[0]))))
     assert [s[0] for s in seen] == ["features", "frozen", "unfrozen"]
     assert [s[1] for s in seen] == [1, 1, 2]
-    assert seen[1][2] == pytest.approx([2e-4, 2e-4, 2e-3])  # fastai's
+    assert seen[1][2] == pytest.approx([2e-4 / CALMER, 2e-4 / CALMER, 2e-3 / CALMER])  # fastai's, but for that
     assert seen[2][2] == pytest.approx([1e-5, 1e-4, 1e-3])
     assert [s[3] for s in seen] == [False, False, False]
     assert changed(body, body_and_head(task)[0])
