@@ -35,6 +35,7 @@ DIGITS = 32  # of a SHA-256, in a name
 MAKERS = "pillow", "pillow-heif", "torch"  # another version of these may make other pixels,
 METHOD = 1  # and another number here does
 LOCK, SIZE = "lock", "size"
+UNSAID = 1 / 64  # of the limit may be written by a process before it tells the others
 PATIENCE = 1.0  # seconds that are waited for another process, when the folder is opened
 
 
@@ -56,6 +57,7 @@ class Cache:
         self._known: dict[tuple[Path, str], tuple[int, int, Path]] = {}  # as the file was, and its entry
         self._whole: set[Path] = set()  # entries that this process has checked or written
         self._oldest: deque[tuple[int, int, Path]] = deque()
+        self._total = self._new = 0
         self._writes = True
         with suppress(OSError, BadInput):
             folder.mkdir(parents=True, exist_ok=True)
@@ -111,21 +113,25 @@ class Cache:
         try:
             with self._turn, self._locked() as mine:
                 if mine and self._make_room(size):
-                    entry.parent.mkdir(exist_ok=True)
-                    temporary = entry.with_name(f".{entry.name}")
-                    try:
-                        with temporary.open("wb") as file:
-                            file.write(HEADER.pack(MARK, *pixels.shape[:2], zlib.crc32(pixels.data)))
-                            file.write(pixels.data)
-                        os.replace(temporary, entry)
-                    finally:
-                        temporary.unlink(missing_ok=True)
+                    self._put(entry, pixels)
                     self._whole.add(entry)
                     self._count(size)
-        except (OSError, BadInput) as error:
+        except (OSError, ValueError, BadInput) as error:
             cause = error if isinstance(error, OSError) else error.__cause__
             if isinstance(cause, OSError) and (disk_is_full(cause) or cause.errno in (errno.EROFS, errno.EACCES)):
                 self._writes = False  # nor will the next one go
+
+    def _put(self, entry: Path, pixels: Pixels) -> None:
+        temporary = entry.with_name(f".{entry.name}")
+        entry.parent.mkdir(exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(HEADER.pack(MARK, *pixels.shape[:2], zlib.crc32(pixels.data)))
+                file.write(pixels.data)
+            os.replace(temporary, entry)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
 
     @contextmanager
     def _locked(self) -> Iterator[bool]:
@@ -154,7 +160,8 @@ class Cache:
                             total += about.st_size
                     self._oldest = deque(sorted(self._oldest))
                     self.limit = min(self.limit, total + int(SHARE * shutil.disk_usage(self.folder).free))
-                    self._count(total - self._total())
+                    (self.folder / SIZE).write_text("0")
+                    self._count(total, at_once=True)
                     self._make_room(0)
             if mine or time.monotonic() > end:
                 return
@@ -162,25 +169,22 @@ class Cache:
 
     def _make_room(self, size: int) -> bool:
         """Whether so many bytes may be written, after the oldest that nobody used since have gone."""
-        total = self._total()
-        while total + size > self.limit and size <= self.limit and self._oldest:
+        while self._total + size > self.limit and size <= self.limit and self._oldest:
             changed, old, path = self._oldest.popleft()
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime_ns == changed:
                     path.unlink()
-                    total -= old
                     self._count(-old)
-        return total + size <= self.limit
+        return self._total + size <= self.limit
 
-    def _total(self) -> int:
-        """Bytes of all entries, by the one number that all processes keep."""
-        try:
-            return int((self.folder / SIZE).read_bytes())
-        except (OSError, ValueError):
-            return 0
-
-    def _count(self, more: int) -> None:
-        (self.folder / SIZE).write_text(str(self._total() + more))
+    def _count(self, more: int, at_once: bool = False) -> None:
+        """Bytes that are there now; all processes add to one number, at the latest after so much of the limit."""
+        self._total, self._new = self._total + more, self._new + more
+        if at_once or abs(self._new) > self.limit * UNSAID:
+            file = self.folder / SIZE
+            self._total = int(file.read_bytes()) + self._new
+            file.write_text(str(self._total))
+            self._new = 0
 
 
 @cache

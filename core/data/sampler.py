@@ -45,9 +45,7 @@ def shrunk(photo: Image.Image | Pixels, matrix: Matrix, size: Size) -> Source:
     h = max(1, round(height / y)) if y > REDUCTION else height
     if (w, h) == (width, height):
         return Source(np.asarray(photo), matrix)
-    image = Image.fromarray(photo) if isinstance(photo, np.ndarray) else photo
-    scale = np.diag([w / width, h / height, 1.0])
-    return Source(np.asarray(image.resize((w, h), Image.Resampling.BOX)), scale @ matrix)
+    return Source(to_size(photo, h, w), np.diag([w / width, h / height, 1.0]) @ matrix)
 
 
 def reduction(matrix: Matrix, size: Size) -> tuple[float, float]:

@@ -38,7 +38,6 @@ from core.training.features import why_not
 from core.training.learner import Learner
 from core.training.loop import Diverged, fit
 from core.training.lr_finder import lr_find
-from core.training.memory import keep_freed_memory
 from core.training.parallel import ALONE, World, together
 from core.training.state import TrainState
 
@@ -109,7 +108,6 @@ def _in_turn(
 
 
 def _train(run: Run, log: Log, requests: Requests, options: Options) -> Generator[Event, None, None]:
-    keep_freed_memory()
     plan = yield from make_plan(run, requests, options.accept_changes, options.folder(run))
     root = Path(sources.build(plan.recipe.source, run.workspace).root)  # now: a zip may be gone when training ends
     options.world.tell(plan)
@@ -188,7 +186,6 @@ def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: 
 
 
 def _find_rate(run: Run, requests: Requests, options: Options) -> Generator[Event, None, None]:
-    keep_freed_memory()
     recipe = run.recipe
     if any(isinstance(event, LearningRateTried) for event in run.events()):
         yield RunResumed(0, "", 0, 0)  # from its beginning

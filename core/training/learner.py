@@ -26,6 +26,7 @@ from core.training.interpretation import ClassificationInterpretation
 from core.training.loop import fit
 from core.training.losses import loss_for
 from core.training.lr_finder import Suggest, lr_find
+from core.training.memory import keep_freed_memory
 from core.training.metrics import Metric
 from core.training.parallel import ALONE, World
 from core.training.progress import history, shown
@@ -85,6 +86,7 @@ class Learner:
         world: World = ALONE,
     ) -> None:
         """`choice` is the recipe's `{"name": ..., knobs}` that built `architecture`."""
+        keep_freed_memory()
         scores = [metrics] if callable(metrics) else metrics
         loss = loss_func or loss_for(dls.train.targets, dls.c)
         named = {m.__name__: m for m in scores}
