@@ -7,8 +7,9 @@ import psutil
 from tests.browser.conftest import Prepare, Serve, Visit
 from tests.browser.steps import TRAINS, epochs, expect, figure, log_size, titled, until
 
-LONG = {"freeze_epochs": 400, "epochs": 0}  # of half a second; ends when the test wants it to
-MIDDLE = {"freeze_epochs": 100, "epochs": 0}  # a tenth of them is trained yet when it is asked to finish early
+PHOTOS = {"features": False}  # or the frozen epochs would be over before they are looked at
+LONG = PHOTOS | {"freeze_epochs": 400, "epochs": 0}  # of half a second; ends when the test wants it to
+MIDDLE = PHOTOS | {"freeze_epochs": 100, "epochs": 0}  # a tenth of them is trained yet when it is asked to finish early
 
 
 def test_reload_and_other_browsers(prepared: Prepare, serve: Serve, visit: Visit) -> None:
@@ -72,7 +73,7 @@ def test_the_app_is_killed_and_started_again(prepared: Prepare, serve: Serve, vi
 
 
 def test_pause_resume_and_complete(prepared: Prepare, serve: Serve, visit: Visit) -> None:
-    project = prepared(freeze_epochs=12, epochs=1)
+    project = prepared(freeze_epochs=12, epochs=1, **PHOTOS)
     page = visit(serve(project.folder), page="train")
     page.locator("#train-start").click()
     until(lambda: epochs(page) >= 1, TRAINS)

@@ -37,9 +37,9 @@ def test_from_a_zip_to_a_prediction(data_folder: Path, serve: Serve, visit: Visi
     assert figure(page, "Labels", "#data-found") == str(len(breeds))
 
     page.evaluate("presize.go('train')")  # not a newcomer's way, but 16 epochs would take too long here
-    edit(page, "training.freeze_epochs", 4)
-    edit(page, "training.epochs", 2)
-    until(lambda: app.project.recipe and (knobs := app.project.recipe.training).freeze_epochs + knobs.epochs == 6)
+    edit(page, "training.freeze_epochs", 6)
+    edit(page, "training.epochs", 1)
+    until(lambda: app.project.recipe and (knobs := app.project.recipe.training).freeze_epochs + knobs.epochs == 7)
     assert app.project.recipe and app.project.recipe.architecture["name"] == "efficientnet_lite0"
     page.evaluate("presize.go('data')")
 
@@ -50,7 +50,7 @@ def test_from_a_zip_to_a_prediction(data_folder: Path, serve: Serve, visit: Visi
         if press is train:
             expect(page.locator("#page-train")).to_be_visible()
             titled(page, "train", "Trained", TRAINS)
-            assert page.locator("#train-run tbody tr").count() == 6
+            assert page.locator("#train-run tbody tr").count() == 7
         elif clicks == 2:
             assert figure(page, "Accuracy", "#results-body").endswith("%")
     assert clicks <= CLICKS

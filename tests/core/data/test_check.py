@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from core.data import check, photo
+from core.data import check, jpeg, photo
 from core.data.check import Examined, Report, alike, examine, read_all
 from core.data.files import get_image_files
 from core.data.propose import proposal
@@ -163,13 +163,13 @@ def test_what_the_splitter_leaves_out_and_classes_on_one_side(tmp_path: Path, dr
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are decoded from now on."""
     names: list[str] = []
-    real = photo.decode
+    real = jpeg.decode
 
     def counting(file: Any) -> Image.Image:
         names.append(Path(file).name)
         return real(file)
 
-    monkeypatch.setattr(photo, "decode", counting)
+    monkeypatch.setattr(jpeg, "decode", counting)
     return names
 
 

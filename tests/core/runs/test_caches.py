@@ -109,4 +109,4 @@ def strange_transform() -> Iterator[str]:
         return mirrored
 
     yield name
-    transforms.discard(name)
+    transforms.discard(__name__)

@@ -232,7 +232,7 @@ def test_visitors_train_one_at_a_time_and_few_at_once(
     visitor: Project, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = []
-    monkeypatch.setattr(project_module, "start", lambda run, seconds: limits.append(seconds))
+    monkeypatch.setattr(project_module, "start", lambda run, seconds, cache: limits.append((seconds, cache)))
     locks = []
 
     def under_way(folder: Path) -> None:
@@ -243,7 +243,9 @@ def test_visitors_train_one_at_a_time_and_few_at_once(
 
     under_way(visitor.folder.parent / "b")
     assert visitor.start(), "another visitor trains, which is not too many"
-    assert limits == [3600.0] and Project(visitor.folder).seconds is None, "only visitors are limited in time"
+    shared = visitor.folder.resolve().parents[1] / "presized"  # one for all of them, so that it is bounded
+    assert limits == [(3600.0, shared)] and Project(visitor.folder).cache is None
+    assert Project(visitor.folder).seconds is None, "only visitors are limited in time"
     under_way(visitor.folder.parent / "c")
     with pytest.raises(BadInput, match="Runs of others are under way"):
         visitor.start()
