@@ -47,7 +47,7 @@ def test_no_file_is_served_but_uploads(local: App, model: Run, own: Path) -> Non
         f"{temporary}/../{own.parent.name}/own.jpg",
         f"{temporary}/{os.path.relpath(own, temporary)}",
         "app.py",
-        "../work/main/app.py",
+        "../checkout/app.py",
         "%2e%2e/%2e%2e/etc/passwd",
         "file:///etc/passwd",
         f"{local.url}/config",
