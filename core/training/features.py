@@ -82,7 +82,9 @@ def why_not(task: Task, views: int) -> str:
         return "the norm layers of the body learn"
     if task.world.size > 1:
         return "several processes share it"
-    probe = _features(task, torch.zeros(1, 3, *task.dls.train.pipeline.size, device=task.dls.device))
+    task.architecture.model.eval()
+    with torch.inference_mode():  # of the network itself: folding takes longer, and is for when there is work
+        probe = task.architecture.features(torch.zeros(1, 3, *task.dls.train.pipeline.size, device=task.dls.device))
     photos = views * len(task.dls.train.items) + len(task.dls.valid.items)
     if photos * probe.nbytes > LIMIT:
         return f"features of {photos:,} photos would take {photos * probe.nbytes / 1e9:.1f} GB of memory"

@@ -100,7 +100,7 @@ class Learner:
         arch.model.eval()
         try:
             with torch.inference_mode():
-                arch.model(arch.normalise(torch.zeros(1, 3, h, w, device=self.dls.device)))
+                arch.forward(torch.zeros(1, 3, h, w, device=self.dls.device))
         except (AssertionError, RuntimeError, ValueError) as error:
             raise BadInput(
                 f"{self.choice.get('model', self.choice['name'])!r} cannot take photos of {h} x {w} pixels ({error}); "
@@ -231,7 +231,7 @@ class Learner:
         images, targets, _ = next(batch for batch in self.dls.valid.batches(0) if batch[2])
         self.model.eval()
         with torch.inference_mode():
-            guesses = self.model(self.task.architecture.normalise(images[:max_n])).argmax(1).tolist()
+            guesses = self.task.architecture.forward(images[:max_n]).argmax(1).tolist()
         names = self.dls.vocab
         captions = [f"{names[t]} / {names[g]}" for t, g in zip(targets[:max_n].tolist(), guesses, strict=True)]
         return pictures.contact_sheet(images[:max_n], captions)
