@@ -20,6 +20,7 @@ from core.data.cache import decoded
 from core.data.photo import BadPhoto
 from core.data.pictures import contact_sheet
 from core.data.pipeline import Pipeline, Prepare, Sample
+from core.data.threads import photo_threads
 from core.errors import BadInput
 
 AHEAD = 2  # batches decoded before they are asked for
@@ -28,6 +29,9 @@ AHEAD = 2  # batches decoded before they are asked for
 def default_device() -> torch.device:
     """The GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+Awaited = tuple[Tensor | None, list[tuple[int, Future[Sample | None]]]]  # images [N, 3, H, W] to be, and who makes them
 
 
 @dataclass
@@ -76,34 +80,59 @@ class Loader:
 
         What is drawn for a photo depends on (seed, epoch, index), whatever the number of workers.
         """
-        pool = ThreadPoolExecutor(self.workers, "photos")
-        waiting: deque[list[tuple[int, Future[Sample]]]] = deque()
+        pool = photo_threads(self.workers)
+        waiting: deque[Awaited] = deque()
         part, parts = self.share
         try:
             for indices in [*self.order(epoch)[start:], *[[]] * AHEAD]:
-                waiting.append([(i, pool.submit(self._sample, epoch, i)) for i in indices[part::parts]])
+                waiting.append(self._begun(pool, epoch, indices[part::parts]))
                 if len(waiting) > AHEAD:
-                    yield self._collect(waiting.popleft())
+                    yield self._collect(*waiting.popleft())
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _sample(self, epoch: int, index: int) -> Sample:
+    def sample(self, epoch: int, index: int) -> Sample:
+        """One photo on its way to the batches of an epoch; raises BadPhoto."""
         return self.pipeline.item(
             self.items[index], Random(f"{self.seed}/{epoch}/{index}"), self.training, self.prepared
         )
 
-    def _collect(self, jobs: list[tuple[int, Future[Sample]]]) -> tuple[Tensor, Tensor, list[int]]:
-        samples, indices = [], []
-        for index, job in jobs:
+    def _begun(self, pool: ThreadPoolExecutor, epoch: int, indices: list[int]) -> Awaited:
+        """A batch whose photos are being prepared: on a CPU to the end, while a GPU does the rest for all at once."""
+        places: list[Tensor] | list[None] = [None] * len(indices)
+        images = None
+        if self.device.type == "cpu":
+            with torch.inference_mode(False):  # other threads are not in it, and write here
+                images = torch.empty(len(indices), 3, *self.pipeline.size)
+                places = list(images)
+        return images, [(i, pool.submit(self._prepare, epoch, i, at)) for i, at in zip(indices, places, strict=True)]
+
+    def _prepare(self, epoch: int, index: int, place: Tensor | None) -> Sample | None:
+        sample = self.sample(epoch, index)
+        if place is None:
+            return sample
+        place.copy_(self.pipeline.images([sample], self.device, self.training)[0])
+        return None
+
+    def _collect(
+        self, images: Tensor | None, jobs: list[tuple[int, Future[Sample | None]]]
+    ) -> tuple[Tensor, Tensor, list[int]]:
+        indices, places, samples = [], [], []
+        for place, (index, job) in enumerate(jobs):
             try:
                 samples.append(job.result())
                 indices.append(index)
+                places.append(place)
             except BadPhoto as error:
                 self.skipped[self.items[index]] = str(error)
-        targets = torch.tensor([self.targets[i] for i in indices], dtype=torch.long)
-        if not samples:
-            return torch.empty(0, 3, *self.pipeline.size, device=self.device), targets.to(self.device), []
-        return self.pipeline.batch(samples, self.device, self.training), targets.to(self.device), indices
+        targets = torch.tensor([self.targets[i] for i in indices], dtype=torch.long).to(self.device)
+        if not indices:
+            return torch.empty(0, 3, *self.pipeline.size, device=self.device), targets, []
+        if images is None:
+            images = self.pipeline.images([s for s in samples if s], self.device, self.training)
+        elif len(places) < len(images):
+            images = images[places]
+        return self.pipeline.as_batch(images, self.training), targets, indices
 
 
 @dataclass
@@ -131,7 +160,7 @@ class DataLoaders:
     def show_batch(self, max_n: int = 9, unique: bool = False) -> Image:
         """Training photos as the model sees them, with their labels; `unique` shows one photo augmented many times."""
         if unique:
-            rows = [self.train._sample(epoch, 0) for epoch in range(max_n)]
+            rows = [self.train.sample(epoch, 0) for epoch in range(max_n)]
             images, targets = self.train.pipeline.batch(rows, self.device, True), [self.train.targets[0]] * max_n
         else:
             images, labels, _ = next(batch for batch in self.train.batches(0) if batch[2])

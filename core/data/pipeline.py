@@ -86,6 +86,10 @@ class Pipeline:
 
     def batch(self, samples: Sequence[Sample], device: torch.device, training: bool) -> Tensor:
         """Values in 0..1, [N, 3, H, W], on `device`."""
+        return self.as_batch(self.images(samples, device, training), training)
+
+    def images(self, samples: Sequence[Sample], device: torch.device, training: bool) -> Tensor:
+        """The batch before the transforms that are only functions of a batch."""
         if not training:
             pixels = moved(np.stack([s.source.pixels for s in samples]), device)
             return pixels.permute(0, 3, 1, 2).float().div_(255)
@@ -93,7 +97,11 @@ class Pipeline:
         for transform, drawn in zip(self.pixel, zip(*(s.drawn for s in samples), strict=True), strict=True):
             if any(d is not None for d in drawn):
                 images = transform.apply(images, drawn)
-        for change in self.on_batch:
+        return images
+
+    def as_batch(self, images: Tensor, training: bool) -> Tensor:
+        """Images after the transforms that are only functions of a batch."""
+        for change in self.on_batch if training else ():
             images = change(images)
         return images
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,34 +57,16 @@ def reduction(matrix: Matrix, size: Size) -> tuple[float, float]:
 
 def sample(sources: Sequence[Source], size: Size, pad_mode: PadMode, device: torch.device) -> Tensor:
     """Bilinear samples of all photos at `size`, values in 0..1: [N, 3, H, W]; each the same in whatever batch."""
-
-    def fill(i: int, image: Tensor) -> None:
-        torch.div(_sample(sources[i], size, pad_mode, device), 255, out=image).clamp_(0, 1)  # weights round
-
-    return photo_by_photo(fill, len(sources), size, device)
+    images = torch.empty(len(sources), 3, *size, device=device)
+    for source, image in zip(sources, images, strict=True):
+        torch.div(_sample(source, size, pad_mode, device), 255, out=image).clamp_(0, 1)  # weights round
+    return images
 
 
 def moved(values: np.ndarray[Any, Any], device: torch.device) -> Tensor:
     """A copy on `device`, by way of pinned memory where that is a GPU."""
     copy = torch.tensor(values)
     return copy.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else copy
-
-
-def photo_by_photo(fill: Callable[[int, Tensor], object], number: int, size: Size, device: torch.device) -> Tensor:
-    """The batch [N, 3, H, W] into which `fill` wrote each photo, by its index; on a CPU some at once.
-
-    Torch by itself would divide each small step among its threads, and mostly wait where others decode meanwhile; and
-    the last bits of a logarithm would depend on where in the batch a photo is.
-    """
-    with torch.inference_mode(False):  # other threads are not in it, and write here
-        images = torch.empty(number, 3, *size, device=device)
-    if device.type == "cpu":
-        with ThreadPoolExecutor(torch.get_num_threads(), "batch") as pool:
-            list(pool.map(fill, range(number), images))
-    else:
-        for i in range(number):
-            fill(i, images[i])
-    return images
 
 
 def _sample(source: Source, size: Size, pad_mode: PadMode, device: torch.device) -> Tensor:
@@ -97,7 +78,7 @@ def _sample(source: Source, size: Size, pad_mode: PadMode, device: torch.device)
     rows, columns = matrix[:, 1:2] * ys, matrix[:, :1] * xs + matrix[:, 2:]
     down, across = (moved(part.astype(np.float32), device) for part in (rows, columns))
     points = down[:, :, None] + across[:, None]
-    points = points[:2] / points[2:]  # [2, H, W]
+    points = points[:2].div_(points[2:])  # [2, H, W]
     pixels = moved(source.pixels, device).permute(2, 0, 1)[None].float()
     # at "border", half a pixel inside, so that black outside begins where the photo ends
     image = grid_sample(

@@ -37,18 +37,5 @@ class Lighting(Pixel):
 
     def apply(self, images: Tensor, drawn: Sequence[tuple[float, float] | None]) -> Tensor:
         """sigmoid((logit(pixels) + logit(brightness)) * contrast), with pixels clamped to [1e-7, 1 - 1e-7]."""
-        import torch
-
-        from core.data.sampler import photo_by_photo
-
-        if images.device.type != "cpu":
-            brightness, contrast = images.new_tensor([d or (0.5, 1.0) for d in drawn]).T.reshape(2, -1, 1, 1, 1)
-            return images.logit(eps=1e-7).add_(brightness.logit()).mul_(contrast).sigmoid_()
-
-        def light(i: int, out: Tensor) -> None:
-            brightness, contrast = drawn[i] or (0.5, 1.0)
-            shift = math.log(brightness / (1 - brightness))
-            torch.logit(images[i], eps=1e-7, out=out).add_(shift).mul_(contrast).sigmoid_()
-
-        height, width = images.shape[2:]
-        return photo_by_photo(light, len(images), (height, width), images.device)
+        brightness, contrast = images.new_tensor([d or (0.5, 1.0) for d in drawn]).T.reshape(2, -1, 1, 1, 1)
+        return images.logit(eps=1e-7).add_(brightness.logit()).mul_(contrast).sigmoid_()

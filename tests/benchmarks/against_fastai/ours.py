@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import torch
@@ -27,9 +26,11 @@ from core import (
     get_image_files,
 )
 from core.data import photo
-from core.data.pipeline import Pipeline
+from core.data.pipeline import Pipeline, Sample
+from core.data.threads import photo_threads
 from core.events import StepEnded
 from core.training.loop import fit
+from core.training.memory import keep_freed_memory
 from core.training.schedules import spread
 from core.training.state import TrainState
 from core.training.task import Stage
@@ -98,6 +99,7 @@ def on_one_batch(task: Any) -> Learner:
 
 def load(task: Any) -> Figures:
     """Batches of photos, twice."""
+    keep_freed_memory()  # as every learner does
     dls = data(task)
     loader = dls.train if task.training else dls.valid
     dls.one_batch()
@@ -106,10 +108,17 @@ def load(task: Any) -> Figures:
 
 
 def transform_batch(task: Any) -> Figures:
-    """From decoded photos to the augmented batch."""
+    """From decoded photos to the augmented batch, by threads as the loader does it."""
+    keep_freed_memory()
     train = data(task).train
-    samples = [train.pipeline.item(file, Random(i), True) for i, file in enumerate(train.items[: task.batch])]
-    return {"ms": milliseconds(lambda _: train.pipeline.batch(samples, train.device, True), range(task.times + 3))}
+    samples = [train.sample(0, i) for i in range(task.batch)]
+    images = torch.empty(task.batch, 3, task.small, task.small)
+    pool = photo_threads(train.workers)
+
+    def augment(sample: Sample, place: Tensor) -> None:
+        place.copy_(train.pipeline.images([sample], train.device, True)[0])
+
+    return {"ms": milliseconds(lambda _: list(pool.map(augment, samples, images)), range(task.times + 3))}
 
 
 def step(task: Any) -> Figures:

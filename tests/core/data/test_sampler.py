@@ -19,7 +19,7 @@ from core.data.block import DataBlock
 from core.data.files import get_image_files
 from core.data.loaders import DataLoaders
 from core.data.photo import View, decode, fit
-from core.data.pipeline import Pipeline, Sample
+from core.data.pipeline import Pipeline
 from core.data.sampler import Source, reduction, sample, shrunk, to_size
 from core.data.transforms import Geometric, Matrix, PadMode, box_matrix, centred, compose, pair
 from core.errors import BadInput
@@ -120,24 +120,6 @@ def test_a_photo_is_the_same_to_the_last_bit_in_whatever_batch_and_threads(pad_m
         apart = torch.cat([sample([s], (25, 31), pad_mode, CPU) for s in sources])
         backwards = sample(sources[::-1], (25, 31), pad_mode, CPU).flip(0)
         assert torch.equal(together, apart) and torch.equal(together, backwards)
-
-
-def test_a_lit_photo_is_the_same_to_the_last_bit_in_whatever_batch() -> None:
-    """225 pixels a row leave a rest, whatever a vector of the processor holds."""
-    pipeline = everything(transforms.create("resize", size=225), transforms.create("lighting", p=1.0))
-    samples = [Sample(source, ((0.4 + i / 100, 1.1),)) for i, source in enumerate(assorted(13))]
-    together = pipeline.batch(samples, CPU, True)
-    for size in (1, 4):
-        parts = [pipeline.batch(samples[i : i + size], CPU, True) for i in range(0, 13, size)]
-        assert torch.equal(torch.cat(parts), together)
-
-
-def test_a_batch_made_in_inference_can_be_trained_on_and_written_into() -> None:
-    with torch.inference_mode():
-        images = sample(assorted(3), (25, 31), "border", CPU)
-    weight = torch.ones((), requires_grad=True)
-    (images.mul_(2) * weight).sum().backward()
-    assert weight.grad is not None and weight.grad > 0
 
 
 def test_a_photo_that_cannot_be_sampled_raises() -> None:
