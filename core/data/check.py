@@ -213,7 +213,7 @@ def _describe(split: Split, root: Path, report: Report) -> None:
     report.skipped |= _not_photos(root)
     for side, present in sides.items():
         if absent := sorted(counts.keys() - present.keys()):
-            cure = "; the splitter 'stratified' puts every class on both sides"
+            cure = "; the splitter 'stratified' puts every class of two photos or more on both sides"
             report.warnings.append(f"no photo of {_some(absent)} is in {side}{cure}")
     if few := sorted(name for name, n in counts.items() if n < FEW):
         report.warnings.append(f"fewer than {FEW} photos of {_some(few)}: their figures will mean little")

@@ -1,4 +1,4 @@
-"""Batches of photos, decoded by threads, in an order that depends on seed and epoch alone."""
+"""Batches of photos, prepared by threads, in an order that depends on seed and epoch alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from core.data.pipeline import Pipeline, Prepare, Sample
 from core.data.threads import photo_threads
 from core.errors import BadInput
 
-AHEAD = 2  # batches decoded before they are asked for
+AHEAD = 2  # batches begun before they are asked for
 
 
 def default_device() -> torch.device:
@@ -31,7 +31,12 @@ def default_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-Awaited = tuple[Tensor | None, list[tuple[int, Future[Sample | None]]]]  # images [N, 3, H, W] to be, and who makes them
+@dataclass(frozen=True)
+class Begun:
+    """A batch whose photos, by index, are being prepared: on a CPU each in its place in `images` [N, 3, H, W]."""
+
+    images: Tensor | None
+    jobs: list[tuple[int, Future[Sample | None]]]
 
 
 @dataclass
@@ -81,13 +86,13 @@ class Loader:
         What is drawn for a photo depends on (seed, epoch, index), whatever the number of workers.
         """
         pool = photo_threads(self.workers)
-        waiting: deque[Awaited] = deque()
+        waiting: deque[Begun] = deque()
         part, parts = self.share
         try:
             for indices in [*self.order(epoch)[start:], *[[]] * AHEAD]:
-                waiting.append(self._begun(pool, epoch, indices[part::parts]))
+                waiting.append(self._begin(pool, epoch, indices[part::parts]))
                 if len(waiting) > AHEAD:
-                    yield self._collect(*waiting.popleft())
+                    yield self._collect(waiting.popleft())
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -97,42 +102,43 @@ class Loader:
             self.items[index], Random(f"{self.seed}/{epoch}/{index}"), self.training, self.prepared
         )
 
-    def _begun(self, pool: ThreadPoolExecutor, epoch: int, indices: list[int]) -> Awaited:
-        """A batch whose photos are being prepared: on a CPU to the end, while a GPU does the rest for all at once."""
-        places: list[Tensor] | list[None] = [None] * len(indices)
-        images = None
+    @torch.inference_mode(False)  # threads, which are not in it, write into the batch, and so may who gets it
+    def _begin(self, pool: ThreadPoolExecutor, epoch: int, indices: list[int]) -> Begun:
+        images, places = None, [None] * len(indices)
         if self.device.type == "cpu":
-            with torch.inference_mode(False):  # other threads are not in it, and write here
-                images = torch.empty(len(indices), 3, *self.pipeline.size)
-                places = list(images)
-        return images, [(i, pool.submit(self._prepare, epoch, i, at)) for i, at in zip(indices, places, strict=True)]
+            images = torch.empty(len(indices), 3, *self.pipeline.size)
+            places = list(images)
+        jobs = [pool.submit(self._prepare, epoch, i, place) for i, place in zip(indices, places, strict=True)]
+        return Begun(images, list(zip(indices, jobs, strict=True)))
 
     def _prepare(self, epoch: int, index: int, place: Tensor | None) -> Sample | None:
+        """All that a thread can do for a photo; the rest a GPU does for all of a batch at once."""
         sample = self.sample(epoch, index)
         if place is None:
             return sample
         place.copy_(self.pipeline.images([sample], self.device, self.training)[0])
         return None
 
-    def _collect(
-        self, images: Tensor | None, jobs: list[tuple[int, Future[Sample | None]]]
-    ) -> tuple[Tensor, Tensor, list[int]]:
-        indices, places, samples = [], [], []
-        for place, (index, job) in enumerate(jobs):
-            try:
-                samples.append(job.result())
-                indices.append(index)
-                places.append(place)
-            except BadPhoto as error:
+    @torch.inference_mode(False)
+    def _collect(self, begun: Begun) -> tuple[Tensor, Tensor, list[int]]:
+        kept, indices, samples = [], [], []
+        for place, (index, job) in enumerate(begun.jobs):
+            if isinstance(error := job.exception(), BadPhoto):  # raised here, it would hold the batch for long
                 self.skipped[self.items[index]] = str(error)
+                continue
+            kept.append(place)
+            indices.append(index)
+            if sample := job.result():
+                samples.append(sample)
         targets = torch.tensor([self.targets[i] for i in indices], dtype=torch.long).to(self.device)
         if not indices:
             return torch.empty(0, 3, *self.pipeline.size, device=self.device), targets, []
+        images = begun.images
         if images is None:
-            images = self.pipeline.images([s for s in samples if s], self.device, self.training)
-        elif len(places) < len(images):
-            images = images[places]
-        return self.pipeline.as_batch(images, self.training), targets, indices
+            images = self.pipeline.images(samples, self.device, self.training)
+        elif len(kept) < len(images):
+            images = images[kept]
+        return self.pipeline.changed_together(images, self.training), targets, indices
 
 
 @dataclass

@@ -86,7 +86,7 @@ class Pipeline:
 
     def batch(self, samples: Sequence[Sample], device: torch.device, training: bool) -> Tensor:
         """Values in 0..1, [N, 3, H, W], on `device`."""
-        return self.as_batch(self.images(samples, device, training), training)
+        return self.changed_together(self.images(samples, device, training), training)
 
     def images(self, samples: Sequence[Sample], device: torch.device, training: bool) -> Tensor:
         """The batch before the transforms that are only functions of a batch."""
@@ -99,7 +99,7 @@ class Pipeline:
                 images = transform.apply(images, drawn)
         return images
 
-    def as_batch(self, images: Tensor, training: bool) -> Tensor:
+    def changed_together(self, images: Tensor, training: bool) -> Tensor:
         """Images after the transforms that are only functions of a batch."""
         for change in self.on_batch if training else ():
             images = change(images)

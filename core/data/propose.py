@@ -54,9 +54,12 @@ def pace(photos: int) -> Training:
     batch_size = min(Training.batch_size, max(8, 2 ** int(math.log2(max(1, photos / 12)))))
     steps = photos / batch_size
     freeze_epochs, epochs = round(FREEZE_STEPS / steps), round(STEPS / steps)
+    # a gradient of fewer photos is noisier by that root, and calmer rates make up for it (Krizhevsky 2014)
+    base_lr = Training.base_lr * math.sqrt(batch_size / Training.batch_size)
     return Training(
         epochs=min(max(epochs, Training.epochs), 10),
         freeze_epochs=min(max(freeze_epochs, Training.freeze_epochs), 8),
+        base_lr=float(f"{base_lr:.1e}"),
         batch_size=batch_size,
     )
 
@@ -68,17 +71,17 @@ def propose(items: Sequence[Path], root: Path) -> tuple[Choice, Choice]:
     """
     parts = [item.relative_to(root).parts for item in items]
     above = {p[-3].lower() for p in parts if len(p) >= 3}
-    at_random: Choice = {"name": "random", "valid_pct": 0.2, "seed": 42}
+    by_chance: Choice = {"name": "stratified", "valid_pct": 0.2, "seed": 42}
     if above & TRAIN and above & VALID:
         return {"name": "folder"}, {"name": "grandparent"}
     if _classes([p[-2] if len(p) > 1 else "" for p in parts]):
-        return {"name": "folder"}, at_random
+        return {"name": "folder"}, by_chance
     for pattern in PATTERNS:
         matches = [re.search(pattern, p[-1]) for p in parts]
         if _classes([m[1] if m else "" for m in matches]):
-            return {"name": "regex", "pattern": pattern}, at_random
+            return {"name": "regex", "pattern": pattern}, by_chance
     if len(tables := sorted(root.rglob("*.csv"))) == 1:
-        return {"name": "csv", "path": str(tables[0])}, at_random
+        return {"name": "csv", "path": str(tables[0])}, by_chance
     raise BadInput(
         f"No labels were found for the {len(items)} photos in {str(root)!r}: put them in a folder a class, "
         "or name them like beagle_12.jpg."

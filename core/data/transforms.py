@@ -1,4 +1,4 @@
-"""What a transform is: `draw` for one photo, then a matrix to be composed, or a change of pixels on the batch.
+"""What a transform is: `draw` for one photo, then a matrix to be composed, or a change of pixels.
 
 A transform may be neither: any callable from image to image (item) or from `[N, 3, H, W]` to the same (batch) is an
 augmentation of training photos.
@@ -56,7 +56,10 @@ class Pixel(ABC):
 
     @abstractmethod
     def apply(self, images: Tensor, drawn: Sequence[Any]) -> Tensor:
-        """`images` [N, 3, H, W] changed by the N parameters drawn for them."""
+        """`images` [N, 3, H, W] changed by the N parameters drawn for them.
+
+        Several threads call it, with one photo or many: nothing may be random here, and nothing kept.
+        """
 
 
 def box_matrix(box: Box, size: Size) -> Matrix:

@@ -71,7 +71,7 @@ def test_new_writes_a_recipe_and_nothing_else(photos: Path, capsys: Capture) -> 
     assert document["version"] == 1
     assert document["labeller"]["name"] == "regex"
     assert document["source"] == {"name": "folder", "path": str(photos)}
-    assert document["splitter"] == {"name": "random", "valid_pct": 0.2, "seed": 42}
+    assert document["splitter"] == {"name": "stratified", "valid_pct": 0.2, "seed": 42}
     assert document["architecture"]["name"] == "efficientnet_lite0"
 
 

@@ -113,12 +113,12 @@ def transform_batch(task: Any) -> Figures:
     train = data(task).train
     samples = [train.sample(0, i) for i in range(task.batch)]
     images = torch.empty(task.batch, 3, task.small, task.small)
-    pool = photo_threads(train.workers)
 
     def augment(sample: Sample, place: Tensor) -> None:
         place.copy_(train.pipeline.images([sample], train.device, True)[0])
 
-    return {"ms": milliseconds(lambda _: list(pool.map(augment, samples, images)), range(task.times + 3))}
+    with photo_threads(train.workers) as pool:
+        return {"ms": milliseconds(lambda _: list(pool.map(augment, samples, images)), range(task.times + 3))}
 
 
 def step(task: Any) -> Figures:

@@ -20,7 +20,7 @@ from core.data.files import get_image_files
 from core.data.propose import proposal
 from core.errors import BadInput
 from core.events import Checked
-from core.recipe import Recipe
+from core.recipe import Recipe, Training
 
 
 def recipe(folder: Path, bad_photos: str = "skip", **choices: Any) -> Recipe:
@@ -303,10 +303,20 @@ def test_without_validation_photos_the_training_folder_is_the_data_set(
         file.rename(root / "test" / f"{i}.jpg")
     proposed = proposal([Path(f) for f in get_image_files(root)], root, {"name": "folder", "path": str(root)})
     assert proposed.source == {"name": "folder", "path": str(root / name)}
-    assert proposed.labeller["name"] == "folder" and proposed.splitter["name"] == "random"
+    assert proposed.labeller["name"] == "folder" and proposed.splitter["name"] == "stratified"
     examined, _ = run(proposed, tmp_path / "workspace")
     assert examined.report.counts == {"blue": 12, "red": 12}
     assert not examined.report.warnings
+
+
+@pytest.mark.parametrize(("photos", "batch_size", "base_lr"), [(60, 8, 0.0014), (300, 16, 0.002), (5000, 64, 0.004)])
+def test_a_small_data_set_has_small_batches_and_rates_by_their_square_root(
+    photos: int, batch_size: int, base_lr: float
+) -> None:
+    items = [Path("pets", f"{'cat' if i % 2 else 'dog'}_{i}.jpg") for i in range(photos)]
+    training = proposal(items, Path("pets"), {"name": "folder", "path": "pets"}).training
+    assert (training.batch_size, training.base_lr) == (batch_size, base_lr)
+    assert training.epochs >= Training.epochs and training.freeze_epochs >= Training.freeze_epochs
 
 
 def test_with_validation_photos_the_whole_folder_is_the_data_set(

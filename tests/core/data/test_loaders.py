@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 from core.data import photo
 from core.data.loaders import DataLoaders, Loader
 from core.data.pipeline import Pipeline
+from core.data.transforms import Pixel
 from core.errors import BadInput
 from core.registry import transforms
 
@@ -50,9 +52,16 @@ def test_batch_sizes_differ_by_one_at_most_and_nothing_is_dropped() -> None:
             assert sorted(i for b in batches for i in b) == list(range(n))
 
 
-def test_a_batch_made_in_inference_can_be_trained_on_and_written_into(make: Callable[..., Loader]) -> None:
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_batch_made_in_inference_can_be_trained_on_and_written_into(
+    make: Callable[..., Loader], broken: bool
+) -> None:
+    loader = make(7, 7)
+    if broken:
+        loader.items[3].write_bytes(b"no photo")
     with torch.inference_mode():
-        images, _ = next(iter(make()))
+        images, targets = next(iter(loader))
+    assert len(images) == len(targets) == 7 - broken
     weight = torch.ones((), requires_grad=True)
     (images.mul_(2) * weight).sum().backward()
     assert weight.grad is not None and weight.grad > 0
@@ -149,13 +158,24 @@ def test_a_batch_of_bad_files_alone_is_left_out(make: Callable[..., Loader]) -> 
     assert set(loader.skipped) == set(loader.items[:2])
 
 
-def test_a_mistake_in_a_transform_is_not_taken_for_a_bad_file(make: Callable[..., Loader]) -> None:
-    loader = make(3, 3)
+class Mistaken(Pixel):
+    """A transform with a mistake in it."""
 
-    def broken(image: Image.Image) -> Image.Image:
+    def draw(self, *args: object) -> bool:
+        return True
+
+    def apply(self, *args: object) -> torch.Tensor:
         raise ZeroDivisionError("my transform")
 
-    loader.pipeline = Pipeline([broken, transforms.create("resize", size=8)])
+
+@pytest.mark.parametrize("transform", [Mistaken(), Mistaken().apply])
+@pytest.mark.parametrize("on_batch", [False, True])
+def test_a_mistake_in_a_transform_is_not_taken_for_a_bad_file(
+    make: Callable[..., Loader], transform: Any, on_batch: bool
+) -> None:
+    loader = make(3, 3)
+    resize = transforms.create("resize", size=8)
+    loader.pipeline = Pipeline(resize, transform) if on_batch else Pipeline([transform, resize])
     with pytest.raises(ZeroDivisionError, match="my transform"):
         list(loader)
     assert loader.skipped == {}

@@ -123,7 +123,6 @@ def test_a_photo_is_the_same_to_the_last_bit_in_whatever_batch_and_threads(pad_m
 
 
 def test_a_photo_that_cannot_be_sampled_raises() -> None:
-    """Though it is another thread that tries."""
     with pytest.raises(ZeroDivisionError):
         sample([*assorted(2), Source(np.zeros((0, 5, 3), np.uint8), np.eye(3))], (8, 8), "border", CPU)
 
