@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.defaults --data PHOTOS --seeds 0 1 2 -- "" "training.ema=0 training.epochs=5"
 
-PHOTOS holds `pets` and `clothing`. Validation is a random fifth of `pets`, and of `clothing/train`; each line printed
-is one training. `clothing/validation` is never looked at.
+PHOTOS holds `pets` and `clothing`. Validation is a fifth of each class of `pets`, and of `clothing/train`; each line
+printed is one training. `clothing/validation` is never looked at.
 """
 
 from __future__ import annotations
