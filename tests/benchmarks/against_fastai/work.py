@@ -34,6 +34,7 @@ LITE0_STEP = {**STEP, **SMALL, **LITE0, "every": 32, "batch": 32}
 PREDICT = {"times": 30, **SMALL, **LITE0_AS_IT_COMES, "every": 8}
 FIND_RATE = {"do": "find_rate", "steps": 100, **SMALL, **LITE0_AS_IT_COMES}
 FINE_TUNE = {"do": "fine_tune", **SMALL, **LITE0_AS_IT_COMES}
+MEMORY = {**FINE_TUNE, "every": 6, "rates": {}, "epochs": 1, "watch": True}
 
 ROWS = (
     Row("load-train", {"do": "load", "training": True, **LARGE}, loads=True),
@@ -48,7 +49,8 @@ ROWS = (
     Row("import", {"do": "import_all"}),
     Row("predict", {"do": "predict", **PREDICT}),
     Row("predict-exported", {"do": "predict_exported", **PREDICT}),
-    Row("memory", {**FINE_TUNE, "every": 6, "rates": {}, "epochs": 1, "watch": True}, loads=True),
+    Row("memory", MEMORY, loads=True),
+    Row("memory-parts", {**MEMORY, "micro_batch": 4}, loads=True),
     Row("lr-find", {**FIND_RATE, "features": True}, loads=True),
     Row("lr-find-photos", {**FIND_RATE, "features": False}, loads=True),
     Row("fine-tune", {**FINE_TUNE, "rates": {}}, loads=True, long=True),
