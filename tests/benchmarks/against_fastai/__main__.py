@@ -10,10 +10,10 @@ them in both. fastai samples a training photo three times (resize, affine, crop)
 the last partial batch. Presize's model is a running mean of its weights, and its step includes the normalisation that
 fastai does with the batch. Presize keeps freed memory, as it does in every training; "batch-transforms" is what the
 threads of its loader do after decoding; in "memory-parts" four photos at a time go through Presize, the gradients added
-up to the same batch. In "lr-find" Presize makes the features of the frozen body once, in
-"lr-find-photos" it does not. "import" is what a notebook begins with, without torch's own time. "fine-tune" gives each
-engine its own defaults, heads included; "fine-tune-rates" gives both the same rates, and Presize's head starts on
-features in both; their seeds are the rounds.
+up to the same batch. In "lr-find" Presize makes the features of the frozen body once, in "lr-find-photos" it does not.
+"import" is what a notebook begins with, without torch's own time. "fine-tune" gives each engine its own defaults, heads
+included; "fine-tune-rates" gives both the same rates, and Presize's head starts on features in both; their seeds are
+the rounds.
 """
 
 from __future__ import annotations
