@@ -131,7 +131,7 @@ def _figures(found: Results) -> list[tuple[str, str, str]]:
     return [
         ("Accuracy", percent(found.accuracy), right),
         *((f"{kind} label", name, _found_said(known, recall, n)) for kind, (recall, n, name) in ends),
-        ("Confident mistakes", f"{confident:,}", f"over 90 % sure, of {len(found.mistakes):,} mistakes"),
+        ("Confident mistakes", f"{confident:,}", f"over 90 % sure, of {len(found.mistakes):,} in all"),
     ]
 
 
