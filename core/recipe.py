@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 
 from core.errors import BadInput
 from core.registry import Range, architectures, check_knobs, labellers, params_of, sources, splitters, transforms
@@ -120,14 +121,32 @@ class Recipe:
         """The document as indented JSON."""
         return json.dumps(self.to_dict(), indent=2)
 
-    def absolute(self) -> Recipe:
-        """A copy whose paths hold from any working folder."""
-        document = json.loads(self.to_json())
-        for key in _SINGLE:
-            path = document[key].get("path")
-            if isinstance(path, str) and path.strip():  # an empty one is refused later, by whom it belongs to
-                document[key]["path"] = os.path.abspath(os.path.expanduser(path))
-        return Recipe.from_dict(document)
+    def absolute(self, *folders: Path) -> Recipe:
+        """A copy whose paths hold from any working folder: relative ones lie in the first of `folders` that has them.
+
+        Where none has, they lie in the last; without `folders`, in the current one.
+        """
+
+        def found(path: str) -> str:
+            places = [os.path.abspath(folder / os.path.expanduser(path)) for folder in folders or (Path(),)]
+            return next(filter(os.path.exists, places), places[-1])
+
+        return self._with_paths(found)
+
+    def relative_to(self, folder: Path, name: str = "") -> Recipe:
+        """A copy whose paths inside `folder` start in it, or in a folder `name`: they hold wherever it is moved to."""
+        base = Path(os.path.abspath(folder))
+
+        def shortened(path: str) -> str:
+            return Path(name, Path(path).relative_to(base)).as_posix() if base in Path(path).parents else path
+
+        return self._with_paths(shortened)
+
+    def _with_paths(self, change: Callable[[str], str]) -> Recipe:
+        changed = {key: getattr(self, key) for key in _SINGLE}
+        for key, choice in changed.items():
+            changed[key] = choice | {name: change(choice[name]) for name in path_options(key, choice)}
+        return replace(self, **changed)
 
     def with_settings(self, settings: Iterable[str]) -> Recipe:
         """A copy with paths set, as in `training.epochs=3`; values are read as JSON, else as text. Raises BadInput."""
@@ -147,6 +166,14 @@ class Recipe:
                 known = {p.name for p in registry[now["name"]].params}
                 document[key] = {k: v for k, v in now.items() if k in known or k not in before or k == "name"}
         return Recipe.from_dict(document)
+
+
+def path_options(key: str, part: Any) -> list[str]:
+    """The options of a recipe's source, labeller, splitter or architecture that name a file or folder."""
+    known = _SINGLE[key][part["name"]].params if key in _SINGLE else ()
+    paths = (p.name for p in known if p.name == "path" or Path in (p.type, *get_args(p.type)))
+    # an empty one is refused later, by whom it belongs to
+    return [name for name in paths if isinstance(part.get(name), str) and part[name].strip()]
 
 
 def _choice(key: str, value: Any) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import sources
+from core.runs.run import Run
 
 
 def new(options: argparse.Namespace) -> None:
@@ -52,4 +53,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
         raise BadInput(
             f"The recipe {str(path)!r} cannot be read ({error.strerror}); `python -m core new` writes one."
         ) from None
-    return Recipe.from_json(content).with_settings(options.set)
+    recipe = Recipe.from_json(content)
+    if (path.parent / "environment.json").is_file():  # of a run, whose paths start in its workspace
+        recipe = recipe.absolute(Run(path.parent).workspace)
+    return recipe.with_settings(options.set)

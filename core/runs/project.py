@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Generator, Iterator
-from contextlib import nullcontext
+import shutil
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from threading import Lock, RLock
+from threading import RLock
 from typing import Any
 
 from core.atomic import disk_error, write_atomic
@@ -17,7 +16,7 @@ from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Choice, Recipe
 from core.registry import Registry, architectures, labellers, sources, splitters, transforms
-from core.runs.run import LR_FINDS, PRESIZED, RUNS, Run, runs_in
+from core.runs.run import LR_FINDS, RUNS, Run, runs_in
 from core.runs.start import start
 
 DRAFT = "draft.json"
@@ -30,11 +29,10 @@ KINDS: dict[str, Registry[Any]] = {
     "batch_tfms": transforms,
     "architecture": architectures,
 }
-VISITORS_AT_ONCE = 2  # that train
-VISITOR_SECONDS = 3600.0  # of training, after which a run finishes early
+_SINGLE: dict[str, Registry[Any]] = {"source": sources, "labeller": labellers, "splitter": splitters}
+SPARE = 2**30  # bytes of the disk that photos leave free
 
 _lock = RLock()
-_starting = Lock()  # visitors, one after the other
 _checked: dict[tuple[Path, str], Examined | BadInput] = {}
 _listed: dict[tuple[Path, str], list[Path]] = {}
 
@@ -42,24 +40,36 @@ _listed: dict[tuple[Path, str], list[Path]] = {}
 class Project:
     """All that a page shows comes from here, and from here alone: the draft and the runs of a folder.
 
-    In a confined one, of a visitor, no path of a recipe may lead out of the folder.
+    Paths in the draft are relative to the folder, where they lie in it; a recipe that is asked for has whole ones.
     """
 
-    def __init__(self, folder: Path, confined: bool = False) -> None:
-        self.folder, self.confined = folder.absolute(), confined
+    confined = False  # whether a recipe may use nothing outside of the folder
+    seconds: float | None = None  # that a run may train before it finishes early
+    cache: Path | None = None  # where presized photos are kept, if not in the folder
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
 
     @property
     def recipe(self) -> Recipe | None:
         """The recipe being edited, if photos were brought."""
         document = self._draft().get("recipe")
         try:
-            return Recipe.from_dict(document) if document else None
+            return self._admitted(Recipe.from_dict(document)) if document else None
         except BadInput:  # a plugin that is gone, a draft of another version
             return None
 
+    def admit(self, document: Mapping[str, Any]) -> None:
+        """Raise BadInput where a recipe, or a part of one, may not be used here; the owner may use all."""
+
+    def build(self, kind: str, recipe: Recipe) -> Any:
+        """The source, labeller or splitter of a recipe: the one way from a request to a plugin. Raises BadInput."""
+        choice = getattr(self._admitted(recipe), kind)
+        return _SINGLE[kind].build(choice, *([self.folder] if kind == "source" else []))
+
     def open(self, source: Choice) -> None:
         """Begin with the photos of a source: list them and propose how to train on them; raises BadInput."""
-        self._confine({"source": source})
+        self.admit({"source": source})
         found = sources.build(source, self.folder)
         items = found()
         if not items:
@@ -70,6 +80,12 @@ class Project:
         if self.recipe is None or self.recipe.source != recipe.source:  # else what was chosen for them stays
             self.use(recipe)
         self.forget()
+
+    def must_have_room(self, size: int) -> None:
+        """Raise BadInput where the disk has no room for `size` more bytes."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self.folder).free < size + SPARE:
+            raise BadInput(f"The disk of {self.folder.name!r} has too little room for these photos; make some.")
 
     def forget(self) -> None:
         """Let the photos be looked at again: they may be others now."""
@@ -82,21 +98,23 @@ class Project:
         """The photos' names as labellers see them, in the source's order; listed once. Raises BadInput."""
         key = self.folder, json.dumps(self.must_have_recipe().source)
         if key not in _listed:
-            found = sources.build(self.must_have_recipe().source, self.folder)
+            found = self.build("source", self.must_have_recipe())
             original = getattr(found, "original", Path)
             _put(_listed, key, [original(item) for item in found()])
         return _listed[key]
 
     def use(self, recipe: Recipe) -> None:
         """Edit this recipe from now on; raises BadInput if a path in it leads where it may not."""
-        document = recipe.absolute().to_dict()
-        self._confine(document)
-        self._write(recipe=document)
+        self._write(recipe=self._admitted(recipe).relative_to(self.folder).to_dict())
+
+    def changed(self, path: str, value: Any) -> Recipe:
+        """The recipe with another value at a place such as `training.epochs`; raises BadInput where it does not fit."""
+        return self._admitted(self.must_have_recipe().with_settings([f"{path}={json.dumps(value)}"]))
 
     def edit(self, path: str, value: Any) -> None:
         """Set a knob, as in `training.epochs`; raises BadInput and changes nothing where it does not fit."""
         with _lock:
-            self.use(self.must_have_recipe().with_settings([f"{path}={json.dumps(value)}"]))
+            self.use(self.changed(path, value))
 
     def choose(self, path: str, name: str) -> None:
         """Put the plugin `name`, with its defaults, at a place as `labeller` or `batch_tfms.0`; raises BadInput."""
@@ -106,7 +124,8 @@ class Project:
         knobs: dict[str, Any] = {}
         for param in KINDS[kind][name].params:
             if param.required and param.type is str:
-                tables = sorted(self._root().rglob("*.csv")) if (path, param.name) == ("labeller", "path") else []
+                root = Path(self.build("source", self.must_have_recipe()).root)
+                tables = sorted(root.rglob("*.csv")) if (path, param.name) == ("labeller", "path") else []
                 knobs[param.name] = str(tables[0]) if tables else ""
         self.edit(path, {"name": name, **knobs})
 
@@ -164,31 +183,17 @@ class Project:
 
     def start(self, kind: str = RUNS) -> Run:
         """Train the recipe, or test learning rates with it, in a process of its own; raises BadInput."""
-        with _starting if self.confined else nullcontext():
-            self._wait_for_others()
-            run = Run.create(self.must_have_recipe(), self.folder, kind)
-            try:
-                start(run, seconds=self.seconds, cache=self.cache)
-            finally:
-                if kind == RUNS:
-                    self._write(run=run.name)
+        run = Run.create(self.must_have_recipe(), self.folder, kind)
+        try:
+            start(run, seconds=self.seconds, cache=self.cache)
+        finally:
+            if kind == RUNS:
+                self._write(run=run.name)
         return run
 
     def resume(self, run: Run) -> None:
         """Go on with a run in a process of its own; raises BadInput."""
-        with _starting if self.confined else nullcontext():
-            self._wait_for_others()
-            start(run, seconds=self.seconds, cache=self.cache)
-
-    @property
-    def seconds(self) -> float | None:
-        """How long a run may train here before it finishes early, if that is limited."""
-        return VISITOR_SECONDS if self.confined else None
-
-    @property
-    def cache(self) -> Path | None:
-        """Where all visitors' presized photos are kept, in one bounded place, by their content alone."""
-        return self.folder.resolve().parents[1] / PRESIZED if self.confined else None
+        start(run, seconds=self.seconds, cache=self.cache)
 
     @property
     def under_way(self) -> Run | None:
@@ -203,44 +208,19 @@ class Project:
         return f"{hash(json.dumps(self._draft()))} {known}"
 
     def plain(self, error: BadInput) -> str:
-        """The sentence of an error, for a visitor without the part of its paths that is not theirs."""
-        return str(error).replace(f"{self.folder}{os.sep}", "") if self.confined else str(error)
+        """The sentence of an error, as it may be shown here."""
+        return str(error)
 
-    def _wait_for_others(self) -> None:
-        """Raise BadInput where this visitor or too many others have a run under way, as each takes gigabytes."""
-        if not self.confined:
-            return
-        own = self._under_way(self.folder)
-        if own or sum(map(self._under_way, self.folder.parent.iterdir())) >= VISITORS_AT_ONCE:
-            whose = "A run of yours is" if own else "Runs of others are"
-            raise BadInput(f"{whose} under way on this computer; try again when it is through.")
-
-    @staticmethod
-    def _under_way(folder: Path) -> int:
-        return sum(run.process is not None for kind in (RUNS, LR_FINDS) for run in runs_in(folder, kind))
-
-    def _root(self) -> Path:
-        return Path(sources.build(self.must_have_recipe().source, self.folder).root)
+    def _admitted(self, recipe: Recipe) -> Recipe:
+        """A recipe with whole paths, relative ones in the folder; raises BadInput where it may not be used here."""
+        placed = recipe.absolute(self.folder) if self.confined else recipe.absolute(self.folder, Path())
+        self.admit(placed.to_dict())
+        return placed
 
     def _key(self) -> tuple[Path, str]:
         recipe = self.must_have_recipe()
         parts = (recipe.source, recipe.labeller, recipe.splitter, recipe.training.bad_photos)
         return self.folder, json.dumps(parts)
-
-    def _confine(self, document: dict[str, Any]) -> None:
-        """Raise BadInput where a recipe, or a part of one, leads out of a confined folder."""
-        if not self.confined:
-            return
-        source = document["source"].get("name")
-        if not getattr(sources[source].factory, "for_visitors", False):
-            raise BadInput(f"The source {source!r} is not open to visitors; upload photos or a zip.")
-        for name, value in _texts(document):
-            is_path = "path" in name or "/" in value or "\\" in value
-            if is_path and value and name != "pattern" and not self._inside(value):
-                raise BadInput(f"{name} {value!r} lies outside of your workspace; upload the file instead.")
-
-    def _inside(self, path: str) -> bool:
-        return Path(path).resolve().is_relative_to(self.folder.resolve())
 
     def _draft(self) -> dict[str, Any]:
         try:
@@ -263,15 +243,3 @@ def _put(known: dict[Any, Any], key: Any, value: Any) -> None:
         known[key] = value
         while len(known) > REMEMBERED:
             del known[next(iter(known))]
-
-
-def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a document, with the name of its knob."""
-    if isinstance(value, str):
-        yield name, value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _texts(inner, str(key))
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _texts(inner, name)

@@ -47,7 +47,7 @@ class Run:
         except OSError as error:
             raise disk_error(parent, error) from error
         run = cls(folder)
-        run.write("recipe.json", recipe.absolute().to_json())
+        run.write("recipe.json", recipe.absolute().relative_to(workspace).to_json())
         environment = {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()}
         run.write("environment.json", json.dumps(environment | {p: version(p) for p in PACKAGES}, indent=2))
         return run
@@ -105,7 +105,7 @@ class Run:
     @property
     def recipe(self) -> Recipe:
         """What this run was asked to do; raises BadInput where a model came without its recipe."""
-        return Recipe.from_json(self.read("recipe.json"))
+        return Recipe.from_json(self.read("recipe.json")).absolute(self.workspace)
 
     @property
     def process(self) -> int | None:

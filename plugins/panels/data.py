@@ -104,7 +104,7 @@ class DataPanel:
 
     def _received(self, project: Project, data: Mapping[str, Any]) -> None:
         files = received(data)
-        self.page.mode.must_have_room(project, total(files))
+        project.must_have_room(total(files))
         source = _kept(project, files)
         try:
             project.open(source)
@@ -161,20 +161,20 @@ def _forms(project: Project) -> str:
 
 
 def _preview(project: Project) -> str:
-    return _labels(project, project.recipe.labeller) if project.recipe else ""
+    return _labels(project, project.recipe) if project.recipe else ""
 
 
 def _typed(project: Project, data: Mapping[str, Any]) -> str:
     """The labels by a labeller that is just being typed."""
-    path, value = typed(project, data)
-    recipe = project.must_have_recipe()
-    place, _, name = path.rpartition(".")
-    return _labels(project, recipe.labeller | {name: value} if place == "labeller" else recipe.labeller)
-
-
-def _labels(project: Project, choice: Choice) -> str:
     try:
-        labeller = labellers.build(choice)
+        return _labels(project, project.changed(*typed(project, data)))
+    except BadInput as error:
+        return notes([project.plain(error)], "bad")
+
+
+def _labels(project: Project, recipe: Recipe) -> str:
+    try:
+        labeller = project.build("labeller", recipe)
         names = project.names()
         labels, unlabelled = label_all(names[:LABELLED], labeller, Path)
     except BadInput as error:

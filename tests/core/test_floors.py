@@ -51,6 +51,16 @@ def test_plugins_import_gradio_in_panels_alone(file: Path) -> None:
         assert not [m for m in imported(file) if within(m, "gradio", "app", "tests")]
 
 
+PANELS = [ROOT / "app.py", *(file for file in PLUGINS if "panels" in file.parts)]
+
+
+@pytest.mark.parametrize("file", PANELS, ids=name)
+def test_a_page_reaches_plugins_that_read_files_through_its_project(file: Path) -> None:
+    calls = (node.func for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call))
+    made = [f for f in calls if isinstance(f, ast.Attribute) and f.attr in ("build", "create", "factory")]
+    assert {ast.unparse(f.value) for f in made} <= {"project"}
+
+
 LOW = ("core.registry", "core.events", "core.errors", "core.atomic", "core.hub_name")
 RECIPE = (*LOW, "core.recipe", "core.discovery")
 DATA = (*RECIPE, "core.lock", "core.data")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from core.as_python import as_python
+from core.as_python import WORKSPACE, as_python
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.runs.project import Project
@@ -22,7 +22,7 @@ def drawer(page: Page) -> None:
             recipe = gr.Code("", language="json", label="The whole experiment; edit it, or paste another")
             load = gr.Button("Load this recipe", elem_id="drawer-load")
     page.shows(python, _python)
-    page.shows(recipe, lambda project: project.recipe.to_json() if project.recipe else "")
+    page.shows(recipe, lambda project: _shown(project.recipe, project) if project.recipe else "")
     page.does(load.click, _load, [recipe], redraw="load", busy="Loading the recipe")
     with gr.Row(visible=False):
         document, button = gr.Textbox("", label="recipe"), gr.Button()
@@ -34,7 +34,7 @@ def _python(project: Project) -> str:
     if project.recipe is None:
         return NOTHING
     try:
-        return as_python(project.recipe)
+        return as_python(project.recipe.relative_to(project.folder, WORKSPACE))
     except BadInput as error:
         return f"# {error}"
 
@@ -48,4 +48,8 @@ def _recipe(project: Project, document: str = "") -> str:
     """The recipe being edited, as JSON; one that is given takes its place."""
     if document.strip():
         project.use(Recipe.from_json(document))
-    return project.must_have_recipe().to_json()
+    return _shown(project.must_have_recipe(), project)
+
+
+def _shown(recipe: Recipe, project: Project) -> str:
+    return recipe.relative_to(project.folder).to_json()

@@ -69,7 +69,7 @@ def _uploaded(file: Any) -> Uploaded:
 
 
 def total(files: Sequence[Uploaded]) -> int:
-    """Bytes of all files, and of the photos that zips among them say they hold."""
+    """Bytes of all files, and of the photos and tables that zips among them say they hold."""
     zips = [file.path for file in files if file.name.suffix.lower() == ".zip"]
     return sum(os.path.getsize(file.path) for file in files) + sum(map(_unpacked, zips))
 
@@ -77,6 +77,8 @@ def total(files: Sequence[Uploaded]) -> int:
 def _unpacked(path: Path) -> int:
     try:
         with zipfile.ZipFile(path) as archive:  # reading stops at the size that it states, so a lie gains nothing
-            return sum(m.file_size for m in archive.infolist() if Path(m.filename).suffix.lower() in SUFFIXES)
+            return sum(
+                m.file_size for m in archive.infolist() if Path(m.filename).suffix.lower() in SUFFIXES | {".csv"}
+            )
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):  # the source says what is wrong with it
         return 0

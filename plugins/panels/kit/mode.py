@@ -5,21 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
-from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import gradio as gr
 from gradio.utils import get_space
 
 from core.errors import BadInput
 from core.runs.project import Project
+from plugins.panels.kit.visitors import GB, LIMIT, VisitorProject
 
 COOKIE = "presize_visitor"
 TOKEN = re.compile(r"[0-9a-f]{32}")
-GB = 2**30
 Kind = Literal["local", "shared", "space"]
 
 
@@ -48,9 +47,14 @@ class Mode:
         return 50_000_000 if self.model else 20 * GB if self.local else 2 * GB
 
     @property
-    def visitor_limit(self) -> int:
-        """Bytes of all that a visitor has uploaded."""
-        return 4 * GB
+    def uploads_limit(self) -> int | None:
+        """Bytes that one address may upload in an hour; None for any number."""
+        return None if self.local else 2 * GB if self.model else LIMIT
+
+    @property
+    def keeps_uploads(self) -> float:
+        """Seconds that an upload stays on the disk."""
+        return 24 * 3600.0 if self.local else 3500.0
 
     @property
     def place(self) -> str:
@@ -69,27 +73,27 @@ class Mode:
         if not TOKEN.fullmatch(token):  # a program without cookies has its session
             if not request.session_hash:  # else all of them would share one folder
                 raise BadInput("This request belongs to no session; send a cookie or a session_hash with it.")
-            token = hashlib.sha256(f"session {request.session_hash}".encode(errors="replace")).hexdigest()[:32]
-        return Project(self.workspace / "visitors" / token, confined=True)
-
-    def must_have_room(self, project: Project, size: int) -> None:
-        """Raise BadInput where `size` more bytes are too many for a visitor or the disk."""
-        if not self.local and _bytes_in(project.folder) + size > self.visitor_limit:
-            raise BadInput(f"Your workspace here may hold {self.visitor_limit // GB} GB; this would be more.")
-        project.folder.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(project.folder).free < size + GB:
-            raise BadInput(f"The disk of {project.folder.name!r} has too little room for these photos; make some.")
-
-
-def _bytes_in(folder: Path) -> int:
-    total = 0
-    for here, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):  # a run that trains here replaces its files all the time
-                total += os.lstat(os.path.join(here, name)).st_size
-    return total
+            token = f"session {request.session_hash}"
+        # a folder that others see listed, or in a process's arguments, must not tell the cookie
+        name = hashlib.sha256(f"presize visitor {token}".encode(errors="replace")).hexdigest()[:40]
+        return VisitorProject(
+            self.workspace / "visitors" / name,
+            address_of(request.headers, request.client.host if request.client else ""),
+        )
 
 
 def on_a_space() -> bool:
     """Whether this process runs on a Hugging Face Space."""
     return bool(os.environ.get("SPACE_ID"))
+
+
+def address_of(headers: Any, peer: str) -> str:
+    """Where a request comes from: on a Space the last proxy says it. Of IPv6 it is the network of one household."""
+    address = peer
+    if on_a_space():
+        address = headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or peer
+    try:
+        number = ip_address(address)
+    except ValueError:
+        return address
+    return address if number.version == 4 else str(ip_network((int(number) >> 64 << 64, 64)))

@@ -14,10 +14,8 @@ import pytest
 from core.data.check import Examined
 from core.errors import BadInput
 from core.events import Checked
-from core.lock import Lock
 from core.recipe import Recipe
 from core.registry import labellers
-from core.runs import project as project_module
 from core.runs.project import Project
 from core.runs.run import Run
 
@@ -166,92 +164,29 @@ def test_a_run_of_another_workspace_is_refused(project: Project, tmp_path: Path,
             project.find(name)
 
 
-@pytest.fixture
-def visitor(tmp_path: Path, photos: Path) -> Project:
-    """A visitor's project, with photos in it."""
-    project = Project(tmp_path / "visitors" / "a", confined=True)
-    shutil.copytree(photos, project.folder / "photos")
-    project.open({"name": "folder", "path": str(project.folder / "photos")})
-    return project
-
-
-@pytest.mark.parametrize(
-    ("key", "choice"),
-    [
-        ("source", {"name": "folder", "path": "OUTSIDE"}),
-        ("source", {"name": "folder", "path": "INSIDE/../../../photos"}),
-        ("source", {"name": "folder", "path": "~"}),
-        ("source", {"name": "zip", "path": "OUTSIDE/a.zip"}),
-        ("source", {"name": "pets"}),
-        ("labeller", {"name": "csv", "path": "OUTSIDE/a.csv"}),
-        ("labeller", {"name": "csv", "path": "draft.json"}),
-        ("splitter", {"name": "file", "path": "OUTSIDE/list.txt"}),
-        ("architecture", {"name": "timm", "model": "local-dir:OUTSIDE"}),
-        ("architecture", {"name": "timm", "model": "hf-hub:some/body"}),
-    ],
-)
-def test_a_visitor_names_no_path_outside(visitor: Project, tmp_path: Path, key: str, choice: dict[str, Any]) -> None:
-    places = {"OUTSIDE": str(tmp_path), "INSIDE": str(visitor.folder)}
-    for name, place in places.items():
-        choice = {k: v.replace(name, place) for k, v in choice.items()}
-    before = visitor.must_have_recipe()
-    with pytest.raises(BadInput, match=r"outside of your workspace|not open to visitors"):
-        visitor.use(Recipe.from_dict(before.to_dict() | {key: choice}))
-    if key == "source":
-        with pytest.raises(BadInput):
-            visitor.open(choice)
-    assert visitor.must_have_recipe() == before
-
-
-def test_a_link_does_not_lead_a_visitor_out(visitor: Project, photos: Path) -> None:
-    if os.name == "nt":
-        pytest.skip("links need rights on Windows")
-    (visitor.folder / "link").symlink_to(photos)
-    with pytest.raises(BadInput, match="outside of your workspace"):
-        visitor.open({"name": "folder", "path": str(visitor.folder / "link")})
-
-
-def test_a_visitor_may_use_what_is_inside(visitor: Project) -> None:
-    table = visitor.folder / "photos" / "a.csv"
-    table.write_text("name,label\nred_1.jpg,x\n")
-    visitor.use(
-        Recipe.from_dict(visitor.must_have_recipe().to_dict() | {"labeller": {"name": "csv", "path": str(table)}})
-    )
-    visitor.edit("labeller", {"name": "regex", "pattern": r"/([a-z]+)_\d+", "part": "path"})
-    assert visitor.must_have_recipe().labeller["pattern"] == r"/([a-z]+)_\d+"
-    visitor.open({"name": "sample"})
-
-
 def test_the_draft_is_written_whole(opened: Project) -> None:
     document = json.loads((opened.folder / "draft.json").read_text())
     assert Recipe.from_dict(document["recipe"]) == opened.recipe
     assert [f.name for f in opened.folder.glob(".draft*")] == []
 
 
-def test_visitors_train_one_at_a_time_and_few_at_once(
-    visitor: Project, photos: Path, monkeypatch: pytest.MonkeyPatch
+def test_paths_in_the_workspace_hold_wherever_it_is_moved_to(project: Project, photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, project.folder / "photos" / "mine")
+    project.open({"name": "folder", "path": str(project.folder / "photos" / "mine")})
+    assert json.loads((project.folder / "draft.json").read_text())["recipe"]["source"]["path"] == "photos/mine"
+    run = Run.create(project.must_have_recipe(), project.folder)
+    assert json.loads(run.read("recipe.json"))["source"]["path"] == "photos/mine"
+    moved = project.folder.rename(tmp_path / "elsewhere")
+    here = str(moved / "photos" / "mine")
+    assert Project(moved).must_have_recipe().source["path"] == here
+    assert Run(moved / "runs" / run.folder.name).recipe.source["path"] == here
+    assert len(Project(moved).names()) == len(list(photos.glob("*.jpg")))
+
+
+def test_a_relative_path_of_the_owner_may_start_in_the_current_folder(
+    opened: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limits = []
-    monkeypatch.setattr(project_module, "start", lambda run, seconds, cache: limits.append((seconds, cache)))
-    locks = []
-
-    def under_way(folder: Path) -> None:
-        lock = Lock(Run.create(visitor.must_have_recipe(), folder).folder / "lock")
-        assert lock.take()
-        lock.announce()
-        locks.append(lock)
-
-    under_way(visitor.folder.parent / "b")
-    assert visitor.start(), "another visitor trains, which is not too many"
-    shared = visitor.folder.resolve().parents[1] / "presized"  # one for all of them, so that it is bounded
-    assert limits == [(3600.0, shared)] and Project(visitor.folder).cache is None
-    assert Project(visitor.folder).seconds is None, "only visitors are limited in time"
-    under_way(visitor.folder.parent / "c")
-    with pytest.raises(BadInput, match="Runs of others are under way"):
-        visitor.start()
-    locks[0].release()
-    under_way(visitor.folder)
-    with pytest.raises(BadInput, match="A run of yours is under way"):
-        visitor.start("lr_finds")
-    for lock in locks[1:]:
-        lock.release()
+    (tmp_path / "labels.csv").write_text("name,label\nred_1.jpg,x\n")
+    monkeypatch.chdir(tmp_path)
+    opened.edit("labeller", {"name": "csv", "path": "labels.csv"})
+    assert opened.must_have_recipe().labeller["path"] == str(tmp_path / "labels.csv")
