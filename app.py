@@ -10,19 +10,20 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from plugins.panels.kit.temporary import keep_swept, upload_folder
+
 PASSWORD = "PRESIZE_AUTH"
 
 # gradio and the client of the Hub read these when they are imported
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="presize-")  # which this user alone may read
+os.environ["GRADIO_TEMP_DIR"] = str(upload_folder())
 atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 
 import gradio as gr  # noqa: E402
@@ -35,6 +36,7 @@ from core.runs.project import Project  # noqa: E402
 from core.runs.run import Run, runs_in  # noqa: E402
 from plugins.panels.kit.frame import frame  # noqa: E402
 from plugins.panels.kit.guards import EVERYWHERE, LOOPBACK, guards, is_loopback, known_hosts  # noqa: E402
+from plugins.panels.kit.limits import expiring_answers  # noqa: E402
 from plugins.panels.kit.mode import Mode, on_a_space  # noqa: E402
 from plugins.panels.kit.models import model_of, warm  # noqa: E402
 from plugins.panels.kit.page import Page  # noqa: E402
@@ -87,13 +89,10 @@ def build(mode: Mode) -> gr.Blocks:
         print(f"warning: the plugin {name} is left out: {failure}", file=sys.stderr)
     page = Page(mode)
     shown = sorted((e for e in panels if not mode.model or getattr(e.factory, "serves_models", False)), key=_place)
-    kept = (
-        (600, 3000) if mode.model else (3600, 24 * 3600)
-    )  # seconds: looked at so often, uploads deleted after so long
-    with gr.Blocks(title="Presize", analytics_enabled=False, delete_cache=kept) as demo:
+    with gr.Blocks(title="Presize", analytics_enabled=False) as demo:
         frame(page, {entry.name: entry.factory for entry in shown})
         page.wire(demo)
-    demo.queue(default_concurrency_limit=4, max_size=200, api_open=False)  # calls past the queue have no limit
+    demo.queue(default_concurrency_limit=4, max_size=400, api_open=False)  # calls past the queue have no limit
     return demo
 
 
@@ -105,7 +104,9 @@ def launch(demo: gr.Blocks, mode: Mode, options: argparse.Namespace, **more: Any
     """Serve it, behind its guards."""
     password = _password(options.auth) if options.auth else ""
     hosts = known_hosts(options.host, *os.environ.get("SPACE_HOST", "").split(","))  # a domain of one's own is a second
-    framed = mode.kind == "space"
+    if not mode.local:
+        os.umask(0o077)  # what visitors bring is theirs and the owner's alone
+    keep_swept(Path(os.environ["GRADIO_TEMP_DIR"]), mode.keeps_uploads)
 
     def is_right(user: str, given: str) -> bool:
         return hmac.compare_digest(user.encode(), options.auth.encode()) & hmac.compare_digest(
@@ -121,7 +122,7 @@ def launch(demo: gr.Blocks, mode: Mode, options: argparse.Namespace, **more: Any
         theme=theme(),
         css_paths=CSS,
         head=f"<script>{SCRIPT}</script>",
-        app_kwargs={"middleware": guards(hosts, bool(options.auth), not mode.local and not mode.model, framed)},
+        app_kwargs={"middleware": guards(mode, hosts, bool(options.auth)), "lifespan": expiring_answers},
         max_file_size=mode.upload_limit,
         footer_links=["api"],
         run_history=False,

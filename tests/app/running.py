@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import secrets
@@ -117,9 +118,14 @@ class Visitor:
         """Every event of the page by (elem_id, what happens)."""
         return {(self.names.get(n, n), what): d for d in self.config["dependencies"] for n, what in d["targets"]}
 
+    def folder(self, app: App) -> Path:
+        """This visitor's workspace."""
+        name = hashlib.sha256(f"presize visitor {self.cookie}".encode()).hexdigest()[:40]
+        return app.workspace / "visitors" / name
+
     @property
     def cookie(self) -> str:
-        """What this visitor's workspace is called."""
+        """What tells this visitor from others."""
         return next((c.value or "" for c in self.http.cookies.jar if c.name == COOKIE), "")
 
     def upload(self, content: bytes, name: str = "photo.jpg") -> str:

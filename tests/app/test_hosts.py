@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from plugins.panels.kit.guards import KnownHosts, Room, guards, is_loopback, known_hosts
+from plugins.panels.kit.guards import KnownHosts, Visitors, is_loopback, known_hosts
 from tests.app.running import OTHER, App
 
 FOREIGN = (
@@ -77,7 +77,7 @@ def test_the_host_of_a_space_is_known(space: App, local: App) -> None:
 
 def test_the_hosts_may_grow() -> None:
     hosts = known_hosts("127.0.0.1")
-    client = TestClient(dummy(Middleware(KnownHosts, hosts=hosts)), "https://abc.gradio.live")
+    client = TestClient(dummy(Middleware(KnownHosts, hosts=hosts, proxied=False)), "https://abc.gradio.live")
     assert client.get("/").status_code == 400
     hosts += known_hosts("https://ABC.gradio.live")
     assert client.get("/").status_code == 200
@@ -110,28 +110,46 @@ def test_what_only_this_machine_reaches() -> None:
     assert not any(map(is_loopback, ("0.0.0.0", "::", "", "192.168.1.5", "localhost.example", "my-computer")))
 
 
-def test_no_upload_fills_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = TestClient(dummy(Middleware(Room)))
-    assert client.post("/gradio_api/upload", content=b"x").status_code == 200
-    monkeypatch.setattr("plugins.panels.kit.guards.SPARE", 10**18)
-    for path in ("/gradio_api/upload", "/gradio_api/upload/"):
-        answer = client.post(path, content=b"x")
-        assert (answer.status_code, "too little room" in answer.text) == (413, True)
-    assert client.get("/gradio_api/upload").status_code == 200
+def test_a_page_on_another_port_is_another_site(local: App, served: App) -> None:
+    for app in (local, served):
+        name = app.url.rpartition(":")[0]
+        for origin in (f"{name}:{app.port + 1}", name, f"{name}:80"):
+            assert HTTP.get(f"{app.url}/config", headers={"Origin": origin}).status_code == 403, origin
+        assert HTTP.get(f"{app.url}/config", headers={"Origin": app.url}).status_code == 200
+
+
+def test_no_client_says_where_others_find_the_app(served: App, local: App) -> None:
+    for app in (served, local):
+        for name in ("X-Forwarded-Host", "X-Gradio-Server", "Forwarded", "X-Forwarded-Prefix"):
+            for path in ("/", "/config", "/gradio_api/info"):
+                for value in ("evil.example", "http://evil.example", "127.0.0.9:1"):
+                    text = HTTP.get(f"{app.url}{path}", headers={name: value}).text
+                    assert value not in text, (name, path)
+                assert "evil.example" not in HTTP.get(f"{app.url}{path}").text
+
+
+def test_what_browsers_are_told(local: App, shared: App, served: App, space: App) -> None:
+    for app in (local, shared, served, space):
+        for path in ("/", "/config", "/gradio_api/upload", "/nothing"):
+            headers = HTTP.get(f"{app.url}{path}").headers
+            policy = headers["content-security-policy"]
+            framed = "frame-ancestors 'self' https://huggingface.co" if app is space else "frame-ancestors 'none'"
+            assert framed in policy and "default-src 'self'" in policy and "connect-src 'self' data: blob:" in policy
+            assert headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize(
     "cookie", ["a,b=1; c", "presize_visitor=../../x", "presize_visitor=", "a/b=c", "\xff=\xfe", "=;=;"]
 )
 def test_odd_cookies_break_nothing(cookie: str) -> None:
-    client = TestClient(dummy(*guards(["testserver"], False, True, False)))
+    client = TestClient(dummy(Middleware(Visitors, framed=False)))
     answer = client.get("/", headers={"Cookie": cookie.encode("latin-1")})  # type: ignore[dict-item]
     assert answer.status_code == 200
     assert answer.headers["set-cookie"].startswith("presize_visitor=")
 
 
 def test_a_cookie_among_odd_ones_is_kept() -> None:
-    client = TestClient(dummy(*guards(["testserver"], False, True, False)))
+    client = TestClient(dummy(Middleware(Visitors, framed=False)))
     for before in ("a/b=1; ", "a,b; ", 'x="; '):
         answer = client.get("/", headers={"Cookie": f"{before}presize_visitor={'0' * 32}"})
         assert "set-cookie" not in answer.headers, before

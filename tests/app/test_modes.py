@@ -57,7 +57,9 @@ def test_predictions_alone_are_of_the_one_model(served: App, model: Run) -> None
 
 def test_predictions_alone_say_nothing_of_the_owner(model: Run) -> None:
     for kind in ("local", "shared", "space"):
-        project = Mode(kind, model.workspace, model.folder).project(gr.Request(session_hash="x", cookies={}))
+        project = Mode(kind, model.workspace, model.folder).project(
+            gr.Request(session_hash="x", cookies={}, headers={}, client=None)
+        )
         assert project.confined and not project.runs and project.recipe is None
 
 

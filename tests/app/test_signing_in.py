@@ -53,7 +53,7 @@ def visitor(space: App, hub: Hub, model: Run) -> Visitor:
 def trained(space: App, model: Run) -> Visitor:
     """A visitor who has a model."""
     visitor = space.visitor()
-    shutil.copytree(model.folder, space.workspace / "visitors" / visitor.cookie / "runs" / model.name)
+    shutil.copytree(model.folder, visitor.folder(space) / "runs" / model.name)
     return visitor
 
 

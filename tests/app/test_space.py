@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import SpaceCard
 from packaging.requirements import Requirement
 
-from core.runs.project import VISITOR_SECONDS
+from plugins.panels.kit.visitors import SECONDS
 from tests.app.running import PASSWORD, ROOT, USER, App, answers, begin
 from tests.hub.fixtures import environment
 from tests.hub.server import Hub
@@ -39,7 +39,7 @@ def test_without_a_way_to_sign_in_there_is_no_form(space: App) -> None:
 
 
 def test_visitors_are_told_how_long_a_run_may_train(space: App, shared: App, local: App) -> None:
-    said = f"Here a run finishes early after {VISITOR_SECONDS / 60:.0f} minutes."
+    said = f"Here a run finishes early after {SECONDS / 60:.0f} minutes."
     assert said in space.visitor().load().text and said in shared.visitor().load().text
     assert "finishes early" not in local.visitor().load().text
 

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import struct
+import subprocess
+import sys
+import time
 import zipfile
 import zlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from gradio_client import Client, handle_file
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from core.model.folder import load_model
 from core.runs.run import Run
-from plugins.panels.kit.mode import GB
-from tests.app.running import COLOURS, App, jpeg, photos, zipped
+from plugins.panels.kit.temporary import sweep, upload_folder
+from plugins.panels.kit.uploads import UPLOAD, Uploads
+from plugins.panels.kit.visitors import GB
+from tests.app.running import COLOURS, ROOT, App, jpeg, photos, zipped
 
 TRACES = ("Traceback", 'File "', ".py")
 
@@ -69,7 +83,7 @@ def test_what_a_zip_says_it_holds_must_fit(shared: App) -> None:
     content = lying(zipped({"a/1.jpg": jpeg(), "b/2.jpg": jpeg(seed=1)}), 3 * GB)
     answer = visitor.drop("data-drop", (content, "large.zip"))
     assert "may hold 4 GB" in answer.said
-    assert not unpacked(shared.workspace / "visitors" / visitor.cookie)
+    assert not unpacked(visitor.folder(shared))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"no zip", zipped({})[:-4], zipped({"a/1.jpg": jpeg()})[:-30]])
@@ -183,7 +197,7 @@ def test_a_file_may_be_too_large(served: App) -> None:
 
 def test_a_visitor_has_so_much_room(shared: App) -> None:
     visitor = shared.visitor()
-    mine = shared.workspace / "visitors" / visitor.cookie
+    mine = visitor.folder(shared)
     assert not visitor.drop("data-drop", (zipped(photos()), "photos.zip")).said
     with (mine / "large").open("wb") as file:
         file.truncate(4 * GB)  # takes no room
@@ -203,3 +217,118 @@ def test_a_visitor_of_an_app_cannot_use_uploads_of_another(local: App, served: A
     path = served.visitor().upload(jpeg())
     answer = local.visitor().do("data-drop", "upload", {"files": [{"path": path, "rel": "x.jpg"}]})
     assert "not in the cache folder" in answer.said or "was not uploaded here" in answer.said
+
+
+def upload(app: App, field: str, content: Any, **more: Any) -> httpx.Response:
+    """A file under some name."""
+    return httpx.post(f"{app.url}/gradio_api/upload", files={field: ("a.jpg", content)}, timeout=60, **more)
+
+
+def left(app: App) -> set[str]:
+    """What uploads left directly in the folder, where gradio writes what has no name yet."""
+    return {file.name for file in app.temporary.iterdir() if file.is_file()} - {"lock"}
+
+
+def test_an_upload_holds_files_alone(served: App, local: App) -> None:
+    for app in (served, local):
+        assert upload(app, "files", b"x").status_code == 200
+        before = left(app)
+        for field in ("other", "file", "files[]", ""):
+            assert upload(app, field, b"x" * 100_000).status_code == 400, field
+        answer = httpx.post(f"{app.url}/gradio_api/upload", data={"files": "x" * 10_000_000}, files={"files": b"x"})
+        assert answer.status_code == 400
+        for kind in ("multipart/form-data", "multipart/form-data; boundary=" + "x" * 500, "text/plain", ""):
+            answer = httpx.post(f"{app.url}/gradio_api/upload", content=b"--x", headers={"Content-Type": kind})
+            assert answer.status_code in (400, 500), kind
+        assert len(left(app) - before) == 0
+
+
+def test_an_address_uploads_so_much_an_hour() -> None:
+    passed = 0
+
+    async def there(request: Request) -> PlainTextResponse:
+        nonlocal passed
+        async for chunk in request.stream():
+            passed += len(chunk)
+        return PlainTextResponse("here")
+
+    middleware = [Middleware(Uploads, limit=1_000_000)]
+    client = TestClient(Starlette(routes=[Route(UPLOAD, there, methods=["POST"])], middleware=middleware))
+
+    def chunks(count: int) -> Iterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+        for _ in range(count):
+            yield bytes(50_000)
+        yield b"\r\n--b--\r\n"
+
+    def send(content: Any) -> int:
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        return client.post(UPLOAD, content=content, headers=headers).status_code
+
+    assert send(chunks(10)) == 200
+    assert send(b"".join(chunks(12))) == 413, "by the size it states"
+    assert send(chunks(1000)) == 413, "by what came, where none is stated"
+    assert send(chunks(1)) == 413
+    assert passed < 1_100_000
+    empty = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n\r\n'
+    other = TestClient(Starlette(routes=[Route(UPLOAD, there, methods=["POST"])], middleware=middleware))
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answers = [other.post(UPLOAD, content=empty * 200 + b"--b--\r\n", headers=headers).status_code for _ in range(3)]
+    assert answers[-1] == 413, "a file of nothing takes room as well"
+
+
+def test_no_upload_fills_the_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("plugins.panels.kit.uploads.SPARE", 10**18)
+
+    async def there(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("here")
+
+    client = TestClient(
+        Starlette(routes=[Route(UPLOAD, there, methods=["POST"])], middleware=[Middleware(Uploads, limit=None)])
+    )
+    answer = client.post(UPLOAD, files={"files": b"x"})
+    assert (answer.status_code, "too little room" in answer.text) == (413, True)
+
+
+def test_what_lies_in_the_folder_of_uploads_is_swept(tmp_path: Path) -> None:
+    now = time.time()
+    ages = {"cut off": 700, "growing": 5, "a/old.jpg": 4000, "b/new.jpg": 700, "models/x/old.zip": 4000, "lock": 9000}
+    for name, age in ages.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x")
+        os.utime(file, (now - age, now - age))
+    (tmp_path / "empty").mkdir()
+    os.utime(tmp_path / "empty", (now - 700, now - 700))
+    sweep(tmp_path, 3500)
+    kept = {file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file()}
+    assert kept == {"growing", "b/new.jpg", "lock"}
+    assert not (tmp_path / "empty").exists()
+
+
+def test_the_folder_of_a_killed_app_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    make = "import plugins.panels.kit.temporary as t; print(t.upload_folder(), flush=True); input()"
+    env = os.environ | {"TMPDIR": str(tmp_path)}
+    apps = [
+        subprocess.Popen(
+            [sys.executable, "-c", make], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=ROOT
+        )
+        for _ in range(2)
+    ]
+    killed, alive = (Path(app.stdout.readline().strip()) for app in apps)  # type: ignore[union-attr]
+    mine = tmp_path / "presize-uploads-of-mine"
+    mine.mkdir()
+    for folder in (killed, alive, mine):
+        (folder / "photo.jpg").write_bytes(b"x")
+    apps[0].kill()
+    apps[0].wait()
+    for folder in (killed, alive, mine):
+        os.utime(folder, (time.time() - 100,) * 2)
+    try:
+        new = upload_folder()
+        assert not killed.exists()
+        assert (alive / "photo.jpg").exists() and (mine / "photo.jpg").exists() and new.is_dir()
+    finally:
+        apps[1].kill()
+        apps[1].wait()

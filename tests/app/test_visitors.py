@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 
 from core.runs.run import Run
 from plugins.panels.kit.mode import COOKIE
-from tests.app.running import PASSWORD, SECRETS, USER, Answer, App, Visitor, jpeg, photos, tiny, zipped
+from tests.app.running import SECRETS, Answer, App, Visitor, jpeg, photos, tiny, zipped
 
 
 def recipe_of(visitor: Visitor) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def busy(shared: App) -> Iterator[Visitor]:
 
 def runs_of(app: App, visitor: Visitor) -> list[Run]:
     """The runs in a visitor's workspace."""
-    return [Run(folder) for folder in (app.workspace / "visitors" / visitor.cookie / "runs").glob("[!.]*")]
+    return [Run(folder) for folder in (visitor.folder(app) / "runs").glob("[!.]*")]
 
 
 def test_nothing_without_a_login(shared: App) -> None:
@@ -61,25 +61,9 @@ def test_nothing_without_a_login(shared: App) -> None:
         assert http.post("/gradio_api/upload", files={"files": jpeg()}).status_code == 401
         body = {"fn_index": 0, "data": [], "session_hash": "x"}
         for path in ("queue/join", "run/predict", "api/predict", "call/predict", "call/recipe", "call/handle"):
-            assert http.post(f"/gradio_api/{path}", json=body).status_code == 401, path
+            assert http.post(f"/gradio_api/{path}", json=body).status_code in (401, 404), path
         for name in ("access-token-unsecure-x", "access-token-x"):
             assert http.get("/config", headers={"Cookie": f"{name}=forged"}).status_code == 401
-
-
-def test_wrong_passwords_are_slowed(shared: App) -> None:
-    def seconds(user: str, password: str | bytes) -> tuple[int, float]:
-        began = time.monotonic()
-        return http.post("/login", data={"username": user, "password": password}).status_code, time.monotonic() - began
-
-    with httpx.Client(base_url=shared.url, timeout=60) as http:
-        tried = [seconds(USER, "wrong"), seconds("other", PASSWORD), seconds(USER, b"\xff\xfe"), seconds(USER, "")]
-        assert all(400 <= status < 500 for status, _ in tried)
-        assert [round(2 * s) / 2 for _, s in tried[1:]] == pytest.approx([0.5, 1.0, 1.5], abs=0.5)
-        status, waited = seconds(USER, PASSWORD)
-        assert status == 200 and waited > 1.5
-        assert http.get("/config").status_code == 200
-        status, waited = seconds(USER, PASSWORD)
-        assert status == 200 and waited < 0.5
 
 
 def test_the_cookie_of_a_visitor(shared: App, space: App, local: App) -> None:
@@ -105,7 +89,7 @@ def test_a_forged_cookie_opens_no_folder(shared: App) -> None:
         )
         assert not visitor.drop("data-drop", (zipped(photos()), "photos.zip")).said
     assert {file.name for file in shared.workspace.parent.iterdir()} == around
-    assert all(re.fullmatch("[0-9a-f]{32}", folder.name) for folder in (shared.workspace / "visitors").iterdir())
+    assert all(re.fullmatch("[0-9a-f]{40}", folder.name) for folder in (shared.workspace / "visitors").iterdir())
 
 
 def test_visitors_do_not_see_each_other_nor_the_owner(shared: App, model: Run, busy: Visitor) -> None:
@@ -115,7 +99,13 @@ def test_visitors_do_not_see_each_other_nor_the_owner(shared: App, model: Run, b
     assert run.name in loaded(busy).text and model.name not in loaded(busy).text
     assert run.name not in loaded(other).text and model.name not in loaded(other).text
     assert "no photos yet" in other.api("recipe", "").said
-    for name in (run.name, model.name, f"../../{busy.cookie}/runs/{run.name}", str(run.folder), str(model.folder)):
+    for name in (
+        run.name,
+        model.name,
+        f"../../{busy.folder(shared).name}/runs/{run.name}",
+        str(run.folder),
+        str(model.folder),
+    ):
         for do in ("look", "results", "recipe", "delete"):
             assert "There is no run" in other.do("train-runs", "click", {"do": do, "run": name}).said, (do, name)
         assert "There is no run" in other.predict(jpeg(), run=name).said, name
@@ -200,7 +190,7 @@ def test_a_recipe_of_a_visitor_leads_nowhere_else(shared: App, local: App, outsi
     assert not load(local.visitor(), owner).error
 
 
-@pytest.mark.parametrize("path", ["/", "/etc", "~", "~/x", ".", "..", "photos", "../..", "\\\\server\\share", "C:\\x"])
+@pytest.mark.parametrize("path", ["/", "/etc", "~", "~/x", "..", "../..", "photos/../../x"])
 def test_odd_paths_of_a_visitor(shared: App, path: str) -> None:
     visitor = shared.visitor()
     visitor.drop("data-drop", (zipped(photos()), "photos.zip"))
@@ -214,7 +204,7 @@ def test_other_ways_out_of_a_visitors_workspace(shared: App, outside: Path) -> N
     visitor = shared.visitor()
     visitor.drop("data-drop", (zipped(photos()), "photos.zip"))
     mine = recipe_of(visitor)
-    here = shared.workspace / "visitors" / visitor.cookie
+    here = visitor.folder(shared)
     (here / "link").symlink_to(outside)
     for source in (
         {"name": "folder", "path": str(here / "link")},
@@ -228,3 +218,39 @@ def test_other_ways_out_of_a_visitors_workspace(shared: App, outside: Path) -> N
     assert load(visitor, mine | hub).error
     assert recipe_of(visitor) == mine
     assert ("data-path", "submit") not in visitor.events and ("data-open", "click") not in visitor.events
+
+
+SECRET_FILES = ["/proc/self/environ", "/proc/self/cmdline", "/etc/passwd", "/dev/zero", "PIPE", "../draft.json"]
+
+
+@pytest.mark.parametrize("path", SECRET_FILES)
+@pytest.mark.parametrize("what", ["typed", "edit"])
+def test_no_value_on_its_way_reads_a_file_of_the_host(shared: App, tmp_path: Path, path: str, what: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    visitor = shared.visitor()
+    visitor.drop("data-drop", (zipped(photos()), "photos.zip"))
+    assert not visitor.do("data-forms", "choose", {"knob": "labeller", "value": "csv"}).error
+    for knob in ("labeller.path", "splitter.path", "source.path"):
+        path = path.replace("PIPE", str(tmp_path / "pipe"))
+        answer = visitor.do("data-forms", what, {"knob": knob, "value": path})
+        assert re.search("outside of your workspace|no knob", answer.text), knob
+        assert not any(secret in answer.text for secret in (*SECRETS, "root:", "HOME=", "it has:"))
+
+
+def test_what_a_visitor_shares_tells_no_cookie(shared: App, busy: Visitor) -> None:
+    texts = [busy.api("recipe", "").text, loaded(busy).text]
+    for folder in shared.workspace.rglob("*"):
+        texts.append(str(folder))
+        if folder.is_file() and folder.stat().st_size < 10**6:
+            texts.append(folder.read_text(errors="replace"))
+    for process in psutil.process_iter(["cmdline"]):
+        texts.append(" ".join(process.info["cmdline"] or []))
+    assert not any(busy.cookie in text for text in texts)
+    for text in texts[:2]:
+        assert busy.folder(shared).name not in text and str(shared.workspace) not in text
+    assert recipe_of(busy)["source"]["path"].startswith("photos/")
+
+
+def test_folders_of_visitors_are_private(shared: App, busy: Visitor) -> None:
+    for folder in (busy.folder(shared).parent, busy.folder(shared), *busy.folder(shared).rglob("*")):
+        assert not folder.stat().st_mode & 0o077, folder
