@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from plugins.panels.kit import limits
-from plugins.panels.kit.limits import Bodies, Logins, Waiting
+from plugins.panels.kit.limits import AtOnce, Bodies, Logins, Waiting
 from tests.app.running import PASSWORD, USER, App, jpeg
 
 
@@ -162,6 +162,32 @@ def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> 
     scope = {"type": "http", "method": "POST", "path": "/login", "headers": []}
     asyncio.run(Bodies(never, trusted=False)(scope, nothing_more, send))
     assert sent[0]["status"] == 408
+
+
+def test_an_address_has_so_many_requests_open() -> None:
+    async def all_at_once() -> list[int]:
+        release, statuses = asyncio.Event(), list[int]()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await release.wait()
+            await send({"type": "http.response.start", "status": 200})
+
+        async def send(message: Any) -> None:
+            statuses.extend([message["status"]] if "status" in message else [])
+
+        guard = AtOnce(app)
+        addresses = ["1.1.1.1"] * (limits.REQUESTS_OF_ADDRESS + 3) + ["2.2.2.2"]
+        scopes = [{"type": "http", "headers": [], "client": (address, 1)} for address in addresses]
+        tasks = [asyncio.create_task(guard(scope, None, send)) for scope in scopes]  # type: ignore[arg-type]
+        while len(statuses) < 3:
+            await asyncio.sleep(0)
+        release.set()
+        await asyncio.gather(*tasks)
+        assert not guard.open
+        return statuses
+
+    statuses = asyncio.run(all_at_once())
+    assert statuses.count(429) == 3 and statuses.count(200) == limits.REQUESTS_OF_ADDRESS + 1
 
 
 class Queue:

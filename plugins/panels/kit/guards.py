@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plugins.panels.kit.limits import Bodies, Logins, Waiting
+from plugins.panels.kit.limits import AtOnce, Bodies, Logins, Waiting
 from plugins.panels.kit.mode import COOKIE, TOKEN, Mode
 from plugins.panels.kit.uploads import Uploads
 
@@ -186,6 +186,7 @@ def guards(mode: Mode, hosts: list[str], logins: bool) -> list[Middleware]:
         Middleware(SafeHeaders, framed=on_a_space),
         Middleware(KnownHosts, hosts=hosts, proxied=on_a_space),
         Middleware(OpenRoutes, routes=routes),
+        *([] if mode.local else [Middleware(AtOnce)]),
         Middleware(Bodies, trusted=mode.local),
         Middleware(Uploads, limit=mode.uploads_limit),
     ]

@@ -25,6 +25,7 @@ DENSEST = 200_000  # values in a body, each of which takes a hundred bytes or so
 DENSEST_TRUSTED = 2_000_000
 SLOWEST_BODY = 20.0  # seconds until all of it must be there
 
+REQUESTS_OF_ADDRESS = 300  # a class behind one address has some four streams a page
 EVENTS_OF_SESSION, EVENTS_OF_ADDRESS = 20, 100  # that wait, or whose answer was not fetched
 REMEMBERED = 5_000  # events and addresses
 UNFETCHED = 60.0  # seconds an answer waits for who asked
@@ -72,6 +73,28 @@ class Bodies:
                 return None
             if not message.get("more_body", False):
                 return bytes(body)
+
+
+class AtOnce:
+    """Refuses a request of an address that has too many open, streams of answers included."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.open = Counter[str]()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and count as long as it lasts."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        address = address_of_scope(scope)
+        if self.open[address] >= REQUESTS_OF_ADDRESS:
+            return await PlainTextResponse("Too many requests at once; try again.", 429)(scope, receive, send)
+        self.open[address] += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.open[address] -= 1
+            self.open += Counter()  # drops those that have none
 
 
 class Waiting:

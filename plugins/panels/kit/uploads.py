@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections import OrderedDict, deque
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,14 +14,13 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from plugins.panels.kit.hourly import Hourly
 from plugins.panels.kit.mode import address_of
 
 UPLOAD = "/gradio_api/upload"
 FIELD = b"files"  # the one that gradio keeps; what comes under another name would lie on the disk for nobody
 SPARE = 2**28  # bytes of the disk that uploads leave
-WINDOW = 60  # minutes of a client's uploads that are counted together: so long they stay on the disk
 BLOCK = 4096  # bytes that a file takes at least
-REMEMBERED = 5_000  # addresses
 
 
 class Disconnected(Exception):
@@ -35,7 +32,7 @@ class Uploads:
 
     def __init__(self, app: ASGIApp, limit: int | None) -> None:
         self.app, self.limit = app, limit
-        self.received: OrderedDict[str, deque[list[int]]] = OrderedDict()  # by address: minute, and bytes in it
+        self.received = Hourly()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what fits, as it comes."""
@@ -54,7 +51,7 @@ class Uploads:
             if refusal is None and message["type"] == "http.request" and (body := message.get("body", b"")):
                 files = parts.files
                 refusal = parts.refusal(body)
-                self._count(address, len(body) + BLOCK * (parts.files - files))
+                self.received.add(address, len(body) + BLOCK * (parts.files - files))
                 refusal = refusal or self._refusal(address, 0)
             return message if refusal is None else {"type": "http.disconnect"}
 
@@ -74,21 +71,9 @@ class Uploads:
         """Why `more` bytes cannot be taken, with the status of that answer; None where they can."""
         if shutil.disk_usage(Path(get_upload_folder()).parent).free < SPARE + more:
             return "The disk has too little room for this file; make some.", 413
-        recent = self.received.get(address, ())
-        oldest = time.monotonic() // 60 - WINDOW
-        if self.limit is not None and sum(size for minute, size in recent if minute > oldest) + more > self.limit:
+        if self.limit is not None and self.received.of(address) + more > self.limit:
             return f"You may upload {self.limit / 1e9:.1f} GB an hour; try again later.", 413
         return None
-
-    def _count(self, address: str, size: int) -> None:
-        minute, recent = int(time.monotonic() // 60), self.received.setdefault(address, deque(maxlen=WINDOW))
-        if recent and recent[-1][0] == minute:
-            recent[-1][1] += size
-        else:
-            recent.append([minute, size])
-        self.received.move_to_end(address)
-        while len(self.received) > REMEMBERED:
-            self.received.popitem(last=False)
 
 
 class Parts:

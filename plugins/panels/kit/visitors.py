@@ -14,13 +14,16 @@ from threading import Lock
 from typing import Any
 
 from core.errors import BadInput
-from core.recipe import Choice, path_options
+from core.recipe import Choice, Recipe, path_options
 from core.registry import sources
 from core.runs.project import Project
 from core.runs.run import LR_FINDS, PRESIZED, RUNS, Run, runs_in
+from plugins.panels.kit.hourly import Hourly
 
 GB = 2**30
-LIMIT = 4 * GB  # bytes of all that a visitor's folder holds
+LIMIT = 4 * GB  # bytes of all that a visitor's folder holds,
+HOURLY = 3 * LIMIT  # and of what an address brings, unpacks and trains in an hour, whatever its cookies
+SOURCE, RUN = GB // 32, GB // 2  # bytes for which a source and a run are counted
 AT_ONCE = 2  # visitors that train
 SECONDS = 3600.0  # of training, after which a run finishes early,
 FAIR = 600.0  # or after so many, where another visitor waits
@@ -29,6 +32,7 @@ WAITS = 300.0  # seconds for which one who was turned away comes before those wh
 _starting = Lock()  # visitors, one after the other
 _waiting: dict[Path, float] = {}  # when it was turned away
 _trained: dict[str, float] = {}  # by folder and by address: when it last began a run
+_brought = Hourly()
 
 
 class VisitorProject(Project):
@@ -64,13 +68,22 @@ class VisitorProject(Project):
                 shutil.rmtree(folder, ignore_errors=True)
             raise
 
+    def use(self, recipe: Recipe) -> None:
+        """The same; what another source draws or unpacks is counted."""
+        if self.recipe is None or self.recipe.source != recipe.source:
+            self.must_have_room(SOURCE)
+        super().use(recipe)
+
     def must_have_room(self, size: int) -> None:
         """Raise BadInput where `size` more bytes are too many for a visitor, or for the disk."""
         if bytes_in(self.folder) + size > LIMIT:
             raise BadInput(
                 f"Your workspace here may hold {LIMIT // GB} GB; this would be more. Delete runs to make room."
             )
+        if _brought.of(self.address) + size > HOURLY:
+            raise BadInput("Too much has come from your address in this hour; try again later.")
         super().must_have_room(size)
+        _brought.add(self.address, size)
 
     def start(self, kind: str = RUNS) -> Run:
         """The same, where this visitor may train now; raises BadInput."""
@@ -90,7 +103,7 @@ class VisitorProject(Project):
 
     def _must_have_a_turn(self) -> None:
         """Raise BadInput where a run would be one too many: each takes gigabytes and all cores."""
-        self.must_have_room(0)
+        self.must_have_room(RUN)
         if any(_under_way(self.folder)):
             raise BadInput("A run of yours is under way on this computer; stop it, or try again when it is through.")
         now = time.monotonic()

@@ -17,6 +17,7 @@ from core.recipe import Recipe
 from core.runs.project import Project
 from core.runs.run import Run
 from plugins.panels.kit import visitors
+from plugins.panels.kit.hourly import Hourly
 from plugins.panels.kit.visitors import VisitorProject
 
 
@@ -25,6 +26,7 @@ def nobody_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other tests left."""
     monkeypatch.setattr(visitors, "_waiting", {})
     monkeypatch.setattr(visitors, "_trained", {})
+    monkeypatch.setattr(visitors, "_brought", Hourly())
 
 
 @pytest.fixture
@@ -123,6 +125,15 @@ def test_a_full_workspace_trains_nothing(visitor: Project, monkeypatch: pytest.M
         visitor.start()
     with pytest.raises(BadInput, match="may hold"):
         visitor.resume(Run(visitor.folder / "runs" / "x"))
+
+
+def test_an_address_fills_no_disk_by_many_cookies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visitors, "HOURLY", 5 * visitors.SOURCE)
+    for number in range(5):
+        VisitorProject(tmp_path / "visitors" / str(number), "1.1.1.1").open({"name": "sample", "count": 2})
+    with pytest.raises(BadInput, match="your address"):
+        VisitorProject(tmp_path / "visitors" / "5", "1.1.1.1").open({"name": "sample", "count": 2})
+    VisitorProject(tmp_path / "visitors" / "6", "2.2.2.2").open({"name": "sample", "count": 2})
 
 
 @pytest.fixture
