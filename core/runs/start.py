@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 import subprocess
 import sys
 import time
@@ -13,13 +11,10 @@ from typing import Any
 
 import psutil
 
-import core
 from core.atomic import disk_error
+from core.environment import environment
 from core.errors import BadInput
 from core.runs.run import CREATED, Run
-
-SECRET = re.compile(r"TOKEN|SECRET|PASSW|.PWD$|KEY$|_PAT$|CREDENTIAL|_AUTH$|CONNECTION_STRING", re.IGNORECASE)
-LOGIN = re.compile(r"://[^/@\s]*:[^/@\s]*@")  # a password in an address
 
 
 def start(
@@ -65,20 +60,6 @@ def start(
             said = log.read_bytes()[before:].decode(errors="replace").strip()
             raise BadInput(said.splitlines()[-1].removeprefix("error: ") if said else f"{run.name!r} did not start.")
         time.sleep(0.05)
-
-
-def environment() -> dict[str, str]:
-    """This process's variables for another one: it finds this program, and knows no secret."""
-    known = {name: value for name, value in os.environ.items() if not _secret(name, value)}
-    here = str(Path(core.__file__).parents[1])
-    path = os.pathsep.join(filter(None, (here, known.get("PYTHONPATH"))))
-    return known | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
-
-
-def _secret(name: str, value: str) -> bool:
-    if name == "OLDPWD" or name.lower().endswith("_proxy"):  # without it there may be no network
-        return False
-    return bool(SECRET.search(name) or LOGIN.search(value))
 
 
 def _family(process: int) -> set[int]:
