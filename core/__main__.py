@@ -16,6 +16,7 @@ from core.errors import BadInput
 from core.publish.choices import Choices
 from core.recipe import TRAINING
 from core.registry import params_of
+from core.runs.requests import SHARE, SPARE
 
 DESCRIPTION = """Train an image classifier on your own photos.
 
@@ -92,7 +93,11 @@ def _parser() -> argparse.ArgumentParser:
 
     def finishable(added: argparse.ArgumentParser) -> None:
         added.add_argument(
-            "--finish-after", type=float, metavar="SECONDS", help="as `stop --finish`, once it has trained so long"
+            "--finish-after",
+            type=_seconds,
+            metavar="SECONDS",
+            help="as `stop --finish`, so long after its turn came (lr-find stops); "
+            f"it is stopped after {SHARE:g} times that and {SPARE:g} s more",
         )
 
     lines = [f"  {plugins.knob(p)}" for p in TRAINING]
@@ -112,8 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("recipe", help="a file that `new` wrote, or the folder of a run that has not begun")
         settable(added)
         queueable(added)
-        if name == "train":
-            finishable(added)
+        finishable(added)
     added = command("resume", runs.resume)
     added.add_argument("run", help="a run's folder, or its name")
     added.add_argument("--accept-changes", action="store_true", help="go on although the photos have changed")
@@ -149,6 +153,13 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument(f"--{p.name}", help=p.help, **kind)
     command("plugins", plugins.plugins)
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
 
 
 if __name__ == "__main__":

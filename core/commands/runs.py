@@ -129,7 +129,7 @@ def _carry_out(find: Callable[[], Run], options: argparse.Namespace, **knobs: An
             return 0
         run = find()
         _ = run.recipe  # a broken one is refused before anybody sees the run as under way
-        requests = Requests(run.folder, getattr(options, "finish_after", None))
+        requests = Requests(run.folder, options.finish_after)
         with requests.listening():
             code = _shown(run, requests, chosen)
         return code if world.size == 1 else 0  # torchrun takes any other code for a crash
@@ -149,7 +149,7 @@ def _shown(run: Run, requests: Requests, chosen: Options) -> int:
     for event in shown(recorder.watch(events)):
         end = event if isinstance(event, RunEnded) else end
     if end.status == "stopped":
-        print(f"stopped; to go on: python -m core resume {run.folder}")
+        print(f"{end.error.rstrip('.') or 'stopped'}; to go on: python -m core resume {run.folder}")
         return 128 + requests.signal if requests.signal else 0
     if run.is_lr_find:
         recorder.plot_lr_find().save(run.folder / "curve.png")

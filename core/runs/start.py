@@ -26,7 +26,8 @@ def start(
 ) -> None:
     """Begin a run, or go on with it, in a new session of the operating system; returns once it holds its lock.
 
-    After `seconds` of training it finishes early. Presized photos are kept in `cache`, or in the workspace.
+    After `seconds` of its turn it must end, as `Requests` says. Presized photos are kept in `cache`, else in the
+    workspace.
     Raises BadInput, with what the process said, if it died before that.
     """
     name = "resume"
@@ -35,7 +36,7 @@ def start(
     flags = [] if queue else ["--no-queue"]
     if accept_changes and name == "resume":
         flags.append("--accept-changes")
-    if seconds is not None and name != "lr-find":
+    if seconds is not None:
         flags += ["--finish-after", str(seconds)]
     if cache is not None:
         flags += ["--cache", str(cache)]
