@@ -167,11 +167,12 @@ class Project:
         with _starting if self.confined else nullcontext():
             self._wait_for_others()
             run = Run.create(self.must_have_recipe(), self.folder, kind)
-            try:
-                start(run, seconds=self.seconds, cache=self.cache)
-            finally:
-                if kind == RUNS:
-                    self._write(run=run.name)
+            with run.beginning():
+                try:
+                    start(run, seconds=self.seconds, cache=self.cache)
+                finally:
+                    if kind == RUNS:
+                        self._write(run=run.name)
         return run
 
     def resume(self, run: Run) -> None:

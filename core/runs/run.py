@@ -8,6 +8,7 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -47,10 +48,25 @@ class Run:
         except OSError as error:
             raise disk_error(parent, error) from error
         run = cls(folder)
-        run.write("recipe.json", recipe.absolute().to_json())
         environment = {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()}
-        run.write("environment.json", json.dumps(environment | {p: version(p) for p in PACKAGES}, indent=2))
+        try:
+            run.write("recipe.json", recipe.absolute().to_json())
+            run.write("environment.json", json.dumps(environment | {p: version(p) for p in PACKAGES}, indent=2))
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)  # half of it would be taken for a run
+            raise
         return run
+
+    @contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Delete the folder again if what is done here fails before anything has happened in the run."""
+        try:
+            yield
+        except BadInput:
+            if self.status == CREATED:
+                with suppress(BadInput):
+                    self.delete()
+            raise
 
     @classmethod
     def find(cls, name: str, workspace: Path) -> Run:

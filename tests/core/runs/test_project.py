@@ -166,6 +166,17 @@ def test_a_run_of_another_workspace_is_refused(project: Project, tmp_path: Path,
             project.find(name)
 
 
+def test_a_run_that_cannot_be_started_is_not_left_behind(opened: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise BadInput("The disk is full: 'log.txt' could not be written; make room.")
+
+    monkeypatch.setattr(project_module, "start", fail)
+    for kind in ("runs", "lr_finds"):
+        with pytest.raises(BadInput, match="make room"):
+            opened.start(kind)
+    assert (opened.runs, opened.run, opened.lr_find) == ([], None, None)
+
+
 @pytest.fixture
 def visitor(tmp_path: Path, photos: Path) -> Project:
     """A visitor's project, with photos in it."""

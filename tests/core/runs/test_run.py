@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,38 @@ def test_create_leaves_a_home_and_an_empty_path_what_they_mean(
     """The source expands the first and refuses the second; after create it must still do so."""
     run = Run.create(Recipe.from_dict(recipe_dict(source={"name": "folder", "path": path})), tmp_path)
     assert run.recipe.source["path"] in (path, os.path.expanduser(path))
+
+
+@pytest.mark.parametrize("pages", [0, 1], ids=["nothing", "the recipe alone"])
+def test_a_disk_that_has_room_for_half_a_run_gets_none(
+    pages: int, recipe_dict: MakeRecipe, small_disk: Callable[[str], Path]
+) -> None:
+    disk = small_disk("1m")
+    recipe = Recipe.from_dict(recipe_dict(architecture=TINY))
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    os.truncate(filler, filler.stat().st_size - 4096 * pages)
+    with pytest.raises(BadInput, match=r"The disk is full: '.+' could not be written; make room"):
+        Run.create(recipe, disk)
+    assert list((disk / "runs").iterdir()) == []
+    filler.unlink()
+    run = Run.create(recipe, disk)
+    assert runs_in(disk) == [run]
+
+
+def test_a_run_that_fails_before_it_has_begun_is_taken_away(run: Run) -> None:
+    with pytest.raises(BadInput, match="full"), run.beginning():
+        raise BadInput("The disk is full.")
+    assert not run.folder.exists()
+
+
+def test_a_run_that_fails_after_it_has_begun_is_kept(run: Run) -> None:
+    with pytest.raises(BadInput, match="full"), run.beginning():
+        write(run, step(1))
+        raise BadInput("The disk is full.")
+    assert run.status == "interrupted"
 
 
 # --- status -----------------------------------------------------------------------------------------------------------
