@@ -144,7 +144,8 @@ class Project:
         """The run being looked at: the one chosen, else the newest."""
         runs = self.runs
         chosen = self._draft().get("run")
-        return next((run for run in runs if run.name == chosen), runs[0] if runs else None)
+        newest = runs[0] if runs else None
+        return next((run for run in runs if run.name == chosen), newest) if chosen else newest
 
     def look_at(self, name: str) -> None:
         """Choose the run of that name; raises BadInput."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,7 +29,8 @@ EVENTS = "events.jsonl"
 PRESIZED = "presized"  # beside the runs, what they share
 ALIVE = RUNNING, QUEUED = "running", "queued"
 CREATED, INTERRUPTED = "created", "interrupted"
-LINE = 1_000_000  # bytes within which the last event must begin
+END, LINE = 4_000, 1_000_000  # bytes from the end that are read first, and within which the last event must begin
+COARSE = 2 * 10**9  # nanoseconds within which a folder may change twice without a new time of change
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,17 @@ class Run:
     @property
     def name(self) -> str:
         """The name of its folder."""
-        return self.folder.resolve().name
+        return self.folder.name if self.folder.name not in ("", "..") else self.folder.resolve().name
 
     @property
     def workspace(self) -> Path:
         """The folder that holds this run among others."""
         return self.folder.resolve().parent.parent
+
+    @property
+    def is_created(self) -> bool:
+        """Whether it has its recipe, without which it is no run."""
+        return (self.folder / "recipe.json").is_file()
 
     @property
     def has_model(self) -> bool:
@@ -101,7 +108,7 @@ class Run:
             raise BadInput(f"{self.name!r} is a learning-rate test, which makes no model; give a run that trained.")
         if not self.has_model:
             raise BadInput(f"{self.name!r} has no model yet; it gets one when its first epoch is checked and it ends.")
-        if not (self.folder / "recipe.json").is_file():
+        if not self.is_created:
             raise BadInput(f"{self.name!r} holds a model without its run; give the run that it came from.")
         if self.process is not None:
             raise BadInput(f"{self.name!r} is {self.status}; wait for its end, or stop it.")
@@ -144,11 +151,15 @@ class Run:
         """The newest event, if there is one."""
         try:
             with (self.folder / EVENTS).open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - LINE))
-                lines = file.read().split(b"\n")[:-1]  # after the last new line may stand half of an event
+                size, length = file.seek(0, os.SEEK_END), END
+                while True:
+                    file.seek(max(0, size - length))
+                    lines = file.read(length).split(b"\n")[:-1]  # after the last new line may stand half of an event
+                    if len(lines) > 1 or length >= min(size, LINE):
+                        return event_of(lines[-1]) if lines else None
+                    length *= 8
         except OSError:
             return None
-        return _event(lines[-1]) if lines else None
 
     def read(self, name: str) -> str:
         """The text of a file of the run; raises BadInput if it is not there."""
@@ -163,6 +174,11 @@ class Run:
 
     def since(self, position: int = 0) -> tuple[list[Event], int]:
         """The events from a position of the events file on, and the position after them; 0 is the beginning."""
+        lines, after = self.lines(position)
+        return [event_of(line) for line in lines], after
+
+    def lines(self, position: int) -> tuple[list[bytes], int]:
+        """The lines of the events file from a position on, and the position after them."""
         try:
             with (self.folder / EVENTS).open("rb") as file:
                 file.seek(position)
@@ -170,7 +186,7 @@ class Run:
         except OSError:
             return [], position
         whole = content[: content.rfind(b"\n") + 1]  # what comes after is still being written
-        return [_event(line) for line in whole.split(b"\n")[:-1]], position + len(whole)
+        return whole.split(b"\n")[:-1], position + len(whole)
 
     def events(self) -> list[Event]:
         """What has happened so far."""
@@ -221,21 +237,34 @@ class Run:
 
 
 def runs_in(workspace: Path, kind: str = RUNS) -> list[Run]:
-    """The runs of a workspace, the newest first."""
-    folders = (f for f in (workspace / kind).glob("[!.]*") if (f / "recipe.json").is_file())
-    return [Run(folder) for folder in sorted(folders, reverse=True)]
+    """The runs of a workspace, the newest first; a folder that did not change is not listed again."""
+    parent = workspace / kind
+    try:
+        status = parent.stat()
+        list_it = _listed.__wrapped__ if time.time_ns() - status.st_mtime_ns < COARSE else _listed
+        runs, others = list_it(parent, (status.st_dev, status.st_ino, status.st_mtime_ns))
+    except OSError:
+        return []
+    if late := [run for run in others if run.is_created]:
+        return sorted((*runs, *late), key=lambda run: run.folder, reverse=True)
+    return list(runs)
 
 
-def _event(line: bytes) -> Event:
+@lru_cache(maxsize=256)
+def _listed(parent: Path, changed: tuple[int, int, int]) -> tuple[list[Run], list[Run]]:
+    """The runs in a folder, the newest first, and what may still become one."""
+    with os.scandir(parent) as entries:
+        names = sorted((entry.name for entry in entries if not entry.name.startswith(".")), reverse=True)
+    found = [Run(parent / name) for name in names]
+    runs = [run for run in found if run.is_created]
+    return runs, [run for run in found if run not in set(runs)]
+
+
+def event_of(line: bytes) -> Event:
+    """The event of a line of an events file; of a damaged one a notice, so that the others keep their numbers."""
     try:
         return from_line(line.decode())
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ):  # counted, so that positions and numbers stay what they are
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Notice("warning: a line of the events is damaged")
 
 

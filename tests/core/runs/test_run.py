@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import subprocess
@@ -224,6 +225,29 @@ def test_the_last_event_is_the_last_whole_one(run: Run) -> None:
     assert run.last_event == step(49) and run.status == "interrupted"
 
 
+@pytest.mark.parametrize("length", [1, 3_900, 3_990, 4_100, 40_000, 900_000])
+@pytest.mark.parametrize("before", [0, 1, 50_000])
+def test_the_last_event_is_found_however_long_it_is(run: Run, length: int, before: int) -> None:
+    write(run, *[step(i) for i in range(min(before, 1))], b"x" * before + b"\n", Notice("n" * length), b"half")
+    assert run.last_event == Notice("n" * length)
+
+
+def test_the_last_event_is_read_from_the_end_of_the_file(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(run, *(step(i) for i in range(20_000)))
+    sizes: list[int] = []
+
+    class Counted(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            content = super().read(size)
+            sizes.append(len(content))
+            return content
+
+    content = (run.folder / "events.jsonl").read_bytes()
+    monkeypatch.setattr(Path, "open", lambda *_: Counted(content))
+    assert run.last_event == step(19_999)
+    assert sum(sizes) < 10_000 < 1_000_000 < len(content)
+
+
 def test_looking_at_a_run_writes_nothing(run: Run) -> None:
     write(run, step(1))
     before = {f.name: (f.stat().st_mtime_ns, f.read_bytes()) for f in run.folder.iterdir()}
@@ -441,6 +465,41 @@ def test_runs_are_listed_newest_first_and_strangers_are_not(run: Run, tmp_path: 
         "2001-01-01_00-00-00_resnet34",
     ]
     assert runs_in(tmp_path / "nowhere") == []
+
+
+def age(folder: Path) -> None:
+    """Let a folder's last change be some time ago."""
+    os.utime(folder, (time.time() - 100, time.time() - 100))
+
+
+def test_a_folder_of_runs_is_listed_again_only_when_it_changed(
+    run: Run, recipe_dict: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, scandir = [], os.scandir
+
+    def counted(path: Path) -> Any:
+        listed.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    age(tmp_path / "runs")
+    for _ in range(5):
+        assert runs_in(tmp_path) == [run]
+    assert listed == [tmp_path / "runs"]
+    other = Run.create(Recipe.from_dict(recipe_dict(architecture=TINY)), tmp_path)
+    assert runs_in(tmp_path) == [other, run], "what changed just now may change again at the same time"
+    age(tmp_path / "runs")
+    other.delete()
+    assert runs_in(tmp_path) == [run]
+
+
+def test_a_run_whose_recipe_comes_later_is_listed_then(run: Run, tmp_path: Path) -> None:
+    late = tmp_path / "runs" / "2999-01-01_00-00-00_resnet34"
+    late.mkdir()
+    age(tmp_path / "runs")
+    assert runs_in(tmp_path) == [run]
+    (late / "recipe.json").write_text("{}")  # which does not change the folder around it
+    assert runs_in(tmp_path) == [Run(late), run]
 
 
 @pytest.mark.parametrize("ask", [Run.stop, Run.finish])
