@@ -54,10 +54,20 @@ class Summary:
         return next((e for e in reversed(self.epochs) if e.best), None)
 
     @property
+    def end(self) -> RunEnded | None:
+        """How the run ended last, if it did."""
+        return next((e for _, e in reversed(self._heard) if isinstance(e, RunEnded)), None)
+
+    @property
     def elapsed(self) -> float:
         """Seconds that its epochs took; of a run without one, that it lived."""
-        ends = [e.seconds for _, e in self._heard if isinstance(e, RunEnded)]
-        return sum(e.seconds for e in self.epochs) or (ends[-1] if ends else 0.0)
+        return sum(e.seconds for e in self.epochs) or (self.end.seconds if self.end else 0.0)
+
+    @property
+    def fraction(self) -> float:
+        """The share of its epochs that is behind, 0 to 1; raises BadInput where its recipe is damaged."""
+        knobs = self.recipe.training
+        return 1.0 if self.status == "completed" else len(self.epochs) / max(1, knobs.freeze_epochs + knobs.epochs)
 
 
 def summary(run: Run) -> Summary:
