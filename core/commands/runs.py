@@ -55,6 +55,8 @@ def follow(options: argparse.Namespace) -> None:
         for _ in shown(run.follow()):
             pass
     print(f"{run.name} is {run.status}")
+    if reason := run.why_interrupted:
+        print(reason)
 
 
 def runs(options: argparse.Namespace) -> None:
@@ -66,7 +68,8 @@ def runs(options: argparse.Namespace) -> None:
             end = run.last_event
             good = end.metrics.get("accuracy") if isinstance(end, RunEnded) else None
             accuracy = "" if good is None else f"accuracy {good:.4f}"
-            print(f"{run.status:<12} {accuracy:<16} {run.folder}")
+            host = run.elsewhere
+            print(f"{run.status:<12} {accuracy or f'on {host}' * bool(host):<16} {run.folder}")
 
 
 def delete(options: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ from core.atomic import disk_error
 from core.errors import BadInput
 from core.events import CheckpointSaved, Event, Notice, RunEnded, RunResumed, RunStarted, to_line
 from core.lock import Lock
+from core.runs.host import introduce
 from core.runs.requests import Requests, Stopped
 from core.runs.run import EVENTS, Run
 
@@ -74,6 +75,7 @@ def held(run: Run, requests: Requests) -> Iterator[Log]:
         requests.forget()  # before anybody knows that there is someone to ask
         last = run.last_event
         log = Log(run.folder / EVENTS, last if isinstance(last, RunEnded) else None)
+        introduce(run.folder)
         lock.announce()
         try:
             yield log

@@ -21,11 +21,12 @@ from core.events import Event, Notice, Queued, RunEnded, from_line
 from core.lock import Lock, holder
 from core.model.names import HASHES
 from core.recipe import Recipe
+from core.runs.host import ADVICE, elsewhere, is_here, lacked_memory
 from core.runs.requests import FINISH, STOP
 
 PACKAGES = ("torch", "torchvision", "timm", "pillow", "numpy", "safetensors", "huggingface_hub")
 KINDS = RUNS, LR_FINDS = "runs", "lr_finds"
-EVENTS = "events.jsonl"
+EVENTS, LOCK = "events.jsonl", "lock"
 PRESIZED = "presized"  # beside the runs, what they share
 ALIVE = RUNNING, QUEUED = "running", "queued"
 CREATED, INTERRUPTED = "created", "interrupted"
@@ -110,7 +111,7 @@ class Run:
             raise BadInput(f"{self.name!r} has no model yet; it gets one when its first epoch is checked and it ends.")
         if not self.is_created:
             raise BadInput(f"{self.name!r} holds a model without its run; give the run that it came from.")
-        if self.process is not None:
+        if self.is_alive:
             raise BadInput(f"{self.name!r} is {self.status}; wait for its end, or stop it.")
 
     @property
@@ -132,13 +133,31 @@ class Run:
 
     @property
     def process(self) -> int | None:
-        """The id of the process that runs it now."""
-        return holder(self.folder / "lock")
+        """The id of the process of this machine that runs it now."""
+        found = holder(self.folder / LOCK)
+        return found if found and is_here(self.folder) else None
+
+    @property
+    def elsewhere(self) -> str:
+        """The machine or container where it is under way, if that is not here."""
+        return elsewhere(self.folder, LOCK, EVENTS)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has a process, here or elsewhere."""
+        return self.process is not None or bool(self.elsewhere)
+
+    @property
+    def why_interrupted(self) -> str:
+        """Why a run that was interrupted was, as a sentence; empty where nothing is known."""
+        if self.status == INTERRUPTED and lacked_memory(self.folder):
+            return f"It was cut off, and meanwhile the system killed a process for lack of memory; {ADVICE}."
+        return ""
 
     @property
     def status(self) -> str:
         """created, queued, running, completed, stopped, failed or interrupted: what its process and its events say."""
-        alive = self.process is not None  # asked first: what ends meanwhile has written its end before
+        alive = self.is_alive  # asked first: what ends meanwhile has written its end before
         last = self.last_event
         if alive:
             return QUEUED if isinstance(last, Queued) else RUNNING
@@ -195,7 +214,7 @@ class Run:
     def follow(self, position: int = 0, pause: float = 0.2) -> Iterator[Event]:
         """Every event from a position on, as it happens, until the run has no process; a resumed run goes on in it."""
         while True:
-            alive = self.process is not None  # asked before reading, so that the last events are not missed
+            alive = self.is_alive  # asked before reading, so that the last events are not missed
             events, position = self.since(position)
             yield from events
             if not alive:
@@ -215,7 +234,7 @@ class Run:
     def delete(self) -> None:
         """Remove the folder and all that is in it; raises BadInput while it has a process."""
         self.must_be_ours()
-        lock = Lock(self.folder / "lock")
+        lock = Lock(self.folder / LOCK)
         if not lock.take():
             raise BadInput(f"{self.name!r} is {self.status}; stop it before it is deleted.")
         gone = self.folder.with_name(f".{self.name}.deleted")  # so that half of it is never taken for a run
@@ -231,7 +250,7 @@ class Run:
 
     def _ask(self, what: str) -> None:
         self.must_be_ours()
-        if self.process is None:
+        if not self.is_alive:
             raise BadInput(f"{self.name!r} has no process that could {what}: it is {self.status}.")
         self.write(what, "")
 

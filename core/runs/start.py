@@ -14,7 +14,10 @@ import psutil
 from core.atomic import disk_error
 from core.environment import environment
 from core.errors import BadInput
+from core.runs.host import ADVICE
 from core.runs.run import CREATED, Run
+
+KILL = 9  # the signal, which Windows does not have
 
 
 def start(
@@ -58,6 +61,8 @@ def start(
         if process.poll() is not None:
             if run.since()[0] and process.returncode == 0:  # it was quicker than we looked
                 return
+            if process.returncode == -KILL:
+                raise BadInput(f"{run.name!r} was killed, as by a system that lacks memory; {ADVICE}.")
             said = log.read_bytes()[before:].decode(errors="replace").strip()
             raise BadInput(said.splitlines()[-1].removeprefix("error: ") if said else f"{run.name!r} did not start.")
         time.sleep(0.05)

@@ -51,6 +51,7 @@ FILES = {
     "photos.json",
     "events.jsonl",
     "environment.json",
+    "process.json",
     "hashes.json",
     "README.md",
     "confusion.png",
