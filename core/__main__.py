@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +10,13 @@ from typing import Any
 
 from core.atomic import disk_is_full
 from core.commands import models, photos, plugins, publish, runs
+from core.commands.streams import discard, streams
 from core.discovery import discover
 from core.errors import BadInput
 from core.publish.choices import Choices
 from core.recipe import TRAINING
 from core.registry import params_of
+from core.runs.requests import SHARE, SPARE
 
 DESCRIPTION = """Train an image classifier on your own photos.
 
@@ -29,23 +30,27 @@ DESCRIPTION = """Train an image classifier on your own photos.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 2 bad input, 128 and a signal's number if one stopped it."""
-    for stream in (sys.stdout, sys.stderr):  # a file name need not be text that this terminal can show
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
+    with streams(options.goes_on):
+        return _carried_out(options)
+
+
+def _carried_out(options: argparse.Namespace) -> int:
     try:
         discover()
         code: int | None = options.command(options)
+        sys.stdout.flush()
         return code or 0
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output has had enough
-        sys.stderr.close()
+        discard(sys.stdout)
         return 1
     except OSError as error:
         if not disk_is_full(error):
             raise
+        discard(sys.stdout)
         where = error.filename or options.workspace
         print(f"error: The disk is full: {str(where)!r} could not be written; make room.", file=sys.stderr)
         return 2
@@ -68,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
             epilog=epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        added.set_defaults(command=function)
+        added.set_defaults(command=function, goes_on=function in (runs.train, runs.lr_find, runs.resume))
         added.add_argument(
             "--workspace", type=Path, default=Path("workspace"), metavar="DIR", help="where runs lie (./workspace)"
         )
@@ -92,7 +97,11 @@ def _parser() -> argparse.ArgumentParser:
 
     def finishable(added: argparse.ArgumentParser) -> None:
         added.add_argument(
-            "--finish-after", type=float, metavar="SECONDS", help="as `stop --finish`, once it has trained so long"
+            "--finish-after",
+            type=_seconds,
+            metavar="SECONDS",
+            help="as `stop --finish`, so long after its turn came (lr-find stops); "
+            f"it is stopped after {SHARE:g} times that and {SPARE:g} s more",
         )
 
     lines = [f"  {plugins.knob(p)}" for p in TRAINING]
@@ -112,8 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("recipe", help="a file that `new` wrote, or the folder of a run that has not begun")
         settable(added)
         queueable(added)
-        if name == "train":
-            finishable(added)
+        finishable(added)
     added = command("resume", runs.resume)
     added.add_argument("run", help="a run's folder, or its name")
     added.add_argument("--accept-changes", action="store_true", help="go on although the photos have changed")
@@ -149,6 +157,13 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument(f"--{p.name}", help=p.help, **kind)
     command("plugins", plugins.plugins)
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
 
 
 if __name__ == "__main__":

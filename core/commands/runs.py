@@ -55,6 +55,8 @@ def follow(options: argparse.Namespace) -> None:
         for _ in shown(run.follow()):
             pass
     print(f"{run.name} is {run.status}")
+    if reason := run.why_interrupted:
+        print(reason)
 
 
 def runs(options: argparse.Namespace) -> None:
@@ -66,7 +68,8 @@ def runs(options: argparse.Namespace) -> None:
             end = run.last_event
             good = end.metrics.get("accuracy") if isinstance(end, RunEnded) else None
             accuracy = "" if good is None else f"accuracy {good:.4f}"
-            print(f"{run.status:<12} {accuracy:<16} {run.folder}")
+            host = run.elsewhere
+            print(f"{run.status:<12} {accuracy or f'on {host}' * bool(host):<16} {run.folder}")
 
 
 def delete(options: argparse.Namespace) -> None:
@@ -129,7 +132,7 @@ def _carry_out(find: Callable[[], Run], options: argparse.Namespace, **knobs: An
             return 0
         run = find()
         _ = run.recipe  # a broken one is refused before anybody sees the run as under way
-        requests = Requests(run.folder, getattr(options, "finish_after", None))
+        requests = Requests(run.folder, options.finish_after)
         with requests.listening():
             code = _shown(run, requests, chosen)
         return code if world.size == 1 else 0  # torchrun takes any other code for a crash
@@ -149,7 +152,7 @@ def _shown(run: Run, requests: Requests, chosen: Options) -> int:
     for event in shown(recorder.watch(events)):
         end = event if isinstance(event, RunEnded) else end
     if end.status == "stopped":
-        print(f"stopped; to go on: python -m core resume {run.folder}")
+        print(f"{end.error.rstrip('.') or 'stopped'}; to go on: python -m core resume {run.folder}")
         return 128 + requests.signal if requests.signal else 0
     if run.is_lr_find:
         recorder.plot_lr_find().save(run.folder / "curve.png")

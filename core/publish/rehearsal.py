@@ -21,10 +21,10 @@ import psutil
 from numpy.typing import ArrayLike
 
 from core.atomic import disk_error
+from core.environment import environment
 from core.errors import BadInput
 from core.model.names import CONFIG
 from core.publish.onnx import CLOSE
-from core.runs.start import environment
 
 INSTALLS, STARTS, ANSWERS = 900, 180, 60  # seconds that each may take
 OURS = ("GRADIO_", "PYTHON", "SPACES_", "VIRTUAL_ENV")  # variables of this process that a Space does not have

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Lock
 
@@ -251,15 +251,11 @@ class Followed:
         return float(self.planned)
 
 
-_followed: OrderedDict[Path, Followed] = OrderedDict()
-_lock = Lock()
-
-
 def follow(run: Run) -> Followed:
     """The run as it is now; what was read before is not read again."""
-    with _lock:
-        found = _followed.pop(run.folder, None) or Followed(run)
-        _followed[run.folder] = found
-        while len(_followed) > KEPT:
-            _followed.popitem(last=False)
-    return found.update()
+    return _followed(run.folder).update()
+
+
+@lru_cache(maxsize=KEPT)
+def _followed(folder: Path) -> Followed:
+    return Followed(Run(folder))

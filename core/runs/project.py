@@ -163,7 +163,8 @@ class Project:
         """The run being looked at: the one chosen, else the newest."""
         runs = self.runs
         chosen = self._draft().get("run")
-        return next((run for run in runs if run.name == chosen), runs[0] if runs else None)
+        newest = runs[0] if runs else None
+        return next((run for run in runs if run.name == chosen), newest) if chosen else newest
 
     def look_at(self, name: str) -> None:
         """Choose the run of that name; raises BadInput."""
@@ -184,11 +185,12 @@ class Project:
     def start(self, kind: str = RUNS) -> Run:
         """Train the recipe, or test learning rates with it, in a process of its own; raises BadInput."""
         run = Run.create(self.must_have_recipe(), self.folder, kind)
-        try:
-            start(run, seconds=self.seconds, cache=self.cache)
-        finally:
-            if kind == RUNS:
-                self._write(run=run.name)
+        with run.beginning():
+            try:
+                start(run, seconds=self.seconds, cache=self.cache)
+            finally:
+                if kind == RUNS:
+                    self._write(run=run.name)
         return run
 
     def resume(self, run: Run) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from core.atomic import disk_error
 from core.errors import BadInput
-from core.events import CheckpointSaved, Event, RunEnded, to_line
+from core.events import CheckpointSaved, Event, Notice, RunEnded, RunResumed, RunStarted, to_line
 from core.lock import Lock
+from core.runs.host import introduce
 from core.runs.requests import Requests, Stopped
 from core.runs.run import EVENTS, Run
 
@@ -22,10 +23,13 @@ TEMPORARY = re.compile(r"\..+\.\d+")  # as write_atomic names them
 
 
 class Log:
-    """The events file while it is written; `seconds` went into that, and `count` events stand in it."""
+    """The events file while it is written; `seconds` went into that, and `count` events stand in it.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    `end` is how an earlier life of the run ended, if it did.
+    """
+
+    def __init__(self, path: Path, end: RunEnded | None = None) -> None:
+        self.path, self.end = path, end
         self.seconds = 0.0
         try:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
@@ -69,7 +73,9 @@ def held(run: Run, requests: Requests) -> Iterator[Log]:
                 if TEMPORARY.fullmatch(leftover.name) and leftover.is_file():
                     leftover.unlink(missing_ok=True)
         requests.forget()  # before anybody knows that there is someone to ask
-        log = Log(run.folder / EVENTS)
+        last = run.last_event
+        log = Log(run.folder / EVENTS, last if isinstance(last, RunEnded) else None)
+        introduce(run.folder)
         lock.announce()
         try:
             yield log
@@ -80,13 +86,17 @@ def held(run: Run, requests: Requests) -> Iterator[Log]:
 
 
 def record(log: Log, events: Generator[Event, None, None]) -> Iterator[Event]:
-    """Pass events on, each one written down first; however they end, the last one says so."""
-    began, checkpoints, ended = time.perf_counter(), 0.0, False
+    """Pass events on, each one written down first; however they end, the last one says so.
+
+    A run that went on before and is now refused stays what it was; a notice says why.
+    """
+    began, checkpoints, ended, accepted = time.perf_counter(), 0.0, False, log.count == 0
 
     def written(event: Event) -> Event:
-        nonlocal ended, checkpoints
+        nonlocal accepted, ended, checkpoints
         if ended:  # nothing comes after the end, whatever its reader does
             return event
+        accepted = accepted or isinstance(event, (RunResumed, RunStarted, RunEnded))
         if isinstance(event, CheckpointSaved):
             checkpoints += event.seconds
         if isinstance(event, RunEnded):
@@ -95,9 +105,18 @@ def record(log: Log, events: Generator[Event, None, None]) -> Iterator[Event]:
         log.write(event)
         return event
 
+    def over(end: RunEnded) -> Event:
+        if accepted or (end.status == "stopped" and log.end is None):
+            return written(end)
+        if end.error:
+            log.write(Notice(f"not resumed: {end.error}"))
+        if log.end is not None:
+            log.write(log.end)
+        return end
+
     def failed(sentence: str) -> None:
         with suppress(BadInput):  # a full disk has no room for this either
-            written(RunEnded("failed", sentence))
+            over(RunEnded("failed", sentence))
 
     try:
         try:
@@ -105,11 +124,11 @@ def record(log: Log, events: Generator[Event, None, None]) -> Iterator[Event]:
                 yield written(event)
         finally:
             events.close()  # which saves what there is, before the end is written
-    except Stopped:
-        yield written(RunEnded("stopped"))
+    except Stopped as stopped:
+        yield over(RunEnded("stopped", str(stopped)))
     except (KeyboardInterrupt, GeneratorExit):
         with suppress(BadInput):
-            written(RunEnded("stopped"))
+            over(RunEnded("stopped"))
         raise
     except BadInput as error:
         failed(str(error))

@@ -8,8 +8,10 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,15 +21,17 @@ from core.events import Event, Notice, Queued, RunEnded, from_line
 from core.lock import Lock, holder
 from core.model.names import HASHES
 from core.recipe import Recipe
+from core.runs.host import ADVICE, elsewhere, is_here, lacked_memory
 from core.runs.requests import FINISH, STOP
 
 PACKAGES = ("torch", "torchvision", "timm", "pillow", "numpy", "safetensors", "huggingface_hub")
 KINDS = RUNS, LR_FINDS = "runs", "lr_finds"
-EVENTS = "events.jsonl"
+EVENTS, LOCK = "events.jsonl", "lock"
 PRESIZED = "presized"  # beside the runs, what they share
 ALIVE = RUNNING, QUEUED = "running", "queued"
 CREATED, INTERRUPTED = "created", "interrupted"
-LINE = 1_000_000  # bytes within which the last event must begin
+END, LINE = 4_000, 1_000_000  # bytes from the end that are read first, and within which the last event must begin
+COARSE = 2 * 10**9  # nanoseconds within which a folder may change twice without a new time of change
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,25 @@ class Run:
         except OSError as error:
             raise disk_error(parent, error) from error
         run = cls(folder)
-        run.write("recipe.json", recipe.absolute().relative_to(workspace).to_json())
         environment = {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()}
-        run.write("environment.json", json.dumps(environment | {p: version(p) for p in PACKAGES}, indent=2))
+        try:
+            run.write("recipe.json", recipe.absolute().relative_to(workspace).to_json())
+            run.write("environment.json", json.dumps(environment | {p: version(p) for p in PACKAGES}, indent=2))
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)  # half of it would be taken for a run
+            raise
         return run
+
+    @contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Delete the folder again if what is done here fails before anything has happened in the run."""
+        try:
+            yield
+        except BadInput:
+            if self.status == CREATED:
+                with suppress(BadInput):
+                    self.delete()
+            raise
 
     @classmethod
     def find(cls, name: str, workspace: Path) -> Run:
@@ -67,12 +86,17 @@ class Run:
     @property
     def name(self) -> str:
         """The name of its folder."""
-        return self.folder.resolve().name
+        return self.folder.name if self.folder.name not in ("", "..") else self.folder.resolve().name
 
     @property
     def workspace(self) -> Path:
         """The folder that holds this run among others."""
         return self.folder.resolve().parent.parent
+
+    @property
+    def is_created(self) -> bool:
+        """Whether it has its recipe, without which it is no run."""
+        return (self.folder / "recipe.json").is_file()
 
     @property
     def has_model(self) -> bool:
@@ -85,9 +109,9 @@ class Run:
             raise BadInput(f"{self.name!r} is a learning-rate test, which makes no model; give a run that trained.")
         if not self.has_model:
             raise BadInput(f"{self.name!r} has no model yet; it gets one when its first epoch is checked and it ends.")
-        if not (self.folder / "recipe.json").is_file():
+        if not self.is_created:
             raise BadInput(f"{self.name!r} holds a model without its run; give the run that it came from.")
-        if self.process is not None:
+        if self.is_alive:
             raise BadInput(f"{self.name!r} is {self.status}; wait for its end, or stop it.")
 
     @property
@@ -109,13 +133,31 @@ class Run:
 
     @property
     def process(self) -> int | None:
-        """The id of the process that runs it now."""
-        return holder(self.folder / "lock")
+        """The id of the process of this machine that runs it now."""
+        found = holder(self.folder / LOCK)
+        return found if found and is_here(self.folder) else None
+
+    @property
+    def elsewhere(self) -> str:
+        """The machine or container where it is under way, if that is not here."""
+        return elsewhere(self.folder, LOCK, EVENTS)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has a process, here or elsewhere."""
+        return self.process is not None or bool(self.elsewhere)
+
+    @property
+    def why_interrupted(self) -> str:
+        """Why a run that was interrupted was, as a sentence; empty where nothing is known."""
+        if self.status == INTERRUPTED and lacked_memory(self.folder):
+            return f"It was cut off, and meanwhile the system killed a process for lack of memory; {ADVICE}."
+        return ""
 
     @property
     def status(self) -> str:
         """created, queued, running, completed, stopped, failed or interrupted: what its process and its events say."""
-        alive = self.process is not None  # asked first: what ends meanwhile has written its end before
+        alive = self.is_alive  # asked first: what ends meanwhile has written its end before
         last = self.last_event
         if alive:
             return QUEUED if isinstance(last, Queued) else RUNNING
@@ -128,11 +170,15 @@ class Run:
         """The newest event, if there is one."""
         try:
             with (self.folder / EVENTS).open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - LINE))
-                lines = file.read().split(b"\n")[:-1]  # after the last new line may stand half of an event
+                size, length = file.seek(0, os.SEEK_END), END
+                while True:
+                    file.seek(max(0, size - length))
+                    lines = file.read(length).split(b"\n")[:-1]  # after the last new line may stand half of an event
+                    if len(lines) > 1 or length >= min(size, LINE):
+                        return event_of(lines[-1]) if lines else None
+                    length *= 8
         except OSError:
             return None
-        return _event(lines[-1]) if lines else None
 
     def read(self, name: str) -> str:
         """The text of a file of the run; raises BadInput if it is not there."""
@@ -147,6 +193,11 @@ class Run:
 
     def since(self, position: int = 0) -> tuple[list[Event], int]:
         """The events from a position of the events file on, and the position after them; 0 is the beginning."""
+        lines, after = self.lines(position)
+        return [event_of(line) for line in lines], after
+
+    def lines(self, position: int) -> tuple[list[bytes], int]:
+        """The lines of the events file from a position on, and the position after them."""
         try:
             with (self.folder / EVENTS).open("rb") as file:
                 file.seek(position)
@@ -154,7 +205,7 @@ class Run:
         except OSError:
             return [], position
         whole = content[: content.rfind(b"\n") + 1]  # what comes after is still being written
-        return [_event(line) for line in whole.split(b"\n")[:-1]], position + len(whole)
+        return whole.split(b"\n")[:-1], position + len(whole)
 
     def events(self) -> list[Event]:
         """What has happened so far."""
@@ -163,7 +214,7 @@ class Run:
     def follow(self, position: int = 0, pause: float = 0.2) -> Iterator[Event]:
         """Every event from a position on, as it happens, until the run has no process; a resumed run goes on in it."""
         while True:
-            alive = self.process is not None  # asked before reading, so that the last events are not missed
+            alive = self.is_alive  # asked before reading, so that the last events are not missed
             events, position = self.since(position)
             yield from events
             if not alive:
@@ -183,7 +234,7 @@ class Run:
     def delete(self) -> None:
         """Remove the folder and all that is in it; raises BadInput while it has a process."""
         self.must_be_ours()
-        lock = Lock(self.folder / "lock")
+        lock = Lock(self.folder / LOCK)
         if not lock.take():
             raise BadInput(f"{self.name!r} is {self.status}; stop it before it is deleted.")
         gone = self.folder.with_name(f".{self.name}.deleted")  # so that half of it is never taken for a run
@@ -199,27 +250,40 @@ class Run:
 
     def _ask(self, what: str) -> None:
         self.must_be_ours()
-        if self.process is None:
+        if not self.is_alive:
             raise BadInput(f"{self.name!r} has no process that could {what}: it is {self.status}.")
         self.write(what, "")
 
 
 def runs_in(workspace: Path, kind: str = RUNS) -> list[Run]:
-    """The runs of a workspace, the newest first."""
-    folders = (f for f in (workspace / kind).glob("[!.]*") if (f / "recipe.json").is_file())
-    return [Run(folder) for folder in sorted(folders, reverse=True)]
+    """The runs of a workspace, the newest first; a folder that did not change is not listed again."""
+    parent = workspace / kind
+    try:
+        status = parent.stat()
+        list_it = _listed.__wrapped__ if time.time_ns() - status.st_mtime_ns < COARSE else _listed
+        runs, others = list_it(parent, (status.st_dev, status.st_ino, status.st_mtime_ns))
+    except OSError:
+        return []
+    if late := [run for run in others if run.is_created]:
+        return sorted((*runs, *late), key=lambda run: run.folder, reverse=True)
+    return list(runs)
 
 
-def _event(line: bytes) -> Event:
+@lru_cache(maxsize=256)
+def _listed(parent: Path, changed: tuple[int, int, int]) -> tuple[list[Run], list[Run]]:
+    """The runs in a folder, the newest first, and what may still become one."""
+    with os.scandir(parent) as entries:
+        names = sorted((entry.name for entry in entries if not entry.name.startswith(".")), reverse=True)
+    found = [Run(parent / name) for name in names]
+    runs = [run for run in found if run.is_created]
+    return runs, [run for run in found if run not in set(runs)]
+
+
+def event_of(line: bytes) -> Event:
+    """The event of a line of an events file; of a damaged one a notice, so that the others keep their numbers."""
     try:
         return from_line(line.decode())
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ):  # counted, so that positions and numbers stay what they are
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Notice("warning: a line of the events is damaged")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 import subprocess
 import sys
 import time
@@ -13,13 +11,13 @@ from typing import Any
 
 import psutil
 
-import core
 from core.atomic import disk_error
+from core.environment import environment
 from core.errors import BadInput
+from core.runs.host import ADVICE
 from core.runs.run import CREATED, Run
 
-SECRET = re.compile(r"TOKEN|SECRET|PASSW|.PWD$|KEY$|_PAT$|CREDENTIAL|_AUTH$|CONNECTION_STRING", re.IGNORECASE)
-LOGIN = re.compile(r"://[^/@\s]*:[^/@\s]*@")  # a password in an address
+KILL = 9  # the signal, which Windows does not have
 
 
 def start(
@@ -31,7 +29,8 @@ def start(
 ) -> None:
     """Begin a run, or go on with it, in a new session of the operating system; returns once it holds its lock.
 
-    After `seconds` of training it finishes early. Presized photos are kept in `cache`, or in the workspace.
+    After `seconds` of its turn it must end, as `Requests` says. Presized photos are kept in `cache`, else in the
+    workspace.
     Raises BadInput, with what the process said, if it died before that.
     """
     name = "resume"
@@ -40,7 +39,7 @@ def start(
     flags = [] if queue else ["--no-queue"]
     if accept_changes and name == "resume":
         flags.append("--accept-changes")
-    if seconds is not None and name != "lr-find":
+    if seconds is not None:
         flags += ["--finish-after", str(seconds)]
     if cache is not None:
         flags += ["--cache", str(cache)]
@@ -62,23 +61,11 @@ def start(
         if process.poll() is not None:
             if run.since()[0] and process.returncode == 0:  # it was quicker than we looked
                 return
+            if process.returncode == -KILL:
+                raise BadInput(f"{run.name!r} was killed, as by a system that lacks memory; {ADVICE}.")
             said = log.read_bytes()[before:].decode(errors="replace").strip()
             raise BadInput(said.splitlines()[-1].removeprefix("error: ") if said else f"{run.name!r} did not start.")
         time.sleep(0.05)
-
-
-def environment() -> dict[str, str]:
-    """This process's variables for another one: it finds this program, and knows no secret."""
-    known = {name: value for name, value in os.environ.items() if not _secret(name, value)}
-    here = str(Path(core.__file__).parents[1])
-    path = os.pathsep.join(filter(None, (here, known.get("PYTHONPATH"))))
-    return known | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
-
-
-def _secret(name: str, value: str) -> bool:
-    if name == "OLDPWD" or name.lower().endswith("_proxy"):  # without it there may be no network
-        return False
-    return bool(SECRET.search(name) or LOGIN.search(value))
 
 
 def _family(process: int) -> set[int]:

@@ -102,7 +102,8 @@ def _in_turn(
             requests.obey()
             if place is not None:
                 yield place
-        yield from events
+        with requests.timed():
+            yield from events
     finally:
         queue.leave()
 
@@ -161,7 +162,7 @@ def _fit(state: TrainState, checkpoints: Checkpoints, log: Log, requests: Reques
             wish = STOP if requests.stop else FINISH if requests.finish and not state.finish else ""
             wish = state.task.world.broadcast(wish)
             if wish == STOP:
-                raise Stopped
+                raise requests.stopped()
             if wish == FINISH:
                 finish = state.finish_early()
                 yield FinishingEarly(finish.stage, finish.step, finish.steps)
@@ -187,14 +188,17 @@ def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: 
 
 def _find_rate(run: Run, requests: Requests, options: Options) -> Generator[Event, None, None]:
     recipe = run.recipe
-    if any(isinstance(event, LearningRateTried) for event in run.events()):
-        yield RunResumed(0, "", 0, 0)  # from its beginning
+    again = any(isinstance(event, LearningRateTried) for event in run.events())
     examined = yield from examined_photos(run, recipe, requests)
     learner = learner_of(recipe, examined.split, cache=options.folder(run))
+    if again:
+        yield RunResumed(0, "", 0, 0)  # from its beginning
     yield _started(recipe, learner)
     learner.freeze()
     for event in lr_find(learner.task, features=recipe.training.features):
         yield event
+        if requests.finish:  # which a test cannot
+            raise requests.stopped()
         requests.obey()
     yield RunEnded("completed")
 

@@ -14,11 +14,12 @@ from core.registry import architectures, panels, transforms
 from core.runs.followed import Followed, follow
 from core.runs.project import Project
 from core.runs.run import ALIVE, CREATED, RUNNING, Run
+from core.runs.summary import summary
 from plugins.panels.kit.form import choose, chooser, edit, form
 from plugins.panels.kit.head import head
 from plugins.panels.kit.html import card, clock, empty, notes, percent, view
 from plugins.panels.kit.page import Page, State
-from plugins.panels.kit.run import best_accuracy, run_view
+from plugins.panels.kit.run import accuracy_of, run_view
 from plugins.panels.kit.runs import runs_view
 
 FIRST = ("epochs", "freeze_epochs", "base_lr")  # the knobs that stand outside of Advanced
@@ -196,17 +197,17 @@ def _api_stop(project: Project, name: str) -> dict[str, Any]:
 
 
 def _told(run: Run) -> dict[str, Any]:
-    shown = follow(run)
+    shown = summary(run)
     try:
-        share = round(shown.fraction, 4)
+        share = round((follow(run) if shown.status in ALIVE else shown).fraction, 4)
     except BadInput as error:  # its recipe is damaged
         return {"run": run.name, "status": shown.status, "error": str(error)}
     return {
         "run": run.name,
         "status": shown.status,
         "share": share,
-        "accuracy": best_accuracy(shown),
-        "error": shown.end.error if shown.end else "",
+        "accuracy": accuracy_of(shown.best) if shown.best else None,
+        "error": shown.end.error if shown.end and shown.status not in ALIVE else "",
     }
 
 

@@ -21,8 +21,8 @@ def run_view(shown: Followed) -> str:
     elif shown.status in ALIVE:
         body += card("", empty("Getting ready" if not shown.losses else "The first epoch", _doing(shown)))
     said = shown.story.notices
-    end = shown.end
-    return body + (notes([end.error], "bad") if end and end.error else "") + notes(said[-8:])
+    reason = shown.end.error if shown.end else shown.run.why_interrupted
+    return body + (notes([reason], "bad") if reason else "") + notes(said[-8:])
 
 
 def _doing(shown: Followed) -> str:

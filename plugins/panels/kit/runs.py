@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from core.errors import BadInput
-from core.runs.followed import follow
 from core.runs.project import Project
 from core.runs.run import ALIVE, Run
+from core.runs.summary import summary
 from plugins.panels.kit.html import button, card, clock, percent, rate, table, text
-from plugins.panels.kit.run import best_accuracy
+from plugins.panels.kit.run import accuracy_of
 
 MOST = 50
 
@@ -25,7 +25,7 @@ def runs_view(project: Project) -> str:
 
 
 def _row(run: Run, selected: bool) -> list[str]:
-    shown = follow(run)
+    shown = summary(run)
     data = {"run": run.name}
     delete = button("Delete", "delete", data | {"confirm": f"Delete the run {run.name} and its model for good?"})
     try:
@@ -33,7 +33,7 @@ def _row(run: Run, selected: bool) -> list[str]:
     except BadInput as error:
         name, why = text(run.name), f'<span title="{text(error)}">damaged</span>'
         return [name, why, "", "", "", "", "", f'<div class="row-actions">{delete}</div>']
-    accuracy, knobs = best_accuracy(shown), recipe.training
+    accuracy, knobs = accuracy_of(shown.best) if shown.best else None, recipe.training
     actions = button("Use its recipe", "recipe", data | {"confirm": "Use the recipe of this run in place of yours?"})
     if accuracy is not None:
         actions = button("Results", "results", data) + actions

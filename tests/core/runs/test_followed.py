@@ -193,9 +193,9 @@ def test_notices_queue_and_suggestions(run: Run) -> None:
     assert shown.story.suggestion == Suggestion({"valley": None}, "No suggestion.")
 
 
-def test_only_so_many_are_remembered(tmp_path: Path, recipe_dict: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(followed, "KEPT", 2)
-    runs = [Run.create(Recipe.from_dict(recipe_dict()), tmp_path) for _ in range(4)]
-    for each in runs:
-        follow(each)
-    assert len(followed._followed) <= 2
+def test_only_so_many_are_remembered(run: Run, tmp_path: Path) -> None:
+    first = follow(run)
+    assert follow(Run(run.folder)) is first
+    for number in range(followed.KEPT):
+        follow(Run(tmp_path / str(number)))
+    assert follow(run) is not first

@@ -33,7 +33,7 @@ from core.events import (
 from core.recipe import Recipe
 from core.runs.checkpoint import Checkpoints
 from core.runs.run import Run, runs_in
-from core.runs.start import environment, start
+from core.runs.start import start
 from core.runs.train import train
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -245,18 +245,6 @@ def test_a_folder_that_cannot_be_written_is_one_sentence_and_no_process(
     with pytest.raises(BadInput, match=r"log\.txt' could not be written: .+\.$"):
         start(run)
     assert run.status == "created"
-
-
-def test_the_environment_of_a_run_has_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in SECRETS:
-        monkeypatch.setenv(name, CANARY)
-    monkeypatch.setenv("PYTHONPATH", "/somewhere/else")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    known = environment()
-    assert CANARY not in known.values()
-    assert known["CUDA_VISIBLE_DEVICES"] == "3" and known["PATH"] == os.environ["PATH"]
-    assert known["PYTHONPATH"].split(os.pathsep) == [str(ROOT), "/somewhere/else"]
-    assert known["HF_HUB_DISABLE_IMPLICIT_TOKEN"] == "1"  # the one that lies in a file of the home folder
 
 
 # --- the command line -------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import core.runs.project as project_module
 from core.data.check import Examined
 from core.errors import BadInput
 from core.events import Checked
@@ -162,6 +163,17 @@ def test_a_run_of_another_workspace_is_refused(project: Project, tmp_path: Path,
     for name in (other.name, str(other.folder), os.path.relpath(other.folder, project.folder / "runs")):
         with pytest.raises(BadInput, match="There is no run"):
             project.find(name)
+
+
+def test_a_run_that_cannot_be_started_is_not_left_behind(opened: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise BadInput("The disk is full: 'log.txt' could not be written; make room.")
+
+    monkeypatch.setattr(project_module, "start", fail)
+    for kind in ("runs", "lr_finds"):
+        with pytest.raises(BadInput, match="make room"):
+            opened.start(kind)
+    assert (opened.runs, opened.run, opened.lr_find) == ([], None, None)
 
 
 def test_the_draft_is_written_whole(opened: Project) -> None:

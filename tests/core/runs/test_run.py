@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,38 @@ def test_create_leaves_a_home_and_an_empty_path_what_they_mean(
     assert run.recipe.source["path"] in (path, os.path.expanduser(path))
 
 
+@pytest.mark.parametrize("pages", [0, 1], ids=["nothing", "the recipe alone"])
+def test_a_disk_that_has_room_for_half_a_run_gets_none(
+    pages: int, recipe_dict: MakeRecipe, small_disk: Callable[[str], Path]
+) -> None:
+    disk = small_disk("1m")
+    recipe = Recipe.from_dict(recipe_dict(architecture=TINY))
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    os.truncate(filler, filler.stat().st_size - 4096 * pages)
+    with pytest.raises(BadInput, match=r"The disk is full: '.+' could not be written; make room"):
+        Run.create(recipe, disk)
+    assert list((disk / "runs").iterdir()) == []
+    filler.unlink()
+    run = Run.create(recipe, disk)
+    assert runs_in(disk) == [run]
+
+
+def test_a_run_that_fails_before_it_has_begun_is_taken_away(run: Run) -> None:
+    with pytest.raises(BadInput, match="full"), run.beginning():
+        raise BadInput("The disk is full.")
+    assert not run.folder.exists()
+
+
+def test_a_run_that_fails_after_it_has_begun_is_kept(run: Run) -> None:
+    with pytest.raises(BadInput, match="full"), run.beginning():
+        write(run, step(1))
+        raise BadInput("The disk is full.")
+    assert run.status == "interrupted"
+
+
 # --- status -----------------------------------------------------------------------------------------------------------
 
 
@@ -189,6 +223,29 @@ def test_the_last_event_is_the_last_whole_one(run: Run) -> None:
     assert run.last_event == Checked(1, 2)
     write(run, *map(step, range(1, 50)), b'{"event": "RunEnded", "status": "comp')
     assert run.last_event == step(49) and run.status == "interrupted"
+
+
+@pytest.mark.parametrize("length", [1, 3_900, 3_990, 4_100, 40_000, 900_000])
+@pytest.mark.parametrize("before", [0, 1, 50_000])
+def test_the_last_event_is_found_however_long_it_is(run: Run, length: int, before: int) -> None:
+    write(run, *[step(i) for i in range(min(before, 1))], b"x" * before + b"\n", Notice("n" * length), b"half")
+    assert run.last_event == Notice("n" * length)
+
+
+def test_the_last_event_is_read_from_the_end_of_the_file(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(run, *(step(i) for i in range(20_000)))
+    sizes: list[int] = []
+
+    class Counted(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            content = super().read(size)
+            sizes.append(len(content))
+            return content
+
+    content = (run.folder / "events.jsonl").read_bytes()
+    monkeypatch.setattr(Path, "open", lambda *_: Counted(content))
+    assert run.last_event == step(19_999)
+    assert sum(sizes) < 10_000 < 1_000_000 < len(content)
 
 
 def test_looking_at_a_run_writes_nothing(run: Run) -> None:
@@ -408,6 +465,41 @@ def test_runs_are_listed_newest_first_and_strangers_are_not(run: Run, tmp_path: 
         "2001-01-01_00-00-00_resnet34",
     ]
     assert runs_in(tmp_path / "nowhere") == []
+
+
+def age(folder: Path) -> None:
+    """Let a folder's last change be some time ago."""
+    os.utime(folder, (time.time() - 100, time.time() - 100))
+
+
+def test_a_folder_of_runs_is_listed_again_only_when_it_changed(
+    run: Run, recipe_dict: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, scandir = [], os.scandir
+
+    def counted(path: Path) -> Any:
+        listed.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    age(tmp_path / "runs")
+    for _ in range(5):
+        assert runs_in(tmp_path) == [run]
+    assert listed == [tmp_path / "runs"]
+    other = Run.create(Recipe.from_dict(recipe_dict(architecture=TINY)), tmp_path)
+    assert runs_in(tmp_path) == [other, run], "what changed just now may change again at the same time"
+    age(tmp_path / "runs")
+    other.delete()
+    assert runs_in(tmp_path) == [run]
+
+
+def test_a_run_whose_recipe_comes_later_is_listed_then(run: Run, tmp_path: Path) -> None:
+    late = tmp_path / "runs" / "2999-01-01_00-00-00_resnet34"
+    late.mkdir()
+    age(tmp_path / "runs")
+    assert runs_in(tmp_path) == [run]
+    (late / "recipe.json").write_text("{}")  # which does not change the folder around it
+    assert runs_in(tmp_path) == [Run(late), run]
 
 
 @pytest.mark.parametrize("ask", [Run.stop, Run.finish])

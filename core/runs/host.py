@@ -1,0 +1,85 @@
+"""Where the process of a run is, and what became of it, as far as others can know."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from core.atomic import write_atomic
+
+PROCESS = "process.json"
+SILENT = 120.0  # seconds after which a process elsewhere that wrote no event counts as dead
+KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
+ADVICE = "lower training.batch_size or training.micro_batch, or end other programs"
+
+
+def introduce(folder: Path) -> None:
+    """Write down where this process is, and how many the system has killed for lack of memory; raises BadInput."""
+    file = next((f for f in _counters() if _count(f) is not None), Path())
+    here = {"host": platform.node(), "place": _place(), "kills": _count(file), "counter": str(file)}
+    write_atomic(folder / PROCESS, json.dumps(here))
+
+
+def is_here(folder: Path) -> bool:
+    """Whether the id of the run's process means something to this one; of a run before this was written, yes."""
+    return bool(_introduced(folder).get("place", _place()) == _place())
+
+
+def elsewhere(folder: Path, lock: str, events: str) -> str:
+    """The machine or container of a process that cannot be asked, but wrote an event lately; empty if there is none."""
+    with suppress(OSError):
+        lately = abs(time.time() - (folder / events).stat().st_mtime) < SILENT
+        if lately and (folder / lock).stat().st_size and not is_here(folder):
+            return str(_introduced(folder).get("host") or "another machine")
+    return ""
+
+
+def lacked_memory(folder: Path) -> bool:
+    """Whether the system has killed a process for lack of memory since that of the run introduced itself here."""
+    found = _introduced(folder)
+    before, now = found.get("kills"), _count(Path(str(found.get("counter"))))
+    return isinstance(before, int) and now is not None and now > before and is_here(folder)
+
+
+def _introduced(folder: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        document = json.loads((folder / PROCESS).read_text(encoding="utf-8"))
+        return document if isinstance(document, dict) else {}
+    return {}
+
+
+@cache
+def _place() -> str:
+    """Where a process id names one process alone: a machine since it was started, and a namespace of ids."""
+    boot, namespace = "", ""
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = os.readlink("/proc/self/ns/pid")
+    return f"{platform.node()} {boot} {namespace}"
+
+
+def _counters() -> Iterator[Path]:
+    """What counts such kills: of this process's control group, in either version of them, else of the machine."""
+    with suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, kind, group = line.split(":", 2)
+            if kind == "memory":
+                yield Path(f"/sys/fs/cgroup/memory{group}/memory.oom_control")
+            elif not kind:
+                yield Path(f"/sys/fs/cgroup{group}/memory.events")
+    yield Path("/proc/vmstat")
+
+
+def _count(file: Path) -> int | None:
+    with suppress(OSError):
+        if found := KILLS.search(file.read_text()):
+            return int(found[1])
+    return None
