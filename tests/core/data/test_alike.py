@@ -36,7 +36,8 @@ def test_names_that_are_not_alike(data_folder: Path) -> None:
     [
         ("golden_retriever", "golden_retreiver"), ("eastern chimpanzee", "western chimpanzee"),
         ("class_1001", "class_1002"), ("eight88a", "eight88b"), ("abcdefghijk", "abcdefghijx"),
-        ("abcdefghij", "abcdefghix"),        ("abcdefghi", "abcdefgh"), ("abcdefgh", "abcdefg"), ("2abcdefghijk", "a2bcdefghijk"),
+        ("abcdefghij", "abcdefghix"),
+        ("abcdefghi", "abcdefgh"), ("abcdefgh", "abcdefg"), ("2abcdefghijk", "a2bcdefghijk"),
         ("12abcdefghi", "21abcdefghi"), ("aabcdefgh", "abcdefgh"),
     ],
 )  # fmt: skip
