@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from core.data.text import read_bytes
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import sources
+
+LARGEST_RECIPE = 2**20  # bytes; they have some hundreds
 
 
 def new(options: argparse.Namespace) -> None:
@@ -47,9 +50,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     """The recipe of a file, with what was --set; raises BadInput."""
     path = Path(options.recipe)
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInput(
-            f"The recipe {str(path)!r} cannot be read ({error.strerror}); `python -m core new` writes one."
-        ) from None
+        content = read_bytes(path, LARGEST_RECIPE)
+    except BadInput as error:
+        raise BadInput(f"{str(error).removesuffix('.')}, or let `python -m core new` write one.") from None
     return Recipe.from_json(content).with_settings(options.set)
