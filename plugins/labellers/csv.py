@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -32,7 +33,7 @@ class CsvLabeller:
     ) -> None:
         if not str(path).strip():  # Path("") is the current folder
             raise BadInput("The path of the table is empty; give a CSV file that lists the photos and their labels.")
-        self.path = Path(path).expanduser()
+        self.path = Path(os.path.expanduser(path))
         rows = _read(self.path)
         header = [cell.strip() for cell in next(rows, [])]
         if not header:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import stat
 import unicodedata
@@ -39,7 +40,7 @@ class ZipSource:
     for_visitors = True  # in a folder of their own
 
     def __init__(self, workspace: Path, /, path: Annotated[str, "The zip file that holds the photos"]) -> None:
-        self.workspace, self.path = workspace, Path(path).expanduser()
+        self.workspace, self.path = workspace, Path(os.path.expanduser(path))
 
     def __call__(self) -> Sequence[Path]:
         return get_image_files(self.root)
@@ -71,8 +72,8 @@ class ZipSource:
     @cached_property
     def _unpacked(self) -> Path:
         """The folder with `files` and `table.json`, made once per content of the zip; raises BadInput."""
-        if not self.path.is_file():
-            raise BadInput(f"There is no zip file {str(self.path)!r}; give the zip file that holds the photos.")
+        if not os.path.isfile(self.path):  # which knows what no path can be, too
+            raise BadInput(f"There is no zip file {quoted(str(self.path))}; give the zip file that holds the photos.")
         try:
             with self.path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()

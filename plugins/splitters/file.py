@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
@@ -18,7 +19,7 @@ class FileSplitter:
     """The photos whose names a text file lists, one a line, are for validation; all others are for training."""
 
     def __init__(self, path: Annotated[str, "Text file with a file name, or the end of a path, on each line"]) -> None:
-        self.path = Path(path).expanduser()
+        self.path = Path(os.path.expanduser(path))
         self.names = [line.strip().replace("\\", "/") for line in read_lines(self.path) if line.strip()]
 
     def __call__(self, items: Sequence[Path], labels: Sequence[str] | None = None) -> tuple[list[int], list[int]]:

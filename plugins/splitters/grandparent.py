@@ -40,7 +40,7 @@ class GrandparentSplitter:
         for purpose, wanted, found in (("training", train, train_indices), ("validation", valid, valid_indices)):
             if not found:
                 raise BadInput(
-                    f"No photo for {purpose} lies in {' or '.join(sorted(wanted))}/CLASS/; "
+                    f"No photo for {purpose} lies in {some([' or '.join(sorted(wanted))])}/CLASS/; "
                     f"the folders that hold the class folders are: {some(sorted(folded.keys() - {''}), 10) or 'none'}."
                 )
         return train_indices, valid_indices

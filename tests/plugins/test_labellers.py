@@ -286,6 +286,14 @@ def test_csv_with_marks_on_a_letter(tmp_path: Path) -> None:
     assert time.monotonic() - start < 5
 
 
+@pytest.mark.parametrize("kind", ["labeller", "splitter"])
+def test_a_table_or_list_of_a_path_that_is_none(tmp_path: Path, kind: str) -> None:
+    for path in ("~nobody-of-that-name/1.csv", "a\0b", "x" * 100_000, str(tmp_path)):
+        with pytest.raises(BadInput, match=r"give a file|give one") as refused:
+            labellers.create("csv", path=path) if kind == "labeller" else splitters.create("file", path=path)
+        assert len(str(refused.value)) < 400
+
+
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no such files")
 @pytest.mark.parametrize("kind", ["labeller", "splitter"])
 def test_a_table_that_is_a_pipe_or_a_device(tmp_path: Path, kind: str) -> None:
@@ -293,3 +301,10 @@ def test_a_table_that_is_a_pipe_or_a_device(tmp_path: Path, kind: str) -> None:
     for path in (str(tmp_path / "pipe.csv"), "/dev/zero"):
         with pytest.raises(BadInput, match="is a device or a pipe"):
             labellers.create("csv", path=path) if kind == "labeller" else splitters.create("file", path=path)
+
+
+@pytest.mark.parametrize("pattern", ["(.+)_", "(x)?.*", "(a{1000000})", "(" + "a" * 900, "a" * 900])
+def test_regex_and_names_are_not_quoted_at_length(pattern: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        labellers.create("regex", pattern=pattern, part="path")("y" * 60_000)
+    assert len(str(refused.value)) < 700

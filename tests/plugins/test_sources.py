@@ -68,10 +68,12 @@ def test_folder_lists_sorted_photos_and_changes_nothing(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("path", ["", " ", "/no/such/folder"])
-def test_folder_that_is_none(tmp_path: Path, path: str) -> None:
-    with pytest.raises(BadInput, match="give the folder"):
-        sources.create("folder", tmp_path, path=path)()
+@pytest.mark.parametrize("path", ["", " ", "/no/such/folder", "~nobody-of-that-name/photos", "a\0b", "x" * 100_000])
+@pytest.mark.parametrize("name", ["folder", "zip"])
+def test_folder_or_zip_that_is_none(tmp_path: Path, name: str, path: str) -> None:
+    with pytest.raises(BadInput, match=r"give the (folder|zip)") as refused:
+        sources.create(name, tmp_path, path=path)()
+    assert len(str(refused.value)) < 400
 
 
 def test_zip_keeps_names_and_finds_photos_and_tables_alone(tmp_path: Path) -> None:
