@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from core.data.text import read_bytes
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import sources
 from core.runs.run import Run
+
+LARGEST_RECIPE = 2**20  # bytes; they have some hundreds
 
 
 def new(options: argparse.Namespace) -> None:
@@ -48,11 +51,9 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     """The recipe of a file, with what was --set; raises BadInput."""
     path = Path(options.recipe)
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInput(
-            f"The recipe {str(path)!r} cannot be read ({error.strerror}); `python -m core new` writes one."
-        ) from None
+        content = read_bytes(path, LARGEST_RECIPE)
+    except BadInput as error:
+        raise BadInput(f"{str(error).removesuffix('.')}, or let `python -m core new` write one.") from None
     recipe = Recipe.from_json(content)
     if (path.parent / "environment.json").is_file():  # of a run, whose paths start in its workspace
         recipe = recipe.absolute(Run(path.parent).workspace)

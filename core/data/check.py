@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import sqlite3
-import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -18,9 +15,11 @@ import PIL
 
 from core.atomic import sha256
 from core.data import jpeg, photo
+from core.data.alike import alike
 from core.data.files import Files, is_photo, is_stray, stray_folders
+from core.data.remembered import Key, Remembered
 from core.data.split import Split, divide
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.events import Checked
 from core.recipe import Recipe
 from core.registry import labellers, sources, splitters
@@ -28,6 +27,8 @@ from core.registry import labellers, sources, splitters
 FEW = 10  # photos of a class; below, its figures mean little
 STEP = 64  # photos between two events
 HASH = 24  # hexadecimal digits of a SHA-256 that are kept
+LONGEST_LABEL = 255  # characters, as a folder may have
+SHOWN = 20  # of warnings of one kind
 
 
 @dataclass
@@ -97,8 +98,8 @@ def examine(recipe: Recipe, workspace: Path) -> Generator[Checked, None, Examine
 
 def read_all(files: Sequence[Path], workspace: Path) -> Generator[Checked, None, list[tuple[str, str]]]:
     """Decode every file that was not decoded before; returns of each why it is unreadable, or nothing, and its hash."""
-    with closing(_memory(workspace)) as memory:
-        found = [_recall(memory, _key(file)) for file in files]
+    with closing(Remembered(workspace, _decoder())) as memory:
+        found = [memory.recall(_key(file)) for file in files]
         new = [i for i, result in enumerate(found) if result is None]
         done = len(files) - len(new)
         yield Checked(done, len(files))
@@ -107,7 +108,7 @@ def read_all(files: Sequence[Path], workspace: Path) -> Generator[Checked, None,
                 part = new[start : start + STEP]
                 keys = [_key(files[i]) for i in part]
                 results = list(pool.map(_read, [files[i] for i in part]))
-                _remember(memory, [(*key, *result) for key, result in zip(keys, results, strict=True)], workspace)
+                memory.add(list(zip(keys, results, strict=True)))
                 for i, result in zip(part, results, strict=True):
                     found[i] = result
                 done += len(part)
@@ -126,50 +127,18 @@ def _read(file: Path) -> tuple[str, str]:
         return f"cannot be read ({error.strerror})", ""
 
 
-def _memory(workspace: Path) -> sqlite3.Connection:
-    try:
-        workspace.mkdir(parents=True, exist_ok=True)
-        memory = sqlite3.connect(workspace / "photos.sqlite", timeout=30, check_same_thread=False)
-        if memory.execute("pragma user_version").fetchone()[0] != _decoder():  # what it reads, this one may not
-            memory.execute("drop table if exists photos")
-            memory.execute(f"pragma user_version = {_decoder()}")
-        memory.execute(
-            "create table if not exists photos "
-            "(path text primary key, size integer, changed integer, reason text, hash text)"
-        )
-        memory.commit()
-    except (OSError, sqlite3.Error) as error:
-        raise BadInput(f"The workspace {str(workspace)!r} cannot be written ({error}); choose another.") from error
-    return memory
-
-
-def _recall(memory: sqlite3.Connection, key: tuple[bytes, int, int]) -> tuple[str, str] | None:
-    """What was read of a file, if it was and has not changed since."""
-    query = "select reason, hash from photos where path = ? and size = ? and changed = ?"
-    found: tuple[str, str] | None = memory.execute(query, key).fetchone()
-    return found
-
-
-def _remember(memory: sqlite3.Connection, rows: list[tuple[bytes, int, int, str, str]], workspace: Path) -> None:
-    try:
-        memory.executemany("replace into photos values (?, ?, ?, ?, ?)", rows)
-        memory.commit()
-    except sqlite3.Error as error:
-        raise BadInput(f"The workspace {str(workspace)!r} cannot be written ({error}); make room.") from error
-
-
 def _decoder() -> int:
     """A number that changes with what this program can read."""
     return zlib.crc32(f"{PIL.__version__} {photo.FORMATS} {photo.MAX_PIXELS} {HASH}".encode()) >> 1
 
 
-def _key(file: Path) -> tuple[bytes, int, int]:
+def _key(file: Path) -> Key:
     path = os.fsencode(file.absolute())  # a name need not be UTF-8
     try:
         status = file.stat()
     except OSError:  # gone since it was listed: decoding will say so
         return path, -1, -1
-    return path, status.st_size, status.st_mtime_ns
+    return path, status.st_size, status.st_mtime_ns % 2**63  # a clock in the year 2300 needs more bits than there are
 
 
 def label_all(
@@ -193,8 +162,8 @@ def _labels(
         except BadInput as error:
             label, reason = "", str(error).removesuffix(".")  # it becomes part of a sentence
         else:
-            reason = f"its label would be {label!r}"
-        if not isinstance(label, str) or not label:
+            reason = f"its label would be {quoted(label)}, but labels have 1 to {LONGEST_LABEL} characters"
+        if not isinstance(label, str) or not 0 < len(label) <= LONGEST_LABEL:
             unlabelled[str(item)], label = reason, ""
         labels.append(shared.setdefault(label, label))
     return labels, unlabelled
@@ -219,8 +188,12 @@ def _describe(split: Split, root: Path, report: Report) -> None:
         report.warnings.append(f"fewer than {FEW} photos of {_some(few)}: their figures will mean little")
     if root.name in counts and len(counts) > 1:
         report.warnings.append(f"{root.name!r} is the folder of the whole data set: photos beside the class folders?")
-    report.warnings += [f"{a!r} and {b!r} look like one label spelt twice" for a, b in alike(sorted(counts))]
-    report.warnings += [f"the folder {str(folder)!r} was left out" for folder in stray_folders(root)]
+    twice = [f"{a!r} and {b!r} look like one label spelt twice" for a, b in alike(sorted(counts))]
+    stray = [f"the folder {str(folder)!r} was left out" for folder in stray_folders(root)]
+    for warnings in (twice, stray):
+        report.warnings += warnings[:SHOWN]
+        if (more := len(warnings) - SHOWN) > 0:
+            report.warnings.append(f"at least {more} more warnings such as: {warnings[SHOWN]}")
 
 
 def _not_photos(root: Path) -> dict[str, str]:
@@ -231,32 +204,6 @@ def _not_photos(root: Path) -> dict[str, str]:
             if not is_photo(name) and not name.startswith("."):
                 others[str(Path(here, name))] = f"not a photo by its suffix {Path(name).suffix.lower()!r}"
     return others
-
-
-def alike(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of names that differ only in case, accents, separators or a plural s, or by a slip in a long word."""
-    plain = {name: _plain(name) for name in names}
-    pairs = []
-    for i, a in enumerate(names):
-        for b in names[i + 1 :]:
-            if (plain[a] and plain[a] == plain[b]) or _slip(plain[a], plain[b]):
-                pairs.append((a, b))
-    return pairs
-
-
-def _slip(a: str, b: str) -> bool:
-    short, long = sorted((len(a), len(b)))
-    if short < 8 or 2 * short / (short + long) <= 0.9:  # no ratio can be higher; a thousand names are 500,000 pairs
-        return False
-    if [c for c in a if c.isdigit()] != [c for c in b if c.isdigit()]:  # numbers tell classes apart
-        return False
-    matcher = difflib.SequenceMatcher(None, a, b)
-    return matcher.quick_ratio() > 0.9 and matcher.ratio() > 0.9
-
-
-def _plain(name: str) -> str:
-    letters = unicodedata.normalize("NFKD", name).casefold()
-    return "".join(c for c in letters if c.isalnum()).removesuffix("s")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 
 SUFFIXES = frozenset(
     [
@@ -95,10 +95,10 @@ def get_image_files(path: str | Path, recurse: bool = True, folders: Iterable[st
     `folders` limits the walk to these sub-folders of `path`. Raises BadInput if `path` is no folder.
     """
     root = Path(path)
-    if root.is_file():
-        raise BadInput(f"{str(root)!r} is a file; give the folder that holds the photos, or a .zip of it.")
-    if not root.is_dir():
-        raise BadInput(f"There is no folder {str(root)!r}; give the folder that holds the photos.")
+    if os.path.isfile(root):  # which knows what no path can be, too
+        raise BadInput(f"{quoted(str(root))} is a file; give the folder that holds the photos, or a .zip of it.")
+    if not os.path.isdir(root):
+        raise BadInput(f"There is no folder {quoted(str(root))}; give the folder that holds the photos.")
     wanted = None if folders is None else set(folders)
     found: list[str] = []
     for here, subfolders, names in os.walk(root):
@@ -111,6 +111,15 @@ def get_image_files(path: str | Path, recurse: bool = True, folders: Iterable[st
         found += [inside + name for name in names if is_photo(name)]
     found.sort()
     return Files(root, found)
+
+
+def get_tables(path: str | Path) -> list[Path]:
+    """The tables (.csv) under `path`, sorted; dot-files and stray folders are skipped."""
+    found = []
+    for here, subfolders, names in os.walk(path):
+        subfolders[:] = (d for d in subfolders if not is_stray(d))
+        found += [Path(here, name) for name in names if name.lower().endswith(".csv") and not name.startswith(".")]
+    return sorted(table for table in found if table.is_file())
 
 
 def stray_folders(path: str | Path) -> list[Path]:

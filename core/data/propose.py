@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.data.files import get_tables
 from core.errors import BadInput
 from core.hub_name import is_of_the_hub
 from core.recipe import Choice, Recipe, Training
+from core.registry import labellers
 
 PATTERNS = (r"(.+)_\d+\.\w+$", r"(.+?)[ ._-]*\(?\d+\)?\.\w+$")
 TRAIN = {"train", "training"}
 VALID = {"valid", "validation", "val", "test"}
-
+LABELLED = 0.9  # share of the photos
 
 PRESIZE, SIZE = 256, 192
 FREEZE_STEPS, STEPS = 40, 120
@@ -77,10 +78,10 @@ def propose(items: Sequence[Path], root: Path) -> tuple[Choice, Choice]:
     if _classes([p[-2] if len(p) > 1 else "" for p in parts]):
         return {"name": "folder"}, by_chance
     for pattern in PATTERNS:
-        matches = [re.search(pattern, p[-1]) for p in parts]
-        if _classes([m[1] if m else "" for m in matches]):
-            return {"name": "regex", "pattern": pattern}, by_chance
-    if len(tables := sorted(root.rglob("*.csv"))) == 1:
+        labeller: Choice = {"name": "regex", "pattern": pattern}
+        if _classes(_labels(labeller, [p[-1] for p in parts])):
+            return labeller, by_chance
+    if len(tables := get_tables(root)) == 1:
         return {"name": "csv", "path": str(tables[0])}, by_chance
     raise BadInput(
         f"No labels were found for the {len(items)} photos in {str(root)!r}: put them in a folder a class, "
@@ -95,9 +96,25 @@ def _training_alone(items: Sequence[Path], root: Path) -> Path | None:
     return root / names.pop() if len(names) == 1 and not any(top.lower() in VALID for top in tops) else None
 
 
+def _labels(choice: Choice, names: Sequence[str]) -> list[str]:
+    """The labels that a labeller finds, which bounds its time by itself; none where it leaves too many without."""
+    labeller = labellers.build(choice)
+    labels: list[str] = []
+    missing = 0
+    for name in names:
+        try:
+            labels.append(labeller(name))
+        except BadInput:
+            labels.append("")
+            missing += 1
+        if len(names) - missing < LABELLED * len(names):
+            return []
+    return labels
+
+
 def _classes(labels: Sequence[str]) -> bool:
     """Whether these are labels: nearly all there, at least two, and most of them more than once."""
     counts = Counter(label for label in labels if label)
     labelled = sum(counts.values())
     repeated = sum(n for n in counts.values() if n > 1)
-    return len(counts) > 1 and labelled >= 0.9 * len(labels) and repeated >= 0.8 * labelled
+    return len(counts) > 1 and labelled >= LABELLED * len(labels) and repeated >= 0.8 * labelled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.registry import labellers
 
 __all__ = ["FolderLabeller", "parent_label"]
@@ -22,7 +22,7 @@ class FolderLabeller:
     def __call__(self, path: Path | str) -> str:
         if label := parent_label(path):
             return label
-        raise BadInput(f"{str(path)!r} lies in no folder that could name it; put each class into a folder of its own.")
+        raise BadInput(f"{quoted(str(path))} lies in no folder that could name it; put each class into its own.")
 
     def span(self, path: Path | str) -> tuple[str, int, int]:
         """The folder and the file's name, and where the label begins and ends in it; raises BadInput."""

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import regex
 
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.registry import labellers
 
 SECONDS = 1.0  # for one name; a sound pattern takes microseconds
@@ -52,9 +52,9 @@ class RegexLabeller:
     def _found(self, text: str) -> regex.Match[str]:
         found = self._search(text)
         if not found:
-            raise BadInput(f"{text!r} does not fit the regular expression {self.pattern!r}; change one of them.")
+            raise BadInput(f"{quoted(text)} does not fit the regular expression {quoted(self.pattern)}; change one.")
         if not found[1]:  # an optional group that took no part, or found nothing
-            raise BadInput(f"The first group of {self.pattern!r} finds no label in {text!r}; change the expression.")
+            raise BadInput(f"The first group of {quoted(self.pattern)} finds no label in {quoted(text)}; change it.")
         return found
 
     def _search(self, text: str) -> regex.Match[str] | None:
@@ -71,7 +71,7 @@ class RegexLabeller:
                 self._spent += time.perf_counter() - began
                 self._too_slow |= self._spent > max(SECONDS, self._names * MEAN)
         raise BadInput(
-            f"The regular expression {self.pattern!r} takes too long on names such as {text!r}; "
+            f"The regular expression {quoted(self.pattern)} takes too long on names such as {quoted(text)}; "
             "repeat nothing that is itself repeated or has alternatives, as in (a|aa)+."
         )
 
@@ -79,14 +79,14 @@ class RegexLabeller:
 def _compile(pattern: str) -> regex.Pattern[str]:
     """`pattern` as `regex` compiles it, for its timeout, where Python's own `re` takes it too; raises BadInput."""
     if len(pattern) > LONGEST or _copies(pattern) > MOST_COPIES:
-        raise BadInput(f"The regular expression {pattern[:80]!r} is too large; write a shorter one.")
+        raise BadInput(f"The regular expression {quoted(pattern)} is too large; write a shorter one.")
     try:
         re.compile(pattern)  # the dialect people know, without the recursion of `regex`, which eats the memory
         compiled = regex.compile(pattern)
     except (re.error, regex.error, RecursionError, OverflowError) as error:
-        raise BadInput(f"{pattern!r} is no regular expression: {error}; correct it.") from error
+        raise BadInput(f"{quoted(pattern)} is no regular expression: {error}; correct it.") from error
     if not compiled.groups:
-        raise BadInput(f"{pattern!r} has no group to take the label from; put the label's part in parentheses.")
+        raise BadInput(f"{quoted(pattern)} has no group to take the label from; put the label's part in parentheses.")
     return compiled
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +21,7 @@ class FolderSource:
     def __init__(self, workspace: Path, /, path: Annotated[str, "The folder that holds the photos"]) -> None:
         if not str(path).strip():  # Path("") is the current folder, which nobody means
             raise BadInput("The folder's path is empty; give the folder that holds the photos.")
-        self.root = Path(path).expanduser()
+        self.root = Path(os.path.expanduser(path))
 
     def __call__(self) -> Sequence[Path]:
         return get_image_files(self.root)

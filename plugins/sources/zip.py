@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import stat
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO, Annotated, Any
 
 from core.data.files import SUFFIXES, get_image_files, is_stray
 from core.data.names import DEEPEST, distinct, safe_name
-from core.errors import BadInput
+from core.data.text import read_bytes
+from core.data.zips import CHUNK, open_zip
+from core.errors import BadInput, quoted
 from core.registry import sources
 
-MAX_FILES = 200_000
+MAX_FILES = 200_000  # and as many folders
+LONGEST_REFUSED = 255  # characters of a name that is told of
 MAX_FILE = 200 * 2**20  # bytes
 MAX_TOTAL = 50 * 2**30
 MAX_RATIO, FREE_OF_RATIO = 100, 50 * 2**20  # photos hardly shrink, but a few drawings may
-CHUNK = 2**20
+BLOCK = 4096  # bytes of the disk that an empty file or a folder takes
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others have no bound on what one chunk becomes
 
 
@@ -35,7 +40,7 @@ class ZipSource:
     for_visitors = True  # in a folder of their own
 
     def __init__(self, workspace: Path, /, path: Annotated[str, "The zip file that holds the photos"]) -> None:
-        self.workspace, self.path = workspace, Path(path).expanduser()
+        self.workspace, self.path = workspace, Path(os.path.expanduser(path))
 
     def __call__(self) -> Sequence[Path]:
         return get_image_files(self.root)
@@ -43,7 +48,7 @@ class ZipSource:
     def original(self, path: Path) -> Path:
         """The photo's name in the zip, which labels are taken from: the written one may have been made safe."""
         written = unicodedata.normalize("NFC", path.relative_to(self.root).as_posix())  # macOS may part its letters
-        return Path(self._table["files"][written])
+        return Path(self._table["files"].get(written, written))  # which another program may have laid there
 
     @property
     def root(self) -> Path:
@@ -57,32 +62,39 @@ class ZipSource:
 
     @cached_property
     def _table(self) -> dict[str, Any]:
-        table: dict[str, Any] = json.loads((self._unpacked / "table.json").read_text(encoding="utf-8"))
+        file = self._unpacked / "table.json"
+        try:
+            table: dict[str, Any] = json.loads(read_bytes(file))
+        except ValueError:  # a disk that was full, a machine that lost its power
+            raise BadInput(f"{str(file)!r} is damaged; delete its folder, and the zip is unpacked again.") from None
         return table
 
     @cached_property
     def _unpacked(self) -> Path:
         """The folder with `files` and `table.json`, made once per content of the zip; raises BadInput."""
-        if not self.path.is_file():
-            raise BadInput(f"There is no zip file {str(self.path)!r}; give the zip file that holds the photos.")
+        if not os.path.isfile(self.path):  # which knows what no path can be, too
+            raise BadInput(f"There is no zip file {quoted(str(self.path))}; give the zip file that holds the photos.")
         try:
             with self.path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 target = self.workspace / "sources" / f"zip-{digest[:32]}"
+                if target.is_symlink():  # somebody else who may write here would choose what is read
+                    raise BadInput(f"{str(target)!r} is a link, which this program makes none of; delete it.")
                 if not target.exists():
                     self._unpack(file, target)
             return target
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
-            raise self._bad(f"is damaged or no zip file ({error})", "make it again") from error
+            raise self._bad(f"is damaged or no zip file ({quoted(str(error))})", "make it again") from error
         except OSError as error:  # no space, no right to write
-            raise self._bad(f"cannot be unpacked ({error})", "make room, or use the source 'folder'") from error
+            reason = error.strerror or quoted(str(error))
+            raise self._bad(f"cannot be unpacked ({reason})", "make room, or use the source 'folder'") from error
 
     def _unpack(self, file: IO[bytes], target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=target.parent, prefix=".zip-", ignore_cleanup_errors=True) as unfinished:
             folder = Path(unfinished, "new")
             (folder / "files").mkdir(parents=True)
-            with zipfile.ZipFile(file) as archive:
+            with open_zip(file) as archive:
                 table = self._extract(archive, folder / "files")
             (folder / "table.json").write_text(json.dumps(table, ensure_ascii=False, indent=1), encoding="utf-8")
             try:
@@ -95,24 +107,30 @@ class ZipSource:
         """Write the photos and tables of `archive`; returns the names written with the names they had."""
         members, skipped = _photos_and_tables(archive)
         if len(members) > MAX_FILES:
-            raise self._bad(f"holds {len(members):,} photos, more than {MAX_FILES:,}", "make several of it")
-        limit = max(FREE_OF_RATIO, MAX_RATIO * self.path.stat().st_size)
-        names = distinct([safe for _, safe in members])
-        total = 0
+            raise self._bad(f"holds {len(members):,} photos and tables, more than {MAX_FILES:,}", "make several of it")
+        safe_names = [safe for _, safe in members]
+        if (folders := _folders(safe_names)) > MAX_FILES:
+            raise self._bad(f"holds over {MAX_FILES:,} folders", "put its photos into fewer")
+        names = distinct(safe_names)
+        total = (len(members) + folders) * BLOCK
+        self._must_fit(total)
         for (member, _), name in zip(members, names, strict=True):
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("xb") as unpacked:
                 for chunk in self._read(archive, member):
                     total += len(chunk)
-                    if total > limit:
-                        raise self._bad(f"unpacks to over {MAX_RATIO} times its size, as no photos do", "look into it")
-                    if total > MAX_TOTAL:
-                        raise self._bad(f"unpacks to over {MAX_TOTAL // 2**30} GB", "unpack it for 'folder'")
+                    self._must_fit(total)
                     unpacked.write(chunk)
         originals = (member.filename.replace("\\", "/") for member, _ in members)
         files = {name.as_posix(): original for name, original in zip(names, originals, strict=True)}
         return {"files": files, "skipped": skipped}
+
+    def _must_fit(self, size: int) -> None:
+        if size > max(FREE_OF_RATIO, MAX_RATIO * self.path.stat().st_size):
+            raise self._bad(f"unpacks to over {MAX_RATIO} times its size, as no photos do", "look into it")
+        if size > MAX_TOTAL:
+            raise self._bad(f"unpacks to over {MAX_TOTAL // 2**30} GB", "unpack it for 'folder'")
 
     def _read(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
         if member.flag_bits & 1:
@@ -123,10 +141,10 @@ class ZipSource:
             while chunk := packed.read(CHUNK):
                 yield chunk
                 if packed.tell() > MAX_FILE:
-                    raise self._bad(f"holds {member.filename!r} of over {MAX_FILE // 2**20} MB", "leave that out")
+                    raise self._bad(f"holds {quoted(member.filename)} of over {MAX_FILE // 2**20} MB", "leave that out")
 
     def _bad(self, what: str, remedy: str) -> BadInput:
-        return BadInput(f"The zip file {str(self.path)!r} {what}; {remedy}.")
+        return BadInput(f"The zip file {quoted(str(self.path))} {what}; {remedy}.")
 
 
 def _photos_and_tables(archive: zipfile.ZipFile) -> tuple[list[tuple[zipfile.ZipInfo, PurePosixPath]], list[str]]:
@@ -140,7 +158,17 @@ def _photos_and_tables(archive: zipfile.ZipFile) -> tuple[list[tuple[zipfile.Zip
             continue
         mode = stat.S_IFMT(member.external_attr >> 16)  # 0 where the zip was made on Windows
         if name.startswith("/") or re.match("[a-zA-Z]:/", name) or ".." in parts or mode not in (0, stat.S_IFREG):
-            refused.append(member.filename)
+            refused.append(member.filename[:LONGEST_REFUSED])
         else:
             members.append((member, safe))
     return members, refused
+
+
+def _folders(names: Iterable[PurePosixPath]) -> int:
+    """How many folders hold the names; the count ends soon after MAX_FILES."""
+    folders: set[PurePosixPath] = set()
+    for name in names:
+        if len(folders) > MAX_FILES:
+            break
+        folders.update(takewhile(lambda folder: folder not in folders, name.parents))
+    return len(folders)

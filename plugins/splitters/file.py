@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-from core.errors import BadInput
+from core.data.ends import Ends
+from core.data.text import read_lines, some
+from core.errors import BadInput, quoted
 from core.registry import splitters
 
 
@@ -15,30 +19,27 @@ class FileSplitter:
     """The photos whose names a text file lists, one a line, are for validation; all others are for training."""
 
     def __init__(self, path: Annotated[str, "Text file with a file name, or the end of a path, on each line"]) -> None:
-        self.path = Path(path).expanduser()
-        try:
-            lines = self.path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(f"The list {str(path)!r} cannot be read ({error}); give a text file in UTF-8.") from error
-        self.names = [line.strip().replace("\\", "/") for line in lines if line.strip()]
+        self.path = Path(os.path.expanduser(path))
+        self.names = [line.strip().replace("\\", "/") for line in read_lines(self.path) if line.strip()]
 
     def __call__(self, items: Sequence[Path], labels: Sequence[str] | None = None) -> tuple[list[int], list[int]]:
         listed = {PurePosixPath(name).as_posix(): name for name in self.names}  # "./a.jpg" is "a.jpg"
-        found = [[end for end in _ends(Path(item)) if end in listed] for item in items]
-        missing = [listed[key] for key in listed.keys() - {end for ends in found for end in ends}]
-        valid = [i for i, ends in enumerate(found) if ends]
-        train = [i for i, ends in enumerate(found) if not ends]
+        ends = Ends(Path(item).as_posix() for item in items)
+        missing, begin_less_end = [], [0] * (len(items) + 1)
+        for key, name in listed.items():
+            found = ends.having(key)
+            begin_less_end[found.start] += 1
+            begin_less_end[found.stop] -= 1
+            if not found:
+                missing.append(name)
+        chosen = {i for i, times in zip(ends.order, accumulate(begin_less_end)) if times}
+        valid = sorted(chosen)
+        train = [i for i in range(len(items)) if i not in chosen]
         if not valid:
-            raise BadInput(f"None of the names in {str(self.path)!r} is one of the photos; list their file names.")
+            raise BadInput(f"None of the names in {quoted(str(self.path))} is a photo's; list their file names.")
         if missing:
-            some = ", ".join(sorted(missing)[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
-            raise BadInput(f"{str(self.path)!r} lists names that no photo has: {some}; correct or remove them.")
+            names = some(sorted(missing), 3)
+            raise BadInput(f"{quoted(str(self.path))} lists names that no photo has: {names}; correct or remove them.")
         if not train:
-            raise BadInput(f"{str(self.path)!r} lists every photo, so none is left for training; list fewer.")
+            raise BadInput(f"{quoted(str(self.path))} lists every photo, so none is left for training; list fewer.")
         return train, valid
-
-
-def _ends(path: Path) -> Iterator[str]:
-    """`a/b/c.jpg` gives `c.jpg`, `b/c.jpg` and `a/b/c.jpg`."""
-    parts = path.as_posix().split("/")
-    return ("/".join(parts[start:]) for start in reversed(range(len(parts))))

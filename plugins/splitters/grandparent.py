@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from core.data.files import Files
+from core.data.text import some
 from core.errors import BadInput
 from core.registry import splitters
 
@@ -39,13 +40,7 @@ class GrandparentSplitter:
         for purpose, wanted, found in (("training", train, train_indices), ("validation", valid, valid_indices)):
             if not found:
                 raise BadInput(
-                    f"No photo for {purpose} lies in {' or '.join(sorted(wanted))}/CLASS/; "
-                    f"the folders that hold the class folders are: {_listing(names)}."
+                    f"No photo for {purpose} lies in {some([' or '.join(sorted(wanted))])}/CLASS/; "
+                    f"the folders that hold the class folders are: {some(sorted(folded.keys() - {''}), 10) or 'none'}."
                 )
         return train_indices, valid_indices
-
-
-def _listing(names: Sequence[str]) -> str:
-    """The different names, ten at most."""
-    found = sorted(set(names) - {""})
-    return ", ".join(found[:10] + ["..."] * (len(found) > 10)) or "none"

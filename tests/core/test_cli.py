@@ -310,6 +310,15 @@ def test_a_recipe_that_is_none(fails: Callable[..., str], tmp_path: Path) -> Non
     broken.write_bytes(b"\xff\xfe\x00")
     assert "not JSON" in fails("check", str(broken))
     assert "cannot be read" in fails("check", str(tmp_path))
+    broken.write_bytes(b" " * (2**20 + 1))
+    assert "holds over 1 MB" in fails("check", str(broken))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such files")
+def test_a_recipe_that_never_ends_or_never_comes(fails: Callable[..., str], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    for path in ("/dev/zero", str(tmp_path / "pipe.json")):
+        assert "is a device or a pipe; give a file, or let `python -m core new` write one" in fails("check", path)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 import plugins.labellers.regex as regex_module
 from core.discovery import discover
 from core.errors import BadInput
-from core.registry import labellers
+from core.registry import labellers, splitters
 from plugins.labellers.folder import parent_label
 
 discover()
@@ -213,3 +215,96 @@ def test_csv_missing_or_in_another_encoding(tmp_path: Path) -> None:
 
 def test_csv_listed_twice_alike_is_fine(tmp_path: Path) -> None:
     assert table(tmp_path, "f,l\na.jpg,cat\na.jpg,cat\n")("a.jpg") == "cat"
+
+
+@pytest.mark.parametrize("name", ["a/" * 60_000 + "1.jpg", "/".join("ab" * 30_000) + ".jpg"])
+def test_csv_of_very_deep_names_takes_as_much_memory_as_it_is_long(tmp_path: Path, name: str) -> None:
+    tracemalloc.start()
+    labeller = table(tmp_path, f"f,l\n{name},x\n")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 * len(name)
+    assert labeller(Path("photos", *name.split("/")[-3:])) == "x"
+
+
+@pytest.mark.parametrize("label", [lambda i: "same", lambda i: f"l{i}"])
+def test_csv_of_many_photos_called_alike(tmp_path: Path, label: Any) -> None:
+    """Each in a folder of its own, as scanners write them."""
+    labeller = table(tmp_path, "f,l\n" + "".join(f"patient_{i}/scan.png,{label(i)}\n" for i in range(20_000)))
+    start = time.monotonic()
+    assert {labeller(Path(f"x/patient_{i}/scan.png")) for i in range(20_000)} == {label(i) for i in range(20_000)}
+    for _ in range(2_000):
+        try:
+            assert labeller("elsewhere/scan.png") == "same"
+        except BadInput as error:
+            assert "for photos called 'scan.png'" in str(error)
+    assert time.monotonic() - start < 20  # all with all takes minutes
+
+
+SECRET = "a secret of 18 let"
+
+
+@pytest.mark.parametrize(
+    ("text", "knobs"),
+    [
+        (f"HOME=/root\0KEY={SECRET},x", {}),  # what /proc has of a process
+        (f"HOME=/root\0KEY={SECRET},x", {"label_column": "label"}),
+        (f"KEY={SECRET}", {"label_column": "label"}),
+        (f"a,b,c,d,e,{SECRET}", {"label_column": "label"}),
+        (f"a,{'-' * 40}{SECRET}", {"label_column": "label"}),
+        (f"a,{SECRET}{'-' * 300}", {"label_column": "label"}),
+        (f"a,b\n{'-' * 100}{SECRET}{'-' * 100},x\n{'-' * 100}{SECRET}{'-' * 100},y", {}),
+        (f"a,b\n{'-' * 300}{SECRET}{'-' * 300},x", {}),
+        (f"a,b\n1.jpg,{SECRET * 100}\n1.jpg,y", {}),
+    ],
+)
+def test_csv_says_little_of_a_file(tmp_path: Path, text: str, knobs: dict[str, str]) -> None:
+    with pytest.raises(BadInput) as refused:
+        table(tmp_path, text, **knobs)("3/1.jpg")
+    assert str(refused.value).count(SECRET) <= 20 and len(str(refused.value)) < 700
+    assert SECRET * 100 in text or SECRET not in str(refused.value)
+
+
+def test_csv_shows_the_first_columns(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"it has: c0, c1, c2, c3, c4 and 95 more\."):
+        table(tmp_path, ",".join(f"c{i}" for i in range(100)), label_column="label")
+
+
+@pytest.mark.parametrize("text", ['f,l\nx,"\n' + ('",' + "ab," * 10_000 + '"\n') * 60, 'f,l\n"' + "a\n" * 600_000])
+def test_csv_with_a_row_without_end(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BadInput, match="cannot be read"):
+        table(tmp_path, text)
+
+
+def test_csv_with_marks_on_a_letter(tmp_path: Path) -> None:
+    """Sorting them, as composing does, takes time by the square of their number."""
+    marks = "\u0301\u0323" * 60_000
+    start = time.monotonic()
+    for use in (lambda: table(tmp_path, f"f,l\na{marks}.jpg,x\n"), lambda: table(tmp_path, "f,l\na.jpg,x\n")(marks)):
+        with pytest.raises(BadInput, match="over 255 characters"):
+            use()
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("kind", ["labeller", "splitter"])
+def test_a_table_or_list_of_a_path_that_is_none(tmp_path: Path, kind: str) -> None:
+    for path in ("~nobody-of-that-name/1.csv", "a\0b", "x" * 100_000, str(tmp_path)):
+        with pytest.raises(BadInput, match=r"give a file|give one") as refused:
+            labellers.create("csv", path=path) if kind == "labeller" else splitters.create("file", path=path)
+        assert len(str(refused.value)) < 400
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such files")
+@pytest.mark.parametrize("kind", ["labeller", "splitter"])
+def test_a_table_that_is_a_pipe_or_a_device(tmp_path: Path, kind: str) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (str(tmp_path / "pipe.csv"), "/dev/zero"):
+        with pytest.raises(BadInput, match="is a device or a pipe"):
+            labellers.create("csv", path=path) if kind == "labeller" else splitters.create("file", path=path)
+
+
+@pytest.mark.parametrize("pattern", ["(.+)_", "(x)?.*", "(a{1000000})", "(" + "a" * 900, "a" * 900])
+def test_regex_and_names_are_not_quoted_at_length(pattern: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        labellers.create("regex", pattern=pattern, part="path")("y" * 60_000)
+    assert len(str(refused.value)) < 700

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import sys
+import time
 import types
 import warnings
 import zipfile
@@ -19,7 +20,8 @@ from PIL import Image
 from pytest import MonkeyPatch
 
 import plugins.sources.zip as zip_module
-from core.data.names import distinct
+from core.data import zips
+from core.data.names import distinct, safe_name
 from core.data.propose import source_of
 from core.discovery import discover
 from core.errors import BadInput
@@ -66,10 +68,12 @@ def test_folder_lists_sorted_photos_and_changes_nothing(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("path", ["", " ", "/no/such/folder"])
-def test_folder_that_is_none(tmp_path: Path, path: str) -> None:
-    with pytest.raises(BadInput, match="give the folder"):
-        sources.create("folder", tmp_path, path=path)()
+@pytest.mark.parametrize("path", ["", " ", "/no/such/folder", "~nobody-of-that-name/photos", "a\0b", "x" * 100_000])
+@pytest.mark.parametrize("name", ["folder", "zip"])
+def test_folder_or_zip_that_is_none(tmp_path: Path, name: str, path: str) -> None:
+    with pytest.raises(BadInput, match=r"give the (folder|zip)") as refused:
+        sources.create(name, tmp_path, path=path)()
+    assert len(str(refused.value)) < 400
 
 
 def test_zip_keeps_names_and_finds_photos_and_tables_alone(tmp_path: Path) -> None:
@@ -162,7 +166,7 @@ def test_zip_bomb(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cap", "value", "message"),
     [
-        ("MAX_FILES", 2, "holds 3 photos, more than 2"),
+        ("MAX_FILES", 2, "holds 3 photos and tables, more than 2"),
         ("MAX_FILE", 10, r"holds 'a_1\.jpg' of over"),
         ("MAX_TOTAL", 50, "unpacks to over"),
     ],
@@ -171,6 +175,104 @@ def test_zip_caps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap: str, val
     monkeypatch.setattr(zip_module, cap, value)
     with pytest.raises(BadInput, match=message):
         unpack(tmp_path, "a_1.jpg", "a_2.jpg", "a_3.jpg")()
+
+
+@pytest.mark.parametrize("content", [b"", b"x"])
+def test_zip_of_empty_files_in_very_many_folders(tmp_path: Path, content: bytes) -> None:
+    """A folder takes room on the disk as well: 120 bytes of a zip would become 80,000."""
+    source = unpack(tmp_path, *("/".join([f"{i}"] * 19) + "/1.csv" for i in range(700)), content=content)
+    with pytest.raises(BadInput, match="unpacks to over 100 times its size"):
+        source()
+    assert list((tmp_path / "workspace" / "sources").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("cap", "names", "message"),
+    [
+        ("MAX_FILES", ["1.csv", "2.csv", "3.csv"], "holds 3 photos and tables, more than 2"),
+        ("MAX_FILES", ["a/b/1.csv", "a/c/1.csv"], "holds over 2 folders"),
+        ("MAX_TOTAL", ["1.csv"], "unpacks to over"),
+        ("MAX_FILE", ["1.csv"], r"holds '1\.csv' of over"),
+    ],
+)
+def test_zip_caps_for_tables(
+    tmp_path: Path, monkeypatch: MonkeyPatch, cap: str, names: list[str], message: str
+) -> None:
+    monkeypatch.setattr(zip_module, cap, 2)
+    with pytest.raises(BadInput, match=message):
+        unpack(tmp_path, *names)()
+    assert list((tmp_path / "workspace" / "sources").iterdir()) == []
+
+
+def test_zip_of_very_many_members_is_refused_before_they_are_listed(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setattr(zips, "MAX_ENTRIES", 1000)
+    monkeypatch.setattr(zips, "CHUNK", 2**17)
+    names = [f"{i:0150}.txt" for i in range(1001)]
+    few = make_zip(tmp_path / "few.zip", *names[:999], "1.jpg")
+    many = make_zip(tmp_path / "many.zip", *names)
+    assert sources.create("zip", tmp_path / "workspace", path=str(few))()
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("it was listed"))
+    with pytest.raises(BadInput, match="lists over 1,000 files"):
+        sources.create("zip", tmp_path / "workspace", path=str(many))()
+
+
+@pytest.mark.parametrize("size", [0, 10, 2**20 - 1, 3 * 2**20])
+def test_members_are_counted_wherever_the_directory_begins(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("1.jpg", bytes(size))
+        for i in range(5000):
+            archive.writestr(f"{i:0250}.jpg", b"")
+    with path.open("rb") as file:
+        assert 4990 < zips._listed(file) <= 5001  # one may lie across two chunks
+        with zips.open_zip(file) as archive:
+            assert len(archive.namelist()) == 5001
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
+@pytest.mark.parametrize("whole", [True, False])
+def test_zip_follows_no_link_that_was_laid_before(tmp_path: Path, whole: bool) -> None:
+    source = unpack(tmp_path, "a_1.jpg")
+    digest = hashlib.sha256(source.path.read_bytes()).hexdigest()
+    if whole:
+        (tmp_path / "elsewhere" / "files").mkdir(parents=True)
+        (tmp_path / "elsewhere" / "files" / "secret.jpg").write_bytes(JPEG)
+    (tmp_path / "workspace" / "sources").mkdir(parents=True)
+    (tmp_path / "workspace" / "sources" / f"zip-{digest[:32]}").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BadInput, match="is a link"):
+        source()
+
+
+def test_zip_whose_list_of_names_is_damaged(tmp_path: Path) -> None:
+    source = unpack(tmp_path, "a:1.jpg")
+    (photo,) = source()
+    (photo.parent / "added.jpg").write_bytes(JPEG)
+    assert source.original(photo.parent / "added.jpg") == Path("added.jpg")
+    again = sources.create("zip", tmp_path / "workspace", path=str(source.path))
+    (photo.parents[1] / "table.json").write_text("{")
+    with pytest.raises(BadInput, match="is damaged; delete its folder"):
+        again.original(photo)
+
+
+def test_zip_says_little_of_names_in_it(tmp_path: Path) -> None:
+    long = "x" * 60_000
+    source = unpack(tmp_path, f"{long}_1.jpg", f"../{long}_2.jpg")
+    source()
+    assert max(map(len, source.skipped)) < 300
+    for what, remedy in ((b"_1.jpg", "damaged"), (b"PK\x01\x02", "damaged")):
+        (tmp_path / what[:2].decode()).mkdir()
+        path = make_zip(tmp_path / what[:2].decode() / "photos.zip", f"{long}_1.jpg")
+        path.write_bytes(path.read_bytes().replace(what, bytes(len(what)), 1))
+        with pytest.raises(BadInput, match=remedy) as refused:
+            sources.create("zip", tmp_path / "workspace", path=str(path))()
+        assert len(str(refused.value)) < 700
+
+
+def test_names_of_very_many_marks_take_no_time() -> None:
+    start = time.monotonic()
+    for _ in range(10):
+        assert safe_name("a" + "\u0301\u0323" * 15_000 + ".jpg").endswith(".jpg")
+    assert time.monotonic() - start < 2  # seconds each
 
 
 def test_zip_that_lies_about_a_size(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from core.data import check, jpeg, photo
-from core.data.check import Examined, Report, alike, examine, read_all
+from core.data.check import Examined, Report, examine, read_all
 from core.data.files import get_image_files
 from core.data.propose import proposal
 from core.errors import BadInput
@@ -115,23 +115,6 @@ def test_labels_spelt_twice(folder: Path, tmp_path: Path) -> None:
     for i in range(1, 7):
         (folder / f"red_{i}.jpg").rename(folder / f"Red_{i}.jpg")
     assert "'Red' and 'red' look like one label spelt twice" in report(folder, tmp_path).warnings
-
-
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [("cat", "Cat"), ("cat", "cats"), ("t-shirt", "T shirt"), ("big_dog", "big dog"), ("café", "cafe"),
-     ("Abyssinian", "Abysinian")],
-)  # fmt: skip
-def test_names_that_are_alike(a: str, b: str) -> None:
-    assert alike([a, b]) == [(a, b)]
-
-
-def test_names_that_are_not_alike(data_folder: Path) -> None:
-    assert alike(["cat", "rat", "bat", "dog", "longsleeve", "shirt", "tabby_cat", "tiger_cat"]) == []
-    breeds = {f.name.rsplit("_", 1)[0] for f in (data_folder / "pets").glob("*.jpg")}
-    clothes = {f.name for f in (data_folder / "clothing/train").iterdir()}
-    assert (len(breeds), len(clothes)) == (37, 10)
-    assert alike(sorted(breeds)) == alike(sorted(clothes)) == []
 
 
 def test_stray_folders(folder: Path, tmp_path: Path) -> None:
@@ -246,15 +229,42 @@ def test_an_empty_folder_and_no_usable_photo(tmp_path: Path) -> None:
         report(tmp_path / "photos", tmp_path)
 
 
-def test_a_workspace_that_cannot_be_written(folder: Path, tmp_path: Path) -> None:
+def test_a_workspace_that_cannot_be_written(folder: Path, tmp_path: Path, decoded: list[str]) -> None:
+    """The photos are read all the same, each time anew."""
     (tmp_path / "workspace").write_text("a file")
-    with pytest.raises(BadInput, match=r"The workspace .* cannot be written"):
-        report(folder, tmp_path)
-    (tmp_path / "workspace").unlink()
-    (tmp_path / "workspace").mkdir()
-    (tmp_path / "workspace" / "photos.sqlite").write_bytes(b"no data base" * 500)
-    with pytest.raises(BadInput, match="choose another"):
-        report(folder, tmp_path)
+    for _ in range(2):
+        assert report(folder, tmp_path).counts == {"blue": 12, "green": 12, "red": 12}
+    assert len(decoded) == 2 * 36 and (tmp_path / "workspace").read_text() == "a file"
+
+
+def test_a_clock_that_runs_far_ahead(folder: Path, tmp_path: Path, decoded: list[str]) -> None:
+    for file in folder.iterdir():
+        os.utime(file, ns=(10**19, 10**19))  # of the year 2286; a data base holds 64 bits with a sign
+    for _ in range(2):
+        assert report(folder, tmp_path).skipped == {}
+    assert len(decoded) == 36
+
+
+@pytest.mark.parametrize("length", [256, 100_000])
+def test_a_label_without_end(folder: Path, tmp_path: Path, length: int) -> None:
+    (tmp_path / "labels.csv").write_text(f"f,l\nred_1.jpg,{'x' * length}\nred_2.jpg,{'y' * 255}\nblue_1.jpg,blue\n")
+    found = report(folder, tmp_path, labeller={"name": "csv", "path": str(tmp_path / "labels.csv")})
+    assert found.counts == {"y" * 255: 1, "blue": 1}
+    reason = found.skipped[str(folder / "red_1.jpg")]
+    assert "labels have 1 to 255 characters" in reason and len(reason) < 400
+
+
+def test_very_many_warnings_are_counted(tmp_path: Path, draw_photos: Callable[..., Path]) -> None:
+    (photo,) = draw_photos(tmp_path / "photos", 1, colours=("red",)).iterdir()
+    for i in range(24):
+        for word in ("dog", "Dog"):
+            (photo.parent / f"{word}{i}_1.jpg").write_bytes(photo.read_bytes())
+        (photo.parent / f".{i}").mkdir()
+    warnings = report(tmp_path / "photos", tmp_path).warnings
+    assert sum("look like one label spelt twice" in warning for warning in warnings) == 21
+    assert sum("was left out" in warning for warning in warnings) == 21
+    assert any(w.startswith("at least 4 more warnings such as: 'Dog") for w in warnings)
+    assert any(w.startswith("at least 4 more warnings such as: the folder") for w in warnings)
 
 
 @pytest.mark.filterwarnings("ignore:.*:UserWarning", "ignore::PIL.Image.DecompressionBombWarning")

@@ -1,0 +1,94 @@
+"""What was read of each photo, kept in the workspace: a cache, whose loss costs time and nothing else."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+NAME = "photos.sqlite"
+PATIENCE = 5.0  # seconds that another process may take to write
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)  # the last: its table is not ours
+TABLE = "photos (path text primary key, size integer, changed integer, reason text, hash text)"
+RECALL = """
+    select reason, hash from photos
+    where path = ? and size = ? and changed = ? and typeof(reason) = 'text' and typeof(hash) = 'text'
+"""
+
+Key = tuple[bytes, int, int]  # path, size, time of change
+Result = tuple[str, str]  # why it is unreadable, or nothing; its hash
+
+
+class Remembered:
+    """Results by path, size and time of change; `version` stands for what wrote them, and another reads none.
+
+    A damaged file is set aside and begun anew; where nothing can be kept, nothing is remembered.
+    """
+
+    def __init__(self, workspace: Path, version: int) -> None:
+        self._file, self._version = workspace / NAME, version
+        self._memory: sqlite3.Connection | None = None
+        try:
+            workspace.mkdir(parents=True, exist_ok=True)
+            if self._file.is_symlink() or (self._file.exists() and not self._file.is_file()):
+                self._set_aside()
+            self._memory = self._connected()
+        except OSError:
+            pass  # a workspace that may not be written
+        except sqlite3.Error as error:
+            self._mend(error)
+
+    def recall(self, key: Key) -> Result | None:
+        """What was read of a file, if it was and has not changed since."""
+        found: Result | None = None
+        try:
+            if self._memory:
+                found = self._memory.execute(RECALL, key).fetchone()
+        except sqlite3.Error as error:
+            self._mend(error)
+        return found
+
+    def add(self, rows: Sequence[tuple[Key, Result]]) -> None:
+        """Remember what was read."""
+        try:
+            if self._memory:
+                values = ((*key, *result) for key, result in rows)
+                self._memory.executemany("replace into photos values (?, ?, ?, ?, ?)", values)
+                self._memory.commit()
+        except sqlite3.Error as error:  # also a full disk
+            self._mend(error)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._memory:
+            self._memory.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        memory = sqlite3.connect(self._file, timeout=PATIENCE, check_same_thread=False)
+        try:
+            if memory.execute("pragma user_version").fetchone()[0] != self._version:
+                memory.execute("begin immediate")  # two processes may do so at once
+                memory.execute("drop table if exists photos")
+                memory.execute(f"create table {TABLE}")
+                memory.execute(f"pragma user_version = {self._version}")
+                memory.commit()
+        except sqlite3.Error:
+            memory.close()
+            raise
+        return memory
+
+    def _mend(self, error: sqlite3.Error) -> None:
+        """Begin anew where the file is damaged, else remember nothing from now on."""
+        self.close()
+        self._memory = None
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in DAMAGED:
+            with suppress(OSError, sqlite3.Error):
+                self._set_aside()
+                self._memory = self._connected()
+
+    def _set_aside(self) -> None:
+        for end in ("-journal", "-wal", "-shm", ""):  # a journal that stayed would be played into the new file
+            with suppress(FileNotFoundError):
+                os.replace(f"{self._file}{end}", f"{self._file}.damaged{end}")
