@@ -37,10 +37,12 @@ def read_bytes(path: Path, limit: int = LARGEST) -> bytes:
 
 def read_lines(path: Path) -> Iterator[str]:
     """The lines of a text file in UTF-8, with their ends; raises BadInput."""
-    lines = io.TextIOWrapper(io.BytesIO(read_bytes(path)), encoding="utf-8-sig", newline="")
+    content = read_bytes(path)
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+    most = MOST_LINES if content.count(b"\n") <= MOST_LINES else 0  # said before millions are read
     try:
         for number, line in enumerate(iter(lambda: lines.readline(LONGEST_LINE), ""), 1):
-            if number > MOST_LINES or len(line) == LONGEST_LINE:
+            if number > most or len(line) == LONGEST_LINE:
                 raise BadInput(f"{quoted(str(path))} has too many lines, or too long ones; give a smaller file.")
             yield line
     except UnicodeDecodeError:  # its text quotes the file
