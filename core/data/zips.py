@@ -11,6 +11,7 @@ from core.errors import BadInput
 MAX_ENTRIES = 500_000  # with folders, and the twins of files that macOS packs
 ENTRY = b"PK\x01\x02"  # begins each in the directory, at least every 192 kB
 CHUNK = 2**20
+BLOCK = 4096  # bytes of the disk that an empty file or a folder takes
 
 
 def open_zip(file: IO[bytes]) -> zipfile.ZipFile:

@@ -11,6 +11,7 @@ from typing import Any
 
 from core.atomic import disk_error, write_atomic
 from core.data.check import Examined, examine
+from core.data.files import get_tables
 from core.data.propose import proposal
 from core.errors import BadInput
 from core.events import Checked
@@ -125,7 +126,7 @@ class Project:
         for param in KINDS[kind][name].params:
             if param.required and param.type is str:
                 root = Path(self.build("source", self.must_have_recipe()).root)
-                tables = sorted(root.rglob("*.csv")) if (path, param.name) == ("labeller", "path") else []
+                tables = get_tables(root) if (path, param.name) == ("labeller", "path") else []
                 knobs[param.name] = str(tables[0]) if tables else ""
         self.edit(path, {"name": name, **knobs})
 

@@ -20,7 +20,7 @@ from typing import IO, Annotated, Any
 from core.data.files import SUFFIXES, get_image_files, is_stray
 from core.data.names import DEEPEST, distinct, safe_name
 from core.data.text import read_bytes
-from core.data.zips import CHUNK, open_zip
+from core.data.zips import BLOCK, CHUNK, open_zip
 from core.errors import BadInput, quoted
 from core.registry import sources
 
@@ -29,7 +29,6 @@ LONGEST_REFUSED = 255  # characters of a name that is told of
 MAX_FILE = 200 * 2**20  # bytes
 MAX_TOTAL = 50 * 2**30
 MAX_RATIO, FREE_OF_RATIO = 100, 50 * 2**20  # photos hardly shrink, but a few drawings may
-BLOCK = 4096  # bytes of the disk that an empty file or a folder takes
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others have no bound on what one chunk becomes
 
 

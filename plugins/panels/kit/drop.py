@@ -14,6 +14,7 @@ from gradio.utils import get_upload_folder
 
 from core.data.files import SUFFIXES
 from core.data.names import DEEPEST, safe_name
+from core.data.zips import BLOCK, open_zip
 from core.errors import BadInput
 from plugins.panels.kit.html import text
 
@@ -76,9 +77,11 @@ def total(files: Sequence[Uploaded]) -> int:
 
 def _unpacked(path: Path) -> int:
     try:
-        with zipfile.ZipFile(path) as archive:  # reading stops at the size that it states, so a lie gains nothing
-            return sum(
-                m.file_size for m in archive.infolist() if Path(m.filename).suffix.lower() in SUFFIXES | {".csv"}
-            )
+        with (
+            path.open("rb") as file,
+            open_zip(file) as archive,
+        ):  # reading stops at the stated size: a lie gains nothing
+            kept = (m for m in archive.infolist() if Path(m.filename[-300:]).suffix.lower() in SUFFIXES | {".csv"})
+            return sum(m.file_size + BLOCK for m in kept)
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):  # the source says what is wrong with it
         return 0
