@@ -16,6 +16,11 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from core.environment import hide_secrets
+
+if __name__ == "__main__":
+    hide_secrets()  # first of all, as the program begins anew
+
 from plugins.panels.kit.temporary import keep_swept, upload_folder
 
 PASSWORD = "PRESIZE_AUTH"
