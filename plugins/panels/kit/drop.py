@@ -77,10 +77,8 @@ def total(files: Sequence[Uploaded]) -> int:
 
 def _unpacked(path: Path) -> int:
     try:
-        with (
-            path.open("rb") as file,
-            open_zip(file) as archive,
-        ):  # reading stops at the stated size: a lie gains nothing
+        with path.open("rb") as file, open_zip(file) as archive:
+            # a size that is a lie gains nothing, as unpacking stops there
             kept = (m for m in archive.infolist() if Path(m.filename[-300:]).suffix.lower() in SUFFIXES | {".csv"})
             return sum(m.file_size + BLOCK for m in kept)
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):  # the source says what is wrong with it
