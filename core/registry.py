@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -56,12 +56,11 @@ class Param:
         """Raise BadInput if `value` has the wrong type or lies outside the range."""
         if not _fits(value, self.type):
             wanted = f"one of {', '.join(map(repr, self.choices))}" if self.choices else type_name(self.type)
-            raise BadInput(f"{where}: {self.name} is {value!r}, but must be {wanted}.")
+            raise BadInput(f"{where}: {self.name} is {quoted(value)}, but must be {wanted}.")
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if self.range and is_number and not self.range.low <= value <= self.range.high:
-            raise BadInput(
-                f"{where}: {self.name} is {value!r}, but must lie between {self.range.low:g} and {self.range.high:g}."
-            )
+            bounds = f"{self.range.low:g} and {self.range.high:g}"
+            raise BadInput(f"{where}: {self.name} is {quoted(value)}, but must lie between {bounds}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ class Registry(Generic[T]):
     def __getitem__(self, name: str) -> Entry[T]:
         if not isinstance(name, str) or name not in self._entries:
             raise BadInput(
-                f"There is no {name!r} among the {self.kind}; there are: {', '.join(sorted(self._entries))}."
+                f"There is no {quoted(name)} among the {self.kind}; there are: {', '.join(sorted(self._entries))}."
             )
         return self._entries[name]
 
@@ -156,7 +155,7 @@ def check_knobs(params: tuple[Param, ...], knobs: Mapping[str, Any], where: str)
     known = {p.name: p for p in params}
     for name, value in knobs.items():
         if name not in known:
-            raise BadInput(f"{where} has no knob {name!r}; it has: {', '.join(known) or 'none'}.")
+            raise BadInput(f"{where} has no knob {quoted(name)}; it has: {', '.join(known) or 'none'}.")
         known[name].check(value, where)
     for p in params:
         if p.required and p.name not in knobs:
