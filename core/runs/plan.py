@@ -54,8 +54,9 @@ class Plan:
             try:
                 state.restore(self.tensors, self.document)
             except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+                reason = " ".join(str(error).split())[:150]  # torch lists every name, a line each
                 raise BadInput(
-                    f"The checkpoint does not fit this run's recipe in this version of the program ({error}); "
+                    f"The checkpoint does not fit this run's recipe in this version of the program ({reason}); "
                     "train its recipe.json anew."
                 ) from error
         state.finish = state.finish or self.finish
