@@ -12,7 +12,7 @@ import safetensors
 from safetensors.torch import load, save
 from torch import Tensor
 
-from core.atomic import disk_error, write_atomic
+from core.atomic import disk_error, make_folder, write_atomic
 from core.training.state import TrainState
 
 KEPT = 2
@@ -42,7 +42,7 @@ class Checkpoints:
         content = save(state.tensors(), metadata={"state": json.dumps(document)})
         digest = hashlib.sha256(content).hexdigest()[:DIGITS]
         try:
-            self.folder.mkdir(exist_ok=True)
+            make_folder(self.folder)
         except OSError as error:
             raise disk_error(self.folder, error) from error
         before = self._files()

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 import core
-from core.atomic import disk_error
+from core.atomic import disk_error, open_own
 from core.errors import BadInput
 from core.runs.run import CREATED, Run
 
@@ -46,7 +46,7 @@ def start(
         flags += ["--cache", str(cache)]
     log = run.folder / "log.txt"
     try:
-        with log.open("ab") as output:
+        with os.fdopen(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as output:
             before = output.tell()
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "core", name, str(run.folder.resolve()), *flags],
