@@ -118,7 +118,7 @@ class Recipe:
 
     def to_json(self) -> str:
         """The document as indented JSON."""
-        return json.dumps(self.to_dict(), indent=2)
+        return json.dumps(self.to_dict(), indent=2, default=str)  # of a path
 
     def absolute(self) -> Recipe:
         """A copy whose paths hold from any working folder."""

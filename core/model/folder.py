@@ -53,7 +53,7 @@ def save_model(folder: Path, architecture: Architecture, config: ModelConfig) ->
     except OSError as error:
         raise disk_error(folder, error) from error
     write_atomic(folder / WEIGHTS, save(weights_of(architecture), metadata={"format": "pt"}))
-    write_atomic(folder / CONFIG, json.dumps(_timm_config(architecture, config), indent=2))
+    write_atomic(folder / CONFIG, json.dumps(_timm_config(architecture, config), indent=2, default=str))
     write_atomic(folder / CLASSES, json.dumps(config.vocab, indent=2))
     write_atomic(folder / HASHES, json.dumps({n: sha256(folder / n) for n in (WEIGHTS, CONFIG, CLASSES)}, indent=2))
 

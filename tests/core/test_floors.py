@@ -51,7 +51,7 @@ def test_plugins_import_gradio_in_panels_alone(file: Path) -> None:
         assert not [m for m in imported(file) if within(m, "gradio", "app", "tests")]
 
 
-LOW = ("core.registry", "core.events", "core.errors", "core.atomic", "core.hub_name")
+LOW = ("core.registry", "core.hints", "core.events", "core.errors", "core.atomic", "core.hub_name")
 RECIPE = (*LOW, "core.recipe", "core.discovery")
 DATA = (*RECIPE, "core.lock", "core.data")
 MODEL = (*DATA, "core.model")
