@@ -71,6 +71,11 @@ class TrainState:
     average: Average | None = field(default=None, init=False)
     began: float = field(default=0.0, init=False)
 
+    def __post_init__(self) -> None:
+        """Raise BadInput where a stage to come could not take its steps."""
+        for stage in self.stages:
+            self.task.check_parts(self.task.architecture.frozen if stage.frozen is None else stage.frozen)
+
     @property
     def done(self) -> bool:
         """Whether no stage is left."""
