@@ -148,6 +148,10 @@ def _literal(value: Any) -> str:
         quote, raw = "'" if '"' in value else '"', "r" if "\\" in value else ""
         plain = quote not in value and value.isprintable() and not value.endswith("\\")
         return f"{raw}{quote}{value}{quote}" if plain else repr(value)
+    if isinstance(value, Path):
+        return _literal(str(value))
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_literal(k)}: {_literal(v)}' for k, v in value.items())}}}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_literal, value))}]"
     if isinstance(value, float) and not math.isfinite(value):

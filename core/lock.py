@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import psutil
 from filelock import lock_descriptor
 
-from core.atomic import disk_error
+from core.atomic import disk_error, open_own
+from core.errors import BadInput
 
+LONGEST = 100  # bytes of a lock's file
+OURS = re.compile(rb"[\n\d .e-]*|\0*")  # zeros are what a power cut leaves
 CLOCK = 2.0  # seconds by which two readings of a process's start may differ
 
 
@@ -21,14 +25,17 @@ class Lock:
         self._handle: int | None = None
 
     def take(self) -> bool:
-        """Take the lock unless another process, or another Lock of this one, holds it; raises BadInput if no file."""
+        """Take the lock unless another process, or another Lock of this one, holds it; raises BadInput."""
         try:
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+            handle = open_own(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise disk_error(self.path, error) from error
         if not lock_descriptor(handle, blocking=False):
             os.close(handle)
             return False
+        if not OURS.fullmatch(os.read(handle, LONGEST)):  # which would be overwritten
+            os.close(handle)
+            raise BadInput(f"{str(self.path)!r} is in the way of a lock, and is none; move it elsewhere.")
         self._handle = handle
         return True
 
@@ -55,13 +62,16 @@ class Lock:
 def holder(path: Path) -> int | None:
     """The living process that announced itself in a lock's file, if there is one; the lock is not touched."""
     try:
-        with path.open("rb", buffering=0) as file:
-            file.seek(1)
-            number, created = file.read(100).split()
+        handle = open_own(path, os.O_RDONLY)
+        try:
+            os.lseek(handle, 1, os.SEEK_SET)
+            number, created = os.read(handle, LONGEST).split()
+        finally:
+            os.close(handle)
         process = psutil.Process(int(number))
         same = abs(_started(process) - float(created)) < CLOCK
         return process.pid if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except (OSError, ValueError, psutil.Error):  # no file, nobody in it, or nobody alive
+    except (OSError, ValueError, ArithmeticError, psutil.Error):  # no file, nobody in it, or nobody alive
         return None
 
 

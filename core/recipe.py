@@ -13,6 +13,7 @@ from core.errors import BadInput
 from core.registry import Range, architectures, check_knobs, labellers, params_of, sources, splitters, transforms
 
 VERSION = 1
+MetricName = Literal["accuracy", "error_rate", "f1_macro", "macro_error", "top_k_accuracy"]  # of core.training.metrics
 Choice = dict[str, Any]  # {"name": ..., and the knobs beside it}
 
 
@@ -44,9 +45,9 @@ class Training:
     label_smoothing: Annotated[float, "Share of each target spread over all classes", Range(0, 0.9)] = 0.0
     class_weights: Annotated[Literal["none", "balanced"], "Whether rare classes count more in the loss"] = "none"
     train_bn: Annotated[bool, "Train the norm layers of the body too, as fastai does (slower)"] = False
-    metrics: Annotated[tuple[str, ...], "What to report after each epoch"] = ("error_rate",)
+    metrics: Annotated[tuple[MetricName, ...], "What to report after each epoch"] = ("error_rate",)
     best_by: Annotated[
-        str,
+        Literal["valid_loss", "last", MetricName],
         "Whose model is kept: of the best epoch by a metric (the loss where that is equal) or valid_loss; or the last",
     ] = "error_rate"
     patience: Annotated[
@@ -119,7 +120,7 @@ class Recipe:
 
     def to_json(self) -> str:
         """The document as indented JSON."""
-        return json.dumps(self.to_dict(), indent=2)
+        return json.dumps(self.to_dict(), indent=2, default=str)  # of a path
 
     def absolute(self, *folders: Path) -> Recipe:
         """A copy whose paths hold from any working folder: relative ones lie in the first of `folders` that has them.

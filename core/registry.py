@@ -14,10 +14,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from types import NoneType, UnionType
-from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from core.errors import BadInput
+from core.errors import BadInput, quoted
+from core.hints import can_be_json, fits, type_name, with_paths
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -30,6 +30,11 @@ class Range:
     low: float
     high: float
     step: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where no number lies between the bounds."""
+        if not self.low <= self.high:  # nor between NaNs
+            raise ValueError(f"no number lies between {self.low} and {self.high}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +59,13 @@ class Param:
 
     def check(self, value: Any, where: str) -> None:
         """Raise BadInput if `value` has the wrong type or lies outside the range."""
-        if not _fits(value, self.type):
+        if not fits(value, self.type):
             wanted = f"one of {', '.join(map(repr, self.choices))}" if self.choices else type_name(self.type)
-            raise BadInput(f"{where}: {self.name} is {value!r}, but must be {wanted}.")
+            raise BadInput(f"{where}: {self.name} is {quoted(value)}, but must be {wanted}.")
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if self.range and is_number and not self.range.low <= value <= self.range.high:
-            raise BadInput(
-                f"{where}: {self.name} is {value!r}, but must lie between {self.range.low:g} and {self.range.high:g}."
-            )
+            bounds = f"{self.range.low:g} and {self.range.high:g}"
+            raise BadInput(f"{where}: {self.name} is {quoted(value)}, but must lie between {bounds}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,10 @@ class Registry(Generic[T]):
         self._entries: dict[str, Entry[T]] = {}
 
     def register(self, name: str) -> Callable[[F], F]:
-        """Decorate a class or function to make it known as `name`; raises ValueError if the name is taken."""
+        """Decorate a class or function to make it known as `name`.
+
+        Raises ValueError if the name is taken, or an option has a type that no recipe can carry.
+        """
 
         def decorate(factory: F) -> F:
             if name in self._entries:
@@ -91,6 +98,11 @@ class Registry(Generic[T]):
             params = params_of(factory)
             if any(p.name == "name" for p in params):
                 raise ValueError(f"{self.kind} {name!r}: a knob cannot be called 'name', which a recipe uses itself")
+            if strange := next((p for p in params if not can_be_json(p.type)), None):
+                raise ValueError(
+                    f"{self.kind} {name!r}: the option {strange.name!r} has the type {strange.type}, which JSON cannot "
+                    "carry; use str, int, float, bool, Path, Literal, or a list, dict[str, ...] or Optional of these"
+                )
             summary = (inspect.getdoc(factory) or "").split("\n\n")[0].replace("\n", " ")
             self._entries[name] = Entry(name, factory, params, summary, factory.__module__)
             return factory
@@ -104,7 +116,9 @@ class Registry(Generic[T]):
     def create(self, name: str, /, *supplied: Any, **knobs: Any) -> T:
         """Build `name` from what the engine supplies and the user's knobs; raises BadInput."""
         self.check({"name": name, **knobs})
-        return self[name].factory(*supplied, **knobs)
+        entry = self[name]
+        types = {p.name: p.type for p in entry.params}
+        return entry.factory(*supplied, **{knob: with_paths(value, types[knob]) for knob, value in knobs.items()})
 
     def build(self, choice: Mapping[str, Any], *supplied: Any) -> T:
         """Build what a recipe's `{"name": ..., knobs}` describes; raises BadInput."""
@@ -120,7 +134,7 @@ class Registry(Generic[T]):
     def __getitem__(self, name: str) -> Entry[T]:
         if not isinstance(name, str) or name not in self._entries:
             raise BadInput(
-                f"There is no {name!r} among the {self.kind}; there are: {', '.join(sorted(self._entries))}."
+                f"There is no {quoted(name)} among the {self.kind}; there are: {', '.join(sorted(self._entries))}."
             )
         return self._entries[name]
 
@@ -156,25 +170,11 @@ def check_knobs(params: tuple[Param, ...], knobs: Mapping[str, Any], where: str)
     known = {p.name: p for p in params}
     for name, value in knobs.items():
         if name not in known:
-            raise BadInput(f"{where} has no knob {name!r}; it has: {', '.join(known) or 'none'}.")
+            raise BadInput(f"{where} has no knob {quoted(name)}; it has: {', '.join(known) or 'none'}.")
         known[name].check(value, where)
     for p in params:
         if p.required and p.name not in knobs:
             raise BadInput(f"{where} needs {p.name!r}{f' ({p.help})' if p.help else ''}.")
-
-
-def type_name(hint: Any) -> str:
-    """A type as a user would say it: `a number or nothing`."""
-    plain = {str: "text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "null"}
-    if hint in plain:
-        return plain[hint]
-    if get_origin(hint) in (Union, UnionType):
-        return " or ".join(type_name(a) for a in get_args(hint))
-    if get_origin(hint) in (list, tuple):
-        return "a list of " + " and ".join(type_name(a) for a in get_args(hint) if a is not Ellipsis)
-    if get_origin(hint) is Literal:
-        return " | ".join(map(str, get_args(hint)))
-    return str(hint)
 
 
 def _param(parameter: inspect.Parameter, hint: Any) -> Param:
@@ -189,22 +189,3 @@ def _param(parameter: inspect.Parameter, hint: Any) -> Param:
         help=next((n for n in notes if isinstance(n, str)), ""),
         range=next((n for n in notes if isinstance(n, Range)), None),
     )
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return any(value == a and isinstance(value, type(a)) for a in args)
-    if origin in (Union, UnionType):
-        return any(_fits(value, a) for a in args)
-    if origin in (list, tuple):  # JSON has lists alone
-        if not isinstance(value, (list, tuple)):
-            return False
-        if origin is list or args[-1:] == (Ellipsis,):
-            return all(_fits(v, args[0]) for v in value)
-        return len(value) == len(args) and all(map(_fits, value, args))
-    if hint is Any:
-        return True
-    if hint in (int, float) and isinstance(value, bool):
-        return False
-    return isinstance(value, (int, float) if hint is float else hint)

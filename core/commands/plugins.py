@@ -6,7 +6,8 @@ import argparse
 import json
 
 from core.discovery import discover
-from core.registry import Param, registries, type_name
+from core.hints import type_name
+from core.registry import Param, registries
 
 
 def plugins(options: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import stat
 import struct
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from PIL.Image import Image
 
-from core.atomic import disk_is_full
+from core.atomic import disk_is_full, make_folder, open_own, replacing
 from core.data import jpeg, photo
 from core.data.transforms import Pixels
 from core.errors import BadInput
@@ -32,6 +33,7 @@ SHARE = 0.5  # and so much of what was free on the disk
 HEADER = struct.Struct("<4sIII")  # mark, height, width, CRC-32 of the pixels
 MARK = b"PRE1"
 DIGITS = 32  # of a SHA-256, in a name
+ENTRY = re.compile(r"\.?[0-9a-f]{30}-[0-9a-f]{8}(\.\d+)?")  # or what became of one while it was written
 MAKERS = "pillow", "pillow-heif", "torch"  # another version of these may make other pixels,
 METHOD = 1  # and another number here does
 LOCK, SIZE = "lock", "size"
@@ -59,9 +61,11 @@ class Cache:
         self._oldest: deque[tuple[int, int, Path]] = deque()
         self._total = self._new = 0
         self._writes = True
-        with suppress(OSError, BadInput):
-            folder.mkdir(parents=True, exist_ok=True)
+        try:
+            make_folder(folder)
             self._open()
+        except (OSError, ValueError, BadInput):
+            self._writes = False
 
     def pixels(self, file: Path, method: str, make: Callable[[Image], Pixels]) -> Pixels:
         """What `make` makes of a photo, in words `method`; uint8 [h, w, 3]. Raises BadPhoto."""
@@ -122,16 +126,10 @@ class Cache:
                 self._writes = False  # nor will the next one go
 
     def _put(self, entry: Path, pixels: Pixels) -> None:
-        temporary = entry.with_name(f".{entry.name}")
-        entry.parent.mkdir(exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(HEADER.pack(MARK, *pixels.shape[:2], zlib.crc32(pixels.data)))
-                file.write(pixels.data)
-            os.replace(temporary, entry)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        make_folder(entry.parent)
+        with replacing(entry) as file:
+            file.write(HEADER.pack(MARK, *pixels.shape[:2], zlib.crc32(pixels.data)))
+            file.write(pixels.data)
 
     @contextmanager
     def _locked(self) -> Iterator[bool]:
@@ -150,40 +148,48 @@ class Cache:
             with self._locked() as mine:
                 if mine:
                     total = 0
-                    for path in self.folder.glob("[0-9a-f][0-9a-f]/*"):
+                    for path in self._entries():
                         with suppress(FileNotFoundError):
                             if path.name.startswith("."):  # of a process that died while it wrote
                                 path.unlink()
                                 continue
-                            about = path.stat()
+                            about = path.lstat()
                             self._oldest.append((about.st_mtime_ns, about.st_size, path))
                             total += about.st_size
                     self._oldest = deque(sorted(self._oldest))
                     self.limit = min(self.limit, total + int(SHARE * shutil.disk_usage(self.folder).free))
-                    (self.folder / SIZE).write_text("0")
-                    self._count(total, at_once=True)
+                    self._count(total, at_once=True, anew=True)
                     self._make_room(0)
             if mine or time.monotonic() > end:
                 return
             time.sleep(0.01)
+
+    def _entries(self) -> Iterator[Path]:
+        """The files that caches made; whatever else lies in the folder is somebody else's."""
+        for folder in self.folder.glob("[0-9a-f][0-9a-f]"):
+            if not folder.is_symlink():
+                yield from (path for path in folder.glob("*") if ENTRY.fullmatch(path.name))
 
     def _make_room(self, size: int) -> bool:
         """Whether so many bytes may be written, after the oldest that nobody used since have gone."""
         while self._total + size > self.limit and size <= self.limit and self._oldest:
             changed, old, path = self._oldest.popleft()
             with suppress(FileNotFoundError):
-                if path.stat().st_mtime_ns == changed:
+                if path.lstat().st_mtime_ns == changed:
                     path.unlink()
                     self._count(-old)
         return self._total + size <= self.limit
 
-    def _count(self, more: int, at_once: bool = False) -> None:
+    def _count(self, more: int, at_once: bool = False, anew: bool = False) -> None:
         """Bytes that are there now; all processes add to one number, at the latest after so much of the limit."""
         self._total, self._new = self._total + more, self._new + more
         if at_once or abs(self._new) > self.limit * UNSAID:
-            file = self.folder / SIZE
-            self._total = int(file.read_bytes()) + self._new
-            file.write_text(str(self._total))
+            with os.fdopen(open_own(self.folder / SIZE, os.O_RDWR | os.O_CREAT), "r+b") as file:
+                said = int(file.read(DIGITS).strip(b"\0") or b"0")  # a ValueError, where it is no size of ours
+                self._total = self._new + (0 if anew else said)
+                file.seek(0)
+                file.write(b"%d" % self._total)
+                file.truncate()
             self._new = 0
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from core.data.files import Files
 from core.errors import BadInput
 
+LONGEST_LABEL = 1000  # characters
+
 
 @dataclass(frozen=True)
 class Split:
@@ -53,6 +55,8 @@ def divide(
     split = Split(Files.of(items if files is None else files), labels, list(map(int, train)), list(map(int, valid)))
     if sum(split.used()) < len(split.train) + len(split.valid):
         raise BadInput("The splitter puts a photo into training and validation, or twice into one of them.")
+    if (longest := max(map(len, split.vocab), default=0)) > LONGEST_LABEL:
+        raise BadInput(f"A label has {longest:,} characters; give labels of at most {LONGEST_LABEL:,}.")
     if len(split.vocab) < 2:
         raise BadInput(
             f"There is one class only, {split.vocab[0]!r}; a classifier needs two." if split.vocab else "No photos."

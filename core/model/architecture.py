@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.registry import architectures
 
 if TYPE_CHECKING:  # torch takes seconds to import, and the plugins that import this are only listed at first
@@ -149,7 +149,7 @@ def from_timm(
     from core.model.head import Classifier, concat_head
 
     if name not in timm.list_models():
-        raise BadInput(f"timm has no model {name!r}; `timm.list_models()` names them.")
+        raise BadInput(f"timm has no model {quoted(name)}; `timm.list_models()` names them.")
     download = pretrained and weights is None
     if download and not timm.models.is_model_pretrained(name):
         raise BadInput(f"timm has no trained weights for {name!r}; choose another model, or set pretrained to false.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor
 from core.atomic import disk_error, sha256, write_atomic
 from core.data.loaders import default_device
 from core.data.photo import View
+from core.data.split import LONGEST_LABEL
 from core.data.transforms import MAX_SIDE
 from core.discovery import discover
 from core.errors import BadInput
@@ -23,10 +25,11 @@ from core.model.architecture import Architecture, build_architecture
 from core.model.head import Classifier
 from core.model.names import CLASSES, CONFIG, HASHES, WEIGHTS, read_json
 from core.model.predictor import Predictor
+from core.model.weights import check_size, damaged_weight, take_weights
 from core.registry import architectures, check_knobs, params_of
 
 MAX_VIEWS = 8
-MEGABYTE = 1_000_000
+LARGEST_MEAN, SMALLEST_STD, LARGEST_STD = 1e3, 1e-4, 1e3  # beyond what any network was ever trained with
 Statistics = tuple[float, float, float]
 
 
@@ -42,13 +45,15 @@ class ModelConfig:
 
 
 def save_model(folder: Path, architecture: Architecture, config: ModelConfig) -> None:
-    """Write weights, config, classes and their hashes to `folder`; raises BadInput if it cannot be written."""
+    """Write weights, config, classes and their hashes to `folder`; raises BadInput if it cannot, or is not finite."""
+    if name := damaged_weight(architecture.model):
+        raise BadInput(f"The model is not saved, as {name!r} is no longer finite; train with a lower learning rate.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise disk_error(folder, error) from error
     write_atomic(folder / WEIGHTS, save(weights_of(architecture), metadata={"format": "pt"}))
-    write_atomic(folder / CONFIG, json.dumps(_timm_config(architecture, config), indent=2))
+    write_atomic(folder / CONFIG, json.dumps(_timm_config(architecture, config), indent=2, default=str))
     write_atomic(folder / CLASSES, json.dumps(config.vocab, indent=2))
     write_atomic(folder / HASHES, json.dumps({n: sha256(folder / n) for n in (WEIGHTS, CONFIG, CLASSES)}, indent=2))
 
@@ -61,12 +66,12 @@ def load_model(folder: str | Path) -> Predictor:
     check_hashes(folder)
     config = read_config(folder)
     try:
-        _must_have_room(folder / WEIGHTS, config)
-        architecture = build_architecture(config.architecture, len(config.vocab), pretrained=False)
-        architecture.mean, architecture.std = config.mean, config.std
-        weights = load_file(folder / WEIGHTS)
-        architecture.model.load_state_dict(_own_names(architecture, weights))
-    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        with suppress(NotImplementedError), torch.device("meta"):  # of a plugin's, which computes while it is built
+            check_size(folder / WEIGHTS, _network(config).model)
+        architecture = _network(config)
+        check_size(folder / WEIGHTS, architecture.model)
+        take_weights(architecture.model, _own_names(architecture, load_file(folder / WEIGHTS)))
+    except (OSError, RuntimeError, ValueError, safetensors.SafetensorError) as error:
         reason = str(error).splitlines()[:2][-1].strip(" \t.")[:150]  # torch's first line only names the class
         raise BadInput(
             f"The weights in {str(folder)!r} do not fit {config.architecture['name']!r}: {reason}."
@@ -83,22 +88,23 @@ def read_config(folder: Path) -> ModelConfig:
         own = document["presize"]
         views = [_view(view) for view in own["views"]]
         vocab = document["label_names"]
-        names = isinstance(vocab, list) and all(isinstance(name, str) for name in vocab)
-        mean, std = (_statistics(document["pretrained_cfg"][key]) for key in ("mean", "std"))
-        if min(std) <= 0:
-            raise ValueError("its std is not above zero")
+        names = isinstance(vocab, list) and all(isinstance(n, str) and len(n) <= LONGEST_LABEL for n in vocab)
+        mean = _statistics(document["pretrained_cfg"]["mean"], -LARGEST_MEAN, LARGEST_MEAN)
+        std = _statistics(document["pretrained_cfg"]["std"], SMALLEST_STD, LARGEST_STD)
         if not 0 < len(views) <= MAX_VIEWS or not names or not len(vocab) == len(set(vocab)) > 0:
             raise ValueError("its views or its label_names are not what they must be")
         architectures.check(own["architecture"])
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise BadInput(f"{str(folder / CONFIG)!r} does not describe a model of this program ({error}).") from None
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
+        raise BadInput(
+            f"{str(folder / CONFIG)!r} does not describe a model of this program ({str(error)[:150]})."
+        ) from None
     return ModelConfig(own["architecture"], views, vocab, mean, std)
 
 
-def _statistics(values: Any) -> Statistics:
+def _statistics(values: Any, low: float, high: float) -> Statistics:
     red, green, blue = map(float, values)
-    if not all(map(math.isfinite, (red, green, blue))):
-        raise ValueError(f"the mean or std {values!r}")
+    if not all(low <= value <= high for value in (red, green, blue)):  # nor is a NaN
+        raise ValueError(f"a mean or std of {red:g}, {green:g} and {blue:g}")
     return red, green, blue
 
 
@@ -110,16 +116,10 @@ def _view(document: dict[str, Any]) -> View:
     return view
 
 
-def _must_have_room(weights: Path, config: ModelConfig) -> None:
-    """Raise RuntimeError where a stranger's config names a network much larger than its weights, before it is built."""
-    try:
-        with torch.device("meta"):  # shapes alone
-            network = build_architecture(config.architecture, len(config.vocab), pretrained=False).model
-    except NotImplementedError:  # a plugin's, which computes with numbers while it is built
-        return
-    size = sum(t.nbytes for t in network.state_dict().values())
-    if size > 2 * weights.stat().st_size + MEGABYTE:  # which may be saved in half precision
-        raise RuntimeError(f"it takes {size / 1e6:.0f} MB, and {weights.name} holds {weights.stat().st_size / 1e6:.0f}")
+def _network(config: ModelConfig) -> Architecture:
+    architecture = build_architecture(config.architecture, len(config.vocab), pretrained=False)
+    architecture.mean, architecture.std = config.mean, config.std
+    return architecture
 
 
 def weights_of(architecture: Architecture) -> dict[str, Tensor]:

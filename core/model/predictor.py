@@ -12,6 +12,7 @@ from torch import Tensor
 
 from core.data import photo
 from core.data.photo import View
+from core.errors import BadInput
 from core.model.architecture import Architecture
 
 
@@ -32,7 +33,7 @@ class Predictor:
         return next(self.architecture.model.parameters()).device  # type: ignore[no-any-return]
 
     def predict(self, item: str | Path | bytes | Image.Image) -> tuple[str, int, Tensor]:
-        """Label, its index and the probabilities [C] of a file, its bytes or an image; raises BadPhoto."""
+        """Label, its index and the probabilities [C] of a file, its bytes or an image; raises BadPhoto or BadInput."""
         probabilities = self.logits(self.prepare(item)[None]).softmax(1)[0]
         index = int(probabilities.argmax())
         return self.vocab[index], index, probabilities
@@ -44,7 +45,10 @@ class Predictor:
         return torch.from_numpy(photo.normalise(pixels, self.architecture.mean, self.architecture.std))
 
     def logits(self, batch: Tensor) -> Tensor:
-        """Logits [N, C], on the CPU, of prepared photos [N, 3, H, W]."""
+        """Logits [N, C], on the CPU, of prepared photos [N, 3, H, W]; raises BadInput where they are no numbers."""
         with torch.inference_mode():
             images = batch.to(self.device, memory_format=torch.channels_last)
-            return self.architecture.model(images).float().cpu()  # type: ignore[no-any-return]
+            logits: Tensor = self.architecture.model(images).float().cpu()
+        if not logits.isfinite().all():
+            raise BadInput("This model's answers are no finite numbers; use another model, or train it anew.")
+        return logits

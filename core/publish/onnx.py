@@ -175,4 +175,4 @@ def _batches(predictor: Predictor, items: list[Path]) -> Iterator[Tensor]:
 
 def _digest(run: Run) -> str:
     """The SHA-256 of the weights that the run has now."""
-    return str(json.loads((run.folder / HASHES).read_text(encoding="utf-8"))[WEIGHTS])
+    return str(read_json(run.folder / HASHES)[WEIGHTS])

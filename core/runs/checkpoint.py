@@ -12,12 +12,13 @@ import safetensors
 from safetensors.torch import load, save
 from torch import Tensor
 
-from core.atomic import disk_error, write_atomic
+from core.atomic import disk_error, make_folder, write_atomic
 from core.training.state import TrainState
 
 KEPT = 2
 COSTS = 100  # a checkpoint is due when the time since the last is so many times what that took,
 LONGEST = 600.0  # or when so many seconds have gone by
+MOST = 100_000  # tensors in a checkpoint, each a brace in its header; to parse a million would take a minute
 DIGITS = 32  # of the SHA-256, in the name
 
 
@@ -41,7 +42,7 @@ class Checkpoints:
         content = save(state.tensors(), metadata={"state": json.dumps(document)})
         digest = hashlib.sha256(content).hexdigest()[:DIGITS]
         try:
-            self.folder.mkdir(exist_ok=True)
+            make_folder(self.folder)
         except OSError as error:
             raise disk_error(self.folder, error) from error
         before = self._files()
@@ -58,10 +59,11 @@ class Checkpoints:
         for file in reversed(self._files()):
             try:
                 content = file.read_bytes()
-                if hashlib.sha256(content).hexdigest()[:DIGITS] == file.stem.partition("-")[2]:
+                named = hashlib.sha256(content).hexdigest()[:DIGITS] == file.stem.partition("-")[2]
+                if named and content.count(b"{", 0, 8 + int.from_bytes(content[:8], "little")) < MOST:
                     with safetensors.safe_open(file, "pt") as opened:
                         return load(content), json.loads(opened.metadata()["state"]), damaged
-            except OSError:
+            except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):  # with a hash, by anybody
                 pass
             damaged.append(file)
         return {}, {}, damaged

@@ -25,9 +25,9 @@ from core.runs.run import Run
 from core.training.fine_tune import fine_tuning
 from core.training.learner import Learner
 from core.training.losses import loss_for
-from core.training.metrics import METRICS, metric
+from core.training.metrics import metric
 from core.training.parallel import ALONE, World
-from core.training.state import LAST, VALID_LOSS, Finish, TrainState
+from core.training.state import Finish, TrainState
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ class Plan:
             try:
                 state.restore(self.tensors, self.document)
             except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+                reason = " ".join(str(error).split())[:150]  # torch lists every name, a line each
                 raise BadInput(
-                    f"The checkpoint does not fit this run's recipe in this version of the program ({error}); "
+                    f"The checkpoint does not fit this run's recipe in this version of the program ({reason}); "
                     "train its recipe.json anew."
                 ) from error
         state.finish = state.finish or self.finish
@@ -96,14 +97,8 @@ def make_plan(run: Run, requests: Requests, accept_changes: bool, cache: Path | 
 def examined_photos(run: Run, recipe: Recipe, requests: Requests) -> Generator[Event, None, Examined]:
     """The photos of a recipe, checked, after its training knobs; raises BadInput."""
     knobs = recipe.training
-    for name in knobs.metrics:  # before the photos are read, which takes longer
-        metric(name)
     if not knobs.epochs + knobs.freeze_epochs:
         raise BadInput("training.epochs and training.freeze_epochs are both 0, so nothing would be trained.")
-    if knobs.best_by not in (VALID_LOSS, LAST, *METRICS):
-        raise BadInput(
-            f"training.best_by is {knobs.best_by!r}, but must be {VALID_LOSS}, {LAST} or one of {', '.join(METRICS)}."
-        )
     check = examine(recipe, run.workspace)
     while True:
         try:

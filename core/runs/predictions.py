@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.atomic import write_atomic
 from core.errors import BadInput
-from core.model.names import HASHES, WEIGHTS
+from core.model.names import HASHES, WEIGHTS, read_json
 from core.runs.run import ALIVE, Run
 from core.training.interpretation import ClassificationInterpretation
 
@@ -62,8 +62,10 @@ def predictions_of(run: Run) -> ClassificationInterpretation:
 
 def _opened(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and document of a file's content; raises one of DAMAGED unless all of it fits together."""
-    tensors = load(content)
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])  # load() gives the tensors alone
+    if set(header) != {"__metadata__", "logits", "targets"}:  # a million of them would take minutes
+        raise ValueError(f"it holds {len(header) - 1} tensors in place of 2")
+    tensors = load(content)
     text = header["__metadata__"]["about"]
     if _digest(text, tensors) != header["__metadata__"]["sha256"]:
         raise ValueError("its SHA-256 is not that of its content")
@@ -75,6 +77,8 @@ def _opened(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not n or logits.shape != (n, c) or targets.shape != (n,) or not 0 <= targets.min() <= targets.max() < c:
         shapes = f"{list(logits.shape)} and {list(targets.shape)}"
         raise ValueError(f"{shapes} numbers do not fit {n} photos of {c} classes")
+    if not logits.isfinite().all():
+        raise ValueError("its logits are not all finite")
     return tensors, about
 
 
@@ -86,7 +90,7 @@ def _digest(about: str, tensors: dict[str, Tensor]) -> str:
 def _model_of(run: Run) -> str:
     """The SHA-256 of the model in the run's folder; raises BadInput if there is none."""
     try:
-        return str(json.loads((run.folder / HASHES).read_text(encoding="utf-8"))[WEIGHTS])
+        return str(read_json(run.folder / HASHES)[WEIGHTS])
     except FileNotFoundError:
         when = "both come when it ends or is stopped after its first epoch"
         raise BadInput(f"{run.name!r} has no model yet, and so no predictions; {when}.") from None

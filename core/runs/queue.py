@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from core.atomic import disk_error, write_atomic
+from core.atomic import disk_error, make_folder, open_own, write_atomic
 from core.events import Queued
 from core.lock import Lock, holder
 
+LONGEST = 1000  # bytes of a ticket
 PAUSE = 0.3  # seconds between two looks
 
 
@@ -27,7 +29,7 @@ class Queue:
     def wait(self) -> Iterator[Queued | None]:
         """Ends when it is this run's turn; until then its place whenever that changes, else None at every look."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
         except OSError as error:
             raise disk_error(self.folder, error) from error
         self.leave()
@@ -64,6 +66,6 @@ class Queue:
 
 
 def _read(ticket: Path) -> str:
-    with suppress(OSError, UnicodeDecodeError):  # gone in the meantime
-        return ticket.read_text(encoding="utf-8")
-    return ""
+    with suppress(OSError, UnicodeDecodeError), os.fdopen(open_own(ticket, os.O_RDONLY), "rb") as file:
+        return file.read(LONGEST).decode()
+    return ""  # gone in the meantime, or none of ours

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from core.atomic import disk_error
+from core.atomic import disk_error, open_own, refuse_link
 from core.errors import BadInput
 from core.events import CheckpointSaved, Event, Notice, RunEnded, RunResumed, RunStarted, to_line
 from core.lock import Lock
@@ -32,7 +32,7 @@ class Log:
         self.path, self.end = path, end
         self.seconds = 0.0
         try:
-            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+            self._handle = open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             content = path.read_bytes()
             os.ftruncate(self._handle, content.rfind(b"\n") + 1)  # half an event, where a process was killed
         except OSError as error:
@@ -66,6 +66,10 @@ def held(run: Run, requests: Requests) -> Iterator[Log]:
         by = f"process {run.process}" if run.process else "another process"
         raise BadInput(f"{run.name!r} is already under way in {by}; `python -m core follow` shows it.")
     try:
+        try:
+            refuse_link(run.folder / "checkpoint")
+        except OSError as error:
+            raise disk_error(run.folder / "checkpoint", error) from error
         for folder in (run.folder, run.folder / "checkpoint"):
             if folder.exists() and not os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
                 raise disk_error(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from core.atomic import disk_error
+from core.atomic import disk_error, open_own
 from core.environment import environment
 from core.errors import BadInput
 from core.runs.host import ADVICE
@@ -45,7 +45,7 @@ def start(
         flags += ["--cache", str(cache)]
     log = run.folder / "log.txt"
     try:
-        with log.open("ab") as output:
+        with os.fdopen(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as output:
             before = output.tell()
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "core", name, str(run.folder.resolve()), *flags],

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from core.data import pictures
 from core.data.loaders import DataLoaders, Loader
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.events import EpochEnded, Event, LearningRateTried, StepEnded, Suggestion
 from core.model.architecture import Architecture
 from core.model.folder import ModelConfig, save_model
@@ -27,7 +27,7 @@ from core.training.loop import fit
 from core.training.losses import loss_for
 from core.training.lr_finder import Suggest, lr_find
 from core.training.memory import keep_freed_memory
-from core.training.metrics import Metric
+from core.training.metrics import METRICS, Metric
 from core.training.parallel import ALONE, World
 from core.training.progress import history, shown
 from core.training.schedules import spread
@@ -87,8 +87,10 @@ class Learner:
     ) -> None:
         """`choice` is the recipe's `{"name": ..., knobs}` that built `architecture`."""
         keep_freed_memory()
-        scores = [metrics] if callable(metrics) else metrics
+        scores = [metrics] if callable(metrics) or isinstance(metrics, str) else metrics
         loss = loss_func or loss_for(dls.train.targets, dls.c)
+        if strange := next((m for m in scores if not callable(m)), None):
+            raise BadInput(f"A metric is a function, such as {', '.join(METRICS)}; {quoted(strange)} is none.")
         named = {m.__name__: m for m in scores}
         self.task = Task(architecture, dls, loss, named, wd, train_bn, micro_batch, ema, world=world)
         self.choice = dict(choice)

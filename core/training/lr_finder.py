@@ -32,10 +32,11 @@ def lr_find(
     """Try `num_it` rates on the training batches; weights, buffers and random state are put back after.
 
     A frozen body makes `features` of as many photos as are needed, once, as augmented in one epoch. Raises BadInput
-    unless 0 < start_lr < end_lr.
+    unless 0 < start_lr < end_lr and `micro_batch` fits.
     """
     if not 0 < start_lr < end_lr:
         raise BadInput(f"The rates tried must grow from above zero, not from {start_lr!r} to {end_lr!r}.")
+    task.check_parts(task.architecture.frozen)
     model = task.architecture.model
     before = copy.deepcopy(model.state_dict())
     groups = len(task.architecture.groups)

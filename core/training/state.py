@@ -71,6 +71,11 @@ class TrainState:
     average: Average | None = field(default=None, init=False)
     began: float = field(default=0.0, init=False)
 
+    def __post_init__(self) -> None:
+        """Raise BadInput where a stage to come could not take its steps."""
+        for stage in self.stages:
+            self.task.check_parts(self.task.architecture.frozen if stage.frozen is None else stage.frozen)
+
     @property
     def done(self) -> bool:
         """Whether no stage is left."""
@@ -247,18 +252,28 @@ class TrainState:
 
     def _restore_stage(self, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
         assert self.optimizer is not None and self.average is not None  # begin_stage made them
-        learning = [p for group in self.optimizer.param_groups for p in group["params"]]
-        for name, tensor in _under("optimizer", tensors).items():
-            number, slot = name.split(".")
-            parameter = learning[int(number)]
-            if tensor.shape == parameter.shape:  # in memory as the parameter lies, or sums round otherwise
-                tensor = torch.empty_like(parameter).copy_(tensor)
-            self.optimizer.state[parameter][slot] = tensor
+        restore_optimizer(self.optimizer, _under("optimizer", tensors))
         with torch.no_grad():
             for i, mean in enumerate(self.average.means):
                 mean.copy_(tensors[f"average.{i}"])
         self.average.updates = document["updates"]
         self.began = time.perf_counter() - document["seconds"]
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Give an optimizer its state, `N.slot` for its parameter N; raises ValueError where that has another shape."""
+    learning = [p for group in optimizer.param_groups for p in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        number, slot = name.split(".")
+        if tensor.ndim and tensor.shape != learning[int(number)].shape:
+            raise ValueError(f"the optimizer's {name} has the shape {list(tensor.shape)}")
+        state.setdefault(int(number), {})[slot] = tensor.clone()  # which each step writes into
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for parameter, slots in optimizer.state.items():
+        for slot, tensor in slots.items():
+            if tensor.ndim and tensor.stride() != parameter.stride():  # or sums round otherwise
+                slots[slot] = torch.empty_like(parameter).copy_(tensor)
 
 
 _POSITION = ("stage", "epoch", "batch", "loss_sum", "photos", "worse", "stage_best")

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from core.data.loaders import DataLoaders
+from core.errors import BadInput
 from core.model.architecture import Architecture
 from core.training.losses import CrossEntropy
 from core.training.metrics import Metric
 from core.training.parallel import ALONE, World
 
+BATCH_NORM = nn.modules.batchnorm._BatchNorm
 CPU_PART = 16  # photos at once where parts give the same gradient: what a CPU's caches hold, and less memory
 
 
@@ -61,6 +63,16 @@ class Task:
         """Products in bfloat16 on a GPU that has it; never on a CPU, where it is slower."""
         on = self.dls.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.autocast(self.dls.device.type, torch.bfloat16, enabled=on)
+
+    def check_parts(self, frozen: bool) -> None:
+        """Raise BadInput where a norm layer in training would see one photo at a time, which has no statistics."""
+        arch = self.architecture
+        norms = arch.model if self.train_bn else arch.head
+        parts_train = self.micro_batch == 1 and (self.train_bn or not frozen)
+        if parts_train and any(isinstance(m, BATCH_NORM) for m in norms.modules()):
+            raise BadInput(
+                "training.micro_batch is 1, but norm layers in training need two photos; set it to 0, or to 2."
+            )
 
     def train_mode(self) -> None:
         """Ready for a step; the head alone where nothing else takes part."""
@@ -135,7 +147,7 @@ def is_mean_over_photos(loss: nn.Module) -> bool:
 
 def trains_norms(model: nn.Module) -> bool:
     """Whether a layer takes statistics of the batch, so that parts of a batch are not the same as the batch."""
-    return any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training for m in model.modules())
+    return any(isinstance(m, BATCH_NORM) and m.training for m in model.modules())
 
 
 def make_optimizer(task: Task, rates: Sequence[float]) -> torch.optim.AdamW:

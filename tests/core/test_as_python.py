@@ -327,21 +327,26 @@ def test_a_text_stays_a_text(recipe_of: Callable[..., Recipe], key: str, name: s
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_neither_training_nor_a_name_becomes_code(recipe_of: Callable[..., Recipe], text: str) -> None:
-    assert shape(as_python(recipe_of({"best_by": text}))) == shape(as_python(recipe_of()))
+    unchecked = recipe_of()
+    object.__setattr__(unchecked.training, "best_by", text)  # as if nobody had checked it
+    assert shape(as_python(unchecked)) == shape(as_python(recipe_of()))
+    object.__setattr__(unchecked.training, "metrics", (text,))
     with pytest.raises(BadInput, match="no metric"):
-        as_python(recipe_of({"metrics": [text]}))
+        as_python(unchecked)
     for key in KINDS:
         for choice in ({"name": text}, getattr(recipe_of(), key) | {text: 1}):
             recipe = recipe_of()
-            object.__setattr__(recipe, key, choice)  # as if nobody had checked it
+            object.__setattr__(recipe, key, choice)
             with pytest.raises(BadInput):
                 as_python(recipe)
 
 
 @pytest.mark.parametrize("word", ["exit", "Learner", "learn"])
 def test_a_word_that_is_no_metric_is_refused(recipe_of: Callable[..., Recipe], word: str) -> None:
+    unchecked = recipe_of()
+    object.__setattr__(unchecked.training, "metrics", (word,))
     with pytest.raises(BadInput, match=f"There is no metric '{word}'"):
-        as_python(recipe_of({"metrics": [word]}))
+        as_python(unchecked)
 
 
 class Elsewhere:

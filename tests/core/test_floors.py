@@ -61,7 +61,7 @@ def test_a_page_reaches_plugins_that_read_files_through_its_project(file: Path) 
     assert {ast.unparse(f.value) for f in made} <= {"project"}
 
 
-LOW = ("core.registry", "core.events", "core.errors", "core.atomic", "core.environment", "core.hub_name")
+LOW = ("core.registry", "core.hints", "core.events", "core.errors", "core.atomic", "core.environment", "core.hub_name")
 RECIPE = (*LOW, "core.recipe", "core.discovery")
 DATA = (*RECIPE, "core.lock", "core.data")
 MODEL = (*DATA, "core.model")

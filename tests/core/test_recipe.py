@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from core.errors import BadInput
-from core.recipe import TRAINING, Recipe, Training
+from core.recipe import TRAINING, MetricName, Recipe, Training
 from core.registry import check_knobs
+from core.training.metrics import METRICS
+from core.training.state import LAST, VALID_LOSS
 
 BOOK: dict[str, Any] = {
     "version": 1,
@@ -77,7 +79,7 @@ def test_defaults_of_training_pass_their_own_check() -> None:
         (changed(training={"epoch": 3}), "training has no knob 'epoch'; it has: epochs"),
         (changed(training={"epochs": "3"}), "epochs is '3', but must be a whole number"),
         (changed(training={"epochs": -1}), "epochs is -1, but must lie between 0 and 1000"),
-        (changed(training={"metrics": "accuracy"}), "metrics is 'accuracy', but must be a list of text"),
+        (changed(training={"metrics": "accuracy"}), "metrics is 'accuracy', but must be a list of accuracy |"),
         (changed(training={"class_weights": "some"}), "one of 'none', 'balanced'"),
         (changed(training={"base_lr": float("nan")}), "base_lr is nan"),
         ([BOOK], "A recipe is a JSON object, not list"),
@@ -171,3 +173,15 @@ def test_another_plugin_is_set_without_the_knobs_of_the_old_one() -> None:
     assert kept == recipe.architecture | {"name": "resnet18"}
     with pytest.raises(BadInput, match="no knob 'pattern'"):  # asked for, not left over
         Recipe.from_dict(BOOK | {"labeller": {"name": "folder"}}).with_settings(["labeller.pattern=x"])
+
+
+@pytest.mark.parametrize("training", [{"metrics": ["f2"]}, {"metrics": ["accuracy", "Error_rate"]}, {"best_by": "f2"}])
+def test_a_metric_that_there_is_not_is_refused_with_those_there_are(training: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match=r"^training: (metrics|best_by) is .*accuracy.*top_k_accuracy"):
+        Recipe.from_dict(changed(training=training))
+
+
+def test_the_names_of_metrics_are_those_of_the_functions() -> None:
+    assert set(get_args(MetricName)) == set(METRICS)
+    (best_by,) = (p for p in TRAINING if p.name == "best_by")
+    assert set(best_by.choices) == {VALID_LOSS, LAST, *METRICS}

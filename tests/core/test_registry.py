@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from core.errors import BadInput
-from core.registry import Param, Range, Registry, check_knobs, params_of, type_name
+from core.hints import type_name
+from core.registry import Param, Range, Registry, check_knobs, params_of
 
 
 class Sharpen:

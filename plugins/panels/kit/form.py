@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
 from core.errors import BadInput
+from core.hints import fits
 from core.recipe import TRAINING
 from core.registry import Param, Registry
 from core.runs.project import KINDS, Project
@@ -65,7 +67,13 @@ def knob(param: Param, value: Any, path: str) -> str:
         shown = "" if value is None else f"{value:.10g}"
         field = f'<input type="number" inputmode="decimal" step="{step}" {attributes}{bounds}{needed} value="{shown}">'
     else:
-        shown = value if isinstance(value, str) else json.dumps(value)
+        shown = (
+            value
+            if isinstance(value, str)
+            else str(value)
+            if isinstance(value, Path)
+            else json.dumps(value, default=str)
+        )
         field = f'<input type="text" autocomplete="off" spellcheck="false" {attributes} value="{text(shown)}">'
     return f'<label class="knob"><span>{name}</span>{field}<small>{text(param.help)}</small></label>'
 
@@ -108,6 +116,7 @@ def parsed(params: Iterable[Param], name: str, value: str) -> Any:
     if not value.strip():
         return None
     try:
-        return json.loads(value)
-    except ValueError:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
         return value
+    return found if fits(found, param.type) else value  # a path may be called 5

@@ -116,6 +116,12 @@ def test_one_class(photos: Path) -> None:
         block(get_y=lambda _: "x").dataloaders(photos)
 
 
+def test_a_label_too_long_for_a_model_is_refused_before_training(photos: Path) -> None:
+    block = DataBlock(blocks=(ImageBlock, CategoryBlock), get_items=get_image_files, get_y=lambda p: p.stem[0] * 2000)
+    with pytest.raises(BadInput, match="A label has 2,000 characters; give labels of at most 1,000"):
+        block.dataloaders(photos)
+
+
 @pytest.mark.parametrize(("train", "valid", "side"), [([0, 9], [], "validation"), ([], [0, 9], "training")])
 def test_a_split_that_leaves_a_side_empty(photos: Path, train: list[int], valid: list[int], side: str) -> None:
     with pytest.raises(BadInput, match=f"leaves no photos for {side}"):

@@ -302,6 +302,13 @@ def test_a_network_far_larger_than_its_weights_is_not_even_built(model: Path) ->
         ("pretrained_cfg/std", [0.5, 0, 0.5]),
         ("pretrained_cfg/std", [0.5, -0.5, 0.5]),
         ("pretrained_cfg/std", None),
+        ("pretrained_cfg/mean", [1e300, 0.5, 0.5]),  # which no float32 holds
+        ("pretrained_cfg/mean", [10**400, 0.5, 0.5]),
+        ("pretrained_cfg/std", [1e-320, 0.5, 0.5]),
+        ("presize/architecture/model", "x" * 100_000),
+        ("presize/architecture/" + "x" * 100_000, 1),
+        ("presize/views/0/method", "x" * 100_000),
+        ("label_names", ["x" * 100_000, "b", "c"]),
         ("label_names", None),
         ("label_names", "cat"),
         ("label_names", [1, 2, 3]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from core.errors import BadInput
 from core.events import CheckpointSaved, Event, Notice, RunEnded, RunResumed, StepEnded
 from core.lock import Lock
 from core.recipe import Recipe
-from core.runs.checkpoint import COSTS, LONGEST, Checkpoints
+from core.runs.checkpoint import COSTS, LONGEST, MOST, Checkpoints
 from core.runs.run import Run
 from core.runs.train import train
 
@@ -141,6 +142,24 @@ def test_one_that_was_cut_off_is_damaged(left: int, tmp_path: Path) -> None:
     newer.write_bytes(newer.read_bytes()[:left])
     assert checkpoints.newest()[1]["step"] == 1
     assert checkpoints.newest()[2] == [newer]
+
+
+@pytest.mark.parametrize("kind", ["a header of a million names", "no safetensors", "no state"])
+def test_one_that_fits_its_hash_and_nothing_else_is_damaged(kind: str, tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    save(checkpoints, 1)
+    (good,) = files(tmp_path)
+    many = kind == "a header of a million names"
+    header_of: dict[str, Any] = {"__metadata__": {"state": "{}"}} if many else {}
+    for i in range(MOST if many else 1):
+        header_of[str(i)] = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    header = json.dumps(header_of).encode()
+    content = b"\0" * 4 if kind == "no safetensors" else len(header).to_bytes(8, "little") + header
+    digest = hashlib.sha256(content).hexdigest()[:32]
+    strange = tmp_path / "checkpoint" / f"000009-{digest}.safetensors"
+    strange.write_bytes(content)
+    tensors, _, damaged = checkpoints.newest()
+    assert damaged == [strange] and tensors and good.is_file()
 
 
 def test_other_files_are_not_taken_for_checkpoints(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
 from core.__main__ import main
@@ -230,6 +231,20 @@ def test_one_that_was_cut_off_is_refused(left: float, copy: Run) -> None:
     file = copy.folder / PREDICTIONS
     file.write_bytes(file.read_bytes()[: int(left * file.stat().st_size)])
     assert "cannot be used (" in refused(copy)
+
+
+def test_one_with_more_names_than_it_needs_is_not_parsed(copy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = copy.folder / PREDICTIONS
+    tensors = safetensors.torch.load_file(file)
+    safetensors.torch.save_file(tensors | {str(i): torch.zeros(0) for i in range(1000)}, file)
+    monkeypatch.setattr("core.runs.predictions.load", lambda _: pytest.fail("it was parsed"))
+    assert "tensors in place of 2" in refused(copy)
+
+
+def test_logits_that_are_no_numbers_are_refused(copy: Run, photos: Path) -> None:
+    whole = predictions_of(copy)
+    keep_predictions(copy, replace(whole, logits=whole.logits * float("nan")), photos)
+    assert "not all finite" in refused(copy)
 
 
 def test_a_folder_in_its_place_and_damaged_hashes_are_refused(copy: Run) -> None:

@@ -180,7 +180,6 @@ def failed(document: dict[str, Any], workspace: Path) -> tuple[Run, str]:
         ({"labeller": {"name": "regex", "pattern": r"\d"}}, "no group"),
         ({"labeller": {"name": "regex", "pattern": r".+(\.)jpg$"}}, "one class only"),
         ({"source": {"name": "folder", "path": "/no/such/folder"}}, "no folder"),
-        ({"training": {"metrics": ["f2"]}}, "no metric 'f2'"),
         ({"item_tfms": [], "batch_tfms": []}, "different sizes"),
         ({"architecture": {"name": "timm", "model": "resnet_34"}}, "timm has no model 'resnet_34'"),
     ],

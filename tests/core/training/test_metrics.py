@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from core.data.loaders import DataLoaders
 from core.errors import BadInput
+from core.training.learner import vision_learner
 from core.training.metrics import (
     METRICS,
     accuracy,
@@ -87,3 +92,9 @@ def test_an_unknown_metric_names_those_there_are() -> None:
     with pytest.raises(BadInput, match=r"'f2'.*accuracy, error_rate, f1_macro, macro_error, top_k_accuracy"):
         metric("f2")
     assert metric("f1_macro") is f1_macro
+
+
+@pytest.mark.parametrize("metrics", [["error_rate"], "error_rate", [accuracy, 5]])
+def test_a_learner_says_what_a_metric_is(make_loaders: Callable[..., DataLoaders], metrics: Any) -> None:
+    with pytest.raises(BadInput, match=r"^A metric is a function, such as accuracy.+is none\.$"):
+        vision_learner(make_loaders(), "timm", pretrained=False, model="test_resnet", metrics=metrics)

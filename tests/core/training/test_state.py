@@ -24,7 +24,7 @@ from core.training.fine_tune import fine_tuning
 from core.training.loop import Diverged, fit
 from core.training.metrics import accuracy
 from core.training.schedules import one_cycle
-from core.training.state import FINISH, LAST, Finish, TrainState
+from core.training.state import FINISH, LAST, Finish, TrainState, restore_optimizer
 from core.training.task import Stage, Task
 from core.training.validate import validate
 
@@ -127,6 +127,65 @@ def test_a_state_put_away_after_any_step_goes_on_to_the_last_bit(
         assert_same(state.best.weights, whole.best.weights)
         assert torch.equal(state.best.outputs.logits, whole.best.outputs.logits)
         assert state.best.outputs.indices == whole.best.outputs.indices
+
+
+def accelerators() -> list[str]:
+    found = torch.accelerator.current_accelerator(check_available=True)
+    return [found.type] if found else []
+
+
+@pytest.mark.parametrize("device", accelerators() or [pytest.param("", marks=pytest.mark.skip("no accelerator here"))])
+@pytest.mark.parametrize("features", [True, False])
+def test_a_state_is_taken_up_on_an_accelerator(
+    fine_tuned: Callable[..., MakeState], device: str, features: bool
+) -> None:
+    make = fine_tuned(ema=0.9, device=device, features=features)
+    whole = make()
+    kept = [put_away(whole) for event in fit(whole) if isinstance(event, (StepEnded, EpochEnded))]
+    for content in kept[::3]:
+        state = taken_up(make, content)
+        list(fit(state))
+        for name, value in weights_of(whole).items():
+            torch.testing.assert_close(weights_of(state)[name], value, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize(("fused", "where"), [(True, "meta"), (False, "cpu")])
+def test_the_state_of_an_optimizer_is_where_torch_wants_it(fused: bool, where: str) -> None:
+    """A fused step takes its count beside the parameter, another one on the CPU."""
+    cpu = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    trained = torch.optim.AdamW(cpu.parameters(), fused=True)
+    cpu(torch.rand(1, 3, 5, 5)).sum().backward()
+    trained.step()
+    kept = {f"{i}.{slot}": t for i, slots in trained.state_dict()["state"].items() for slot, t in slots.items()}
+    elsewhere = nn.Conv2d(3, 4, 3, device="meta").to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(elsewhere.parameters())
+    for group in optimizer.param_groups:
+        group["fused"] = fused  # which its maker refuses for "meta"
+    restore_optimizer(optimizer, load(save({name: tensor.contiguous() for name, tensor in kept.items()})))
+    slots = optimizer.state[elsewhere.weight]
+    assert (slots["exp_avg"].device.type, slots["exp_avg_sq"].device.type) == ("meta", "meta")
+    assert slots["step"].device.type == where
+    assert slots["exp_avg"].stride() == elsewhere.weight.stride() != elsewhere.weight.contiguous().stride()
+
+
+def test_a_state_put_away_is_not_changed_by_what_it_became(fine_tuned: Callable[..., MakeState]) -> None:
+    make = fine_tuned(ema=0.9)
+    first = make()
+    walk = fit(first)
+    next(event for event in walk if isinstance(event, StepEnded))
+    tensors, document = first.tensors(), json.loads(json.dumps(first.document()))
+    kept = {name: tensor.clone() for name, tensor in tensors.items()}
+    state = make()
+    state.restore(tensors, document)
+    list(fit(state))
+    assert_same(tensors, kept)
+
+
+@pytest.mark.parametrize("name", ["0.exp_avg", "99.exp_avg"])
+def test_the_state_of_another_networks_optimizer_is_refused(name: str) -> None:
+    optimizer = torch.optim.AdamW(nn.Linear(2, 3).parameters(), fused=True)
+    with pytest.raises((ValueError, IndexError)):
+        restore_optimizer(optimizer, {name: torch.zeros(4, 4)})
 
 
 @pytest.mark.parametrize("kind", [StageStarted, Validated])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 
 from core.errors import BadInput
 from core.events import EpochEnded, Event, Notice, StepEnded
+from core.training.fine_tune import fine_tuning
 from core.training.loop import Diverged, fit
+from core.training.lr_finder import lr_find
 from core.training.state import TrainState
 from core.training.step import halve, out_of_memory
 from core.training.task import CPU_PART, Stage, Task
@@ -237,3 +240,27 @@ def test_a_loss_that_is_no_number_names_its_step_and_moves_no_weight(
     assert state.average is not None and all(torch.isfinite(mean).all() for mean in state.average.means)
     assert state.average.updates == k - 1
     assert (state.best is not None) == (k > 2) == bool(kept)
+
+
+ONE = r"training.micro_batch is 1, but norm layers .+ set it to 0"
+
+
+@pytest.mark.parametrize("knobs", [{"head": "concat"}, {"train_bn": True}])
+def test_norm_layers_in_training_are_not_given_one_photo(make_task: MakeTask, knobs: dict[str, Any]) -> None:
+    task = make_task(micro_batch=1, **knobs)
+    with pytest.raises(BadInput, match=ONE):
+        TrainState(task, fine_tuning(task, 1, 5e-3, 1))  # before any step of any stage
+    task.architecture.unfreeze()
+    with pytest.raises(BadInput, match=ONE):
+        TrainState(task, [Stage("all", 1, [1e-3] * 3)])
+    with pytest.raises(BadInput, match=ONE):
+        next(lr_find(task))
+
+
+@pytest.mark.parametrize(("head", "epochs"), [("linear", 1), ("concat", 0)])
+def test_one_photo_at_a_time_is_enough_where_no_norm_layer_sees_a_part(
+    make_task: MakeTask, head: str, epochs: int
+) -> None:
+    task = make_task(micro_batch=1, head=head)
+    events = list(fit(TrainState(task, fine_tuning(task, epochs, 5e-3, 1, features=False))))
+    assert sum(isinstance(event, StepEnded) for event in events) == 2 * (1 + epochs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,10 +13,10 @@ import pytest
 
 from core.errors import BadInput
 from core.recipe import TRAINING, Training
-from core.registry import Entry, Range, params_of, registries
+from core.registry import Entry, Param, Range, params_of, registries
 from core.runs.project import KINDS, Project
 from plugins.panels.kit.charts import Axes, Line, Mark, chart, nice, smoothed, thinned
-from plugins.panels.kit.form import choose, chooser, edit, form, parsed, typed
+from plugins.panels.kit.form import choose, chooser, edit, form, knob, parsed, typed
 from plugins.panels.kit.html import bars, button, card, clock, empty, figures, notes, percent, rate, table, text
 from tests.plugins.panels.markup import HOSTILE, Page
 
@@ -210,3 +211,28 @@ def test_numbers_as_people_read_them() -> None:
     assert [rate(r) for r in (4e-3, 1.42e-3, 1e-7, 0.19)] == ["4e-3", "1.4e-3", "1e-7", "1.9e-1"]
     assert percent(0.9164) == "91.6%"
     assert re.fullmatch(r"[\w ]+", text("plain words"))
+
+
+@pytest.mark.parametrize(
+    ("hint", "typed", "value"),
+    [
+        (Path, "photos", "photos"),
+        (Path, "5", "5"),
+        (str | None, "5", "5"),
+        (Path | None, "", None),
+        (dict[str, float], '{"cat": 2}', {"cat": 2}),
+        (dict[str, float], "{", "{"),
+        (Sequence[str], '["a"]', ["a"]),
+        (float, "NaN", "NaN"),
+        (list, "[" * 100_000, "[" * 100_000),
+    ],
+)
+def test_a_form_gives_them_in_their_own_type(hint: Any, typed: str, value: Any) -> None:
+    assert parsed([Param("value", hint, None)], "value", typed) == value
+
+
+@pytest.mark.parametrize(
+    ("hint", "value"), [(Path, Path("a b")), (dict[str, Path], {"a": Path("b")}), (Sequence[str], ("a",)), (dict, {})]
+)
+def test_a_form_shows_an_option_of_any_type_that_json_can_carry(hint: Any, value: Any) -> None:
+    assert 'type="text"' in knob(Param("value", hint, value), value, "source.value")
