@@ -80,12 +80,15 @@ class Project:
 
     def names(self) -> list[Path]:
         """The photos' names as labellers see them, in the source's order; listed once. Raises BadInput."""
-        key = self.folder, json.dumps(self.must_have_recipe().source)
-        if key not in _listed:
-            found = sources.build(self.must_have_recipe().source, self.folder)
+        source = self.must_have_recipe().source
+        key = self.folder, json.dumps(source)
+        names = _listed.get(key)
+        if names is None:
+            found = sources.build(source, self.folder)
             original = getattr(found, "original", Path)
-            _put(_listed, key, [original(item) for item in found()])
-        return _listed[key]
+            names = [original(item) for item in found()]
+            _put(_listed, key, names)
+        return names
 
     def use(self, recipe: Recipe) -> None:
         """Edit this recipe from now on; raises BadInput if a path in it leads where it may not."""
@@ -119,15 +122,17 @@ class Project:
     @property
     def examined(self) -> Examined | BadInput | None:
         """The checked data set of the recipe, or why it cannot be used; None until `examine` has gone through."""
-        return _checked.get(self._key()) if self.recipe else None
+        recipe = self.recipe
+        return _checked.get(self._key(recipe)) if recipe else None
 
     def examine(self) -> Generator[Checked, None, None]:
         """Check the data set unless that was done."""
-        key = self._key()
+        recipe = self.must_have_recipe()
+        key = self._key(recipe)
         if key in _checked:
             return
         try:
-            found: Examined | BadInput = yield from examine(self.must_have_recipe(), self.folder)
+            found: Examined | BadInput = yield from examine(recipe, self.folder)
         except BadInput as error:
             found = error
         except Exception as error:  # a labeller, a splitter, a source is anybody's code
@@ -199,8 +204,7 @@ class Project:
     @property
     def version(self) -> str:
         """Another one whenever the draft, or what is known of its photos, is another."""
-        known = "" if self.examined is None else str(id(self.examined))
-        return f"{hash(json.dumps(self._draft()))} {known}"
+        return f"{hash(json.dumps(self._draft()))} {id(self.examined)}"
 
     def plain(self, error: BadInput) -> str:
         """The sentence of an error, for a visitor without the part of its paths that is not theirs."""
@@ -222,8 +226,7 @@ class Project:
     def _root(self) -> Path:
         return Path(sources.build(self.must_have_recipe().source, self.folder).root)
 
-    def _key(self) -> tuple[Path, str]:
-        recipe = self.must_have_recipe()
+    def _key(self, recipe: Recipe) -> tuple[Path, str]:
         parts = (recipe.source, recipe.labeller, recipe.splitter, recipe.training.bad_photos)
         return self.folder, json.dumps(parts)
 

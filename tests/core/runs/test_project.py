@@ -108,6 +108,17 @@ def test_a_data_set_is_checked_once(opened: Project) -> None:
     assert isinstance(opened.examined, BadInput)
 
 
+def test_photos_may_be_forgotten_while_they_are_listed(opened: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = project_module._put
+
+    def put_and_forgotten(*listed: Any) -> None:
+        put(*listed)
+        Project(opened.folder).forget()  # as an event of another browser would
+
+    monkeypatch.setattr(project_module, "_put", put_and_forgotten)
+    assert len(opened.names()) == 24
+
+
 def test_photos_opened_again_are_checked_again_and_keep_their_knobs(
     project: Project, draw_photos: Callable[..., Path], tmp_path: Path
 ) -> None:
