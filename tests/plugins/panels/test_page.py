@@ -143,7 +143,7 @@ def test_whatever_goes_wrong_is_a_sentence(
         raise error
         yield []
 
-    (update,) = page._safely("change", browser("anna"), act)
+    update, _ = page._safely("change", browser("anna"), act)
     assert said in update[-1] and "secret" not in update[-1] and 'role="alert"' in update[-1]
 
 
