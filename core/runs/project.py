@@ -17,7 +17,7 @@ from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Choice, Recipe
 from core.registry import Registry, architectures, labellers, sources, splitters, transforms
-from core.runs.run import LR_FINDS, PRESIZED, RUNS, Run, runs_in
+from core.runs.run import LR_FINDS, PRESIZED, QUEUED, RUNS, Run, runs_in
 from core.runs.start import start
 
 DRAFT = "draft.json"
@@ -51,7 +51,10 @@ class Project:
     @property
     def recipe(self) -> Recipe | None:
         """The recipe being edited, if photos were brought."""
-        document = self._draft().get("recipe")
+        return self._recipe("recipe")
+
+    def _recipe(self, name: str) -> Recipe | None:
+        document = self._draft().get(name)
         try:
             return Recipe.from_dict(document) if document else None
         except BadInput:  # a plugin that is gone, a draft of another version
@@ -67,8 +70,12 @@ class Project:
                 f"No photos were found in {Path(found.root).name!r}; photos are files such as .jpg, .png and .webp."
             )
         recipe = proposal(items, found.root, source).absolute()
-        if self.recipe is None or self.recipe.source != recipe.source:  # else what was chosen for them stays
-            self.use(recipe)
+        known = (r for r in (self.recipe, self.earlier) if r and r.source == recipe.source)
+        with _lock:
+            earlier = self._put_aside()
+            if earlier and earlier["source"] != recipe.source:
+                self._write(earlier=earlier)
+            self.use(next(known, recipe))  # what was chosen for these photos stays
         self.forget()
 
     def forget(self) -> None:
@@ -94,7 +101,28 @@ class Project:
         """Edit this recipe from now on; raises BadInput if a path in it leads where it may not."""
         document = recipe.absolute().to_dict()
         self._confine(document)
-        self._write(recipe=document)
+        self._write(recipe=document, refused="")
+
+    def refuse(self, error: BadInput) -> None:
+        """Remember why photos that were brought cannot be used; until others come, or `go_back`, there are none."""
+        with _lock:
+            self._write(refused=self.plain(error), earlier=self._put_aside(), recipe=None)
+
+    @property
+    def refused(self) -> str:
+        """Why the photos that were brought last cannot be used; empty where they can."""
+        return str(self._draft().get("refused") or "")
+
+    @property
+    def earlier(self) -> Recipe | None:
+        """The recipe of the photos before those that cannot be used."""
+        return self._recipe("earlier")
+
+    def go_back(self) -> None:
+        """Edit the recipe of the earlier photos again; raises BadInput where there are none."""
+        if (recipe := self.earlier) is None:
+            raise BadInput("There are no earlier photos to go back to; bring some on the page Data.")
+        self.use(recipe)
 
     def edit(self, path: str, value: Any) -> None:
         """Set a knob, as in `training.epochs`; raises BadInput and changes nothing where it does not fit."""
@@ -116,7 +144,7 @@ class Project:
     def must_have_recipe(self) -> Recipe:
         """The recipe being edited; raises BadInput where there is none."""
         if (recipe := self.recipe) is None:
-            raise BadInput("There are no photos yet; bring some on the page Data.")
+            raise BadInput(self.refused or "There are no photos yet; bring some on the page Data.")
         return recipe
 
     @property
@@ -171,12 +199,16 @@ class Project:
         """Train the recipe, or test learning rates with it, in a process of its own; raises BadInput."""
         with _starting if self.confined else nullcontext():
             self._wait_for_others()
-            run = Run.create(self.must_have_recipe(), self.folder, kind)
+            recipe = self.must_have_recipe()
+            if isinstance(found := self.examined, BadInput):
+                raise BadInput(str(found))
+            trains = self.under_way
+            run = Run.create(recipe, self.folder, kind)
             try:
                 start(run, seconds=self.seconds, cache=self.cache)
             finally:
-                if kind == RUNS:
-                    self._write(run=run.name)
+                if kind == RUNS:  # one that is queued is not looked at before it trains
+                    self._write(run=(run if trains is None or trains.is_lr_find else trains).name)
         return run
 
     def resume(self, run: Run) -> None:
@@ -197,9 +229,10 @@ class Project:
 
     @property
     def under_way(self) -> Run | None:
-        """The run or learning-rate test that has a process now, also one that was begun elsewhere."""
+        """The run or learning-rate test that has a process now, also one that was begun elsewhere; queued ones last."""
         recent = (run for kind in (RUNS, LR_FINDS) for run in runs_in(self.folder, kind)[:RECENT])
-        return next((run for run in recent if run.process is not None), None)
+        alive = [run for run in recent if run.process is not None]
+        return next((run for run in alive if run.status != QUEUED), alive[0] if alive else None)
 
     @property
     def version(self) -> str:
@@ -222,6 +255,11 @@ class Project:
     @staticmethod
     def _under_way(folder: Path) -> int:
         return sum(run.process is not None for kind in (RUNS, LR_FINDS) for run in runs_in(folder, kind))
+
+    def _put_aside(self) -> dict[str, Any] | None:
+        """The document of the newest recipe whose photos could be used, as far as is known."""
+        recipe = self.recipe if not isinstance(self.examined, BadInput) else None
+        return recipe.to_dict() if recipe else self._draft().get("earlier")
 
     def _root(self) -> Path:
         return Path(sources.build(self.must_have_recipe().source, self.folder).root)
