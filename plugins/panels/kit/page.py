@@ -55,6 +55,11 @@ class Done:
     script: str = ""
     signed: bool = False
 
+    @property
+    def edits(self) -> bool:
+        """Whether it changes the recipe by a form, for which what starts a training waits."""
+        return getattr(self.trigger, "event_name", "") in ("edit", "choose")
+
 
 class Page:
     """All panels of an app; see the module's first lines."""
@@ -165,9 +170,12 @@ class Page:
                 data = (event._data,) if isinstance(event._data, dict) else ()
                 yield from self._safely(done.redraw, request, lambda project: self._act(done, project, request, data))
 
-        event = done.trigger(handle, list(done.inputs), self._outputs(done.redraw), **(quiet | done.knobs))
+        mode = {"trigger_mode": "multiple"} if done.edits else {}  # a second change may follow at once
+        event = done.trigger(handle, list(done.inputs), self._outputs(done.redraw), **(quiet | mode | done.knobs))
         if done.script:
             event.success(None, js=done.script, api_visibility="private")
+        if done.edits:
+            event.then(None, [self.message], js="said => presize.edited(said)", api_visibility="private")
 
     def _safely(
         self, redraw: Any, request: gr.Request, act: Callable[[Project], Iterator[list[Any]]]
@@ -200,7 +208,7 @@ class Page:
             yield [went, "", ""]
             return
         yield from self._examine(done.redraw, project, request)
-        yield from self._all(done.redraw, project, request, target=went or "")
+        yield from self._all(done.redraw, project, request, target=went or "", again=not done.edits)
 
     def _examine(self, redraw: When, project: Project, request: gr.Request, message: Any = "") -> Iterator[list[Any]]:
         if project.recipe and project.examined is None:
@@ -263,7 +271,7 @@ class Page:
         progress: Any = "",
         message: Any = "",
     ) -> Iterator[list[Any]]:
-        """Everything of that level that the browser does not show yet; with `again` also what it may have lost."""
+        """Everything of that level that the browser does not show yet; with `again` forms as they are in the recipe."""
         sent = self._sent_to(request)
         updates, noted = sent.news(self._drawn, when, project, again)
         self._went += 1

@@ -45,7 +45,7 @@ class Sent:
     def news(
         self, drawn: Sequence[Drawn], when: When, project: Project, again: bool = False
     ) -> tuple[list[Any], dict[int, bytes]]:
-        """Values to send now, and their digests by component; with `again` also what the browser may have lost."""
+        """Values to send now, and their digests by component; with `again` forms lose what is typed into them."""
         noted: dict[int, bytes] = {}
         with self._lock:
             self.version = project.version
@@ -86,5 +86,6 @@ class Sent:
         self._doubts.discard(key)
         if again and drawn.when == "load" and isinstance(drawn.component, gr.HTML):
             self._went += 1
-            return f"{value}<!--{self._went}-->"  # else the browser sees nothing new, and a refused value stays
+            tag = f"drawn-{self._went % 2}"  # of another name, or gradio keeps the fields, with what is typed in them
+            return f'<{tag} style="display:contents">{value}</{tag}>'
         return value
