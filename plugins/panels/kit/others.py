@@ -47,4 +47,4 @@ def _named(file: Path, changed: int) -> str:
     more = len(names) - NAMED
     if more > 0:
         return f": {', '.join(names[:NAMED])} and {more} more"
-    return f": {' and '.join(names)}"
+    return f": {' and '.join(names)}" if names else ""
