@@ -92,6 +92,7 @@ def test_photos_that_turn_out_to_be_none_can_be_left_again(opened: Project, tmp_
         opened.start()
     assert opened.runs == []
     opened.go_back()
+    list(opened.examine())
     assert opened.recipe == before and isinstance(opened.examined, Examined)
 
 
