@@ -17,7 +17,7 @@ from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Choice, Recipe
 from core.registry import Registry, architectures, labellers, sources, splitters, transforms
-from core.runs.run import LR_FINDS, RUNS, Run, runs_in
+from core.runs.run import LR_FINDS, QUEUED, RUNS, Run, runs_in
 from core.runs.start import start
 
 DRAFT = "draft.json"
@@ -54,7 +54,10 @@ class Project:
     @property
     def recipe(self) -> Recipe | None:
         """The recipe being edited, if photos were brought."""
-        document = self._draft().get("recipe")
+        return self._recipe("recipe")
+
+    def _recipe(self, name: str) -> Recipe | None:
+        document = self._draft().get(name)
         try:
             return self._admitted(Recipe.from_dict(document)) if document else None
         except BadInput:  # a plugin that is gone, a draft of another version
@@ -78,8 +81,12 @@ class Project:
                 f"No photos were found in {Path(found.root).name!r}; photos are files such as .jpg, .png and .webp."
             )
         recipe = proposal(items, found.root, source).absolute()
-        if self.recipe is None or self.recipe.source != recipe.source:  # else what was chosen for them stays
-            self.use(recipe)
+        known = (r for r in (self.recipe, self.earlier) if r and r.source == recipe.source)
+        with _lock:
+            aside = self._put_aside()
+            if aside and aside.source != recipe.source:
+                self._write(earlier=self._document(aside))
+            self.use(next(known, recipe))  # what was chosen for these photos stays
         self.forget()
 
     def must_have_room(self, size: int) -> None:
@@ -97,16 +104,41 @@ class Project:
 
     def names(self) -> list[Path]:
         """The photos' names as labellers see them, in the source's order; listed once. Raises BadInput."""
-        key = self.folder, json.dumps(self.must_have_recipe().source)
-        if key not in _listed:
-            found = self.build("source", self.must_have_recipe())
+        recipe = self.must_have_recipe()
+        key = self.folder, json.dumps(recipe.source)
+        names = _listed.get(key)
+        if names is None:
+            found = self.build("source", recipe)
             original = getattr(found, "original", Path)
-            _put(_listed, key, [original(item) for item in found()])
-        return _listed[key]
+            names = [original(item) for item in found()]
+            _put(_listed, key, names)
+        return names
 
     def use(self, recipe: Recipe) -> None:
         """Edit this recipe from now on; raises BadInput if a path in it leads where it may not."""
-        self._write(recipe=self._admitted(recipe).relative_to(self.folder).to_dict())
+        self._write(recipe=self._document(recipe), refused="")
+
+    def refuse(self, error: BadInput) -> None:
+        """Remember why photos that were brought cannot be used; until others come, or `go_back`, there are none."""
+        with _lock:
+            aside = self._put_aside()
+            self._write(refused=self.plain(error), earlier=self._document(aside) if aside else None, recipe=None)
+
+    @property
+    def refused(self) -> str:
+        """Why the photos that were brought last cannot be used; empty where they can."""
+        return str(self._draft().get("refused") or "")
+
+    @property
+    def earlier(self) -> Recipe | None:
+        """The recipe of the photos before those that cannot be used."""
+        return self._recipe("earlier")
+
+    def go_back(self) -> None:
+        """Edit the recipe of the earlier photos again; raises BadInput where there are none."""
+        if (recipe := self.earlier) is None:
+            raise BadInput("There are no earlier photos to go back to; bring some on the page Data.")
+        self.use(recipe)
 
     def changed(self, path: str, value: Any) -> Recipe:
         """The recipe with another value at a place such as `training.epochs`; raises BadInput where it does not fit."""
@@ -133,21 +165,23 @@ class Project:
     def must_have_recipe(self) -> Recipe:
         """The recipe being edited; raises BadInput where there is none."""
         if (recipe := self.recipe) is None:
-            raise BadInput("There are no photos yet; bring some on the page Data.")
+            raise BadInput(self.refused or "There are no photos yet; bring some on the page Data.")
         return recipe
 
     @property
     def examined(self) -> Examined | BadInput | None:
         """The checked data set of the recipe, or why it cannot be used; None until `examine` has gone through."""
-        return _checked.get(self._key()) if self.recipe else None
+        recipe = self.recipe
+        return _checked.get(self._key(recipe)) if recipe else None
 
     def examine(self) -> Generator[Checked, None, None]:
         """Check the data set unless that was done."""
-        key = self._key()
+        recipe = self.must_have_recipe()
+        key = self._key(recipe)
         if key in _checked:
             return
         try:
-            found: Examined | BadInput = yield from examine(self.must_have_recipe(), self.folder)
+            found: Examined | BadInput = yield from examine(recipe, self.folder)
         except BadInput as error:
             found = error
         except Exception as error:  # a labeller, a splitter, a source is anybody's code
@@ -185,13 +219,17 @@ class Project:
 
     def start(self, kind: str = RUNS) -> Run:
         """Train the recipe, or test learning rates with it, in a process of its own; raises BadInput."""
-        run = Run.create(self.must_have_recipe(), self.folder, kind)
+        recipe = self.must_have_recipe()
+        if isinstance(found := self.examined, BadInput):
+            raise BadInput(str(found))
+        trains = self.under_way
+        run = Run.create(recipe, self.folder, kind)
         with run.beginning():
             try:
                 start(run, seconds=self.seconds, cache=self.cache)
             finally:
-                if kind == RUNS:
-                    self._write(run=run.name)
+                if kind == RUNS:  # one that is queued is not looked at before it trains
+                    self._write(run=(run if trains is None or trains.is_lr_find else trains).name)
         return run
 
     def resume(self, run: Run) -> None:
@@ -200,15 +238,15 @@ class Project:
 
     @property
     def under_way(self) -> Run | None:
-        """The run or learning-rate test that has a process now, also one that was begun elsewhere."""
+        """The run or learning-rate test that has a process now, also one that was begun elsewhere; queued ones last."""
         recent = (run for kind in (RUNS, LR_FINDS) for run in runs_in(self.folder, kind)[:RECENT])
-        return next((run for run in recent if run.process is not None), None)
+        alive = [run for run in recent if run.process is not None]
+        return next((run for run in alive if run.status != QUEUED), alive[0] if alive else None)
 
     @property
     def version(self) -> str:
         """Another one whenever the draft, or what is known of its photos, is another."""
-        known = "" if self.examined is None else str(id(self.examined))
-        return f"{hash(json.dumps(self._draft()))} {known}"
+        return f"{hash(json.dumps(self._draft()))} {id(self.examined)}"
 
     def plain(self, error: BadInput) -> str:
         """The sentence of an error, as it may be shown here."""
@@ -220,8 +258,15 @@ class Project:
         self.admit(placed.to_dict())
         return placed
 
-    def _key(self) -> tuple[Path, str]:
-        recipe = self.must_have_recipe()
+    def _document(self, recipe: Recipe) -> dict[str, Any]:
+        return self._admitted(recipe).relative_to(self.folder).to_dict()
+
+    def _put_aside(self) -> Recipe | None:
+        """The newest recipe whose photos could be used, as far as is known."""
+        recipe = self.recipe if not isinstance(self.examined, BadInput) else None
+        return recipe or self.earlier
+
+    def _key(self, recipe: Recipe) -> tuple[Path, str]:
         parts = (recipe.source, recipe.labeller, recipe.splitter, recipe.training.bad_photos)
         return self.folder, json.dumps(parts)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,22 +12,19 @@ from typing import Any
 import gradio as gr
 
 from core.data.check import Examined, label_all
-from core.data.files import SUFFIXES
-from core.data.names import distinct
 from core.data.photo import BadPhoto
-from core.data.propose import source_of
 from core.errors import BadInput
-from core.recipe import Choice, Recipe
+from core.recipe import Recipe
 from core.registry import labellers, panels, splitters
 from core.runs.project import Project
-from plugins.panels.kit.drop import Uploaded, drop, received, total
+from plugins.panels.kit.bring import ACCEPT, open_path, open_sample, upload
+from plugins.panels.kit.drop import drop
 from plugins.panels.kit.form import choose, chooser, edit, typed
 from plugins.panels.kit.head import head
 from plugins.panels.kit.html import bars, button, card, empty, figures, notes, percent, table, text, view
 from plugins.panels.kit.page import Page, State
 from plugins.panels.kit.pictures import embedded, grid, thumbnail
 
-ACCEPT = ",".join([".zip", ".csv", "image/*", *sorted(SUFFIXES)])
 EXAMPLES, TILES, BATCH, LABELLED = 6, 12, 8, 20_000
 MOST_SKIPPED = 200  # shown
 DRAWN = 1_024  # pixels of a side
@@ -45,7 +40,7 @@ class DataPanel:
         self.page = page
         with head(page, "data", lambda _: ("Bring your photos", f"One folder per label is enough. {page.mode.place}")):
             tune = gr.Button("Tune learning rate", elem_id="data-tune")
-            train = gr.Button("Train", variant="primary", elem_id="data-train")
+            train = gr.Button("Train", variant="primary", elem_id="data-train", elem_classes="starts")
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=4, elem_classes="card"):
                 self._bring()
@@ -54,7 +49,7 @@ class DataPanel:
             with gr.Column(scale=3):
                 found = view("data-found", label="What was found")
                 page.shows(found, _found)
-                page.does(found.click, lambda project, data: project.forget(), busy="Looking at the photos")
+                page.does(found.click, _on_found, redraw="load", busy="Looking at the photos")
                 page.shows(view("data-photos", label="Some of the photos"), _tiles)
         with gr.Accordion("As the model sees them", open=False, elem_id="data-seen-box") as box:
             seen = view("data-seen", label="Photos as the model sees them")
@@ -64,7 +59,7 @@ class DataPanel:
         page.shows(forms, _forms, "load")
         page.shows(preview, _preview)
         page.does(forms.choose, choose, redraw="load")
-        page.does(forms.edit, edit, trigger_mode="multiple")
+        page.does(forms.edit, edit)
         page.answers(forms.typed, _typed, [], preview, trigger_mode="always_last")
         page.does(train.click, _train, busy="Starting the training", redraw="load")
         page.does(tune.click, lambda project: "learning_rate")
@@ -74,10 +69,10 @@ class DataPanel:
     def status(self, project: Project) -> tuple[State, str]:
         """How many photos and labels there are."""
         found = project.examined
+        if isinstance(found, BadInput) or project.refused:
+            return "active", "Needs a look"
         if found is None:
             return ("active", "Reading photos") if project.recipe else ("todo", "Add photos to begin")
-        if isinstance(found, BadInput):
-            return "active", "Needs a look"
         counts = found.report.counts
         return "done", f"{sum(counts.values()):,} photos · {len(counts)} labels"
 
@@ -86,7 +81,7 @@ class DataPanel:
         with gr.Tabs(elem_id="data-sources"):
             with gr.Tab("Upload"):
                 zone = drop("data-drop", "Drop a zip, a folder or photos here", ACCEPT, folders=True)
-                page.does(zone.upload, self._received, redraw="load", busy="Looking at the photos")
+                page.does(zone.upload, upload, redraw="load", busy="Looking at the photos")
             if page.mode.local:
                 with gr.Tab("Folder"):
                     path = gr.Textbox(
@@ -96,53 +91,18 @@ class DataPanel:
                     )
                     opened = gr.Button("Open", elem_id="data-open")
                     for trigger in (opened.click, path.submit):
-                        page.does(trigger, _open_path, [path], redraw="load", busy="Looking at the photos")
+                        page.does(trigger, open_path, [path], redraw="load", busy="Looking at the photos")
             with gr.Tab("Sample"):
                 gr.Markdown("200 pictures of five things, drawn by this program: no photos needed.")
                 sample = gr.Button("Use the sample", elem_id="data-sample")
-                page.does(sample.click, lambda p: p.open({"name": "sample"}), redraw="load", busy="Drawing the sample")
-
-    def _received(self, project: Project, data: Mapping[str, Any]) -> None:
-        files = received(data)
-        project.must_have_room(total(files))
-        source = _kept(project, files)
-        try:
-            project.open(source)
-        except BadInput:  # what nobody can train on takes no room
-            shutil.rmtree(
-                project.folder / "photos" / Path(source["path"]).relative_to(project.folder / "photos").parts[0]
-            )
-            raise
+                page.does(sample.click, open_sample, redraw="load", busy="Drawing the sample")
 
 
-def _kept(project: Project, files: list[Uploaded]) -> Choice:
-    """Put uploaded files into the workspace; returns the source to read them with."""
-    folder = project.folder / "photos" / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{os.urandom(2).hex()}"
-    zips = [file for file in files if file.name.suffix.lower() == ".zip"]
-    photos = [file for file in files if file.name.suffix.lower() in SUFFIXES | {".csv"}]
-    if len(zips) > 1 or (zips and photos):
-        raise BadInput("More than one thing was dropped; drop one zip alone, or one folder, or photos.")
-    if not zips and not photos:
-        raise BadInput(f"{files[0].name.name!r} is neither a zip nor a photo; photos are files such as .jpg and .png.")
-    kept = zips or photos
-    for file, name in zip(kept, distinct([file.name for file in kept]), strict=True):
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(file.path, target)  # two equal photos arrive as one file
-        except OSError:
-            shutil.copyfile(file.path, target)
-    if zips:
-        return {"name": "zip", "path": str(folder / zips[0].name)}
-    tops = {file.name.parts[0] for file in photos}
-    inside = len(tops) == 1 and all(len(file.name.parts) > 1 for file in photos)
-    return {"name": "folder", "path": str(folder / tops.pop() if inside else folder)}
-
-
-def _open_path(project: Project, path: str) -> None:
-    if not path.strip():
-        raise BadInput("Nothing is named; give a folder of photos, a .zip, or OWNER/NAME of a data set on the Hub.")
-    project.open(source_of(path.strip()))
+def _on_found(project: Project, data: Mapping[str, Any]) -> None:
+    if data.get("do") == "back":
+        project.go_back()
+    else:
+        project.forget()
 
 
 def _train(project: Project) -> str:
@@ -203,8 +163,11 @@ def _spread(names: list[Path]) -> list[Path]:
 
 def _found(project: Project) -> str:
     found = project.examined
+    if refused := project.refused:
+        return card("What we found", notes([refused], "bad") + _acts(_back(project)))
     if isinstance(found, BadInput):
-        return card("What we found", notes([project.plain(found)], "bad") + button("Look again", "again"))
+        again = button("Look again", "again")
+        return card("What we found", notes([project.plain(found)], "bad") + _acts(again + _back(project)))
     if found is None:
         if project.recipe:
             return card("What we found", empty("Reading", "Every photo is opened once, to see that it can be."))
@@ -218,8 +181,20 @@ def _found(project: Project) -> str:
         ("Held out", f"{report.valid:,}", percent(report.valid / photos)),
     ]
     body = figures(cells) + bars((name, n / most, f"{n:,}") for name, n in counts.items()) + notes(report.warnings)
-    again = f'<p class="acts">{button("Look again", "again")}</p>'
-    return card("What we found", body + _skipped(found) + again)
+    return card("What we found", body + _skipped(found) + _acts(button("Look again", "again")))
+
+
+def _back(project: Project) -> str:
+    """A button to the photos that were there before, by their name."""
+    earlier, recipe = project.earlier, project.recipe
+    if earlier is None or (recipe and recipe.source == earlier.source):
+        return ""
+    place = earlier.source.get("path") or earlier.source.get("repo") or earlier.source["name"]
+    return button(f"Go back to {Path(str(place)).name}", "back")
+
+
+def _acts(buttons: str) -> str:
+    return f'<p class="acts">{buttons}</p>' if buttons else ""
 
 
 def _skipped(found: Examined) -> str:

@@ -33,13 +33,13 @@ class LearningRatePanel:
 
     def __init__(self, page: Page, /) -> None:
         with head(page, "rate", _title):
-            test = gr.Button("Run the test", elem_id="rate-test")
-            train = gr.Button("Train", variant="primary", elem_id="rate-train")
+            test = gr.Button("Run the test", elem_id="rate-test", elem_classes="starts")
+            train = gr.Button("Train", variant="primary", elem_id="rate-train", elem_classes="starts")
         curve = view("rate-chart", label="Loss by learning rate")
         page.shows(curve, _chart, "tick")
         page.shows(test, _test_button, "tick")
         page.shows(train, _train_button)
-        page.does(curve.click, _choose, redraw="load")
+        page.does(curve.edit, _choose, redraw="load")
         page.does(test.click, _test, busy="Starting the test")
         page.does(train.click, _train, busy="Starting the training", redraw="load")
 
@@ -131,7 +131,7 @@ def _curve(shown: Followed, chosen: float) -> str:
 def _cards(shown: Followed, chosen: float) -> str:
     rates = shown.story.suggestion.rates if shown.story.suggestion else {}
     cards = "".join(
-        f'<button type="button" class="choice{" chosen" if _same(r, chosen) else ""}" data-do="rate" data-x="{r}" '
+        f'<button type="button" class="choice{" chosen" if _same(r, chosen) else ""}" data-do="edit" data-x="{r}" '
         f'aria-pressed="{str(_same(r, chosen)).lower()}"><b>{rate(r)}</b><i>{text(name)}</i>'
         f"<small>{text(WORDS.get(name, ''))}</small></button>"
         for name, r in rates.items()

@@ -21,10 +21,12 @@ from core.errors import BadInput
 from core.model.names import CLASSES, HASHES, WEIGHTS, read_json
 from core.registry import panels
 from core.runs.project import Project
+from core.runs.run import Run
 from plugins.panels.kit.drop import drop, received
 from plugins.panels.kit.head import head
 from plugins.panels.kit.html import bars, card, empty, notes, percent, table, text, view
 from plugins.panels.kit.models import model_of, predictor, zipped
+from plugins.panels.kit.others import others
 from plugins.panels.kit.page import Page, State
 from plugins.panels.kit.pictures import embedded
 
@@ -44,7 +46,7 @@ class PredictPanel:
 
     def __init__(self, page: Page, /) -> None:
         self.page = page
-        with head(page, "predict", self._title):
+        with head(page, "predict", self._title, self._run):
             if not page.mode.model:  # who shows a model to others has not given it to them
                 self._download()
         with gr.Tabs():
@@ -66,7 +68,13 @@ class PredictPanel:
             self._folder(project)
         except BadInput:
             return "todo", ""
-        return "active", "Try it, download it"
+        return "active", others(project, self._run(project)) or "Try it, download it"
+
+    def _run(self, project: Project) -> Run | None:
+        try:
+            return None if self.page.mode.model else Run(model_of(project))
+        except BadInput:
+            return None
 
     def _download(self) -> None:
         button = gr.Button("Download model", elem_id="predict-download")

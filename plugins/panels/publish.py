@@ -18,6 +18,7 @@ from core.runs.run import Run
 from plugins.panels.kit.head import head
 from plugins.panels.kit.html import card, empty, figures, notes, text, view
 from plugins.panels.kit.models import model_of
+from plugins.panels.kit.others import others
 from plugins.panels.kit.page import Page, State
 
 LICENSES = ["", "apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0", "other"]
@@ -34,7 +35,7 @@ class PublishPanel:
     def __init__(self, page: Page, /) -> None:
         self.page = page
         self.may = page.mode.local or page.mode.signs_in
-        with head(page, "publish", self._title):
+        with head(page, "publish", self._title, _run):
             button = gr.Button("Publish", variant="primary", elem_id="publish-push", visible=self.may)
         with gr.Row(elem_classes="columns"):
             if self.may:
@@ -49,7 +50,8 @@ class PublishPanel:
 
     def status(self, project: Project) -> tuple[State, str]:
         """Whether there is something to publish."""
-        return ("active", "Give it to others") if _run(project) else ("todo", "")
+        run = _run(project)
+        return ("active", others(project, run) or "Give it to others") if run else ("todo", "")
 
     def _title(self, project: Project) -> tuple[str, str]:
         run = _run(project)

@@ -16,6 +16,7 @@ from core.runs.run import ALIVE, Run
 from plugins.panels.kit.confusion import Results, Seen, results_of
 from plugins.panels.kit.head import head
 from plugins.panels.kit.html import card, empty, figures, notes, percent, table, text, view
+from plugins.panels.kit.others import others
 from plugins.panels.kit.page import Page, State
 from plugins.panels.kit.pictures import thumbnail
 from plugins.panels.kit.run import accuracy_of
@@ -33,7 +34,7 @@ class ResultsPanel:
     title, place, serves_models = "Results", 4, False
 
     def __init__(self, page: Page, /) -> None:
-        with head(page, "results", _title):
+        with head(page, "results", _title, lambda project: project.run):
             longer = gr.Button("Train longer", elem_id="results-longer")
             use = gr.Button("Try it", variant="primary", elem_id="results-try")
         body = view("results-body", label="How good it is")
@@ -53,6 +54,8 @@ class ResultsPanel:
             return "todo", "Nothing yet"
         try:
             found = results_of(run)
+            if other := others(project, run):
+                return "active", other
             return "done", f"{percent(found.accuracy)} on {_photos_said(found.total)}"
         except BadInput:
             best = _best(follow(run))

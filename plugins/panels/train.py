@@ -12,15 +12,16 @@ from core.errors import BadInput
 from core.recipe import TRAINING
 from core.registry import architectures, panels, transforms
 from core.runs.followed import Followed, follow
-from core.runs.project import Project
-from core.runs.run import ALIVE, CREATED, RUNNING, Run
+from core.runs.project import RECENT, Project
+from core.runs.run import ALIVE, CREATED, QUEUED, RUNNING, Run
 from core.runs.summary import summary
 from plugins.panels.kit.form import choose, chooser, edit, form
 from plugins.panels.kit.head import head
-from plugins.panels.kit.html import card, clock, empty, notes, percent, view
+from plugins.panels.kit.html import card, clock, empty, notes, percent, text, view
+from plugins.panels.kit.others import others
 from plugins.panels.kit.page import Page, State
 from plugins.panels.kit.run import accuracy_of, run_view
-from plugins.panels.kit.runs import runs_view
+from plugins.panels.kit.runs import cancel_button, queued_said, runs_view
 
 FIRST = ("epochs", "freeze_epochs", "base_lr")  # the knobs that stand outside of Advanced
 RESUMABLE = ("stopped", "failed", "interrupted", CREATED)
@@ -33,14 +34,17 @@ class TrainPanel:
     title, place, serves_models = "Train", 3, False
 
     def __init__(self, page: Page, /) -> None:
-        with head(page, "train", _title):
+        with head(page, "train", _title, lambda project: project.run):
             pause = gr.Button("Pause", elem_id="train-pause")
+            cancel = gr.Button("Cancel", elem_id="train-cancel")
             finish = gr.Button("Finish early", elem_id="train-finish")
             keep = gr.Button("Stop and keep best", elem_id="train-keep")
             resume = gr.Button("Resume", elem_id="train-resume")
-            train = gr.Button("Train", variant="primary", elem_id="train-start")
+            train = gr.Button("Train", variant="primary", elem_id="train-start", elem_classes="starts")
             use = gr.Button("Try it", variant="primary", elem_id="train-use")
+        queue = view("train-queue", label="Queued runs")
         page.shows(view("train-run", label="The run"), _run, "tick")
+        page.shows(queue, _queue, "tick")
         with gr.Column(elem_classes="card"):
             first = view("train-form", label="What to train", elem_classes="wide")
             with gr.Accordion("Advanced", open=False, elem_id="train-advanced"):
@@ -51,14 +55,22 @@ class TrainPanel:
         page.shows(runs, runs_view, "tick")
         for knobs in (first, more):
             page.does(knobs.choose, choose, redraw="load")
-            page.does(knobs.edit, edit, trigger_mode="multiple")  # a second change may follow at once
+            page.does(knobs.edit, edit)
         page.does(runs.click, _on_run, redraw="load")
         page.does(train.click, lambda p: p.start() and None, busy="Starting the training", redraw="load")
+        page.does(queue.click, _on_run, busy="Taking it out of the queue")
+        page.does(cancel.click, _stop, busy="Taking it out of the queue")
         page.does(pause.click, _stop, busy="It finishes its step and saves everything")
         page.does(keep.click, _keep, busy="It finishes its step and saves everything")
         page.does(finish.click, lambda p: _must(p).finish(), busy="The learning rate is brought to its end")
         page.does(resume.click, _resume, busy="Going on with the run")
-        for control, fits in ((pause, _stoppable), (keep, _stoppable), (finish, _finishable), (resume, _resumable)):
+        for control, fits in {
+            pause: _stoppable,
+            keep: _stoppable,
+            cancel: _queued,
+            finish: _finishable,
+            resume: _resumable,
+        }.items():
             page.shows(control, _visible_if(fits), "tick")
         page.does(use.click, lambda project: "predict")
         page.shows(train, _train_button, "tick")
@@ -75,11 +87,12 @@ class TrainPanel:
         run = project.run
         if run is None:
             return "todo", ""
-        shown = follow(run)
+        shown, other = follow(run), others(project, run)
         if shown.status in ALIVE:
             left = f" · {clock(shown.left)} left" if shown.left is not None else ""
-            return "active", f"{percent(shown.fraction)}{left}" if shown.fraction else shown.status.capitalize()
-        return ("done" if shown.status == "completed" else "active"), shown.status.capitalize()
+            line = f"{percent(shown.fraction)}{left}" if shown.fraction else shown.status.capitalize()
+            return "active", " · ".join(filter(None, (line, other)))
+        return ("done" if shown.status == "completed" and not other else "active"), other or shown.status.capitalize()
 
 
 def _title(project: Project) -> tuple[str, str]:
@@ -101,15 +114,14 @@ def _must(project: Project) -> Run:
     return run
 
 
-def _stop(project: Project) -> Any:
+def _stop(project: Project) -> None:
     run = _must(project)
     run.stop()
-    yield "It finishes its step and saves everything"
     _wait(run)
 
 
-def _keep(project: Project) -> Any:
-    yield from _stop(project)
+def _keep(project: Project) -> str:
+    _stop(project)
     if not _must(project).has_model:
         raise BadInput("It stopped before its first epoch ended, so there is no model yet; Resume goes on with it.")
     return "results"
@@ -125,7 +137,11 @@ def _resume(project: Project) -> None:
 
 
 def _stoppable(shown: Followed) -> bool:
-    return shown.status in ALIVE
+    return shown.status == RUNNING
+
+
+def _queued(shown: Followed) -> bool:
+    return shown.status == QUEUED
 
 
 def _finishable(shown: Followed) -> bool:
@@ -138,7 +154,8 @@ def _resumable(shown: Followed) -> bool:
 
 def _visible_if(fits: Any) -> Any:
     def draw(project: Project) -> Any:
-        return gr.update(visible=bool(project.run and fits(follow(project.run))))
+        run = project.run
+        return gr.update(visible=bool(run and fits(follow(run))))
 
     return draw
 
@@ -175,6 +192,10 @@ def _on_run(project: Project, data: Mapping[str, Any]) -> str | None:
             project.use(project.find(name).recipe)
         case "delete":
             project.find(name).delete()
+        case "cancel":
+            run = project.find(name)
+            run.stop()
+            _wait(run)
     return None
 
 
@@ -236,8 +257,20 @@ def _more(project: Project) -> str:
     return card("Training", rest) + "".join(steps)
 
 
+def _queue(project: Project) -> str:
+    """The runs that wait while another one is looked at."""
+    looked_at = project.run
+    waiting = [run for run in project.runs[:RECENT] if run != looked_at and run.status == QUEUED]
+    rows = (
+        f"<li><span><b>{text(queued_said(run))}</b> {text(run.name)}</span>{cancel_button(run)}</li>"
+        for run in reversed(waiting)
+    )
+    return card("", f'<ul class="queue">{"".join(rows)}</ul>') if waiting else ""
+
+
 def _run(project: Project) -> str:
+    run = project.run
     try:
-        return run_view(follow(project.run)) if project.run else ""
+        return run_view(follow(run)) if run else ""
     except BadInput as error:  # its recipe is damaged
         return card("", notes([str(error)], "bad"))

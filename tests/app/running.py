@@ -19,9 +19,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import httpx
 import psutil
 import pytest
+from gradio_client.utils import apply_diff
 from PIL import Image
 
 from plugins.panels.kit.mode import COOKIE
@@ -145,20 +147,26 @@ class Visitor:
         """The same for an event as the config describes it."""
         body = {"fn_index": dependency["id"], "data": list(data), "event_data": event, "session_hash": self.session}
         joined = self.http.post("/gradio_api/queue/join", json=body).raise_for_status().json()["event_id"]
-        answer = Answer("")
+        answer, before = Answer(""), []
         with self.http.stream("GET", "/gradio_api/queue/data", params={"session_hash": self.session}) as stream:
             for line in stream.iter_lines():
                 if not line.startswith("data:"):
                     continue
                 answer.text += line
                 message = json.loads(line[5:])
-                if message.get("event_id") != joined or message["msg"] != "process_completed":
+                if message.get("event_id") != joined or not message["msg"].startswith("process_"):
                     continue
-                output = message["output"]
-                answer.error = None if message["success"] else str(output.get("error"))
-                for number, value in zip(dependency["outputs"], output.get("data") or [], strict=False):
-                    answer.values[str(self.names.get(number, number))] = value
-                break
+                output, is_over = message.get("output") or {}, message["msg"] == "process_completed"
+                sent = output.get("data") or []
+                if before and not is_over:  # what follows the first values says how they differ
+                    sent = list(map(apply_diff, before, sent))
+                before = sent or before
+                for number, value in zip(dependency["outputs"], sent, strict=False):
+                    if not (isinstance(value, dict) and value.get("props") == gr.skip()):
+                        answer.values[str(self.names.get(number, number))] = value
+                if is_over:
+                    answer.error = None if message["success"] else str(output.get("error"))
+                    break
         return answer
 
     def load(self) -> Answer:

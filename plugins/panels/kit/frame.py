@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import gradio as gr
 
+from core.errors import BadInput
 from core.runs.followed import follow
 from core.runs.project import Project
 from plugins.panels.kit.drawer import drawer
@@ -71,6 +72,8 @@ def _rail(panels: Mapping[str, Panel], project: Project) -> str:
     for number, (name, panel) in enumerate(panels.items(), 1):
         try:
             state, line = panel.status(project)
+        except BadInput:  # its run was deleted meanwhile, or is damaged, which its page says
+            state, line = "active", "Needs a look"
         except Exception:  # as above
             traceback.print_exc(file=sys.stderr)
             state, line = "todo", ""

@@ -7,18 +7,29 @@ from collections.abc import Callable
 import gradio as gr
 
 from core.runs.project import Project
+from core.runs.run import Run
 from plugins.panels.kit.html import text, view
+from plugins.panels.kit.others import others
 from plugins.panels.kit.page import Page
 
 
-def head(page: Page, name: str, title: Callable[[Project], tuple[str, str]]) -> gr.Row:
-    """A title and a sentence, drawn anew after each event; use the row that is returned `with` for buttons."""
+def head(
+    page: Page,
+    name: str,
+    title: Callable[[Project], tuple[str, str]],
+    run: Callable[[Project], Run | None] = lambda project: None,
+) -> gr.Row:
+    """A title and a sentence, drawn anew after each event; use the row that is returned `with` for buttons.
+
+    Where the `run` that the page shows is of other photos, a line says so.
+    """
     with gr.Row(elem_classes="head"):
         shown = view(f"{name}-head", elem_classes="head-text")
         buttons = gr.Row(elem_classes="head-buttons")
-    page.shows(shown, lambda project: _lines(*title(project)), "tick")
+    page.shows(shown, lambda project: _lines(*title(project), others(project, run(project))), "tick")
     return buttons
 
 
-def _lines(title: str, sentence: str) -> str:
-    return f"<h1>{text(title)}</h1><p>{text(sentence)}</p>"
+def _lines(title: str, sentence: str, other: str) -> str:
+    said = f'<p class="others">This is {text(other)}.</p>' if other else ""
+    return f"<h1>{text(title)}</h1><p>{text(sentence)}</p>{said}"

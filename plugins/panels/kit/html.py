@@ -10,23 +10,26 @@ import gradio as gr
 
 # What is clicked says so by data-do; the rest of its data-* goes with it. Buttons bring the keyboard along.
 DELEGATE = """
+const edit = (data, kind = 'edit') => { presize.edits += 1; trigger(kind, data); };
 element.addEventListener('click', event => {
   const found = event.target.closest('[data-do]');
   if (found && element.contains(found) && !found.disabled) {
-    if (!found.dataset.confirm || window.confirm(found.dataset.confirm)) trigger('click', {...found.dataset});
+    if (found.dataset.confirm && !window.confirm(found.dataset.confirm)) return;
+    if (found.dataset.do === 'edit') edit({...found.dataset});
+    else trigger('click', {...found.dataset});
     return;
   }
   const chart = event.target.closest('svg.pick');
   if (!chart) return;
   const box = chart.getBoundingClientRect(), {left, right, low, high} = chart.dataset;
   const share = ((event.clientX - box.left) / box.width - left) / (right - left);
-  if (share >= 0 && share <= 1) trigger('click', {do: 'pick', x: low * (high / low) ** share});
+  if (share >= 0 && share <= 1) edit({x: low * (high / low) ** share});
 });
 // not `path`, which gradio takes for that of a file
 const told = knob => ({knob: knob.dataset.path, value: knob.type === 'checkbox' ? String(knob.checked) : knob.value});
 element.addEventListener('change', event => {
   const knob = event.target.closest('[data-path]');
-  if (knob && knob.reportValidity()) trigger('choose' in knob.dataset ? 'choose' : 'edit', told(knob));
+  if (knob && knob.reportValidity()) edit(told(knob), 'choose' in knob.dataset ? 'choose' : 'edit');
 });
 let waiting;
 element.addEventListener('input', event => {
@@ -41,7 +44,7 @@ def view(elem_id: str, value: str = "", label: str = "", **knobs: Any) -> gr.HTM
     """HTML of ours; each of its events brings a dictionary.
 
     `click` has the data-* of what was clicked; `choose` (another plugin), `edit` (a knob) and `typed` (text on its
-    way) have the place of a `knob` in the recipe, and a `value`.
+    way) have the place of a `knob` in the recipe, and a `value`; `edit` of a chart to pick from has the place `x`.
     """
     attributes = f' role="region" aria-label="{text(label)}"' if label else ""
     template = f"<div{attributes}>${{value}}</div>"

@@ -13,11 +13,40 @@ window.presize = {
       if (step.getAttribute('aria-current') !== current) step.setAttribute('aria-current', current);
     }
   },
+  edits: 0, // on their way to the recipe
+  start: null, // the button that waits for them
+  edited(refusal) {
+    presize.edits -= 1;
+    if (refusal) presize.start = null;
+    if (presize.edits || !presize.start) return;
+    const button = presize.start;
+    presize.start = null;
+    button.click();
+  },
+  showField(field) {
+    presize.go(field.closest('.page').id.slice('page-'.length));
+    for (let box = field.closest('details'); box; box = box.parentElement.closest('details')) box.open = true;
+    if (!field.offsetParent) field.closest('.page').querySelector('button.label-wrap:not(.open)')?.click();
+    requestAnimationFrame(() => field.reportValidity());
+  },
   dark(on) {
     document.body.classList.toggle('dark', on);
     localStorage.setItem('presize-dark', on ? '1' : '0');
   },
 };
+
+// What starts a training waits for the recipe: a field that is wrong, and changes that have no answer yet.
+document.addEventListener('click', event => {
+  const button = event.target.closest('button.starts');
+  if (!button || button.disabled) return;
+  if (document.activeElement.matches('[data-path]')) document.activeElement.blur();
+  const wrong = [...document.querySelectorAll('[data-path]')].find(field => !field.checkValidity());
+  if (!wrong && !presize.edits) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (wrong) presize.showField(wrong);
+  else presize.start = button;
+}, true);
 
 document.addEventListener('click', event => {
   const go = event.target.closest('[data-go]');

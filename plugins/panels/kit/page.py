@@ -6,7 +6,6 @@ second browser and a restart of the app all show the same.
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import sys
 import traceback
@@ -25,10 +24,9 @@ from core.events import Checked
 from core.runs.project import Project
 from plugins.panels.kit.html import doing, said, text
 from plugins.panels.kit.mode import Mode
+from plugins.panels.kit.sent import LEVELS, Drawn, Sent, When
 
-When = Literal["tick", "change", "load"]
 State = Literal["todo", "active", "done"]
-LEVELS: dict[When, int] = {"tick": 0, "change": 1, "load": 2}
 LIVE, IDLE = 1.0, 5.0  # seconds between two looks at a workspace in which something runs, or nothing
 SESSIONS = 500  # browsers of which is remembered what they show
 
@@ -45,15 +43,6 @@ class Panel(Protocol):
 
 
 @dataclass
-class Drawn:
-    """A component, what draws it, and how often."""
-
-    component: Any
-    draw: Callable[[Project], Any]
-    when: When
-
-
-@dataclass
 class Done:
     """What happens at an event."""
 
@@ -66,6 +55,11 @@ class Done:
     script: str = ""
     signed: bool = False
 
+    @property
+    def edits(self) -> bool:
+        """Whether it changes the recipe by a form, for which what starts a training waits."""
+        return getattr(self.trigger, "event_name", "") in ("edit", "choose")
+
 
 class Page:
     """All panels of an app; see the module's first lines."""
@@ -75,7 +69,7 @@ class Page:
         self._drawn: list[Drawn] = []
         self._done: list[Done] = []
         self._answered: list[Done] = []
-        self._sent: OrderedDict[str, dict[Any, Any]] = OrderedDict()
+        self._sent: OrderedDict[str, Sent] = OrderedDict()
         self._went = 0
         self._lock = Lock()
 
@@ -150,6 +144,7 @@ class Page:
         self.message = gr.HTML("", elem_id="message")
         self.target = gr.HTML("", elem_id="target", js_on_load=GO, visible="hidden")
         self.timer = gr.Timer(LIVE)
+        self.shows(self.timer, lambda project: gr.update(value=LIVE if project.under_way else IDLE), "tick")
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         for done in self._done:
             self._wire(done, quiet)
@@ -175,9 +170,12 @@ class Page:
                 data = (event._data,) if isinstance(event._data, dict) else ()
                 yield from self._safely(done.redraw, request, lambda project: self._act(done, project, request, data))
 
-        event = done.trigger(handle, list(done.inputs), self._outputs(done.redraw), **(quiet | done.knobs))
+        mode = {"trigger_mode": "multiple"} if done.edits else {}  # a second change may follow at once
+        event = done.trigger(handle, list(done.inputs), self._outputs(done.redraw), **(quiet | mode | done.knobs))
         if done.script:
             event.success(None, js=done.script, api_visibility="private")
+        if done.edits:
+            event.then(None, [self.message], js="said => presize.edited(said)", api_visibility="private")
 
     def _safely(
         self, redraw: Any, request: gr.Request, act: Callable[[Project], Iterator[list[Any]]]
@@ -195,9 +193,10 @@ class Page:
             traceback.print_exc(file=sys.stderr)
             sentence = f"Something went wrong in here ({type(error).__name__}); the terminal of the app says where."
         if sentence and project and redraw in LEVELS:
-            yield [*self._all("load", project, request, again=True)[:-1], said(sentence)]
+            yield from self._all("load", project, request, again=True, message=said(sentence))
         elif sentence:
             yield self._only(redraw, progress="", message=said(sentence))
+        yield self._only(redraw)  # gradio says the last values again at the end, when they may be old
 
     def _act(self, done: Done, project: Project, request: gr.Request, values: Sequence[Any]) -> Iterator[list[Any]]:
         if done.busy:
@@ -209,11 +208,11 @@ class Page:
             yield [went, "", ""]
             return
         yield from self._examine(done.redraw, project, request)
-        yield self._all(done.redraw, project, request, target=went or "")
+        yield from self._all(done.redraw, project, request, target=went or "", again=not done.edits)
 
-    def _examine(self, redraw: When, project: Project, request: gr.Request) -> Iterator[list[Any]]:
+    def _examine(self, redraw: When, project: Project, request: gr.Request, message: Any = "") -> Iterator[list[Any]]:
         if project.recipe and project.examined is None:
-            yield self._all(redraw, project, request)
+            yield from self._all(redraw, project, request, message=message)
             yield from self._progress(redraw, project.examine())
 
     def _progress(self, redraw: Any, steps: Generator[Any, None, Any]) -> Generator[list[Any], None, Any]:
@@ -230,71 +229,62 @@ class Page:
                 yield self._only(redraw, progress=doing(str(step)))
 
     def _loaded(self, request: gr.Request) -> Iterator[list[Any]]:
-        with self._lock:
-            self._sent.pop(request.session_hash or "", None)
+        self._sent_to(request).forget()
         yield from self._safely("load", request, lambda project: self._whole(project, request))
 
     def _whole(self, project: Project, request: gr.Request) -> Iterator[list[Any]]:
         """Everything, but for a sentence that stands there: nobody has done anything that answers it."""
-        for values in self._examine("load", project, request):
-            yield [*values[:-1], gr.skip()]
-        yield [*self._all("load", project, request)[:-1], gr.skip()]
+        yield from self._examine("load", project, request, message=gr.skip())
+        yield from self._all("load", project, request, message=gr.skip())
 
     def _ticked(self, request: gr.Request) -> Iterator[list[Any]]:
         yield from self._safely("load", request, lambda project: self._tick(project, request))
 
     def _tick(self, project: Project, request: gr.Request) -> Iterator[list[Any]]:
         """Draw what lives; or everything, where another browser has changed the project."""
-        if self._shown(request).get("version") not in (None, project.version):
+        if self._sent_to(request).version != project.version:
             yield from self._whole(project, request)
         else:
-            yield self._all("tick", project, request)[:-2] + [gr.skip()] * 2
+            yield from self._all("tick", project, request, progress=gr.skip(), message=gr.skip())
 
     def _outputs(self, redraw: Any) -> list[Any]:
         """The components of an event: all there are, or the one that shows its answer; then progress and message."""
         if redraw not in LEVELS:
             return [redraw, self.progress, self.message]
-        return [*(d.component for d in self._drawn), self.timer, self.target, self.progress, self.message]
+        return [*(d.component for d in self._drawn), self.target, self.progress, self.message]
 
-    def _shown(self, request: gr.Request) -> dict[Any, Any]:
-        """What a browser shows now: digests by component, and the version of its project."""
+    def _sent_to(self, request: gr.Request) -> Sent:
         with self._lock:
-            sent = self._sent.setdefault(request.session_hash or "", {})
+            sent = self._sent.setdefault(request.session_hash or "", Sent())
             self._sent.move_to_end(request.session_hash or "")
             while len(self._sent) > SESSIONS:
                 self._sent.popitem(last=False)
         return sent
 
     def _all(
-        self, when: When, project: Project, request: gr.Request, target: str = "", again: bool = False
-    ) -> list[Any]:
-        """Everything of that level that the browser does not show yet; with `again` also what it may have lost."""
-        sent = self._shown(request)
-        sent["version"] = project.version
-        updates = [
-            self._update(d, project, sent, again) if LEVELS[d.when] <= LEVELS[when] else gr.skip() for d in self._drawn
-        ]
-        pause = LIVE if project.under_way else IDLE
-        timer = gr.skip() if sent.get("pause") == pause else gr.update(value=pause)
-        sent["pause"] = pause
+        self,
+        when: When,
+        project: Project,
+        request: gr.Request,
+        target: str = "",
+        again: bool = False,
+        progress: Any = "",
+        message: Any = "",
+    ) -> Iterator[list[Any]]:
+        """Everything of that level that the browser does not show yet; with `again` forms as they are in the recipe."""
+        sent = self._sent_to(request)
+        updates, noted = sent.news(self._drawn, when, project, again)
         self._went += 1
         goal = f'<i data-to="{text(target)}" data-n="{self._went}"></i>' if target else gr.skip()
-        return [*updates, timer, goal, "", ""]
-
-    def _update(self, drawn: Drawn, project: Project, sent: dict[Any, Any], again: bool) -> Any:
+        values = [*updates, goal, progress, message]
+        if values == self._only(when):
+            return
         try:
-            value = drawn.draw(project)
-        except Exception:  # a panel is anybody's plugin; the others go on
-            traceback.print_exc(file=sys.stderr)
-            return gr.skip()
-        digest = hashlib.blake2b(repr(value).encode(errors="replace"), digest_size=16).digest()
-        if sent.get(id(drawn)) == digest and drawn.when != "load":
-            return gr.skip()
-        sent[id(drawn)] = digest
-        if again and drawn.when == "load" and isinstance(drawn.component, gr.HTML):
-            self._went += 1
-            return f"{value}<!--{self._went}-->"  # else the browser sees nothing new, and a refused value stays
-        return value
+            yield values
+        except GeneratorExit:  # the connection broke
+            sent.lost(noted)
+            raise
+        sent.left(noted)
 
     def _only(self, redraw: Any, progress: Any = None, message: Any = None) -> list[Any]:
         rest = [gr.skip() if value is None else value for value in (progress, message)]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from core.errors import BadInput
+from core.events import Queued
 from core.runs.project import Project
-from core.runs.run import ALIVE, Run
+from core.runs.run import ALIVE, QUEUED, Run
 from core.runs.summary import summary
 from plugins.panels.kit.html import button, card, clock, percent, rate, table, text
 from plugins.panels.kit.run import accuracy_of
@@ -24,6 +25,17 @@ def runs_view(project: Project) -> str:
     return card("Runs", table(header, rows), more)
 
 
+def queued_said(run: Run) -> str:
+    """`queued, next`, or `queued, place 2`, of a run that waits."""
+    place = last.place if isinstance(last := run.last_event, Queued) else 1
+    return "queued, next" if place == 1 else f"queued, place {place}"
+
+
+def cancel_button(run: Run) -> str:
+    """Takes a run that waits out of the queue."""
+    return button("Cancel", "cancel", {"run": run.name})
+
+
 def _row(run: Run, selected: bool) -> list[str]:
     shown = summary(run)
     data = {"run": run.name}
@@ -37,13 +49,15 @@ def _row(run: Run, selected: bool) -> list[str]:
     actions = button("Use its recipe", "recipe", data | {"confirm": "Use the recipe of this run in place of yours?"})
     if accuracy is not None:
         actions = button("Results", "results", data) + actions
-    if shown.status not in ALIVE:
+    if shown.status == QUEUED:
+        actions += cancel_button(run)
+    elif shown.status not in ALIVE:
         actions += delete
     here, name = ' aria-current="true"' if selected else "", text(run.name)
     begun = run.name.removesuffix(f"_{recipe.architecture['name']}").replace("_", " ")
     return [
         f'<button type="button" class="link" data-do="look" data-run="{name}"{here}>{text(begun)}</button>',
-        text(shown.status),
+        text(queued_said(run) if shown.status == QUEUED else shown.status),
         "–" if accuracy is None else percent(accuracy),
         text(recipe.architecture.get("model", recipe.architecture["name"])),
         f"{knobs.freeze_epochs} + {knobs.epochs}",

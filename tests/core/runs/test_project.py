@@ -14,7 +14,8 @@ import pytest
 import core.runs.project as project_module
 from core.data.check import Examined
 from core.errors import BadInput
-from core.events import Checked
+from core.events import Checked, Queued, to_line
+from core.lock import Lock
 from core.recipe import Recipe
 from core.registry import labellers
 from core.runs.project import Project
@@ -63,6 +64,71 @@ def test_a_folder_without_photos_changes_nothing(opened: Project, tmp_path: Path
     assert opened.recipe == before
 
 
+def test_refused_photos_are_no_photos(opened: Project, photos: Path) -> None:
+    opened.edit("training.epochs", 7)
+    before = opened.recipe
+    opened.refuse(BadInput("'x.zip' is no zip file; make it again."))
+    again = Project(opened.folder)
+    assert (again.recipe, again.examined, again.earlier) == (None, None, before)
+    assert again.refused == "'x.zip' is no zip file; make it again."
+    for kind in ("runs", "lr_finds"):
+        with pytest.raises(BadInput, match=r"'x\.zip' is no zip file"):
+            again.start(kind)
+    again.refuse(BadInput("'y.zip' is no zip file either."))
+    assert again.earlier == before, "what was refused before is nothing to go back to"
+    again.go_back()
+    assert opened.recipe == before and opened.refused == ""
+
+
+def test_photos_that_turn_out_to_be_none_can_be_left_again(opened: Project, tmp_path: Path) -> None:
+    before = opened.recipe
+    list(opened.examine())
+    for i in range(8):
+        (tmp_path / f"{'red' if i % 2 else 'blue'}_{i}.jpg").write_bytes(b"no photo")
+    opened.open({"name": "folder", "path": str(tmp_path)})
+    list(opened.examine())
+    assert isinstance(opened.examined, BadInput) and opened.earlier == before
+    with pytest.raises(BadInput, match="None of the 8 photos can be used"):
+        opened.start()
+    assert opened.runs == []
+    opened.go_back()
+    list(opened.examine())
+    assert opened.recipe == before and isinstance(opened.examined, Examined)
+
+
+def test_there_may_be_nothing_to_go_back_to(project: Project) -> None:
+    project.refuse(BadInput("'x.zip' is no zip file; make it again."))
+    with pytest.raises(BadInput, match="bring some"):
+        project.go_back()
+
+
+def test_the_same_photos_come_back_with_their_knobs(opened: Project, photos: Path) -> None:
+    opened.edit("training.epochs", 7)
+    opened.refuse(BadInput("There is no folder 'photoz'; give another."))
+    opened.open({"name": "folder", "path": str(photos)})
+    assert opened.must_have_recipe().training.epochs == 7 and not opened.refused
+
+
+def test_a_run_that_is_queued_is_not_looked_at(
+    opened: Project, recipe_dict: MakeRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locks: list[Lock] = []
+
+    def start(run: Run, **knobs: Any) -> None:
+        lock = Lock(run.folder / "lock")
+        assert lock.take()
+        lock.announce()
+        (run.folder / "events.jsonl").write_text(f"{to_line(Queued(1, 'runs/x') if locks else Checked(1, 24))}\n")
+        locks.append(lock)
+
+    monkeypatch.setattr(project_module, "start", start)
+    first, second = opened.start(), opened.start()
+    assert (first.status, second.status) == ("running", "queued")
+    assert opened.run == first and opened.under_way == first
+    for lock in locks:
+        lock.release()
+
+
 def test_a_knob_is_set_or_refused(opened: Project) -> None:
     opened.edit("training.epochs", 7)
     assert opened.must_have_recipe().training.epochs == 7
@@ -107,6 +173,17 @@ def test_a_data_set_is_checked_once(opened: Project) -> None:
     assert isinstance(opened.examined, BadInput)
 
 
+def test_photos_may_be_forgotten_while_they_are_listed(opened: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = project_module._put
+
+    def put_and_forgotten(*listed: Any) -> None:
+        put(*listed)
+        Project(opened.folder).forget()  # as an event of another browser would
+
+    monkeypatch.setattr(project_module, "_put", put_and_forgotten)
+    assert len(opened.names()) == 24
+
+
 def test_photos_opened_again_are_checked_again_and_keep_their_knobs(
     project: Project, draw_photos: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -134,7 +211,10 @@ def test_a_labeller_that_breaks_is_a_sentence(opened: Project, monkeypatch: pyte
     assert isinstance(opened.examined, BadInput) and "ZeroDivisionError: oops" in str(opened.examined)
 
 
-@pytest.mark.parametrize("draft", ["", "{", "[]", '{"recipe": {"version": 99}}', '{"recipe": 3}', '{"run": ["a"]}'])
+@pytest.mark.parametrize(
+    "draft",
+    ['{"refused": 3, "earlier": 4}', "", "{", "[]", '{"recipe": {"version": 99}}', '{"recipe": 3}', '{"run": ["a"]}'],
+)
 def test_a_damaged_draft_is_no_draft(project: Project, draft: str) -> None:
     project.folder.mkdir(parents=True)
     (project.folder / "draft.json").write_text(draft)

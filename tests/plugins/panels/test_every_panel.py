@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import gradio as gr
 import pytest
 
 from core.discovery import discover
+from core.errors import BadInput
 from core.events import (
     Checked,
     EpochEnded,
@@ -73,6 +75,13 @@ STATES: dict[str, Callable[[Project, Path], Any]] = {
         project.open({"name": "folder", "path": str(photos)}),
         project.edit("labeller.pattern", "("),
         list(project.examine()),
+    ),
+    "refused": lambda project, photos: (with_photos(project, photos), project.refuse(BadInput(HOSTILE))),
+    "of others": lambda project, photos: (
+        with_run(project, photos, *STARTED, *STEPS, *EPOCHS, RunEnded("completed")).write(
+            "classes.json", json.dumps([HOSTILE, "b", "c"])
+        ),
+        project.open({"name": "folder", "path": str(photos)}),
     ),
     "created": lambda project, photos: with_run(project, photos),
     "queued": lambda project, photos: with_run(project, photos, Queued(1, HOSTILE)),

@@ -1,0 +1,121 @@
+"""What a click on Train starts: what the page says, and nothing while a field is wrong; a second one waits its turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Prepare, Serve, Shoot, Visit
+from tests.browser.steps import TRAINS, edit, epochs, expect, go, titled, until
+from tests.browser.test_long_work import LONG
+
+BUTTONS = {"data": "#data-train", "learning_rate": "#rate-train", "train": "#train-start"}
+
+
+@pytest.mark.parametrize("name", BUTTONS)
+@pytest.mark.parametrize("knob", ["epochs", "seed"])  # in sight, and under Advanced
+def test_a_wrong_field_is_shown(name: str, knob: str, prepared: Prepare, serve: Serve, visit: Visit) -> None:
+    project = prepared(**LONG)
+    page = visit(serve(project.folder), page="train")
+    advanced = page.locator("#train-advanced").get_by_role("button", name="Advanced")
+    if knob == "seed":
+        advanced.click()
+    field = page.locator(f'[data-path="training.{knob}"]')
+    field.fill("-3")
+    if knob == "seed":
+        advanced.click()
+    go(page, name)
+    page.locator(BUTTONS[name]).click()
+    expect(page.locator("#page-train")).to_be_visible()
+    expect(field).to_be_focused()
+    assert field.evaluate("e => !e.validity.valid")
+    assert project.runs == []
+
+    field.fill("2")
+    page.locator("#train-start").click()
+    run = until(lambda: project.run)
+    assert getattr(run.recipe.training, knob) == 2
+
+
+def test_the_last_change_comes_first(prepared: Prepare, serve: Serve, visit: Visit) -> None:
+    """However long it takes to the recipe."""
+    project = prepared(**LONG)
+    page = visit(serve(project.folder), page="train")
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route) if "training.epochs" in (route.request.post_data or "") else route.fallback()
+
+    page.route("**/queue/join*", hold)
+    page.locator('[data-path="training.epochs"]').fill("3")
+    page.locator("#train-start").click()
+    until(lambda: page.wait_for_timeout(50) or held)
+    page.wait_for_timeout(1000)
+    assert project.runs == [], "it waits for the answer"
+    held[0].continue_()
+    run = until(lambda: page.wait_for_timeout(50) or project.run)
+    assert run.recipe.training.epochs == 3
+
+
+def test_a_refused_change_starts_nothing(prepared: Prepare, serve: Serve, visit: Visit) -> None:
+    project = prepared(**LONG)
+    page = visit(serve(project.folder), page="train")
+    page.locator("#train-advanced").get_by_role("button", name="Advanced").click()
+    field = page.locator('[data-path="training.metrics"]')
+    before = field.input_value()
+    field.fill("{")
+    page.locator("#train-start").click()
+    expect(page.locator("#message .said")).to_contain_text("metrics")
+    expect(field).to_have_value(before)
+    page.wait_for_timeout(500)
+    assert project.runs == []
+
+
+def test_a_second_run_waits_and_can_be_cancelled(prepared: Prepare, serve: Serve, visit: Visit, shoot: Shoot) -> None:
+    project = prepared(**LONG)
+    page = visit(serve(project.folder), page="train")
+    page.locator("#train-start").click()
+    until(lambda: epochs(page) >= 1, TRAINS)
+    (first,) = project.runs
+
+    go(page, "data")
+    page.locator("#data-train").click()
+    expect(page.locator("#page-train")).to_be_visible()
+    waiting = page.locator("#train-queue")
+    expect(waiting).to_contain_text("queued, next", timeout=60_000)
+    titled(page, "train", "Training")
+    assert project.run == first
+    expect(page.locator("#top .live")).to_contain_text("Training ·")
+    expect(page.locator("#top .live")).to_have_attribute("title", first.name)
+    seen = epochs(page)
+    until(lambda: epochs(page) > seen)
+    shoot(page, "queued-light")
+
+    waiting.get_by_role("button", name="Cancel").click()
+    expect(waiting).not_to_contain_text("queued")
+    second = next(run for run in project.runs if run != first)
+    assert second.status == "stopped" and first.status == "running"
+
+    page.on("dialog", lambda dialog: dialog.accept())
+    row = page.locator("#train-runs tr", has=page.locator(f'[data-run="{second.name}"]'))
+    row.get_by_role("button", name="Delete").click()
+    until(lambda: project.runs == [first])
+    titled(page, "train", "Training")
+
+
+def test_the_run_being_looked_at_is_taken_out_of_the_queue(prepared: Prepare, serve: Serve, visit: Visit) -> None:
+    project = prepared(**LONG)
+    page = visit(serve(project.folder), page="train")
+    page.locator("#train-start").click()
+    titled(page, "train", "Training", TRAINS)
+    edit(page, "training.epochs", 2)
+    go(page, "data")
+    page.locator("#data-train").click()
+    link = page.locator("#train-runs tr", has_text="queued, next").locator(".link")
+    link.click(timeout=60_000)
+    titled(page, "train", "Waiting")
+    expect(page.locator("#train-pause")).to_be_hidden()
+    page.locator("#train-cancel").click()
+    titled(page, "train", "Stopped")
+    expect(page.locator("#top .live")).to_contain_text("Training ·")
