@@ -11,7 +11,9 @@ from threading import Lock, RLock
 from typing import Any
 
 from core.atomic import disk_error, write_atomic
+from core.data import photo
 from core.data.check import Examined, examine
+from core.data.decoder import decoders
 from core.data.propose import proposal
 from core.errors import BadInput
 from core.events import Checked
@@ -127,7 +129,8 @@ class Project:
         if key in _checked:
             return
         try:
-            found: Examined | BadInput = yield from examine(self.must_have_recipe(), self.folder)
+            decode = decoders().check if self.confined else photo.decode
+            found: Examined | BadInput = yield from examine(self.must_have_recipe(), self.folder, decode)
         except BadInput as error:
             found = error
         except Exception as error:  # a labeller, a splitter, a source is anybody's code
