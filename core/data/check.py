@@ -165,7 +165,7 @@ def _remember(memory: sqlite3.Connection, rows: list[tuple[bytes, int, int, str,
 
 def _decoder() -> int:
     """A number that changes with what this program can read."""
-    return zlib.crc32(f"{PIL.__version__} {photo.FORMATS} {photo.MAX_PIXELS} {HASH}".encode()) >> 1
+    return zlib.crc32(f"{PIL.__version__} {photo.FORMATS} {photo.MAX_PIXELS} {photo.MAX_WORK} {HASH}".encode()) >> 1
 
 
 def _key(file: Path) -> tuple[bytes, int, int]:
