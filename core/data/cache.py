@@ -23,7 +23,7 @@ import numpy as np
 from PIL.Image import Image
 
 from core.atomic import disk_is_full, make_folder, open_own, replacing
-from core.data import jpeg, photo
+from core.data import photo
 from core.data.transforms import Pixels
 from core.errors import BadInput
 from core.lock import Lock
@@ -43,7 +43,7 @@ PATIENCE = 1.0  # seconds that are waited for another process, when the folder i
 
 def decoded(file: Path, method: str, make: Callable[[Image], Pixels]) -> Pixels:
     """What `make` makes of a photo, as `Cache.pixels` gives it, with nothing kept; raises BadPhoto."""
-    return make(jpeg.decode(file))
+    return make(photo.decode(file))
 
 
 class Cache:
@@ -84,7 +84,7 @@ class Cache:
         entry = self._entry(content, method)
         found = self._read(entry)
         if found is None:
-            found = make(jpeg.decode(content))
+            found = make(photo.decode(content))
             self._write(entry, found)
         if entry in self._whole:
             self._known[file, method] = about.st_size, about.st_mtime_ns, entry

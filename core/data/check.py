@@ -9,12 +9,13 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 
 import PIL
 
 from core.atomic import sha256
-from core.data import jpeg, photo
+from core.data import photo
 from core.data.alike import alike
 from core.data.files import Files, is_photo, is_stray, stray_folders
 from core.data.remembered import Key, Remembered
@@ -64,8 +65,10 @@ class Examined:
     digests: list[str]  # SHA-256 of each photo of the split, shortened: against mistakes, not against an enemy
 
 
-def examine(recipe: Recipe, workspace: Path) -> Generator[Checked, None, Examined]:
-    """List, label, decode and split what a recipe describes; raises BadInput where nothing can be trained on it.
+def examine(
+    recipe: Recipe, workspace: Path, decode: Callable[[Path], object] = photo.decode
+) -> Generator[Checked, None, Examined]:
+    """List, label, `decode` and split what a recipe describes; raises BadInput where nothing can be trained on it.
 
     Decoding is remembered in the workspace by path, size and time of change, so a second check costs nothing.
     """
@@ -79,7 +82,7 @@ def examine(recipe: Recipe, workspace: Path) -> Generator[Checked, None, Examine
     labels, unlabelled = _labels(items, names, labellers.build(recipe.labeller))
     report.skipped |= unlabelled
     labelled = [i for i, label in enumerate(labels) if label]
-    seen = yield from read_all(items.take(labelled), workspace)
+    seen = yield from read_all(items.take(labelled), workspace, decode)
     report.skipped |= {str(items[i]): reason for i, (reason, _) in zip(labelled, seen, strict=True) if reason}
     good = [i for i, (reason, _) in zip(labelled, seen, strict=True) if not reason]
     if recipe.training.bad_photos == "stop" and report.skipped:
@@ -96,7 +99,9 @@ def examine(recipe: Recipe, workspace: Path) -> Generator[Checked, None, Examine
     return Examined(source.root, split, report, [digest for reason, digest in seen if not reason])
 
 
-def read_all(files: Sequence[Path], workspace: Path) -> Generator[Checked, None, list[tuple[str, str]]]:
+def read_all(
+    files: Sequence[Path], workspace: Path, decode: Callable[[Path], object] = photo.decode
+) -> Generator[Checked, None, list[tuple[str, str]]]:
     """Decode every file that was not decoded before; returns of each why it is unreadable, or nothing, and its hash."""
     with closing(Remembered(workspace, _decoder())) as memory:
         found = [memory.recall(_key(file)) for file in files]
@@ -107,7 +112,7 @@ def read_all(files: Sequence[Path], workspace: Path) -> Generator[Checked, None,
             for start in range(0, len(new), STEP):
                 part = new[start : start + STEP]
                 keys = [_key(files[i]) for i in part]
-                results = list(pool.map(_read, [files[i] for i in part]))
+                results = list(pool.map(_read, [files[i] for i in part], repeat(decode)))
                 memory.add(list(zip(keys, results, strict=True)))
                 for i, result in zip(part, results, strict=True):
                     found[i] = result
@@ -116,10 +121,10 @@ def read_all(files: Sequence[Path], workspace: Path) -> Generator[Checked, None,
     return [result for result in found if result]
 
 
-def _read(file: Path) -> tuple[str, str]:
+def _read(file: Path, decode: Callable[[Path], object]) -> tuple[str, str]:
     """Why a file cannot be decoded, or nothing; and the hash of its content."""
     try:
-        jpeg.decode(file)
+        decode(file)
         return "", sha256(file)[:HASH]
     except photo.BadPhoto as error:
         return str(error), ""
@@ -129,7 +134,7 @@ def _read(file: Path) -> tuple[str, str]:
 
 def _decoder() -> int:
     """A number that changes with what this program can read."""
-    return zlib.crc32(f"{PIL.__version__} {photo.FORMATS} {photo.MAX_PIXELS} {HASH}".encode()) >> 1
+    return zlib.crc32(f"{PIL.__version__} {photo.FORMATS} {photo.MAX_PIXELS} {photo.MAX_WORK} {HASH}".encode()) >> 1
 
 
 def _key(file: Path) -> Key:

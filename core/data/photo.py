@@ -1,20 +1,24 @@
 """From the bytes of a photo to the input of a model, with Pillow and NumPy alone.
 
-Validation, the predictor and an exported app all go through this file, so they answer the same.
+Validation, the predictor and an exported app all go through this file and `bounds.py`, so they answer the same.
 """
 
 from __future__ import annotations
 
-import io
 import stat
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+from PIL.ExifTags import Base
+
+from core.data import bounds
 
 FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM"]
 try:
@@ -26,16 +30,35 @@ except ImportError:
     pass
 # for the process, once: `catch_warnings` around a decode would leak between the threads that decode
 warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif\.")
-MAX_PIXELS = 64_000_000  # 192 MB as RGB; a 48-megapixel phone passes
+MAX_PIXELS = 64_000_000  # 256 MB as Pillow keeps them; a 48-megapixel phone passes
+STRANGERS_PIXELS = 50_000_000  # a 50-megapixel phone passes
+COSTLY = {"WEBP": 2}  # its decoder takes 24 bytes a pixel, so it may have half as many
 MAX_BYTES = 500_000_000
+MAX_WORK = 1_000_000_000  # pixels x passes, 3 seconds
+LARGE = 130_000_000  # pixels x passes; of what takes more, one is decoded at a time
+STRIP = 2**20  # pixels
 BACKGROUND = (255, 255, 255)
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
+_one_large = Lock()
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]
 
 
 class BadPhoto(ValueError):
     """These bytes cannot be shown as a photo; the message says why."""
+
+
+class TooMuchWork(BadPhoto):
+    """To decode this photo takes longer than was allowed."""
 
 
 @dataclass(frozen=True)
@@ -62,21 +85,24 @@ class View:
         return w / 2 - half_w, h / 2 - half_h, w / 2 + half_w, h / 2 + half_h
 
 
-def decode(source: bytes | str | Path) -> Image.Image:
-    """The RGB image a person sees: first frame, upright, on white where transparent. Raises BadPhoto."""
+def decode(source: bytes | str | Path, max_pixels: int = MAX_PIXELS, max_work: int = MAX_WORK) -> Image.Image:
+    """The RGB image a person sees: first frame, upright, on white where transparent. Raises BadPhoto.
+
+    What it costs is known before memory is taken: no more than `max_pixels`, nor than `max_work` pixels x passes.
+    """
     try:
-        if not isinstance(source, bytes):
-            about = Path(source).stat()
-            if not stat.S_ISREG(about.st_mode):  # a device, a pipe: it might never end
-                raise BadPhoto("it is not a file")
-            if about.st_size > MAX_BYTES:
-                raise BadPhoto(f"the file is larger than {MAX_BYTES // 1_000_000} MB")
-            source = Path(source).read_bytes()
-        with Image.open(io.BytesIO(source), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise BadPhoto(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS:,}")
-            image.load()
-            return as_seen(image)
+        data, scans = bounds.checked(_read(source))
+        with Image.open(bounds.stream(data), formats=FORMATS) as image:
+            most = max_pixels // COSTLY.get(image.format or "", 1)
+            width, height = bounds.unpacked(image)
+            if width * height > most:
+                raise BadPhoto(f"{width} x {height} pixels are more than {most:,}")
+            work = width * height * bounds.passes(image, scans)
+            if work > max_work:
+                raise TooMuchWork(f"its {width} x {height} pixels take too many passes to decode")
+            with _one_large if work > LARGE else nullcontext():
+                image.load()
+                return as_seen(image)
     except BadPhoto:
         raise
     except Exception as error:  # decoders raise anything, SyntaxError included
@@ -124,36 +150,80 @@ def normalise(
     return np.ascontiguousarray(scaled.transpose(2, 0, 1))
 
 
+def _read(source: bytes | str | Path) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    about = Path(source).stat()
+    if not stat.S_ISREG(about.st_mode):  # a device, a pipe: it might never end
+        raise BadPhoto("it is not a file")
+    if about.st_size > MAX_BYTES:
+        raise BadPhoto(f"the file is larger than {MAX_BYTES // 1_000_000} MB")
+    return Path(source).read_bytes()
+
+
 def _upright(image: Image.Image) -> Image.Image:
     try:
-        return ImageOps.exif_transpose(image)
+        turn = TURNS.get(_orientation(image))
     except Exception:  # a broken EXIF block does not make the pixels unreadable
         return image
+    if turn is None:
+        return image
+    turned = image.transpose(turn)
+    for name in ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"):  # or whoever looks turns it again
+        turned.info.pop(name, None)
+    return turned
+
+
+def _orientation(image: Image.Image) -> Any:
+    exif = image.info.get("exif") or b""
+    if raw := image.info.get("Raw profile type exif"):
+        exif = exif or bytes.fromhex("".join(raw.split("\n")[3:]))
+    return 1 if bounds.is_bomb(exif) else image.getexif().get(Base.Orientation, 1)
 
 
 def _rgb(image: Image.Image, deep: bool) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         image = _eight_bits(image, deep)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (*BACKGROUND, 255)), image)
-    return image.convert("RGB")
+        return _on_white(image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    shown = Image.new("RGB", image.size)
+    for box in _strips(image):
+        strip = image.crop(box).convert("RGBA")
+        white = Image.new("RGBA", strip.size, (*BACKGROUND, 255))
+        shown.paste(Image.alpha_composite(white, strip).convert("RGB"), box)
+    return shown
 
 
 def _eight_bits(image: Image.Image, deep: bool) -> Image.Image:
     """Grey of 16 bits (`deep`: in a mode for 32) by its range; of 32 bits or floats by what the photo uses of it."""
-    values = np.asarray(image).astype(np.float64)
-    if deep or image.mode.startswith("I;16"):
-        low, high = 0.0, 65535.0
-    else:
-        values = np.nan_to_num(values)
-        low, high = float(values.min()), float(values.max())
-    scaled = (values - low) * (255 / max(high - low, 1e-9))
-    return Image.fromarray(scaled.clip(0, 255).round().astype(np.uint8))
+    low, high = 0.0, 65535.0
+    if not deep and not image.mode.startswith("I;16"):
+        ends = [f(np.nan_to_num(np.asarray(image.crop(box)))) for box in _strips(image) for f in (np.min, np.max)]
+        low, high = float(min(ends)), float(max(ends))
+    shown = Image.new("L", image.size)
+    for box in _strips(image):
+        values = np.nan_to_num(np.asarray(image.crop(box)).astype(np.float64))
+        scaled = (values - low) * (255 / max(high - low, 1e-9))
+        shown.paste(Image.fromarray(scaled.clip(0, 255).round().astype(np.uint8)), box)
+    shown.info = image.info.copy()
+    return shown
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    """Boxes of some rows each, from top to bottom."""
+    rows = max(1, STRIP // max(1, image.width))
+    for top in range(0, image.height, rows):
+        yield 0, top, image.width, min(image.height, top + rows)
 
 
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split("<_io")[0].split()).strip(" '\"")
+    if isinstance(error, MemoryError):
+        return "it takes too much memory"
     if isinstance(error, UnidentifiedImageError):
         return "not an image in a known format"
     if isinstance(error, OSError) and error.strerror:

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.data import jpeg, photo
+from core.data import photo
 from core.data.cache import decoded
 from core.data.sampler import Source, moved, sample, shrunk, to_size
 from core.data.transforms import Geometric, PadMode, Pixel, Pixels, box_matrix, compose
@@ -62,7 +62,7 @@ class Pipeline:
         if self.keeps:
             pixels = prepared(file, f"enough {self.geometric[0].enough}", self.presized)
         else:
-            pixels = self.presized(self.changed(jpeg.decode(file)))
+            pixels = self.presized(self.changed(photo.decode(file)))
         matrix, size = compose(self.geometric, pixels.shape[:2], generator, training)
         return Sample(shrunk(pixels, matrix, size), tuple(t.draw(size, generator, training) for t in self.pixel))
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -41,7 +43,10 @@ class Predictor:
     def prepare(self, item: str | Path | bytes | Image.Image) -> Tensor:
         """The model's input [3, H, W] for one photo; raises BadPhoto."""
         image = photo.as_seen(item) if isinstance(item, Image.Image) else photo.decode(item)
-        pixels = photo.fit(image, self.views)
+        return self.tensor(photo.fit(image, self.views))
+
+    def tensor(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """The model's input [3, H, W] for what `photo.fit` shows of a photo."""
         return torch.from_numpy(photo.normalise(pixels, self.architecture.mean, self.architecture.std))
 
     def logits(self, batch: Tensor) -> Tensor:

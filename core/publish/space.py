@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from core.data import photo
+from core.data.decoder import ROOT
 from core.data.photo import BadPhoto
 from core.errors import BadInput
 from core.model.folder import check_hashes, read_config
@@ -22,6 +23,7 @@ from core.runs.predictions import predictions_of
 from core.runs.run import Run
 
 APP = Path(__file__).parent / "space" / "app.py.txt"  # text, as the engine never imports what it does
+DECODING = ("core/data/bounds.py", "core/data/decoder.py", "core/data/photo.py")  # with Pillow and NumPy alone
 RUNS_ON = ("onnxruntime", "pillow", "numpy", "pillow-heif")
 LONGEST = 1024  # pixels of an example's longer side
 
@@ -39,7 +41,7 @@ def space_files(run: Run, repo_id: str, hardware: Hardware, license: str | None,
     files = {
         "README.md": _readme(repo_id, classes, license).encode(),
         "app.py": APP.read_bytes(),
-        "photo.py": Path(photo.__file__).read_bytes(),
+        **{name: (ROOT / name).read_bytes() for name in DECODING},
         CONFIG: (run.folder / CONFIG).read_bytes(),
         ONNX: (run.folder / ONNX).read_bytes(),
         "requirements.txt": "\n".join([*pins, *(["spaces"] if hardware == "zero-gpu" else []), ""]).encode(),
@@ -70,7 +72,7 @@ def _readme(repo_id: str, classes: int, license: str | None) -> str:
         f"---\n{front.to_yaml()}\n---\n\n# {name}\n\n"
         f"Drop a photo, paste one or take one, and see which of {classes} classes it shows, by the model "
         f"[{repo_id}](https://huggingface.co/{repo_id}).\n\n"
-        "`photo.py` prepares a photo exactly as the training's validation did, and `model.onnx` answers like the "
+        "`core/data` prepares a photo exactly as the training's validation did, and `model.onnx` answers like the "
         "model itself; `config.json` says what both need to know. The photos of visitors are deleted within an hour.\n"
     )
 

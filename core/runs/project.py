@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
 from core.atomic import disk_error, write_atomic
+from core.data import photo
 from core.data.check import Examined, examine
 from core.data.files import get_tables
 from core.data.propose import proposal
@@ -47,6 +48,7 @@ class Project:
     confined = False  # whether a recipe may use nothing outside of the folder
     seconds: float | None = None  # that a run may train before it finishes early
     cache: Path | None = None  # where presized photos are kept, if not in the folder
+    decode: Callable[[Path], object] = staticmethod(photo.decode)  # what the check reads photos with
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
@@ -181,7 +183,7 @@ class Project:
         if key in _checked:
             return
         try:
-            found: Examined | BadInput = yield from examine(recipe, self.folder)
+            found: Examined | BadInput = yield from examine(recipe, self.folder, self.decode)
         except BadInput as error:
             found = error
         except Exception as error:  # a labeller, a splitter, a source is anybody's code

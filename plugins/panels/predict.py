@@ -12,29 +12,31 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
+from PIL import Image
 
-from core.atomic import write_atomic
+from core.data.decoder import Prepared, decoders
 from core.data.files import SUFFIXES
-from core.data.photo import BadPhoto, decode
+from core.data.photo import BadPhoto, View, decode, fit
 from core.errors import BadInput
-from core.model.names import CLASSES, HASHES, WEIGHTS, read_json
+from core.model.names import CLASSES, WEIGHTS, read_json
 from core.registry import panels
 from core.runs.project import Project
 from core.runs.run import Run
 from plugins.panels.kit.drop import drop, received
 from plugins.panels.kit.head import head
 from plugins.panels.kit.html import bars, card, empty, notes, percent, table, text, view
-from plugins.panels.kit.models import model_of, predictor, zipped
+from plugins.panels.kit.models import model_of, predictor, zip_for
 from plugins.panels.kit.others import others
 from plugins.panels.kit.page import Page, State
 from plugins.panels.kit.pictures import embedded
 
 ACCEPT = ",".join(["image/*", *sorted(SUFFIXES)])
 TOP = 10  # classes with a bar
-SHOWN = 560  # pixels of the photo on the page
+SHOWN, SMALL = 560, 96  # pixels of the photo on the page, and in a table
 MANY = 500  # photos at once
 NAMED = 12  # classes in the title's sentence
+AT_ONCE = 8  # predictions; more than large photos may wait
+MANY_AT_ONCE = 2  # tables
 KEPT = "Your photo goes to the computer that runs this page, and is kept there for an hour at most."
 
 
@@ -46,6 +48,8 @@ class PredictPanel:
 
     def __init__(self, page: Page, /) -> None:
         self.page = page
+        if not page.mode.local:
+            decoders()  # are there before the first photo
         with head(page, "predict", self._title, self._run):
             if not page.mode.model:  # who shows a model to others has not given it to them
                 self._download()
@@ -58,8 +62,8 @@ class PredictPanel:
                 many = drop("predict-many", "Drop photos or a folder here", ACCEPT, folders=True)
                 answers = view("predict-table", label="Predictions")
         page.shows(answer, self._waiting)
-        page.answers(one.upload, self._one, [], answer, concurrency_limit=4, concurrency_id="predict")
-        page.answers(many.upload, self._many, [], answers, busy="Predicting", concurrency_limit=1)
+        page.answers(one.upload, self._one, [], answer, concurrency_limit=AT_ONCE, concurrency_id="predict")
+        page.answers(many.upload, self._many, [], answers, busy="Predicting", concurrency_limit=MANY_AT_ONCE)
         self._api()
 
     def status(self, project: Project) -> tuple[State, str]:
@@ -115,11 +119,9 @@ class PredictPanel:
         files = received(data)
         model = predictor(self._folder(project))
         try:
-            answer = _predicted(model, files[0].path)
-            image = decode(files[0].path)
+            answer, image = self._predicted(model, files[0].path, SHOWN)
         except BadPhoto as error:
             return card("", notes([f"{files[0].name.name} cannot be read as a photo: {error}."], "bad"))
-        image.thumbnail((SHOWN, SHOWN))
         more = notes([f"Of {len(files)} photos this is the first; the tab Many photos takes all."] * (len(files) > 1))
         shown = f'<img class="photo" src="{embedded(image, 88)}" alt="{text(files[0].name.name)}">'
         return card("", f'<div class="answer">{shown}<div>{_label(answer)}{more}</div></div>{_numbers(answer)}')
@@ -134,20 +136,15 @@ class PredictPanel:
         rows: list[dict[str, Any]] = []
         for i, file in enumerate(files, 1):
             try:
-                answer = _predicted(model, file.path)
-                rows.append({"file": str(file.name), **answer, "src": _small(file.path)})
+                answer, image = self._predicted(model, file.path, SMALL)
+                rows.append({"file": str(file.name), **answer, "src": embedded(image)})
             except BadPhoto as error:
                 rows.append({"file": str(file.name), "error": str(error)})
             yield f"Predicting: {i} of {len(files)}"
         return _table(rows, model.vocab)
 
     def _zip(self, project: Project) -> Any:
-        folder = self._folder(project)
-        changed = (folder / HASHES).stat().st_mtime_ns
-        file = Path(get_upload_folder(), "models", str(changed), f"{folder.name}.zip")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if not file.exists():  # one copy, however often it is asked for
-            write_atomic(file, zipped(folder))
+        file = zip_for(project, self._folder(project))
         return gr.DownloadButton("Save", value=str(file), visible="hidden")
 
     def _api(self) -> None:
@@ -159,15 +156,23 @@ class PredictPanel:
             found, all_found = gr.JSON(label="prediction"), gr.JSON(label="predictions")
             one, many = gr.Button(), gr.Button()
         page.offers(
-            one.click, "predict", self._api_one, [photo, run], found, concurrency_id="predict", concurrency_limit=4
+            one.click,
+            "predict",
+            self._api_one,
+            [photo, run],
+            found,
+            concurrency_id="predict",
+            concurrency_limit=AT_ONCE,
         )
-        page.offers(many.click, "predict_many", self._api_many, [photos, run], all_found, concurrency_limit=1)
+        page.offers(
+            many.click, "predict_many", self._api_many, [photos, run], all_found, concurrency_limit=MANY_AT_ONCE
+        )
 
     def _api_one(self, project: Project, photo: str, run: str = "") -> dict[str, Any]:
         if not photo:
             raise BadInput("No photo came; send one file.")
         try:
-            answer = _predicted(predictor(self._folder(project, run)), Path(photo))
+            answer, _ = self._predicted(predictor(self._folder(project, run)), Path(photo), SMALL)
         except BadPhoto as error:
             raise BadInput(f"{Path(photo).name!r} cannot be read as a photo: {error}.") from None
         return {key: answer[key] for key in ("label", "probability", "probabilities", "milliseconds")}
@@ -183,27 +188,31 @@ class PredictPanel:
                 found.append({"file": Path(photo).name, "error": str(error)})
         return found
 
+    def _predicted(self, model: Any, file: Path, side: int) -> tuple[dict[str, Any], Image.Image]:
+        """Label, outputs, probabilities and milliseconds from the bytes to them, and the photo; raises BadPhoto."""
+        began = time.perf_counter()
+        pixels, image = self._prepared(file, model.views, side)
+        logits = model.logits(model.tensor(pixels)[None])[0]
+        shares = logits.softmax(0).tolist()
+        milliseconds = 1000 * (time.perf_counter() - began)
+        ranked = sorted(range(len(shares)), key=lambda i: -shares[i])
+        answer = {
+            "label": model.vocab[ranked[0]],
+            "probability": round(shares[ranked[0]], 6),
+            "probabilities": {model.vocab[i]: round(shares[i], 6) for i in ranked},
+            "outputs": {model.vocab[i]: float(logits[i]) for i in ranked},
+            "milliseconds": round(milliseconds, 1),
+        }
+        return answer, image
 
-def _predicted(model: Any, file: Path) -> dict[str, Any]:
-    """Label, outputs and probabilities of a photo, and the milliseconds from its bytes to them; raises BadPhoto."""
-    began = time.perf_counter()
-    logits = model.logits(model.prepare(file)[None])[0]
-    shares = logits.softmax(0).tolist()
-    milliseconds = 1000 * (time.perf_counter() - began)
-    ranked = sorted(range(len(shares)), key=lambda i: -shares[i])
-    return {
-        "label": model.vocab[ranked[0]],
-        "probability": round(shares[ranked[0]], 6),
-        "probabilities": {model.vocab[i]: round(shares[i], 6) for i in ranked},
-        "outputs": {model.vocab[i]: float(logits[i]) for i in ranked},
-        "milliseconds": round(milliseconds, 1),
-    }
-
-
-def _small(file: Path) -> str:
-    image = decode(file)
-    image.thumbnail((96, 96))
-    return embedded(image)
+    def _prepared(self, file: Path, views: Sequence[View], side: int) -> Prepared:
+        """What the model sees of a photo, and the photo made small; a stranger's is decoded where it can be ended."""
+        if not self.page.mode.local:
+            return decoders().prepare(file, views, side)
+        image = decode(file)
+        pixels = fit(image, views)
+        image.thumbnail((side, side))
+        return Prepared(pixels, image)
 
 
 def _known(folder: Path) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from gradio_client import Client, handle_file
 from starlette.applications import Starlette
@@ -332,3 +333,30 @@ def test_the_folder_of_a_killed_app_is_removed_by_the_next(tmp_path: Path, monke
     finally:
         apps[1].kill()
         apps[1].wait()
+
+
+@pytest.mark.parametrize("mode", ["served", "local"])
+def test_a_photo_is_answered_as_by_the_engine_in_every_mode(apps: dict[str, App], mode: str, model: Run) -> None:
+    learner, visitor = load_model(model.folder), apps[mode].visitor()
+    expected = learner.logits(learner.prepare(jpeg(seed=5))[None])[0].softmax(0).tolist()
+    found = visitor.predict(jpeg(seed=5)).values["answer"]["probabilities"]
+    assert found == pytest.approx(dict(zip(learner.vocab, expected, strict=True)), abs=1e-6)
+
+
+def test_strangers_may_bring_fewer_pixels_than_the_owner(local: App, served: App) -> None:
+    large = png(7500, 7500)
+    assert local.visitor().predict(large, "large.png").error is None
+    assert "pixels are more than 50,000,000" in served.visitor().predict(large, "large.png").said
+
+
+def test_a_stranger_s_photo_is_decoded_outside_of_the_app(served: App) -> None:
+    visitor, app = served.visitor(), psutil.Process(served.process.pid)
+    children = [p for p in app.children(recursive=True) if "core.data.decoder" in p.cmdline()]
+    assert len(children) == 2
+    for child in children:
+        child.kill()
+    assert visitor.predict(jpeg()).error is None
+    assert (
+        visitor.drop("predict-many", (jpeg(), "a.jpg"), (b"no photo", "b.jpg")).values["predict-table"].count("<tr")
+        == 3
+    )

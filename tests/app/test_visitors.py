@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from core.model.names import HASHES
 from core.runs.run import Run
 from plugins.panels.kit.mode import COOKIE
 from tests.app.running import SECRETS, Answer, App, Visitor, jpeg, photos, tiny, zipped
@@ -254,3 +256,26 @@ def test_what_a_visitor_shares_tells_no_cookie(shared: App, busy: Visitor) -> No
 def test_folders_of_visitors_are_private(shared: App, busy: Visitor) -> None:
     for folder in (busy.folder(shared).parent, busy.folder(shared), *busy.folder(shared).rglob("*")):
         assert not folder.stat().st_mode & 0o077, folder
+
+
+def downloaded(visitor: Visitor) -> str:
+    """Where the zip of the visitor's model lies."""
+    return str(visitor.do("predict-download", "click").values["predict-zip"]["value"]["path"])
+
+
+def test_the_zip_of_a_visitor_s_model_cannot_be_guessed(shared: App, model: Run) -> None:
+    """Uploads are served to whoever knows their path."""
+    paths = []
+    for visitor in (shared.visitor(), shared.visitor()):
+        folder = visitor.folder(shared) / "runs" / model.name
+        shutil.copytree(model.folder, folder)
+        first, again = downloaded(visitor), downloaded(visitor)
+        assert first == again
+        guess = shared.temporary / "models" / str((folder / HASHES).stat().st_mtime_ns) / f"{model.name}.zip"
+        for path, status in ((first, 200), (guess, 403)):
+            assert visitor.http.get(f"/gradio_api/file={path}").status_code in (status, status + 1), path
+        paths.append(Path(first))
+    assert len({path.parent for path in paths}) == 2
+    assert all(path.name == f"{model.name}.zip" and re.fullmatch("[0-9a-f]{40,}", path.parent.name) for path in paths)
+    os.utime(folder / HASHES)
+    assert downloaded(visitor) != str(paths[1]) and paths[0].exists() and not paths[1].exists()

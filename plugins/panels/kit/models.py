@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 import zipfile
 from contextlib import suppress
 from functools import lru_cache
@@ -10,8 +11,10 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from gradio.utils import get_upload_folder
 from PIL import Image
 
+from core.atomic import write_atomic
 from core.errors import BadInput
 from core.model.names import HASHES
 from core.runs.project import Project
@@ -20,7 +23,10 @@ from core.runs.run import Run
 if TYPE_CHECKING:
     from core.model.predictor import Predictor
 
-_lock = Lock()
+KEPT = 16  # zips, of all projects
+
+_lock, _zipping = Lock(), Lock()
+_zips: dict[tuple[Path, Path], tuple[int, Path]] = {}  # the one last asked for is the last
 
 
 def model_of(project: Project, name: str = "") -> Path:
@@ -53,6 +59,31 @@ def _predictor(folder: Path, changed: int) -> Predictor:
     from core.model.folder import load_model  # with torch, which takes seconds: the page is there before
 
     return load_model(folder)
+
+
+def zip_for(project: Project, folder: Path) -> Path:
+    """The zip of a model, made once for each project, in a folder whose name nobody can guess; raises OSError.
+
+    Whoever knows the path of an upload may download it.
+    """
+    key, changed = (project.folder, folder), (folder / HASHES).stat().st_mtime_ns
+    with _zipping:
+        made, file = _zips.pop(key, (0, Path()))
+        if made != changed or not file.exists():  # the app deletes what is old
+            _remove(file)
+            file = Path(get_upload_folder(), secrets.token_hex(20), f"{folder.name}.zip")
+            file.parent.mkdir(parents=True)
+            write_atomic(file, zipped(folder))
+        _zips[key] = changed, file
+        if len(_zips) > KEPT:
+            _remove(_zips.pop(next(iter(_zips)))[1])
+    return file
+
+
+def _remove(file: Path) -> None:
+    with suppress(OSError):
+        file.unlink()
+        file.parent.rmdir()
 
 
 def zipped(folder: Path) -> bytes:

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from core.data.decoder import decoders
 from core.errors import BadInput
 from core.recipe import Choice, Recipe, path_options
 from core.registry import sources
@@ -45,6 +46,7 @@ class VisitorProject(Project):
         super().__init__(folder)
         self.address = address
         self.cache = self.folder.parents[1] / PRESIZED  # of all visitors, bounded, by content alone
+        self.decode = decoders().check  # which can be ended
 
     def admit(self, document: Mapping[str, Any]) -> None:
         """Raise BadInput where a recipe, or a part of one, leads out of the folder."""

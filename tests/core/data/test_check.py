@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
-from core.data import check, jpeg, photo
+from core.data import check, photo
 from core.data.check import Examined, Report, examine, read_all
 from core.data.files import get_image_files
 from core.data.propose import proposal
@@ -146,13 +145,13 @@ def test_what_the_splitter_leaves_out_and_classes_on_one_side(tmp_path: Path, dr
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are decoded from now on."""
     names: list[str] = []
-    real = jpeg.decode
+    real = check._read
 
-    def counting(file: Any) -> Image.Image:
-        names.append(Path(file).name)
-        return real(file)
+    def counting(file: Path, decode: Any) -> tuple[str, str]:
+        names.append(file.name)
+        return real(file, decode)
 
-    monkeypatch.setattr(jpeg, "decode", counting)
+    monkeypatch.setattr(check, "_read", counting)
     return names
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
+import time
 import tracemalloc
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Lock
 from typing import Any
 
 import numpy as np
@@ -247,6 +250,133 @@ def test_floats_are_shown_from_their_lowest_to_their_highest() -> None:
     assert (shown[0, 0], shown[1, 1]) == (0, 255) and shown[1, 0] in (127, 128)
 
 
+def noise(mode: str) -> Image.Image:
+    """Noise that is neither square nor symmetric."""
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    pixels = np.random.default_rng(0).integers(0, 256, (37, 53, bands), np.uint8)
+    return Image.frombytes(mode, (53, 37), pixels.tobytes())
+
+
+def by_pillow(data: bytes) -> Image.Image:
+    """The picture in one piece, with all the copies that it takes."""
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (*WHITE, 255)), image)
+    return image.convert("RGB")
+
+
+@pytest.mark.parametrize("rows", [1, 5, 100])
+@pytest.mark.parametrize(
+    ("kind", "mode", "options"),
+    [
+        *(("JPEG", mode, options) for mode in ("RGB", "L", "CMYK") for options in ({}, {"progressive": True})),
+        ("JPEG", "RGB", {"keep_rgb": True}),
+        *(("PNG", mode, {}) for mode in ("RGB", "RGBA", "L", "LA", "1")),
+        ("PNG", "L", {"transparency": 7}),
+        ("PNG", "RGB", {"transparency": (7, 8, 9)}),
+        *(("WEBP", mode, {}) for mode in ("RGB", "RGBA")),
+        *(("TIFF", mode, {}) for mode in ("RGB", "RGBA", "CMYK", "LA")),
+        ("BMP", "RGB", {}),
+    ],
+)
+def test_in_strips_as_in_one_piece(
+    kind: str, mode: str, options: dict[str, Any], rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photo, "STRIP", rows * 53)
+    data = encoded(noise(mode), kind, **options)
+    assert np.array_equal(decode(data), by_pillow(data))
+
+
+@pytest.mark.parametrize("rows", [1, 5, 100])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_numbers_in_strips_as_in_one_piece(dtype: Any, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).integers(0, 60000, (37, 53)).astype(dtype)
+    monkeypatch.setattr(photo, "STRIP", rows * 53)
+    low, high = (0, 65535) if dtype is np.uint16 else (values.min(), values.max())
+    shown = np.asarray(decode(encoded(Image.fromarray(values), "TIFF")))[..., 0]
+    np.testing.assert_array_equal(shown, ((values.astype(np.float64) - low) * (255 / (high - low))).round())
+
+
+@pytest.mark.parametrize("orientation", range(11))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_any_orientation(kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(noise("RGB"), kind, exif=exif)
+    assert np.array_equal(decode(data), by_pillow(data))
+
+
+def test_an_exif_block_damaged_anywhere_does_not_make_the_pixels_unreadable() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    whole = encoded(noise("RGB"), "JPEG", exif=exif)
+    start = whole.index(b"Exif") + 6
+    for at in range(start, start + 24, 2):
+        assert decode(whole[:at] + b"\xff\xff" + whole[at + 2 :]).mode == "RGB"
+
+
+def test_the_picture_can_be_used_after_its_file_is_gone(tmp_path: Path) -> None:
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(encoded(noise("RGB"), "JPEG"))
+    expected, image = by_pillow(file.read_bytes()), decode(file)
+    file.unlink()
+    for one, other in ((image, expected), (image.copy(), expected), (image.convert("L"), expected.convert("L"))):
+        assert one.tobytes() == other.tobytes()
+    assert np.array_equal(fit(image, [View((20, 20))]), fit(expected, [View((20, 20))]))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(BadPhoto, match="it is not a file"):
+        decode(tmp_path / "pipe.jpg")
+
+
+def test_a_file_may_be_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(noise("RGB")))
+    monkeypatch.setattr(photo, "MAX_BYTES", 10)
+    with pytest.raises(BadPhoto, match="larger than"):
+        decode(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("mode", ["I;16", "F"])
+def test_memory_of_a_conversion_is_bounded(mode: str) -> None:
+    """Of what NumPy takes; a picture of these 4 megapixels has 16 MB."""
+    image = Image.new(mode, (2000, 2000))
+    tracemalloc.start()
+    try:
+        photo.as_seen(image)
+        assert tracemalloc.get_traced_memory()[1] < 45_000_000  # in one piece it would be over 100
+    finally:
+        tracemalloc.stop()
+
+
+def loads(monkeypatch: pytest.MonkeyPatch, during: Callable[[], None]) -> None:
+    """Decode two photos at once, with something that happens while each is loaded."""
+    load = Image.Image.load
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: (during(), load(self))[1])
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(decode, [encoded(noise("RGB"), "JPEG")] * 2))
+
+
+def test_of_large_photos_one_is_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = Lock()
+
+    def enter() -> None:
+        assert alone.acquire(blocking=False)
+        time.sleep(0.05)
+        alone.release()
+
+    monkeypatch.setattr(photo, "LARGE", 0)
+    loads(monkeypatch, enter)
+
+
+def test_small_photos_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = Barrier(2, timeout=20)
+    loads(monkeypatch, both.wait)  # type: ignore[arg-type]
+
+
 def test_cmyk_and_grey() -> None:
     cyan = decode(encoded(Image.new("CMYK", (8, 8), (255, 0, 0, 0)), "TIFF")).getpixel((4, 4))
     assert cyan == (0, 255, 255)
@@ -289,9 +419,8 @@ def test_the_cap_lets_a_phone_pass_and_looks_at_the_header_alone(monkeypatch: py
     loaded: list[tuple[int, int]] = []
     load = Image.Image.load
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: loaded.append(self.size) or load(self))
-    monkeypatch.setattr(photo, "MAX_PIXELS", 99)
     with pytest.raises(BadPhoto):
-        decode(encoded(Image.new("L", (10, 10))))
+        decode(encoded(Image.new("L", (10, 10))), max_pixels=99)
     assert loaded == []
 
 

@@ -159,7 +159,14 @@ def test_a_space_is_rehearsed_and_answers_the_same(signed_in: Any, mine: Run) ->
     assert done.space == f"{signed_in.url}/spaces/{REPO}" and done.rehearsal
     assert done.rehearsal.largest_difference < 1e-4 and any(line.startswith("Rehearsed: ") for line in said)
     space = signed_in.repos["space", REPO]
-    assert set(space.files) >= {"app.py", "photo.py", "model.onnx", "config.json", "requirements.txt", "examples/1.jpg"}
+    assert set(space.files) >= {
+        "app.py",
+        "core/data/photo.py",
+        "model.onnx",
+        "config.json",
+        "requirements.txt",
+        "examples/1.jpg",
+    }
     assert "torch" not in space.files["requirements.txt"].decode()
     assert signed_in.repos["model", REPO].files["model.onnx"] == space.files["model.onnx"]
 

@@ -30,7 +30,7 @@ from core.runs.run import Run
 pytest.importorskip("gradio")
 # put before a Space's own code: it must find neither this program nor a secret, and its visitor must not bring one
 LOOKS_AROUND = b"""import importlib.util, os
-assert importlib.util.find_spec("core") is None and "HF_TOKEN" not in os.environ and "MY_SECRET" not in os.environ
+assert importlib.util.find_spec("core.model") is None and "HF_TOKEN" not in os.environ and "MY_SECRET" not in os.environ
 assert os.environ["HF_HUB_OFFLINE"] == "1"
 """
 ASKS = b"def predict(photo, request: gr.Request):\n    assert 'x-hf-authorization' not in request.headers\n"

@@ -15,7 +15,7 @@ import pytest
 from huggingface_hub import SpaceCard
 from PIL import Image
 
-from core.data import photo
+from core.data import bounds, decoder, photo
 from core.data.photo import decode
 from core.errors import BadInput
 from core.model.names import CONFIG
@@ -24,7 +24,14 @@ from core.publish.space import space_files
 from core.runs.predictions import keep_predictions, predictions_of
 from core.runs.run import Run
 
-FILES = {"README.md", "app.py", "photo.py", "config.json", "model.onnx", "requirements.txt"}
+FILES = {
+    "README.md",
+    "app.py",
+    *(f"core/data/{name}.py" for name in ("bounds", "decoder", "photo")),
+    "config.json",
+    "model.onnx",
+    "requirements.txt",
+}
 
 
 def test_what_the_hub_reads(exported: Run) -> None:
@@ -46,9 +53,10 @@ def test_no_license_is_made_up_and_zero_gpu_needs_its_package(exported: Run) -> 
     assert files["requirements.txt"].decode().splitlines()[-1] == "spaces"
 
 
-def test_the_photos_are_prepared_by_the_engines_own_file(exported: Run) -> None:
+def test_the_photos_are_prepared_by_the_engines_own_files(exported: Run) -> None:
     files = space_files(exported, "anna/my-pets", "cpu-basic", None, 0)
-    assert files["photo.py"] == Path(photo.__file__).read_bytes()
+    for module in (bounds, decoder, photo):
+        assert files[f"core/data/{Path(module.__file__).name}"] == Path(module.__file__).read_bytes()
     assert files[CONFIG] == (exported.folder / CONFIG).read_bytes()
     assert files[ONNX] == (exported.folder / ONNX).read_bytes()
     compile(files["app.py"], "app.py", "exec")

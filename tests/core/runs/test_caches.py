@@ -75,7 +75,7 @@ def test_the_second_run_decodes_nothing(
     recipe = Recipe.from_dict(recipe_dict())
     first = Run.create(recipe, tmp_path)
     list(train(first))
-    monkeypatch.setattr("core.data.cache.jpeg.decode", lambda source: pytest.fail("decoded"))
+    monkeypatch.setattr("core.data.cache.photo.decode", lambda source: pytest.fail("decoded"))
     second = Run.create(recipe, tmp_path)
     list(train(second))
     assert figures(first) == figures(second)
