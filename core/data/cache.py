@@ -167,8 +167,8 @@ class Cache:
     def _entries(self) -> Iterator[Path]:
         """The files that caches made; whatever else lies in the folder is somebody else's."""
         for folder in self.folder.glob("[0-9a-f][0-9a-f]"):
-            if not folder.is_symlink():
-                yield from (path for path in folder.glob("*") if ENTRY.fullmatch(path.name))
+            if folder.is_dir() and not folder.is_symlink():
+                yield from (path for path in folder.iterdir() if ENTRY.fullmatch(path.name))
 
     def _make_room(self, size: int) -> bool:
         """Whether so many bytes may be written, after the oldest that nobody used since have gone."""

@@ -56,7 +56,7 @@ class Options:
     def folder(self, run: Run) -> Path | None:
         """Where presized photos are kept, if they are."""
         if isinstance(self.cache, Path):
-            return self.cache
+            return self.cache.resolve()  # a link that the user chose is followed
         return run.workspace / PRESIZED if self.cache else None
 
 
