@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from threading import get_ident
 
@@ -25,7 +26,8 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     except OSError as error:
         raise disk_error(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only disk refuses even to take away what is not there
+            temporary.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
