@@ -162,7 +162,7 @@ class Visitor:
                     sent = list(map(apply_diff, before, sent))
                 before = sent or before
                 for number, value in zip(dependency["outputs"], sent, strict=False):
-                    if not (isinstance(value, dict) and value.get("props") == gr.skip()):
+                    if not (isinstance(value, dict) and gr.skip() in (value, value.get("props"))):
                         answer.values[str(self.names.get(number, number))] = value
                 if is_over:
                     answer.error = None if message["success"] else str(output.get("error"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,29 @@ def test_the_draft_is_written_whole(opened: Project) -> None:
     document = json.loads((opened.folder / "draft.json").read_text())
     assert Recipe.from_dict(document["recipe"]) == opened.recipe
     assert [f.name for f in opened.folder.glob(".draft*")] == []
+
+
+def test_a_read_only_disk_shows_everything_and_refuses_in_a_sentence(
+    opened: Project, recipe_dict: MakeRecipe, small_disk: Callable[[str], Path]
+) -> None:
+    disk = small_disk("2m")
+    project = Project(disk)
+    project.use(opened.must_have_recipe())
+    run = Run.create(Recipe.from_dict(recipe_dict()), disk)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    assert project.recipe == opened.recipe and project.run == run and run.status == "created"
+    acts: tuple[Callable[[], object], ...] = (
+        lambda: project.edit("training.epochs", 3),
+        lambda: project.look_at(run.name),
+        lambda: project.start(),
+        lambda: project.start("lr_finds"),
+        lambda: project.resume(run),
+        run.delete,
+    )
+    for act in acts:
+        with pytest.raises(BadInput, match=r"could not be written: .+\.$"):
+            act()
+    assert project.runs == [run]
 
 
 def test_paths_in_the_workspace_hold_wherever_it_is_moved_to(project: Project, photos: Path, tmp_path: Path) -> None:
