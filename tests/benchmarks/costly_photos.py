@@ -156,9 +156,14 @@ def safetensors(names: int = 1_000_000) -> bytes:
     return struct.pack("<Q", len(header)) + header.encode()
 
 
-def floats() -> bytes:
+def floats(side: int = SIDE) -> bytes:
     """A TIFF of floating-point numbers."""
-    return encoded(black("F"), "TIFF", compression="tiff_deflate")
+    return encoded(black("F", side), "TIFF", compression="tiff_deflate")
+
+
+def deep(side: int = SIDE) -> bytes:
+    """A grey PNG of 16 bits."""
+    return encoded(Image.fromarray(np.zeros((side, side), np.uint16)), "PNG", compress_level=9)
 
 
 PHOTOS: dict[str, Callable[[], bytes]] = {
@@ -166,7 +171,12 @@ PHOTOS: dict[str, Callable[[], bytes]] = {
     "sequential.jpg": sequential,
     "exif.jpg": jpeg_exif,
     "cmyk.jpg": lambda: encoded(black("CMYK"), "JPEG", quality=1, progressive=True),
-    "16 bits.png": lambda: encoded(Image.fromarray(np.zeros((SIDE, SIDE), np.uint16)), "PNG", compress_level=9),
+    "16 bits.png": deep,
+    "16 bits of 49 megapixels.png": lambda: deep(SHORT),
+    "rgba of 49 megapixels.png": lambda: encoded(black("RGBA", SHORT), "PNG", compress_level=9),
+    "floats of 49 megapixels.tif": lambda: floats(SHORT),
+    "lossless of 25 megapixels.webp": lambda: encoded(black("RGBA", 5000), "WEBP", lossless=True, method=0),
+    "progressive of 49 megapixels.jpg": lambda: progressive(20, SHORT),
     "rgba.png": lambda: encoded(black("RGBA"), "PNG", compress_level=9),
     "palette.png": lambda: encoded(black("P"), "PNG", transparency=0),
     "exif.png": png_exif,
