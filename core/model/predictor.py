@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from core.data import photo
 from core.data.photo import View
+from core.data.pil_image import opened
 from core.model.architecture import Architecture
 
 
@@ -31,16 +31,15 @@ class Predictor:
         """Where the model is."""
         return next(self.architecture.model.parameters()).device  # type: ignore[no-any-return]
 
-    def predict(self, item: str | Path | bytes | Image.Image) -> tuple[str, int, Tensor]:
-        """Label, its index and the probabilities [C] of a file, its bytes or an image; raises BadPhoto."""
+    def predict(self, item: Any) -> tuple[str, int, Tensor]:
+        """Label, its index and the probabilities [C] of a file, its bytes, an image or an array; raises BadPhoto."""
         probabilities = self.logits(self.prepare(item)[None]).softmax(1)[0]
         index = int(probabilities.argmax())
         return self.vocab[index], index, probabilities
 
-    def prepare(self, item: str | Path | bytes | Image.Image) -> Tensor:
-        """The model's input [3, H, W] for one photo; raises BadPhoto."""
-        image = photo.as_seen(item) if isinstance(item, Image.Image) else photo.decode(item)
-        pixels = photo.fit(image, self.views)
+    def prepare(self, item: Any) -> Tensor:
+        """The model's input [3, H, W] for one photo, of whatever `opened` takes; raises BadPhoto."""
+        pixels = photo.fit(opened(item), self.views)
         return torch.from_numpy(photo.normalise(pixels, self.architecture.mean, self.architecture.std))
 
     def logits(self, batch: Tensor) -> Tensor:
