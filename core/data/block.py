@@ -87,7 +87,7 @@ class DataBlock:
         if not items:
             raise BadInput(f"No photos were found in {str(source)!r}.")
         shared: dict[str | int, str] = {}  # one text a class, not one a photo
-        labels = [shared.setdefault(label, str(label)) for label in map(self._label, items)]
+        labels = [shared.get(label) or shared.setdefault(label, str(label)) for label in map(self._label, items)]
         split = divide(self.splitter, items, labels, map(self.get_x, items) if self.get_x else None)
         return replace(split, classes=self._classes(split, shared))
 
@@ -138,7 +138,10 @@ class DataBlock:
         return "\n".join(lines)
 
     def _label(self, item: Any) -> str | int:
-        label = _plain(self.get_y(item))
+        label = self.get_y(item)
+        if type(label) is str and label:  # at once, as there may be a million
+            return label
+        label = _plain(label)
         if not isinstance(label, (str, int)) or label == "":
             raise BadInput(f"{str(item)[-200:]!r} got the label {label!r}; every photo needs a text or a whole number.")
         return label

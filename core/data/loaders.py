@@ -152,7 +152,7 @@ class Loader:
         return self.pipeline.changed_together(images, self.training), targets, indices
 
 
-@dataclass
+@dataclass(slots=True)  # so that nothing can be set that nobody would read
 class DataLoaders:
     """The training and validation batches of one data set, and the names of its classes."""
 
