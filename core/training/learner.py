@@ -6,7 +6,7 @@ from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -91,9 +91,11 @@ class Learner(Inference):
     def _name(self) -> str:
         return str(self.choice.get("model", self.choice["name"]))
 
-    def __getattr__(self, name: str) -> NoReturn:
-        instead = not_offered.OF_A_LEARNER.get(name)
-        raise AttributeError(f"A learner has no {name!r}{f': {instead}' if instead else ''}.")
+    if not TYPE_CHECKING:  # else the type checker would take every name for one that a learner has
+
+        def __getattr__(self, name: str) -> NoReturn:
+            instead = not_offered.OF_A_LEARNER.get(name)
+            raise AttributeError(f"A learner has no {name!r}{f': {instead}' if instead else ''}.")
 
     @property
     def dls(self) -> DataLoaders:

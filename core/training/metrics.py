@@ -74,9 +74,14 @@ def metric(name: str) -> Metric:
 
 
 def named(metrics: Metric | Sequence[Metric] | None) -> dict[str, Metric]:
-    """Metrics by the names of their functions, a `partial` by its function's; one that is there twice is numbered."""
+    """Metrics by the names of their functions, a `partial` by its function's; one that is there twice is numbered.
+
+    Raises BadInput for what is no function.
+    """
     found: dict[str, Metric] = {}
-    for score in [metrics] if callable(metrics) else metrics or ():
+    for score in [metrics] if callable(metrics) or isinstance(metrics, str) else metrics or ():
+        if not callable(score):
+            raise BadInput(f"A metric is a function, such as {', '.join(METRICS)}; {str(score)[:80]!r} is none.")
         function = getattr(score, "func", score)
         name = getattr(function, "__name__", type(function).__name__)
         same = sum(other.rpartition(" ")[0] == name or other == name for other in found)

@@ -18,7 +18,7 @@ def run(chapter: str, **given: Any) -> Words:
     file = Path(__file__).with_name(f"{chapter}.py")
     words: Words = dict(given)
     torch.manual_seed(0)
-    exec(compile(file.read_text(), str(file), "exec"), words)
+    exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), words)
     return words
 
 

@@ -55,6 +55,12 @@ def test_metrics_may_be_partial_tensors_and_twice_the_same(make_loaders: Loaders
     assert list(small(make_loaders(), metrics=None).validate()) == ["valid_loss"]
 
 
+@pytest.mark.parametrize("metrics", ["accuracy", ["accuracy"], [accuracy, "error_rate"]])
+def test_a_metric_is_a_function(metrics: Any, learn: Learner) -> None:
+    with pytest.raises(BadInput, match=r"A metric is a function, such as accuracy, .* is none"):
+        learn.metrics = metrics
+
+
 @pytest.mark.parametrize(
     "loss", [F.cross_entropy, lambda x, y: F.cross_entropy(x, y), partial(F.cross_entropy, label_smoothing=0.0)]
 )
