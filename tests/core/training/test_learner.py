@@ -264,6 +264,8 @@ def test_a_network_of_ones_own(make: Callable[[], nn.Module], make_loaders: Load
     assert epochs[-1].valid_loss < before
     assert all(not torch.equal(p, start[name]) for name, p in model.named_parameters()), "everything learns"
     assert len(learn.fine_tune(1, freeze_epochs=1)) == 2 and learn.lr_find(num_it=6)
+    learn.freeze()
+    assert not learn.task.architecture.frozen and all(p.requires_grad for p in model.parameters()), "no body to freeze"
     assert learn.predict(dls.valid.items[0])[2].shape == (3,)
     assert type(model).__name__ in learn.summary() or "Linear" in learn.summary()
 
