@@ -8,9 +8,16 @@ from typing import Any
 _WORDS = {
     "core.data.block": ("DataBlock", "ImageBlock", "CategoryBlock", "using_attr"),
     "core.data.files": ("get_image_files",),
+    "core.data.image_data_loaders": ("ImageDataLoaders",),
     "core.data.loaders": ("DataLoaders", "Loader"),
     "core.data.photo": ("BadPhoto", "View"),
+    "core.data.pil_image": ("PILImage",),
+    "core.data.sheet": ("show_image",),
+    "core.data.splitters": ("FuncSplitter", "IndexSplitter"),
+    "core.data.table": ("ColReader", "ColSplitter"),
+    "core.data.tensors": ("tensor",),
     "core.data.transforms": ("Geometric", "Pixel"),
+    "core.data.verify": ("verify_images",),
     "core.errors": ("BadInput",),
     "core.model.architecture": ("Architecture",),
     "core.model.head": ("Classifier",),
@@ -29,15 +36,29 @@ _WORDS = {
     ),
     "core.training.interpretation": ("ClassificationInterpretation",),
     "core.training.learner": ("Learner", "cnn_learner", "vision_learner"),
-    "core.training.losses": ("CrossEntropy",),
+    "core.training.losses": ("CrossEntropy", "CrossEntropyLossFlat"),
     "core.training.lr_finder": ("minimum", "steep", "valley"),
     "core.training.metrics": ("accuracy", "error_rate", "f1_macro", "macro_error", "top_k_accuracy"),
+    "core.training.not_offered": (
+        "EarlyStoppingCallback",
+        "ImageClassifierCleaner",
+        "Normalize",
+        "SaveModelCallback",
+        "TensorImage",
+        "URLs",
+        "untar_data",
+    ),
+    "functools": ("partial",),
+    "pathlib": ("Path",),
 }
+_MODULES = {"F": "torch.nn.functional", "nn": "torch.nn", "np": "numpy", "torch": "torch"}
 _HOME = {word: module for module, words in _WORDS.items() for word in words}
-__all__ = sorted(_HOME)
+__all__ = sorted([*_HOME, *_MODULES])
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name not in _HOME:
         raise AttributeError(f"module 'core' has no {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)

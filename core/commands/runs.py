@@ -144,8 +144,8 @@ def _carry_out(find: Callable[[], Run], options: argparse.Namespace, **knobs: An
 def _shown(run: Run, requests: Requests, chosen: Options) -> int:
     from core.runs.train import find_rate
     from core.runs.train import train as train_run
-    from core.training.learner import Recorder
     from core.training.progress import shown
+    from core.training.recorder import Recorder
 
     recorder, end = Recorder(), RunEnded("")
     events = (find_rate if run.is_lr_find else train_run)(run, requests, chosen)

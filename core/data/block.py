@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import torch
 
 from core.data.cache import Cache, decoded
+from core.data.datasets import Datasets, datasets_of
 from core.data.files import Files
 from core.data.loaders import DataLoaders, Loader, default_device
 from core.data.pipeline import Pipeline
 from core.data.split import Split, divide
+from core.data.table import Rows
 from core.errors import BadInput
 from core.registry import splitters
 
@@ -25,7 +30,11 @@ class ImageBlock:
 
 
 class CategoryBlock:
-    """The target is one label."""
+    """The target is one label; `vocab` names the classes there are, in its own order where `sort` is false."""
+
+    def __init__(self, vocab: Sequence[Any] | None = None, sort: bool = True) -> None:
+        names = [str(_plain(label)) for label in vocab or ()]
+        self.vocab = sorted(names) if sort else names
 
 
 def using_attr(f: Callable[[Any], Any], attr: str) -> Callable[[Any], Any]:
@@ -41,7 +50,7 @@ class DataBlock:
         blocks: Sequence[Any] = (ImageBlock, CategoryBlock),
         get_items: Callable[[Any], Sequence[Any]] | None = None,
         splitter: Callable[..., tuple[Sequence[int], Sequence[int]]] | None = None,
-        get_y: Callable[[Any], str] | None = None,
+        get_y: Callable[[Any], str | int] | None = None,
         get_x: Callable[[Any], Any] | None = None,
         item_tfms: Any = None,
         batch_tfms: Any = None,
@@ -52,22 +61,39 @@ class DataBlock:
             raise BadInput(f"blocks must be (ImageBlock, CategoryBlock), not ({shown}): one photo, one label.")
         if get_y is None:
             raise BadInput("get_y is missing: say how an item gets its label, such as RegexLabeller(...).")
+        category = blocks[1]
+        self.vocab: Sequence[str] = category.vocab if isinstance(category, CategoryBlock) else ()
         self.get_items, self.get_x, self.get_y = get_items, get_x, get_y
         self.splitter = splitter or splitters.create("random")
         self.item_tfms, self.batch_tfms = item_tfms, batch_tfms
+
+    def new(self, item_tfms: Any = None, batch_tfms: Any = None) -> DataBlock:
+        """A copy with these transforms in place of all it had."""
+        block = copy.copy(self)
+        block.item_tfms, block.batch_tfms = item_tfms, batch_tfms
+        return block
 
     def split(self, source: Any) -> Split:
         """List, label and split; raises BadInput with the first item that has no label."""
         if self.get_items is None and isinstance(source, (str, Path)):
             raise BadInput(f"get_items is missing: say how {str(source)!r} becomes photos, such as get_image_files.")
         items = self.get_items(source) if self.get_items else source
+        if hasattr(items, "iloc"):  # a DataFrame, of which an iterator gives the columns
+            items = Rows(items)
+        if isinstance(items, Rows) and self.get_x is None:
+            raise BadInput("get_x is missing: say how a row names its photo, such as ColReader(0, pref=path).")
         if not isinstance(items, Sequence):
             items = list(items)
         if not items:
             raise BadInput(f"No photos were found in {str(source)!r}.")
-        shared: dict[str, str] = {}  # one text a class, not one a photo
-        labels = [shared.setdefault(label, label) for label in map(self._label, items)]
-        return divide(self.splitter, items, labels, map(self.get_x, items) if self.get_x else None)
+        shared: dict[str | int, str] = {}  # one text a class, not one a photo
+        labels = [shared.get(label) or shared.setdefault(label, str(label)) for label in map(self._label, items)]
+        split = divide(self.splitter, items, labels, map(self.get_x, items) if self.get_x else None)
+        return replace(split, classes=self._classes(split, shared))
+
+    def datasets(self, source: Any) -> Datasets:
+        """The photos and their labels as they are, before any transform; raises BadInput."""
+        return datasets_of(self.split(source))
 
     def dataloaders(
         self, source: Any, bs: int = 64, seed: int = 0, device: str | torch.device | None = None, **knobs: Any
@@ -111,11 +137,29 @@ class DataBlock:
             print("\n".join(lines))
         return "\n".join(lines)
 
-    def _label(self, item: Any) -> str:
+    def _label(self, item: Any) -> str | int:
         label = self.get_y(item)
-        if not isinstance(label, str) or not label:
-            raise BadInput(f"{str(item)!r} got the label {label!r}; every photo needs a text.")
+        if type(label) is str and label:  # at once, as there may be a million
+            return label
+        label = _plain(label)
+        if not isinstance(label, (str, int)) or label == "":
+            raise BadInput(f"{str(item)[-200:]!r} got the label {label!r}; every photo needs a text or a whole number.")
         return label
+
+    def _classes(self, split: Split, names: dict[str | int, str]) -> Sequence[str]:
+        """The vocab that was given or, of whole numbers, in their order; else nothing. Raises BadInput."""
+        present = set(split.vocab)
+        if self.vocab:
+            for strange in sorted(present - set(self.vocab)):
+                raise BadInput(f"The label {strange!r} is not in the vocab: {', '.join(self.vocab)}; add it there.")
+            return self.vocab
+        numbers = [label for label in names if isinstance(label, int)]
+        return [names[n] for n in sorted(numbers) if names[n] in present] if len(numbers) == len(names) else ()
+
+
+def _plain(label: Any) -> Any:
+    """Python's own text or number, of NumPy's, which a table holds."""
+    return label.item() if isinstance(label, np.generic) else label
 
 
 def loaders_of(
@@ -139,7 +183,9 @@ def loaders_of(
 
     def loader(chosen: list[int], training: bool) -> Loader:
         items, targets = Files.of(split.items).take(chosen), [index[split.labels[i]] for i in chosen]
-        return Loader(items, targets, pipeline, bs, training, training, seed, on, prepared=prepared, **knobs)
+        return Loader(
+            items, targets, pipeline, bs, training, training, seed, on, prepared=prepared, vocab=split.vocab, **knobs
+        )
 
     return DataLoaders(loader(split.train, True), loader(split.valid, False), split.vocab)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from PIL.Image import Image
@@ -18,8 +18,8 @@ from torch import Tensor
 
 from core.data.cache import decoded
 from core.data.photo import BadPhoto
-from core.data.pictures import contact_sheet
 from core.data.pipeline import Pipeline, Prepare, Sample
+from core.data.sheet import Layout, sheet
 from core.data.threads import photo_threads
 from core.errors import BadInput
 
@@ -55,6 +55,7 @@ class Loader:
     prepared: Prepare = decoded
     share: tuple[int, int] = (0, 1)  # which part of how many of each batch, where several processes divide it
     skipped: dict[Path, str] = field(default_factory=dict)
+    vocab: Sequence[str] = ()  # the names of the classes, for pictures
     _epoch: int = 0
 
     def __post_init__(self) -> None:
@@ -102,6 +103,16 @@ class Loader:
             self.items[index], Random(f"{self.seed}/{epoch}/{index}"), self.training, self.prepared
         )
 
+    def show_batch(self, max_n: int = 9, unique: bool = False, **layout: Unpack[Layout]) -> Image:
+        """Photos as the model sees them, with their labels; `unique` shows one photo prepared many times."""
+        if unique:
+            samples = [self.sample(epoch, 0) for epoch in range(max_n)]
+            images, targets = self.pipeline.batch(samples, self.device, self.training), [self.targets[0]] * max_n
+        else:
+            images, labels, _ = next(batch for batch in self.batches(0) if batch[2])
+            images, targets = images[:max_n], labels[:max_n].tolist()
+        return sheet(images, [self.vocab[t] if self.vocab else "" for t in targets], **layout)
+
     @torch.inference_mode(False)  # threads, which are not in it, write into the batch, and so may who gets it
     def _begin(self, pool: ThreadPoolExecutor, epoch: int, indices: list[int]) -> Begun:
         images, places = None, [None] * len(indices)
@@ -141,7 +152,7 @@ class Loader:
         return self.pipeline.changed_together(images, self.training), targets, indices
 
 
-@dataclass
+@dataclass(slots=True)  # so that nothing can be set that nobody would read
 class DataLoaders:
     """The training and validation batches of one data set, and the names of its classes."""
 
@@ -163,23 +174,24 @@ class DataLoaders:
         """The first training batch: images [N, 3, H, W] in 0..1 and targets [N]."""
         return next(iter(self.train))
 
-    def show_batch(self, max_n: int = 9, unique: bool = False) -> Image:
-        """Training photos as the model sees them, with their labels; `unique` shows one photo augmented many times."""
-        if unique:
-            rows = [self.train.sample(epoch, 0) for epoch in range(max_n)]
-            images, targets = self.train.pipeline.batch(rows, self.device, True), [self.train.targets[0]] * max_n
-        else:
-            images, labels, _ = next(batch for batch in self.train.batches(0) if batch[2])
-            images, targets = images[:max_n], labels[:max_n].tolist()
-        return contact_sheet(images, [self.vocab[t] for t in targets])
+    def show_batch(self, max_n: int = 9, unique: bool = False, **layout: Unpack[Layout]) -> Image:
+        """Training photos, as `Loader.show_batch` shows them; `dls.valid.show_batch()` shows the others."""
+        return self.train.show_batch(max_n, unique, **layout)
 
     def test_dl(self, items: Sequence[Any], labels: Sequence[str] | None = None) -> Loader:
-        """Other photos, prepared as validation is; without `labels` every target is 0."""
+        """Other photos, prepared as validation is; without `labels` every target is 0. Raises BadInput."""
         if labels is not None and (strange := set(labels) - set(self.vocab)):
             raise BadInput(f"The class {sorted(strange)[0]!r} is not among the classes: {', '.join(self.vocab)}.")
         targets = [self.vocab.index(label) for label in labels] if labels is not None else [0] * len(items)
         files = [Path(i) for i in items]
         valid = self.valid
         return Loader(
-            files, targets, valid.pipeline, valid.batch_size, False, device=self.device, prepared=valid.prepared
+            files,
+            targets,
+            valid.pipeline,
+            valid.batch_size,
+            False,
+            device=self.device,
+            prepared=valid.prepared,
+            vocab=self.vocab if labels is not None else (),
         )

@@ -11,17 +11,26 @@ from PIL import Image, ImageDraw, ImageFont
 INK, SOFT, LINE, MARK = (31, 41, 55), (156, 163, 175), (79, 70, 229), (220, 38, 38)
 
 
-def contact_sheet(images: Any, captions: Sequence[str], columns: int | None = None) -> Image.Image:
-    """`images` [N, 3, H, W] in 0..1, each above its caption."""
+Size = tuple[int, int]  # of a whole picture, in pixels: width, height
+
+
+def contact_sheet(
+    images: Any, captions: Sequence[str], columns: int | None = None, size: Size | None = None
+) -> Image.Image:
+    """`images` [N, 3, H, W] in 0..1, each above its caption; all of it fits into `size`."""
     pixels = (images.detach().cpu().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
     columns = columns or math.ceil(math.sqrt(len(pixels)))
     (h, w), gap, foot = pixels.shape[1:3], 8, 26
     rows = math.ceil(len(pixels) / columns)
+    if size:
+        scale = min(((size[0] - gap) / columns - gap) / w, ((size[1] - gap) / rows - foot) / h)
+        w, h = max(1, int(w * scale)), max(1, int(h * scale))
     sheet = Image.new("RGB", (columns * (w + gap) + gap, rows * (h + foot) + gap), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
     for i, (photo, caption) in enumerate(zip(pixels, captions, strict=True)):
         x, y = gap + i % columns * (w + gap), gap + i // columns * (h + foot)
-        sheet.paste(Image.fromarray(photo), (x, y))
+        image = Image.fromarray(photo)
+        sheet.paste(image if image.size == (w, h) else image.resize((w, h)), (x, y))
         draw.text((x, y + h + 4), _fitted(caption, w, font), INK, font)
     return sheet
 
@@ -32,11 +41,12 @@ def curve(
     title: str,
     log_x: bool = False,
     marks: dict[str, float | None] | None = None,
+    size: Size | None = None,
 ) -> Image.Image:
     """Lines over `xs`, drawn to the range of their finite values; `marks` are named places on the x axis."""
-    image = Image.new("RGB", (900, 480), "white")
+    image = Image.new("RGB", size or (900, 480), "white")
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(15)
-    left, top, right, bottom = 70, 50, 870, 420
+    left, top, right, bottom = 70, 50, image.width - 30, image.height - 60
     values = [v for line in lines.values() for v in line if math.isfinite(v)]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     scale = math.log10 if log_x else float
@@ -66,11 +76,18 @@ def curve(
     return image
 
 
-def matrix(counts: Sequence[Sequence[int]], names: Sequence[str], title: str = "Confusion matrix") -> Image.Image:
+def matrix(
+    counts: Sequence[Sequence[int]],
+    names: Sequence[str],
+    title: str = "Confusion matrix",
+    size: Size | None = None,
+) -> Image.Image:
     """Counts as a table, rows the actual and columns the predicted class; darker is a larger share of the row."""
     font = ImageFont.load_default(14)
     n, cell = len(names), max(22, min(60, 900 // max(1, len(names))))
     margin = 16 + int(max(font.getlength(name) for name in names))
+    if size:
+        cell = max(1, min(size[0] - margin - 16, size[1] - margin - 50) // n)
     image = Image.new("RGB", (margin + n * cell + 16, 50 + n * cell + margin), "white")
     draw = ImageDraw.Draw(image)
     draw.text((12, 14), f"{title}: rows actual, columns predicted", INK, font)

@@ -18,17 +18,21 @@ LONGEST_LABEL = 1000  # characters
 
 @dataclass(frozen=True)
 class Split:
-    """Labelled items, divided: indices of training and of validation, and those in neither."""
+    """Labelled items, divided: indices of training and of validation, and those in neither.
+
+    `classes` is the vocab where that is not simply the labels in alphabetical order.
+    """
 
     items: Sequence[Path]
     labels: list[str]
     train: list[int]
     valid: list[int]
+    classes: Sequence[str] = ()
 
     @cached_property
     def vocab(self) -> list[str]:
-        """The classes of training and validation, sorted."""
-        return sorted({self.labels[i] for i in chain(self.train, self.valid)})
+        """The classes of training and validation, sorted; or `classes`."""
+        return list(self.classes) or sorted({self.labels[i] for i in chain(self.train, self.valid)})
 
     @property
     def left_out(self) -> list[Path]:

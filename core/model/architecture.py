@@ -90,8 +90,15 @@ class Architecture:
 
     def freeze(self, train_bn: bool = False) -> None:
         """Only the head learns; with `train_bn` the norm layers of the body do too."""
+        self.freeze_to(-1, train_bn)
+
+    def freeze_to(self, n: int, train_bn: bool = False) -> None:
+        """Only `groups[n:]` learn; with `train_bn` the norm layers of the body do too. Raises BadInput."""
+        if not -len(self.groups) <= n < len(self.groups):
+            raise BadInput(f"There is no group {n} of layers to freeze to; give a number below {len(self.groups)}.")
         self.model.requires_grad_(False)
-        self.head.requires_grad_(True)
+        for parameter in (p for group in self.groups[n:] for p in group):
+            parameter.requires_grad_(True)
         if train_bn:
             for norm in self.body_norms():
                 norm.requires_grad_(True)
@@ -102,8 +109,9 @@ class Architecture:
 
     @property
     def frozen(self) -> bool:
-        """Whether no parameter of the body learns."""
-        return not any(p.requires_grad for group in self.groups[:-1] for p in group)
+        """Whether there is a body, and no parameter of it learns."""
+        body = self.groups[:-1]
+        return bool(body) and not any(p.requires_grad for group in body for p in group)
 
     def train_mode(self, train_bn: bool) -> None:
         """Ready for a step: a frozen body rests altogether; else its norm layers alone, unless `train_bn`."""
@@ -130,6 +138,13 @@ def build_architecture(choice: Mapping[str, Any], num_classes: int, **knobs: Any
     return architectures.build(chosen, num_classes)  # type: ignore[no-any-return]
 
 
+def is_timm(name: str) -> bool:
+    """Whether timm has a model of this name, which may end in the tag of its weights, as in `resnet50.a1_in1k`."""
+    import timm
+
+    return name in timm.list_models() or name in timm.list_pretrained()
+
+
 def from_timm(
     name: str,
     num_classes: int,
@@ -140,7 +155,8 @@ def from_timm(
 ) -> Architecture:
     """A timm network with a new head; `weights` are loaded into its body, otherwise timm downloads them if asked.
 
-    Raises BadInput for a name timm does not have, weights that cannot be had, or a head that does not fit.
+    A tag in the name says which weights, and so which statistics, also where none are asked for. Raises BadInput for a
+    name timm does not have, weights that cannot be had, or a head that does not fit.
     """
     import timm
     import torch
@@ -148,8 +164,10 @@ def from_timm(
 
     from core.model.head import Classifier, concat_head
 
-    if name not in timm.list_models():
-        raise BadInput(f"timm has no model {quoted(name)}; `timm.list_models()` names them.")
+    if not is_timm(name):
+        tagged = timm.list_pretrained(f"{name.partition('.')[0]}.*")[:10]
+        known = f"of this one it has: {', '.join(tagged)}" if tagged else "`timm.list_models()` names them"
+        raise BadInput(f"timm has no model {quoted(name)}; {known}.")
     download = pretrained and weights is None
     if download and not timm.models.is_model_pretrained(name):
         raise BadInput(f"timm has no trained weights for {name!r}; choose another model, or set pretrained to false.")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from core.data import photo
 from core.data.photo import View
+from core.data.pil_image import opened
 from core.errors import BadInput
 from core.model.architecture import Architecture
 
@@ -34,16 +34,18 @@ class Predictor:
         """Where the model is."""
         return next(self.architecture.model.parameters()).device  # type: ignore[no-any-return]
 
-    def predict(self, item: str | Path | bytes | Image.Image) -> tuple[str, int, Tensor]:
-        """Label, its index and the probabilities [C] of a file, its bytes or an image; raises BadPhoto or BadInput."""
+    def predict(self, item: Any) -> tuple[str, int, Tensor]:
+        """Label, its index and the probabilities [C] of a file, its bytes, an image or an array.
+
+        Raises BadPhoto, or BadInput where the model answers with numbers that are not finite.
+        """
         probabilities = self.logits(self.prepare(item)[None]).softmax(1)[0]
         index = int(probabilities.argmax())
         return self.vocab[index], index, probabilities
 
-    def prepare(self, item: str | Path | bytes | Image.Image) -> Tensor:
-        """The model's input [3, H, W] for one photo; raises BadPhoto."""
-        image = photo.as_seen(item) if isinstance(item, Image.Image) else photo.decode(item)
-        return self.tensor(photo.fit(image, self.views))
+    def prepare(self, item: Any) -> Tensor:
+        """The model's input [3, H, W] for one photo, of whatever `opened` takes; raises BadPhoto."""
+        return self.tensor(photo.fit(opened(item), self.views))
 
     def tensor(self, pixels: NDArray[np.uint8]) -> Tensor:
         """The model's input [3, H, W] for what `photo.fit` shows of a photo."""

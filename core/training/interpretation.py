@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 from PIL.Image import Image
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.data import pictures
+from core.data.sheet import Figsize, Layout, pixels, sheet
 from core.errors import BadInput
 from core.training.metrics import accuracy, confusion, wilson_interval
 
@@ -83,11 +85,25 @@ class ClassificationInterpretation:
         best = self.losses().topk(min(k, len(self.targets)))
         return best.values, best.indices
 
-    def plot_confusion_matrix(self) -> Image:
-        """The confusion matrix as a picture."""
-        return pictures.matrix(self.confusion_matrix().tolist(), self.vocab)
+    def print_classification_report(self) -> None:
+        """Print precision, recall, F1 and the number of photos of each class, and their means."""
+        rows = self.per_class()
+        columns = ("precision", "recall", "f1")
+        width = max(len("weighted mean"), *(len(name) for name in self.vocab))
+        print(f"{'':<{width}}" + "".join(f"{name:>11}" for name in (*columns, "photos")))
+        for row in rows:
+            print(_line(row["class"], width, [row[c] for c in columns], row["n"]))
+        total = len(self.targets)
+        print(_line("accuracy", width, [None, None, self.accuracy], total))
+        for title, weights in (("mean", [1] * len(rows)), ("weighted mean", [row["n"] for row in rows])):
+            means = [sum(w * (row[c] or 0.0) for w, row in zip(weights, rows, strict=True)) for c in columns]
+            print(_line(title, width, [mean / (sum(weights) or 1) for mean in means], total))
 
-    def plot_top_losses(self, k: int = 9) -> Image:
+    def plot_confusion_matrix(self, figsize: Figsize | None = None, dpi: float = 100) -> Image:
+        """The confusion matrix as a picture, which fits into `figsize` inches of `dpi` pixels."""
+        return pictures.matrix(self.confusion_matrix().tolist(), self.vocab, size=pixels(figsize, dpi))
+
+    def plot_top_losses(self, k: int = 9, **layout: Unpack[Layout]) -> Image:
         """The photos with the largest losses: prediction / actual / loss / probability of the prediction."""
         if self.loader is None:
             raise BadInput("These predictions came without their photos; make them with `from_learner`.")
@@ -100,4 +116,8 @@ class ClassificationInterpretation:
             f"{loss:.2f} / {probabilities[i].max():.2f}"
             for loss, i in zip(losses.tolist(), indices.tolist(), strict=True)
         ]
-        return pictures.contact_sheet(images, captions)
+        return sheet(images, captions, **layout)
+
+
+def _line(title: str, width: int, shares: Sequence[float | None], photos: int) -> str:
+    return f"{title:<{width}}" + "".join(f"{'' if s is None else f'{s:.2f}':>11}" for s in shares) + f"{photos:>11}"

@@ -3,125 +3,167 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
-from PIL.Image import Image
 from torch import Tensor, nn
 
-from core.data import pictures
-from core.data.loaders import DataLoaders, Loader
-from core.errors import BadInput, quoted
-from core.events import EpochEnded, Event, LearningRateTried, StepEnded, Suggestion
-from core.model.architecture import Architecture
-from core.model.folder import ModelConfig, save_model
-from core.model.predictor import Predictor
+from core.data.loaders import DataLoaders
+from core.errors import BadInput
+from core.events import EpochEnded
+from core.model.architecture import Architecture, is_timm
+from core.model.whole import Whole, whole
 from core.recipe import Training
 from core.registry import architectures
+from core.training import not_offered
 from core.training.fine_tune import DIV, PCT_START, fine_tuning
-from core.training.interpretation import ClassificationInterpretation
+from core.training.inference import Inference
 from core.training.loop import fit
-from core.training.losses import loss_for
+from core.training.losses import FunctionLoss, loss_for
 from core.training.lr_finder import Suggest, lr_find
 from core.training.memory import keep_freed_memory
-from core.training.metrics import METRICS, Metric
+from core.training.metrics import Metric, named
 from core.training.parallel import ALONE, World
 from core.training.progress import history, shown
+from core.training.recorder import Recorder
 from core.training.schedules import spread
 from core.training.state import TrainState
-from core.training.task import Stage, Task
-from core.training.validate import Outputs, predict, validate
+from core.training.summary import summary
+from core.training.task import ADAMW, OptFunc, Stage, Task
+
+Loss = Callable[[Tensor, Tensor], Tensor]  # a module or a plain function
 
 
-@dataclass
-class Recorder:
-    """What all training so far, and the last learning-rate test, left to draw."""
+class Learner(Inference):
+    """A network, its data and what it is trained towards.
 
-    losses: list[float] = field(default_factory=list)
-    epochs: list[EpochEnded] = field(default_factory=list)
-    tried: list[LearningRateTried] = field(default_factory=list)
-    suggestion: Suggestion = field(default_factory=lambda: Suggestion({}))
+    `dls`, `loss_func`, `metrics` and `opt_func` may be set anew; what it does not have cannot be set.
+    """
 
-    def watch(self, events: Iterator[Event]) -> Iterator[Event]:
-        """Pass events on and remember those that are drawn."""
-        for event in events:
-            match event:
-                case StepEnded():
-                    self.losses.append(event.loss)
-                case EpochEnded():
-                    self.epochs.append(event)
-                case LearningRateTried():
-                    self.tried.append(event)
-                case Suggestion():
-                    self.suggestion = event
-            yield event
-
-    def plot_loss(self) -> Image:
-        """The loss of each training step so far."""
-        return pictures.curve([float(i) for i in range(len(self.losses))], {"loss": self.losses}, "Loss a step, nats")
-
-    def plot_lr_find(self) -> Image:
-        """The curve of the last learning-rate test with its suggestions."""
-        rates, losses = [t.lr for t in self.tried], [t.loss for t in self.tried]
-        return pictures.curve(rates, {"loss": losses}, "Smoothed loss by learning rate", True, self.suggestion.rates)
-
-
-class Learner:
-    """A network, its data and what it is trained towards."""
+    __slots__ = ("recorder",)
 
     def __init__(
         self,
         dls: DataLoaders,
-        architecture: Architecture,
-        choice: Mapping[str, Any],
-        loss_func: nn.Module | None = None,
-        metrics: Metric | Sequence[Metric] = (),
+        model: Architecture | nn.Module,
+        choice: Mapping[str, Any] | None = None,
+        loss_func: Loss | None = None,
+        metrics: Metric | Sequence[Metric] | None = (),
         wd: float = Training.weight_decay,
         train_bn: bool = Training.train_bn,
         micro_batch: int = Training.micro_batch,
         ema: float = Training.ema,
         world: World = ALONE,
+        opt_func: OptFunc = ADAMW,
     ) -> None:
-        """`choice` is the recipe's `{"name": ..., knobs}` that built `architecture`."""
+        """`choice` is the recipe's `{"name": ..., knobs}` that built `model`, if a recipe can; raises BadInput."""
+        if not isinstance(choice, Mapping | None):  # fastai's third argument
+            raise BadInput("loss_func must be given by its name: Learner(dls, model, loss_func=...).")
         keep_freed_memory()
-        scores = [metrics] if callable(metrics) or isinstance(metrics, str) else metrics
-        loss = loss_func or loss_for(dls.train.targets, dls.c)
-        if strange := next((m for m in scores if not callable(m)), None):
-            raise BadInput(f"A metric is a function, such as {', '.join(METRICS)}; {quoted(strange)} is none.")
-        named = {m.__name__: m for m in scores}
-        self.task = Task(architecture, dls, loss, named, wd, train_bn, micro_batch, ema, world=world)
-        self.choice = dict(choice)
-        self._check_size()
+        self.choice = dict(choice or {"name": type(model).__name__})
+        arch = model if isinstance(model, Architecture) else whole(model)
+        self.task = Task(
+            arch, dls, _loss(loss_func, dls), named(metrics), wd, train_bn, micro_batch, ema, 0, world, opt_func
+        )
         self.recorder = Recorder()
+        self._check_size(dls)
 
-    def _check_size(self) -> None:
-        arch, (h, w) = self.task.architecture, self.dls.valid.pipeline.size
+    def _check_size(self, dls: DataLoaders) -> None:
+        arch, (h, w) = self.task.architecture, dls.valid.pipeline.size
         arch.model.eval()
         try:
             with torch.inference_mode():
-                arch.forward(torch.zeros(1, 3, h, w, device=self.dls.device))
+                logits = arch.forward(torch.zeros(1, 3, h, w, device=self.task.dls.device))
         except (AssertionError, RuntimeError, ValueError) as error:
             raise BadInput(
-                f"{self.choice.get('model', self.choice['name'])!r} cannot take photos of {h} x {w} pixels ({error}); "
+                f"{self._name!r} cannot take photos of {h} x {w} pixels ({error}); "
                 "change the size in the last transform."
             ) from error
+        if tuple(logits.shape) != (1, dls.c):
+            raise BadInput(
+                f"{self._name!r} makes {list(logits.shape[1:])} outputs of a photo, but the data have {dls.c} classes."
+            )
+
+    @property
+    def _name(self) -> str:
+        return str(self.choice.get("model", self.choice["name"]))
+
+    if not TYPE_CHECKING:  # else the type checker would take every name for one that a learner has
+
+        def __getattr__(self, name: str) -> NoReturn:
+            instead = not_offered.OF_A_LEARNER.get(name)
+            raise AttributeError(f"A learner has no {name!r}{f': {instead}' if instead else ''}.")
 
     @property
     def dls(self) -> DataLoaders:
         """The data."""
         return self.task.dls
 
+    @dls.setter
+    def dls(self, dls: DataLoaders) -> None:
+        """Train on other photos of the same classes, such as larger ones; raises BadInput."""
+        if dls.vocab != self.task.dls.vocab:
+            raise BadInput(
+                f"The new data have the classes {_some(dls.vocab)}, but the model tells {_some(self.task.dls.vocab)}; "
+                "make a new learner."
+            )
+        self._check_size(dls)
+        self.task = replace(self.task, dls=dls)
+
+    @property
+    def loss_func(self) -> Loss:
+        """What is trained towards: the mean loss of logits [N, C] and targets [N]."""
+        loss = self.task.loss
+        return loss.function if isinstance(loss, FunctionLoss) else loss
+
+    @loss_func.setter
+    def loss_func(self, loss_func: Loss | None) -> None:
+        self.task = replace(self.task, loss=_loss(loss_func, self.task.dls))
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """What is reported after each epoch."""
+        return list(self.task.metrics.values())
+
+    @metrics.setter
+    def metrics(self, metrics: Metric | Sequence[Metric] | None) -> None:
+        self.task = replace(self.task, metrics=named(metrics))
+
+    @property
+    def opt_func(self) -> OptFunc:
+        """What makes the optimizer of each stage, such as `partial(torch.optim.SGD, momentum=0.9)`."""
+        return self.task.opt_func
+
+    @opt_func.setter
+    def opt_func(self, opt_func: OptFunc) -> None:
+        self.task = replace(self.task, opt_func=opt_func)
+
     @property
     def model(self) -> nn.Module:
         """The network."""
-        return self.task.architecture.model  # type: ignore[no-any-return]
+        model = self.task.architecture.model
+        return model.head if isinstance(model, Whole) else model
+
+    def to_fp16(self) -> Learner:
+        """The learner as it is: where a GPU has bfloat16 its products are in it without being asked."""
+        return self
+
+    def summary(self) -> str:
+        """Print and return the layers with their shapes and parameters, and what of them learns."""
+        text = summary(self.task)
+        print(text)
+        return text
 
     def freeze(self) -> None:
         """Only the head learns from now on."""
         self.task.architecture.freeze(self.task.train_bn)
+
+    def freeze_to(self, n: int) -> None:
+        """Only the groups of layers from number `n` on learn, -1 being the head; raises BadInput."""
+        self.task.architecture.freeze_to(n, self.task.train_bn)
 
     def unfreeze(self) -> None:
         """Everything learns from now on."""
@@ -152,11 +194,14 @@ class Learner:
         pct_start: float = 0.25,
     ) -> list[EpochEnded]:
         """Train what is not frozen through one cycle; `lr_max` as in `spread`."""
-        rates = spread(lr_max, len(self.task.architecture.groups))
-        stage = Stage(
-            "frozen" if self.task.architecture.frozen else "unfrozen", n_epoch, rates, pct_start, div, div_final
-        )
+        arch = self.task.architecture
+        rates = spread(lr_max, len(arch.groups))
+        stage = Stage("frozen" if arch.frozen else "unfrozen", n_epoch, rates, pct_start, div, div_final)
         return self._fit([stage])
+
+    def fit(self, n_epoch: int, lr: float | slice | Sequence[float] = Training.base_lr) -> list[EpochEnded]:
+        """Train what is not frozen at constant rates and momentum; `lr` as in `spread`."""
+        return self.fit_one_cycle(n_epoch, lr, div=1.0, pct_start=inf)  # a cycle that never leaves its beginning
 
     def _fit(self, stages: list[Stage]) -> list[EpochEnded]:
         return history(self.recorder.watch(fit(TrainState(self.task, stages))))
@@ -181,94 +226,47 @@ class Learner:
         rates = self.recorder.suggestion.rates
         return namedtuple("SuggestedLRs", rates)(**rates)
 
-    def validate(self) -> dict[str, float]:
-        """Loss in nats and the metrics on the validation set."""
-        loss, metrics = validate(self.task)
-        return {"valid_loss": loss, **metrics}
 
-    def predict(self, item: Any) -> tuple[str, int, Tensor]:
-        """Label, its index and the probabilities [C] of one photo."""
-        return self.predictor().predict(item)
+def _loss(loss_func: Loss | None, dls: DataLoaders) -> nn.Module:
+    if loss_func is None:
+        return loss_for(dls.train.targets, dls.c)
+    return loss_func if isinstance(loss_func, nn.Module) else FunctionLoss(loss_func)
 
-    def predictor(self) -> Predictor:
-        """What `save` writes and `load_learner` reads."""
-        return Predictor(self.task.architecture, self.dls.valid.pipeline.views, self.dls.vocab)
 
-    def get_preds(self, dl: Loader | None = None) -> tuple[Tensor, Tensor]:
-        """Probabilities [N, C] and targets [N] of the validation set, or of `dl`."""
-        found = predict(self.task, dl or self.dls.valid)
-        return found.logits.softmax(1), found.targets
-
-    def tta(self, dl: Loader | None = None, n: int = 4, beta: float = 0.25) -> tuple[Tensor, Tensor]:
-        """As get_preds, with `n` augmented views of each photo: (1 - beta) of their mean and beta of the plain one."""
-        loader = dl or self.dls.valid
-        plain, targets = self.get_preds(loader)
-        augmented = [predict(self.task, replace(loader, training=True), epoch).logits.softmax(1) for epoch in range(n)]
-        return torch.stack(augmented).mean(0).lerp(plain, beta), targets
-
-    def interpret(self, dl: Loader | None = None) -> ClassificationInterpretation:
-        """Predictions on the validation set, or on `dl`, ready to be looked at."""
-        loader = dl or self.dls.valid
-        return self.interpretation(predict(self.task, loader), loader)
-
-    def interpretation(self, found: Outputs, loader: Loader) -> ClassificationInterpretation:
-        """Outputs for the photos of a loader, ready to be looked at."""
-        items = [loader.items[i] for i in found.indices]
-        return ClassificationInterpretation(found.logits, found.targets, items, self.dls.vocab, loader)
-
-    def confusion_matrix(self) -> Tensor:
-        """Counts [C, C] on the validation set: rows the actual, columns the predicted class."""
-        return self.interpret().confusion_matrix()
-
-    def most_confused(self, min_val: int = 1) -> list[tuple[str, str, int]]:
-        """(actual, predicted, count) of the most frequent mistakes on the validation set."""
-        return self.interpret().most_confused(min_val)
-
-    def top_losses(self, k: int = 9) -> tuple[Tensor, Tensor]:
-        """The largest losses on the validation set and the indices of their photos."""
-        return self.interpret().top_losses(k)
-
-    def show_results(self, max_n: int = 9) -> Image:
-        """Validation photos with their label and the prediction."""
-        images, targets, _ = next(batch for batch in self.dls.valid.batches(0) if batch[2])
-        self.model.eval()
-        with torch.inference_mode():
-            guesses = self.task.architecture.forward(images[:max_n]).argmax(1).tolist()
-        names = self.dls.vocab
-        captions = [f"{names[t]} / {names[g]}" for t, g in zip(targets[:max_n].tolist(), guesses, strict=True)]
-        return pictures.contact_sheet(images[:max_n], captions)
-
-    def save(self, folder: str | Path) -> Path:
-        """Write the model as safetensors and JSON; `load_learner` reads it."""
-        arch = self.task.architecture
-        views = self.dls.valid.pipeline.views
-        save_model(Path(folder), arch, ModelConfig(self.choice, views, self.dls.vocab, arch.mean, arch.std))
-        return Path(folder)
+def _some(names: Sequence[str]) -> str:
+    return ", ".join([*(name[:40] for name in names[:5]), *["..."] * (len(names) > 5)])
 
 
 def vision_learner(
     dls: DataLoaders,
     arch: str | Callable[..., Architecture],
     pretrained: bool = True,
-    loss_func: nn.Module | None = None,
-    metrics: Metric | Sequence[Metric] = (),
+    loss_func: Loss | None = None,
+    metrics: Metric | Sequence[Metric] | None = (),
     wd: float = Training.weight_decay,
     train_bn: bool = Training.train_bn,
     micro_batch: int = Training.micro_batch,
     ema: float = Training.ema,
+    opt_func: OptFunc = ADAMW,
     **knobs: Any,
 ) -> Learner:
-    """A learner of a registered architecture (its name or its function) with a new, and for now only learning, head."""
+    """A learner of an architecture with a new, and for now only learning, head; raises BadInput.
+
+    `arch` is a registered architecture, its name or its function, or timm's name of a model.
+    """
     entry = next((e for e in architectures if e.factory is arch or e.name == arch), None)
     if entry is None:
-        raise BadInput(
-            f"{arch!r} is not a registered architecture; there are: {', '.join(e.name for e in architectures)}."
-        )
+        if not (isinstance(arch, str) and is_timm(arch)):
+            raise BadInput(
+                f"{arch!r} is neither a model of timm nor a registered architecture, of which there are: "
+                f"{', '.join(e.name for e in architectures)}."
+            )
+        entry, knobs = architectures["timm"], {"model": arch, **knobs}
     choice = {"name": entry.name, **knobs}
     if any(p.name == "pretrained" for p in entry.params):
         choice["pretrained"] = pretrained
     architecture: Architecture = architectures.build(choice, dls.c)
-    learner = Learner(dls, architecture, choice, loss_func, metrics, wd, train_bn, micro_batch, ema)
+    learner = Learner(dls, architecture, choice, loss_func, metrics, wd, train_bn, micro_batch, ema, opt_func=opt_func)
     if architecture.pretrained:
         learner.freeze()
     return learner

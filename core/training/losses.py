@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+CrossEntropyLossFlat = nn.CrossEntropyLoss  # one label a photo leaves nothing to flatten
 
 
 class CrossEntropy(nn.Module):
@@ -28,6 +30,18 @@ class CrossEntropy(nn.Module):
         """The mean loss of the batch."""
         losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=self.label_smoothing)
         return (losses if self.weight is None else losses * self.weight[targets]).mean()
+
+
+class FunctionLoss(nn.Module):
+    """A function of logits [N, C] and targets [N] as a loss."""
+
+    def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The mean loss of the batch."""
+        return self.function(logits, targets)
 
 
 def balanced_weights(targets: Sequence[int], classes: int) -> Tensor:

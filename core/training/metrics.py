@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from core.errors import BadInput
 
-Metric = Callable[[Tensor, Tensor], float]
+Metric = Callable[[Tensor, Tensor], float]  # or a Tensor with one value
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> float:
@@ -71,3 +71,19 @@ def metric(name: str) -> Metric:
     if name not in METRICS:
         raise BadInput(f"There is no metric {name!r}; there are: {', '.join(sorted(METRICS))}.")
     return METRICS[name]
+
+
+def named(metrics: Metric | Sequence[Metric] | None) -> dict[str, Metric]:
+    """Metrics by the names of their functions, a `partial` by its function's; one that is there twice is numbered.
+
+    Raises BadInput for what is no function.
+    """
+    found: dict[str, Metric] = {}
+    for score in [metrics] if callable(metrics) or isinstance(metrics, str) else metrics or ():
+        if not callable(score):
+            raise BadInput(f"A metric is a function, such as {', '.join(METRICS)}; {str(score)[:80]!r} is none.")
+        function = getattr(score, "func", score)
+        name = getattr(function, "__name__", type(function).__name__)
+        same = sum(other.rpartition(" ")[0] == name or other == name for other in found)
+        found[f"{name} {same + 1}" if same else name] = score
+    return found

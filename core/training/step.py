@@ -23,7 +23,10 @@ def step(
     task.train_mode()
     for group in optimizer.param_groups:
         group["lr"] = rates[group["layers"]]
-        group["betas"] = (mom, group["betas"][1])
+        if "betas" in group:
+            group["betas"] = (mom, group["betas"][1])
+        elif group.get("momentum"):  # without any, the caller wants none
+            group["momentum"] = mom
     total = 0.0
     try:
         for loss in _losses(task, images, targets):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from core.training.metrics import Metric
 from core.training.parallel import ALONE, World
 
 BATCH_NORM = nn.modules.batchnorm._BatchNorm
+OptFunc = Callable[..., torch.optim.Optimizer]
+ADAMW: OptFunc = partial(torch.optim.AdamW, betas=(0.9, 0.99), eps=1e-5, fused=True)  # as fastai sets it
 CPU_PART = 16  # photos at once where parts give the same gradient: what a CPU's caches hold, and less memory
 
 
@@ -34,6 +37,7 @@ class Task:
     ema: float = 0.0
     epochs_seen: int = 0  # of all stages: each epoch has an order and augmentation of its own
     world: World = ALONE
+    opt_func: OptFunc = ADAMW
     network: nn.Module = field(init=False)
     on_features: bool = field(default=False, init=False)
     _resting: Architecture | None = field(default=None, init=False)
@@ -150,8 +154,8 @@ def trains_norms(model: nn.Module) -> bool:
     return any(isinstance(m, BATCH_NORM) and m.training for m in model.modules())
 
 
-def make_optimizer(task: Task, rates: Sequence[float]) -> torch.optim.AdamW:
-    """AdamW as fastai sets it, with no decay on norm layers and biases; a group knows its place in `rates`."""
+def make_optimizer(task: Task, rates: Sequence[float]) -> torch.optim.Optimizer:
+    """The task's, with no decay on norm layers and biases; a group knows its place in `rates`."""
     groups: list[dict[str, Any]] = []
     for layers, (parameters, rate) in enumerate(zip(task.architecture.groups, rates, strict=True)):
         learning = [p for p in parameters if p.requires_grad]
@@ -161,4 +165,4 @@ def make_optimizer(task: Task, rates: Sequence[float]) -> torch.optim.AdamW:
         ):
             if chosen:
                 groups.append({"params": chosen, "lr": rate, "weight_decay": decay, "layers": layers})
-    return torch.optim.AdamW(groups, betas=(0.9, 0.99), eps=1e-5, fused=True)
+    return task.opt_func(groups)

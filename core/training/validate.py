@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,7 +26,27 @@ class Outputs:
     indices: list[int]
 
 
-def outputs(task: Task, loader: Loader | FeatureLoader, epoch: int = 0) -> Generator[Validated | Notice, None, Outputs]:
+@dataclass(frozen=True)
+class Given:
+    """Batches that are there already: (images [N, 3, H, W] in 0..1, targets [N]) each."""
+
+    pairs: Sequence[tuple[Tensor, Tensor]]
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
+        """The same in each epoch, with the number of each photo."""
+        done = 0
+        for images, targets in self.pairs:
+            yield images, targets, list(range(done, done + len(targets)))
+            done += len(targets)
+
+
+Batches = Loader | FeatureLoader | Given
+
+
+def outputs(task: Task, loader: Batches, epoch: int = 0) -> Generator[Validated | Notice, None, Outputs]:
     """The network's outputs for the photos of a loader, in the order of its items."""
     task.architecture.model.eval()
     logits: list[Tensor] = [torch.empty(0, task.dls.c)]
@@ -65,10 +85,10 @@ def scores(task: Task, found: Outputs) -> tuple[float, dict[str, float]]:
     device = task.dls.device
     with torch.inference_mode():
         loss = task.loss(found.logits.to(device), found.targets.to(device)).item()
-    return loss, {name: score(found.logits, found.targets) for name, score in task.metrics.items()}
+    return loss, {name: float(score(found.logits, found.targets)) for name, score in task.metrics.items()}
 
 
-def predict(task: Task, loader: Loader, epoch: int = 0) -> Outputs:
+def predict(task: Task, loader: Loader | Given, epoch: int = 0) -> Outputs:
     """The outputs for a loader, with nothing said on the way."""
     events = outputs(task, loader, epoch)
     while True:

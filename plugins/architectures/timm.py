@@ -12,7 +12,9 @@ from core.registry import architectures
 def timm_model(
     num_classes: int,
     /,
-    model: Annotated[str, "As timm.list_models() names it, such as convnext_tiny"],
+    model: Annotated[
+        str, "As timm names it, such as convnext_tiny, or with a tag of weights, convnext_tiny.in12k_ft_in1k"
+    ],
     pretrained: Annotated[bool, "Start from timm's weights, downloaded from the Hugging Face Hub"] = True,
     head: Annotated[Literal["linear", "concat"], "timm's own classifier, or fastai's head of two layers"] = "linear",
 ) -> Architecture:

@@ -80,7 +80,7 @@ def test_blocks_may_be_instances_and_must_be_these_two() -> None:
 def test_get_y_is_needed_and_must_give_a_text(photos: Path) -> None:
     with pytest.raises(BadInput, match="get_y is missing"):
         DataBlock(get_items=get_image_files)
-    for y in (None, "", 3):
+    for y in (None, "", 2.5):
         with pytest.raises(BadInput, match=rf"blue_1\.jpg' got the label {y!r}"):
             block(get_y=lambda _, y=y: y).split(photos)
 
@@ -299,3 +299,66 @@ def test_a_photo_is_on_one_side_once(train: list[int], valid: list[int]) -> None
     items = [f"{name}_{i}.jpg" for i in range(2) for name in ("cat", "dog")]
     with pytest.raises(BadInput, match="into training and validation, or twice"):
         divide(lambda _: (train, valid), items, [label(i) for i in items])
+
+
+@pytest.mark.parametrize(
+    ("get_y", "vocab"),
+    [
+        (lambda f: label(f) == "red", ["False", "True"]),
+        (lambda f: np.bool_(label(f) == "red"), ["False", "True"]),
+        (lambda f: {"red": 10, "green": 2, "blue": 1}[label(f)], ["1", "2", "10"]),
+        (lambda f: np.int64({"red": 10, "green": 2, "blue": 1}[label(f)]), ["1", "2", "10"]),
+        (lambda f: {"red": "10", "green": "2", "blue": "1"}[label(f)], ["1", "10", "2"]),
+        (lambda f: np.str_(label(f)), ["blue", "green", "red"]),
+    ],
+)
+def test_labels_may_be_yes_or_no_or_numbers(get_y: Any, vocab: list[str], photos: Path) -> None:
+    dls = block(get_y=get_y).dataloaders(photos, bs=6, device="cpu")
+    assert dls.vocab == vocab and all(type(name) is str for name in dls.vocab)
+    for loader in (dls.train, dls.valid):
+        assert [dls.vocab[t] for t in loader.targets] == [str(get_y(f)) for f in loader.items]
+
+
+def test_a_number_that_the_splitter_leaves_out_is_no_class(photos: Path) -> None:
+    def by_label(items: Sequence[Any], labels: Sequence[str]) -> tuple[list[int], list[int]]:
+        return [i for i, y in enumerate(labels) if y == "10"], [i for i, y in enumerate(labels) if y == "9"]
+
+    numbers = {"red": 10, "green": 2, "blue": 9}
+    assert block(splitter=by_label, get_y=lambda f: numbers[label(f)]).split(photos).vocab == ["9", "10"]
+
+
+@pytest.mark.parametrize(
+    ("given", "vocab"),
+    [
+        ({"vocab": ["red", "green", "blue", "amber"]}, ["amber", "blue", "green", "red"]),
+        ({"vocab": ["red", "green", "blue", "amber"], "sort": False}, ["red", "green", "blue", "amber"]),
+        ({}, ["blue", "green", "red"]),
+    ],
+)
+def test_the_vocab_may_be_given(given: dict[str, Any], vocab: list[str], photos: Path) -> None:
+    dls = block(blocks=(ImageBlock, CategoryBlock(**given))).dataloaders(photos, device="cpu")
+    assert dls.vocab == vocab and dls.c == len(vocab)
+    assert [dls.vocab[t] for t in dls.train.targets] == [label(f) for f in dls.train.items]
+
+
+def test_a_label_that_is_not_in_the_vocab(photos: Path) -> None:
+    with pytest.raises(BadInput, match="label 'green' is not in the vocab: blue, red; add it"):
+        block(blocks=(ImageBlock, CategoryBlock(["red", "blue"]))).split(photos)
+
+
+def test_new_is_a_copy_with_these_transforms_alone(photos: Path) -> None:
+    old = block(batch_tfms=transforms.create("aug_transforms", size=16))
+    new = old.new(item_tfms=resize(12))
+    assert new.dataloaders(photos, device="cpu").one_batch()[0].shape[2:] == (12, 12)
+    assert new.batch_tfms is None and old.dataloaders(photos, device="cpu").one_batch()[0].shape[2:] == (16, 16)
+    assert (new.get_y, new.splitter, new.get_items) == (old.get_y, old.splitter, old.get_items)
+
+
+def test_datasets_hold_photos_and_labels_as_they_are(photos: Path) -> None:
+    split = block(splitter=splitters.create("random", seed=1)).split(photos)
+    data = block(splitter=splitters.create("random", seed=1)).datasets(photos)
+    assert (len(data.train), len(data.valid), data.vocab) == (20, 4, ["blue", "green", "red"])
+    image, target = data.valid[0]
+    file = split.items[split.valid[0]]
+    assert image.size == Image.open(file).size and data.vocab[target] == label(file)
+    assert [data.vocab[y] for _, y in data.train[:3]] == [split.labels[i] for i in split.train[:3]]

@@ -259,3 +259,8 @@ def test_validation_draws_nothing(make_loaders: Callable[..., DataLoaders]) -> N
     file = a.items[0]
     first = a.pipeline.item(file, Random(1), False).source.pixels
     assert np.array_equal(first, photo.fit(photo.decode(file), a.pipeline.views))
+
+
+def test_what_data_loaders_do_not_have_cannot_be_set(make_loaders: Callable[..., DataLoaders]) -> None:
+    with pytest.raises(AttributeError, match="'bs'"):
+        make_loaders().bs = 8  # type: ignore[attr-defined]

@@ -251,3 +251,44 @@ def test_what_a_network_cannot_do_is_said_before_training(
     with pytest.raises(BadInput) as caught:
         vision_learner(dls, "timm", pretrained=False, model=model)
     assert sentence in one_sentence(caught.value)
+
+
+def test_a_tag_says_which_weights_and_statistics() -> None:
+    """Of one network timm has weights of several trainings, and their inputs are normalised differently."""
+    for name, mean in (("vit_tiny_patch16_224.augreg_in21k", 0.5), ("vit_base_patch16_224.mae", 0.485)):
+        with torch.device("meta"):
+            cfg = timm.create_model(name).pretrained_cfg
+        assert cfg["mean"][0] == mean
+    built = build("timm", pretrained=False, model="vit_tiny_patch16_224.augreg_in21k")
+    assert built.mean == (0.5, 0.5, 0.5) and built.timm == "vit_tiny_patch16_224.augreg_in21k"
+
+
+def test_weights_of_a_tag_are_asked_for_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    create = timm.create_model
+
+    def offline(name: str, pretrained: bool, **knobs: Any) -> Any:
+        asked.append((name, pretrained))
+        return create(name, pretrained=False, **knobs)
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    built = build("timm", model="test_resnet.r160_in1k")
+    assert asked == [("test_resnet.r160_in1k", True)]
+    assert built.pretrained and built.model.pretrained_cfg["tag"] == "r160_in1k"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("convnext_tiny.nonsense", r"of this one it has: convnext_tiny\.\w+, .*in12k_ft_in1k"),
+        ("nonsense.in1k", r"timm\.list_models\(\)"),
+        ("test_resnet.", r"of this one it has: test_resnet\.r160_in1k"),
+        ("hf-hub:timm/test_resnet.r160_in1k", r"timm\.list_models\(\)"),
+        ("n" * 1000, r"'n{79,80}"),
+    ],
+)
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_a_tag_that_timm_does_not_have(name: str, message: str, pretrained: bool) -> None:
+    with pytest.raises(BadInput, match=f"timm has no model.*{message}") as caught:
+        build("timm", pretrained=pretrained, model=name)
+    assert len(str(caught.value)) < 700

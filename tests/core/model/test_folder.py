@@ -393,3 +393,19 @@ def test_an_image_of_any_mode_is_the_photo_of_its_file(small: Path, photos: Path
     buffer = io.BytesIO()
     image.save(buffer, kind)
     assert torch.equal(got, model.predict(buffer.getvalue())[2])
+
+
+@pytest.mark.parametrize("head", ["linear", "concat"])
+def test_a_tag_is_kept_and_timm_reads_it(head: str, make_loaders: Loaders, tmp_path: Path) -> None:
+    name = "test_resnet.r160_in1k"
+    learn = opinionated(vision_learner(make_loaders(), "timm", pretrained=False, model=name, head=head))
+    learn.save(tmp_path)
+    document = json.loads((tmp_path / "config.json").read_text())
+    assert document["architecture"] == document["presize"]["architecture"]["model"] == name
+    files = learn.dls.valid.items
+    assert torch.equal(shares(load_learner(tmp_path), files), shares(learn, files))
+    if head == "linear":
+        theirs = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
+        inputs = torch.stack([learn.predictor().prepare(file) for file in files[:2]])
+        with torch.no_grad():
+            torch.testing.assert_close(theirs(inputs), learn.model.eval()(inputs))

@@ -134,6 +134,12 @@ def test_a_base_model_is_named_where_it_is_known(
     assert ("random weights" in text) == (not pretrained)
 
 
+def test_the_tag_of_the_weights_is_told(make_card: MakeCard) -> None:
+    name = "test_resnet.r160_in1k"
+    text = make_card(["a", "b"], pretrained=True, timm=name, architecture=TINY | {"model": name})["README.md"]
+    assert f"Network: `{name}`" in text and ModelCard(text).data.to_dict()["base_model"] == f"timm/{name}"
+
+
 def test_only_what_timm_loads_is_called_timms(make_card: MakeCard, concat: Run) -> None:
     """The Hub shows under a model how the library that it names would load it in one line."""
     own = make_card(["a", "b"], timm=None)["README.md"]

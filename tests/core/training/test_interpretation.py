@@ -83,3 +83,22 @@ def test_the_pictures_are_pillow_images(
     first = sheet.crop((8, 8, 48, 48)).resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
     worst = Path(valid.items[int(shown.top_losses(1)[1])]).name.split("_")[0]
     assert max(range(3), key=first.__getitem__) == ["red", "green", "blue"].index(worst)  # type: ignore[union-attr]
+
+
+def test_the_report_has_the_figures_of_each_class_and_their_means(
+    made: ClassificationInterpretation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made.print_classification_report()
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["precision", "recall", "f1", "photos"]
+    assert rows[1:4] == [
+        ["cat", "0.50", "0.25", "0.33", "4"], ["dog", "0.33", "0.50", "0.40", "2"], ["owl", "0.50", "1.00", "0.67", "1"]
+    ]  # fmt: skip
+    assert rows[4] == ["accuracy", "0.43", "7"]
+    assert rows[5] == ["mean", "0.44", "0.58", "0.47", "7"]
+    assert rows[6] == ["weighted", "mean", "0.45", "0.43", "0.40", "7"]
+
+
+def test_the_pictures_take_inches(made: ClassificationInterpretation) -> None:
+    assert max(made.plot_confusion_matrix(figsize=(12, 12), dpi=60).size) <= 720
+    assert made.plot_confusion_matrix(figsize=(9, 9)).width > made.plot_confusion_matrix(figsize=(3, 3)).width

@@ -1,0 +1,148 @@
+"""ImageDataLoaders: fastai's short cuts, each a DataBlock that meets its source at once."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.data.block import CategoryBlock, DataBlock, ImageBlock, using_attr
+from core.data.files import get_image_files
+from core.data.loaders import DataLoaders
+from core.data.table import ColReader, ColSplitter, Rows
+from core.errors import BadInput
+from core.registry import labellers, splitters
+
+Name = str | Path
+Label = Callable[[Any], str | int]
+
+
+class ImageDataLoaders:
+    """Ways to DataLoaders; all take `item_tfms` and `batch_tfms`, and `bs` and what else `DataBlock.dataloaders` does.
+
+    A random share `valid_pct` is for validation, the same with the same `seed`. All raise BadInput.
+    """
+
+    @classmethod
+    def from_folder(
+        cls,
+        path: Name,
+        train: str = "train",
+        valid: str = "valid",
+        valid_pct: float | None = None,
+        seed: int | None = None,
+        vocab: Sequence[Any] | None = None,
+        **knobs: Any,
+    ) -> DataLoaders:
+        """Photos in TRAIN/CLASS/ and VALID/CLASS/ under `path`; with `valid_pct`, in CLASS/ anywhere under it."""
+        if valid_pct is None:
+            files = get_image_files(path, folders=[train, valid])
+            splitter = splitters.create("grandparent", train_name=train, valid_name=valid)
+        else:
+            files, splitter = get_image_files(path), _random(valid_pct, seed)
+        return _loaders(files, labellers.create("folder"), splitter, vocab=vocab, **knobs)
+
+    @classmethod
+    def from_path_func(
+        cls,
+        path: Name,
+        fnames: Sequence[Name],
+        label_func: Label,
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        **knobs: Any,
+    ) -> DataLoaders:
+        """The photos `fnames`, each labelled by a function of its path; `path` is where fastai would write to."""
+        return _loaders([Path(name) for name in fnames], label_func, _random(valid_pct, seed), **knobs)
+
+    @classmethod
+    def from_name_func(cls, path: Name, fnames: Sequence[Name], label_func: Label, **knobs: Any) -> DataLoaders:
+        """The photos `fnames`, each labelled by a function of its file name."""
+        return cls.from_path_func(path, fnames, using_attr(label_func, "name"), **knobs)
+
+    @classmethod
+    def from_path_re(cls, path: Name, fnames: Sequence[Name], pat: str, **knobs: Any) -> DataLoaders:
+        """The photos `fnames`, each labelled by the first group of an expression searched in its path."""
+        return cls.from_path_func(path, fnames, labellers.create("regex", pattern=pat, part="path"), **knobs)
+
+    @classmethod
+    def from_name_re(cls, path: Name, fnames: Sequence[Name], pat: str, **knobs: Any) -> DataLoaders:
+        """The photos `fnames`, each labelled by the first group of an expression searched in its file name."""
+        return cls.from_path_func(path, fnames, labellers.create("regex", pattern=pat), **knobs)
+
+    @classmethod
+    def from_lists(
+        cls,
+        path: Name,
+        fnames: Sequence[Name],
+        labels: Sequence[str | int],
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        **knobs: Any,
+    ) -> DataLoaders:
+        """The photos `fnames` under `path`, and as many labels."""
+        if len(fnames) != len(labels):
+            raise BadInput(f"There are {len(fnames)} file names and {len(labels)} labels; give a label for each photo.")
+        pairs = list(zip(fnames, labels, strict=True))
+        return _loaders(
+            pairs, lambda pair: pair[1], _random(valid_pct, seed), lambda pair: Path(path, pair[0]), **knobs
+        )
+
+    @classmethod
+    def from_df(cls, df: Any, path: Name = ".", **knobs: Any) -> DataLoaders:
+        """The rows of a pandas DataFrame; the columns are said as for `from_csv`."""
+        return _of_rows(Rows(df), path, **knobs)
+
+    @classmethod
+    def from_csv(
+        cls, path: Name, csv_fname: Name = "labels.csv", delimiter: str | None = None, **knobs: Any
+    ) -> DataLoaders:
+        """The rows of a table `path`/`csv_fname` with a header.
+
+        Columns, by name or number: `fn_col` names the photo (in `folder` of `path`, less `suff`), `label_col` its
+        label, and `valid_col`, if there is one, says whether it is for validation.
+        """
+        file = Path(path, csv_fname)
+        try:
+            with file.open(encoding="utf-8-sig", newline="") as stream:
+                rows = list(csv.DictReader(stream, delimiter=delimiter or ","))
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise BadInput(f"The table {str(file)!r} cannot be read ({error}); give a CSV file in UTF-8.") from error
+        return _of_rows(rows, path, **knobs)
+
+
+def _of_rows(
+    rows: Sequence[Any],
+    path: Name,
+    fn_col: str | int = 0,
+    label_col: str | int = 1,
+    valid_col: str | int | None = None,
+    folder: Name = "",
+    suff: str = "",
+    valid_pct: float = 0.2,
+    seed: int | None = None,
+    **knobs: Any,
+) -> DataLoaders:
+    splitter = _random(valid_pct, seed) if valid_col is None else ColSplitter(valid_col)
+    photo = ColReader(fn_col, pref=Path(path, folder), suff=suff)
+    return _loaders(rows, ColReader(label_col), splitter, photo, **knobs)
+
+
+def _loaders(
+    items: Sequence[Any],
+    label: Label,
+    splitter: Any,
+    photo: Callable[[Any], Any] | None = None,
+    vocab: Sequence[Any] | None = None,
+    item_tfms: Any = None,
+    batch_tfms: Any = None,
+    **knobs: Any,
+) -> DataLoaders:
+    blocks = (ImageBlock, CategoryBlock(vocab))
+    block = DataBlock(blocks, None, splitter, label, photo, item_tfms, batch_tfms)
+    return block.dataloaders(items, **knobs)
+
+
+def _random(valid_pct: float, seed: int | None) -> Any:
+    return splitters.create("random", valid_pct=valid_pct, seed=seed)

@@ -1,0 +1,51 @@
+"""PILImage: a photo opened from whatever holds it, as fastai's notebooks open one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from core.data import photo
+from core.data.photo import BadPhoto
+
+
+def opened(item: Any) -> Image.Image:
+    """The RGB image that a person sees in a file, its bytes, an image or an array uint8 [H, W(, 3 or 4)].
+
+    Raises BadPhoto.
+    """
+    if isinstance(item, Image.Image):
+        return photo.as_seen(item)
+    if isinstance(item, (str, Path, bytes)):
+        return photo.decode(item)
+    array = np.asarray(item)
+    grey = array.ndim == 2
+    if array.dtype != np.uint8 or not array.size or not (grey or (array.ndim == 3 and array.shape[2] in (3, 4))):
+        raise BadPhoto(
+            f"an array {list(array.shape)} of {array.dtype} is not a photo; give uint8 [H, W], [H, W, 3] or [H, W, 4]"
+        )
+    return photo.as_seen(Image.fromarray(np.ascontiguousarray(array)))
+
+
+class PILImage(Image.Image):
+    """A Pillow image with fastai's two words: `PILImage.create(file)` and `to_thumb(192)`."""
+
+    @classmethod
+    def create(cls, fn: Any) -> PILImage:
+        """The photo as a person sees it, of whatever `opened` takes; raises BadPhoto."""
+        return cls._of(opened(fn))
+
+    def to_thumb(self, h: int, w: int | None = None) -> PILImage:
+        """A copy that fits into `h` x `w` pixels, or into a square of `h`; never larger than the photo."""
+        small = self.copy()
+        small.thumbnail((w or h, h))
+        return self._of(small)
+
+    @classmethod
+    def _of(cls, image: Image.Image) -> PILImage:
+        made = cls()
+        vars(made).update(vars(image))
+        return made

@@ -1,0 +1,43 @@
+"""Words of fastai's notebooks that are left out on purpose: using one says what to write instead."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from core.errors import BadInput
+
+
+class NotOffered:
+    """Stands where fastai has a word; to call it or to ask it for anything raises BadInput with what to write."""
+
+    def __init__(self, word: str, instead: str) -> None:
+        self._word, self._instead = word, instead
+
+    def __repr__(self) -> str:
+        return f"{self._word} is not offered: {self._instead}."
+
+    def __call__(self, *args: object, **options: object) -> NoReturn:
+        raise BadInput(repr(self))
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):  # asked for by notebooks and copiers, not by people
+            raise AttributeError(name)
+        raise BadInput(repr(self))
+
+
+EarlyStoppingCallback = NotOffered("EarlyStoppingCallback", "a run has training.patience")
+ImageClassifierCleaner = NotOffered(
+    "ImageClassifierCleaner", "interp.top_losses() gives the places in interp.items of the files to look at"
+)
+Normalize = NotOffered("Normalize", "leave it out, as an architecture normalises by the statistics of its weights")
+SaveModelCallback = NotOffered("SaveModelCallback", "a run keeps its best epoch, by training.best_by")
+TensorImage = NotOffered("TensorImage", "a batch is a plain torch.Tensor, and so may be tensor(image)")
+URLs = NotOffered("URLs", 'write sources.create("pets", Path("workspace"))() or a folder of your own')
+untar_data = NotOffered("untar_data", 'write sources.create("pets", Path("workspace"))() or a folder of your own')
+
+OF_A_LEARNER = {
+    "add_cb": "what watches or stops is the body of a `for` over core.training.loop.fit",
+    "export": "write learn.save(folder), which is safetensors and JSON",
+    "load": "write load_learner(folder)",
+    "to_fp32": "on a CPU it is float32 already, and a GPU keeps the weights in it",
+}
