@@ -28,6 +28,7 @@ PASSWORD = "PRESIZE_AUTH"
 # gradio and the client of the Hub read these when they are imported
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("FORWARDED_ALLOW_IPS", "")  # or anybody on this machine could say where a request comes from
 os.environ["GRADIO_TEMP_DIR"] = str(upload_folder())
 atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 
@@ -40,8 +41,8 @@ from core.registry import panels  # noqa: E402
 from core.runs.project import Project  # noqa: E402
 from core.runs.run import Run, runs_in  # noqa: E402
 from plugins.panels.kit.frame import frame  # noqa: E402
-from plugins.panels.kit.guards import EVERYWHERE, LOOPBACK, guards, is_loopback, known_hosts  # noqa: E402
-from plugins.panels.kit.limits import expiring_answers  # noqa: E402
+from plugins.panels.kit.guards import EVERYWHERE, LOOPBACK, fetch_nothing, guards, is_loopback, known_hosts  # noqa: E402
+from plugins.panels.kit.limits import allow_many_connections, expiring_answers  # noqa: E402
 from plugins.panels.kit.mode import Mode, on_a_space  # noqa: E402
 from plugins.panels.kit.models import model_of, warm  # noqa: E402
 from plugins.panels.kit.page import Page  # noqa: E402
@@ -69,9 +70,9 @@ def mode_of(options: argparse.Namespace) -> Mode:
         folder = model_folder(options.model, options.workspace)
         if not Run(folder).has_model:
             raise BadInput(f"{options.model!r} has no model; it gets one when its first epoch is checked and it ends.")
-        return Mode(kind, options.workspace, folder)
+        return Mode(kind, options.workspace, folder, options.share)
     if kind != "local" or not open_to_all:
-        return Mode(kind, options.workspace)
+        return Mode(kind, options.workspace, link=options.share)
     model = next((run.folder for run in runs_in(options.workspace) if run.has_model), None)
     if model is None:
         raise BadInput(
@@ -79,7 +80,7 @@ def mode_of(options: argparse.Namespace) -> Mode:
             "give --model FOLDER, or --auth USER for everything."
         )
     print(f"Others are served predictions of {model.name} alone; --auth USER opens the rest to who has the password.")
-    return Mode(kind, options.workspace, model)
+    return Mode(kind, options.workspace, model, options.share)
 
 
 def warm_up(mode: Mode) -> None:
@@ -112,6 +113,8 @@ def launch(demo: gr.Blocks, mode: Mode, options: argparse.Namespace, **more: Any
     if not mode.local:
         os.umask(0o077)  # what visitors bring is theirs and the owner's alone
     keep_swept(Path(os.environ["GRADIO_TEMP_DIR"]), mode.keeps_uploads)
+    fetch_nothing()
+    allow_many_connections()
 
     def is_right(user: str, given: str) -> bool:
         return hmac.compare_digest(user.encode(), options.auth.encode()) & hmac.compare_digest(

@@ -18,7 +18,8 @@ VALUES = re.compile(
     r"|\b(hf_|gh[opsur]_|github_pat_|glpat-|sk-|sk_live_|rk_live_|xox[abeprs]-|npm_|pypi-|AIza|ya29\.|AKIA|ASIA)[\w.-]{12}"
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.|-----BEGIN [A-Z ]*PRIVATE KEY"
 )
-HANDED = "PRESIZE_SECRETS_FD"  # the number of an open file that holds them
+HANDED = "PRESIZE_SECRETS_FD"  # the number of an open pipe that holds them
+PIPE = 60_000  # bytes that Linux keeps in a pipe without anybody reading
 
 
 def environment() -> dict[str, str]:
@@ -40,12 +41,13 @@ def hide_secrets() -> None:
             os.environ.update(json.load(file))  # in memory of our own: /proc shows what the process began with
         return
     secrets = {name: value for name, value in os.environ.items() if _is_secret(name, value)}
-    if sys.platform != "linux" or not secrets:
+    content = json.dumps(secrets).encode()
+    if sys.platform != "linux" or not secrets or len(content) > PIPE:
         return
-    handed = os.memfd_create("secrets", 0)  # no flag that closes it: it outlives the exec
-    with open(handed, "wb", closefd=False) as file:
-        file.write(json.dumps(secrets).encode())
-    os.lseek(handed, 0, os.SEEK_SET)
+    handed, write = os.pipe()
+    os.write(write, content)  # which a pipe keeps until it is read
+    os.close(write)
+    os.set_inheritable(handed, True)
     rest = {name: value for name, value in os.environ.items() if name not in secrets}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], rest | {HANDED: str(handed)})
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.registry import Range, architectures, check_knobs, labellers, params_of, sources, splitters, transforms
 
 VERSION = 1
@@ -83,23 +83,23 @@ class Recipe:
             raise BadInput(f"A recipe is a JSON object, not {type(document).__name__}.")
         if document.get("version") != VERSION:
             raise BadInput(
-                f"This recipe has version {document.get('version')!r}; this program reads version {VERSION}."
+                f"This recipe has version {quoted(document.get('version'))}; this program reads version {VERSION}."
             )
         keys = {f.name for f in fields(cls)}
         for key in document.keys() - keys - {"version"}:
-            raise BadInput(f"A recipe has no key {key!r}; it has: {', '.join(sorted(keys))}.")
+            raise BadInput(f"A recipe has no key {quoted(key)}; it has: {', '.join(sorted(keys))}.")
         for key in sorted(keys - document.keys() - {"training"}):
             raise BadInput(f"This recipe has no {key!r}; `python -m core new` writes a complete one.")
         for key, registry in _SINGLE.items():
             registry.check(_choice(key, document[key]))
         for key in _LISTS:
             if not isinstance(document[key], list):
-                raise BadInput(f"{key} must be a list of transforms, not {document[key]!r}.")
+                raise BadInput(f"{key} must be a list of transforms, not {quoted(document[key])}.")
             for choice in document[key]:
                 transforms.check(_choice(key, choice))
         training = document.get("training", {})
         if not isinstance(training, dict):
-            raise BadInput(f"training must be an object of knobs, not {training!r}.")
+            raise BadInput(f"training must be an object of knobs, not {quoted(training)}.")
         check_knobs(TRAINING, training, "training")
         chosen = {key: document[key] for key in (*_SINGLE, *_LISTS)}
         if "metrics" in training:  # JSON has lists alone
@@ -144,10 +144,12 @@ class Recipe:
         return self._with_paths(shortened)
 
     def _with_paths(self, change: Callable[[str], str]) -> Recipe:
-        changed = {key: getattr(self, key) for key in _SINGLE}
-        for key, choice in changed.items():
-            changed[key] = choice | {name: change(choice[name]) for name in path_options(key, choice)}
-        return replace(self, **changed)
+        def changed(key: str, choice: Choice) -> Choice:
+            return choice | {name: _map_texts(choice[name], change) for name in path_options(key, choice)}
+
+        parts: dict[str, Any] = {key: changed(key, getattr(self, key)) for key in _SINGLE}
+        parts |= {key: [changed(key, choice) for choice in getattr(self, key)] for key in _LISTS}
+        return replace(self, **parts)
 
     def with_settings(self, settings: Iterable[str]) -> Recipe:
         """A copy with paths set, as in `training.epochs=3`; values are read as JSON, else as text. Raises BadInput."""
@@ -169,12 +171,23 @@ class Recipe:
         return Recipe.from_dict(document)
 
 
-def path_options(key: str, part: Any) -> list[str]:
-    """The options of a recipe's source, labeller, splitter or architecture that name a file or folder."""
-    known = _SINGLE[key][part["name"]].params if key in _SINGLE else ()
-    paths = (p.name for p in known if p.name == "path" or Path in (p.type, *get_args(p.type)))
-    # an empty one is refused later, by whom it belongs to
-    return [name for name in paths if isinstance(part.get(name), str) and part[name].strip()]
+def path_options(key: str, choice: Any) -> list[str]:
+    """The options of a choice under `key` of a recipe that name files or folders, and are given."""
+    registry = transforms if key in _LISTS else _SINGLE.get(key)
+    known = registry[choice["name"]].params if registry is not None else ()
+    return [p.name for p in known if choice.get(p.name) is not None and (p.name == "path" or _mentions_path(p.type))]
+
+
+def _mentions_path(hint: Any) -> bool:
+    return hint is Path or any(map(_mentions_path, get_args(hint)))
+
+
+def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value) if value.strip() else value  # an empty one is refused later, by whom it belongs to
+    if isinstance(value, Mapping):
+        return {name: _map_texts(inner, change) for name, inner in value.items()}
+    return [_map_texts(inner, change) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def _choice(key: str, value: Any) -> Mapping[str, Any]:

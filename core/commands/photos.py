@@ -11,7 +11,7 @@ from core.data.text import read_bytes
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import sources
-from core.runs.run import Run
+from core.runs.run import KINDS, Run
 
 LARGEST_RECIPE = 2**20  # bytes; they have some hundreds
 
@@ -55,6 +55,6 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     except BadInput as error:
         raise BadInput(f"{str(error).removesuffix('.')}, or let `python -m core new` write one.") from None
     recipe = Recipe.from_json(content)
-    if (path.parent / "environment.json").is_file():  # of a run, whose paths start in its workspace
+    if path.name == "recipe.json" and path.parent.parent.name in KINDS:  # of a run, whose paths start in its workspace
         recipe = recipe.absolute(Run(path.parent).workspace)
     return recipe.with_settings(options.set)

@@ -11,6 +11,7 @@ import os
 import re
 import struct
 from collections.abc import Iterator
+from itertools import islice
 
 from PIL.ImageFile import ImageFile
 
@@ -18,6 +19,7 @@ from PIL.ImageFile import ImageFile
 os.environ.setdefault("LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER", "16")
 MAX_PARTS = 4000  # of a file, beside its pixels: segments, chunks, comments
 MAX_EXIF = 2**20  # bytes
+MOST_HEADS = 100  # places in a file that look like an EXIF block, and are looked into
 PASSES = 10  # over the pixels; few progressive JPEGs have more scans
 IN_PYTHON = {"ppm": 100, "ppm_plain": 100, "bmp_rle": 100}  # Pillow's slow decoders: as long as so many passes
 MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # of a JPEG; what is left out belongs to its pixels
@@ -44,8 +46,9 @@ def checked(data: bytes) -> tuple[bytes, int]:
     elif data.startswith(b"GIF8"):
         parts = _gif_parts(data)
     elif data[4:8] == b"ftyp":
-        heads = TIFF.finditer(data)
-        parts = MAX_PARTS + 1 if any(n > 9 or is_bomb(data[head.start() :]) for n, head in enumerate(heads)) else 0
+        heads = TIFF.finditer(data)  # its pixels may look like one
+        blocks = (data[head.start() : head.start() + MAX_EXIF] for head in heads)
+        parts = MAX_PARTS + 1 if any(is_bomb(block) for block in islice(blocks, MOST_HEADS)) else 0
     elif data[:2] in (b"P1", b"P2", b"P3"):
         parts = data.count(b"#")
     _limit(parts)

@@ -18,7 +18,7 @@ from core.atomic import sha256
 from core.data import photo
 from core.data.alike import alike
 from core.data.files import Files, is_photo, is_stray, stray_folders
-from core.data.remembered import Key, Remembered
+from core.data.remembered import Key, Remembered, Result
 from core.data.split import Split, divide
 from core.errors import BadInput, quoted
 from core.events import Checked
@@ -113,23 +113,23 @@ def read_all(
                 part = new[start : start + STEP]
                 keys = [_key(files[i]) for i in part]
                 results = list(pool.map(_read, [files[i] for i in part], repeat(decode)))
-                memory.add(list(zip(keys, results, strict=True)))
-                for i, result in zip(part, results, strict=True):
+                memory.add([(key, result) for key, (result, lasts) in zip(keys, results, strict=True) if lasts])
+                for i, (result, _) in zip(part, results, strict=True):
                     found[i] = result
                 done += len(part)
                 yield Checked(done, len(files))
     return [result for result in found if result]
 
 
-def _read(file: Path, decode: Callable[[Path], object]) -> tuple[str, str]:
-    """Why a file cannot be decoded, or nothing; and the hash of its content."""
+def _read(file: Path, decode: Callable[[Path], object]) -> tuple[Result, bool]:
+    """Why a file cannot be decoded, or nothing, and the hash of its content; and whether that will be so next time."""
     try:
         decode(file)
-        return "", sha256(file)[:HASH]
+        return ("", sha256(file)[:HASH]), True
     except photo.BadPhoto as error:
-        return str(error), ""
+        return (str(error), ""), not isinstance(error, photo.NotNow)
     except OSError as error:  # gone between the two
-        return f"cannot be read ({error.strerror})", ""
+        return (f"cannot be read ({error.strerror})", ""), False
 
 
 def _decoder() -> int:

@@ -19,11 +19,12 @@ import numpy as np
 from PIL import Image
 
 from core.data import photo
-from core.data.photo import BadPhoto, TooMuchWork, View
+from core.data.photo import BadPhoto, NotNow, TooMuchWork, View
 
 SECONDS = 10.0  # for one photo; the largest takes two
 SMALL_FILE = 8_000_000  # bytes
 SMALL, LARGE = 450_000_000, 650_000_000  # bytes of memory that decoding may reserve; it uses less
+SMALL_WORK = 130_000_000  # pixels x passes: a third of a second
 ROOM = 4  # large photos that are decoded or wait for it
 KNOWN = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME")
 ROOT = Path(__file__).parents[2]
@@ -50,13 +51,15 @@ class Decoders:
         That is also where too many large ones wait already.
         """
         if (found := self._decoded(file, views, side, wait=False)) is None:
-            raise BadPhoto("too many large photos are being read just now; send it again in a minute")
+            raise NotNow("too many large photos are being read just now; send it again in a minute")
         return found
 
-    def check(self, file: Path) -> None:
-        """Raise BadPhoto unless a file can be decoded; of all who check, one at a time, as others predict."""
+    def check(self, file: Path) -> float:
+        """Seconds it takes to decode a file; of all who check, one at a time, as others predict. Raises BadPhoto."""
         with self._checks:
+            began = time.monotonic()
             self._decoded(file, [View((1, 1))], 1, wait=True)
+            return time.monotonic() - began
 
     def _decoded(self, file: Path, views: Sequence[View], side: int, wait: bool) -> Prepared | None:
         """None where it is large and there is no room to wait in."""
@@ -66,7 +69,7 @@ class Decoders:
             small = file.stat().st_size <= SMALL_FILE
         except OSError as error:
             raise BadPhoto(error.strerror or "it cannot be read") from None
-        if small and (found := self._small.ask({**asked, "work": photo.LARGE}, size, side)):
+        if small and (found := self._small.ask({**asked, "work": SMALL_WORK}, size, side)):
             return found
         if not self._room.acquire(blocking=wait):
             return None
@@ -107,7 +110,7 @@ class _Process:
                 self._process.wait()
                 late = time.monotonic() >= until
                 why = f"it takes more than {self.seconds:g} seconds to decode" if late else "it crashes the decoder"
-                raise BadPhoto(why) from None
+                raise NotNow(why) from None
             finally:
                 timer.cancel()
 

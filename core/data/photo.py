@@ -8,10 +8,10 @@ from __future__ import annotations
 import stat
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Condition
 from typing import Any, Literal
 
 import numpy as np
@@ -35,7 +35,8 @@ STRANGERS_PIXELS = 50_000_000  # a 50-megapixel phone passes
 COSTLY = {"WEBP": 2}  # its decoder takes 24 bytes a pixel, so it may have half as many
 MAX_BYTES = 500_000_000
 MAX_WORK = 1_000_000_000  # pixels x passes, 3 seconds
-LARGE = 130_000_000  # pixels x passes; of what takes more, one is decoded at a time
+LARGE = 13_000_000  # pixels; photos that have more wait for each other,
+AT_ONCE = 2 * MAX_PIXELS  # so that no more pixels than these are decoded at once
 STRIP = 2**20  # pixels
 BACKGROUND = (255, 255, 255)
 TURNS = {
@@ -48,7 +49,6 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-_one_large = Lock()
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]
 
@@ -57,8 +57,35 @@ class BadPhoto(ValueError):
     """These bytes cannot be shown as a photo; the message says why."""
 
 
+class NotNow(BadPhoto):
+    """This photo could not be decoded just now; another time it may be."""
+
+
 class TooMuchWork(BadPhoto):
     """To decode this photo takes longer than was allowed."""
+
+
+class _Budget:
+    """So many pixels may be in memory at once; who wants more waits."""
+
+    def __init__(self, total: int) -> None:
+        self.left, self._changed = total, Condition()
+
+    @contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        """Wait until there is room for `pixels`, no more than the total, and hold it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.left >= pixels)
+            self.left -= pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.left += pixels
+                self._changed.notify_all()
+
+
+_large = _Budget(AT_ONCE)
 
 
 @dataclass(frozen=True)
@@ -100,7 +127,7 @@ def decode(source: bytes | str | Path, max_pixels: int = MAX_PIXELS, max_work: i
             work = width * height * bounds.passes(image, scans)
             if work > max_work:
                 raise TooMuchWork(f"its {width} x {height} pixels take too many passes to decode")
-            with _one_large if work > LARGE else nullcontext():
+            with _large.taken(width * height) if width * height > LARGE else nullcontext():
                 image.load()
                 return as_seen(image)
     except BadPhoto:

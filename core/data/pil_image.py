@@ -36,7 +36,8 @@ class PILImage(Image.Image):
     @classmethod
     def create(cls, fn: Any) -> PILImage:
         """The photo as a person sees it, of whatever `opened` takes; raises BadPhoto."""
-        return cls._of(opened(fn))
+        image = opened(fn)
+        return cls._of(image.copy() if image is fn else image)  # what is drawn on it is not drawn on the other
 
     def to_thumb(self, h: int, w: int | None = None) -> PILImage:
         """A copy that fits into `h` x `w` pixels, or into a square of `h`; never larger than the photo."""

@@ -19,7 +19,7 @@ from core.errors import BadInput
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_SIDE = 4096  # pixels
+MAX_SIDE, MAX_AREA = 4096, 2**21  # pixels
 Matrix = np.ndarray[Any, np.dtype[np.float64]]  # [3, 3]
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]  # [h, w, 3]
 PadMode = Literal["zeros", "border", "reflection"]

@@ -145,6 +145,17 @@ def is_timm(name: str) -> bool:
     return name in timm.list_models() or name in timm.list_pretrained()
 
 
+def parameters_of(choice: Mapping[str, Any]) -> int:
+    """How many parameters the network of a recipe's choice has, found without memory for them; raises BadInput."""
+    import torch
+
+    known = architectures[choice["name"]].params
+    fresh = {"pretrained": False} if any(p.name == "pretrained" for p in known) else {}
+    with torch.device("meta"):
+        network = architectures.build({**choice, **fresh}, 2).model
+    return sum(p.numel() for p in network.parameters())
+
+
 def from_timm(
     name: str,
     num_classes: int,

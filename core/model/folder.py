@@ -18,7 +18,7 @@ from core.atomic import disk_error, sha256, write_atomic
 from core.data.loaders import default_device
 from core.data.photo import View
 from core.data.split import LONGEST_LABEL
-from core.data.transforms import MAX_SIDE
+from core.data.transforms import MAX_AREA, MAX_SIDE
 from core.discovery import discover
 from core.errors import BadInput
 from core.model.architecture import Architecture, build_architecture
@@ -93,6 +93,8 @@ def read_config(folder: Path) -> ModelConfig:
         std = _statistics(document["pretrained_cfg"]["std"], SMALLEST_STD, LARGEST_STD)
         if not 0 < len(views) <= MAX_VIEWS or not names or not len(vocab) == len(set(vocab)) > 0:
             raise ValueError("its views or its label_names are not what they must be")
+        if math.prod(views[-1].size) > MAX_AREA:
+            raise ValueError(f"a view of {views[-1].size} pixels, more than {MAX_AREA:,} in all")
         architectures.check(own["architecture"])
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
         raise BadInput(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ LARGEST = 10_000_000  # bytes of a JSON file, which takes far more memory once i
 
 def read_json(file: Path) -> Any:
     """What a JSON file of a model says; raises OSError, or ValueError also where a stranger made it too large."""
-    if file.stat().st_size > LARGEST:
+    about = file.stat()
+    if not stat.S_ISREG(about.st_mode):  # a pipe would never answer
+        raise ValueError(f"{file.name} is not a file")
+    if about.st_size > LARGEST:
         raise ValueError(f"{file.name} is larger than {LARGEST / 1e6:.0f} MB")
     return json.loads(file.read_text(encoding="utf-8"))

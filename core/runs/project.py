@@ -14,6 +14,7 @@ from core.data import photo
 from core.data.check import Examined, examine
 from core.data.files import get_tables
 from core.data.propose import proposal
+from core.data.text import read_bytes
 from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Choice, Recipe
@@ -22,6 +23,7 @@ from core.runs.run import LR_FINDS, QUEUED, RUNS, Run, runs_in
 from core.runs.start import start
 
 DRAFT = "draft.json"
+LARGEST_DRAFT = 2**20  # bytes
 RECENT = 20  # runs that are asked whether they are under way
 REMEMBERED = 16  # checked data sets that are kept in memory, of all projects
 KINDS: dict[str, Registry[Any]] = {
@@ -51,7 +53,7 @@ class Project:
     decode: Callable[[Path], object] = staticmethod(photo.decode)  # what the check reads photos with
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder.absolute()
+        self.folder = folder.resolve()  # as a run's workspace is
 
     @property
     def recipe(self) -> Recipe | None:
@@ -93,8 +95,8 @@ class Project:
 
     def must_have_room(self, size: int) -> None:
         """Raise BadInput where the disk has no room for `size` more bytes."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(self.folder).free < size + SPARE:
+        there = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
+        if shutil.disk_usage(there).free < size + SPARE:
             raise BadInput(f"The disk of {self.folder.name!r} has too little room for these photos; make some.")
 
     def forget(self) -> None:
@@ -158,7 +160,7 @@ class Project:
             raise BadInput(f"A recipe has no place {path!r} for a plugin.")
         knobs: dict[str, Any] = {}
         for param in KINDS[kind][name].params:
-            if param.required and param.type is str:
+            if param.required and param.type in (str, Path):
                 root = Path(self.build("source", self.must_have_recipe()).root)
                 tables = get_tables(root) if (path, param.name) == ("labeller", "path") else []
                 knobs[param.name] = str(tables[0]) if tables else ""
@@ -274,8 +276,8 @@ class Project:
 
     def _draft(self) -> dict[str, Any]:
         try:
-            document = json.loads((self.folder / DRAFT).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            document = json.loads(read_bytes(self.folder / DRAFT, LARGEST_DRAFT))
+        except (BadInput, ValueError, RecursionError):  # none yet, or a damaged one
             return {}
         return document if isinstance(document, dict) else {}
 

@@ -17,7 +17,7 @@ from core.events import CheckpointSaved, Event, Notice, RunEnded, RunResumed, Ru
 from core.lock import Lock
 from core.runs.host import introduce
 from core.runs.requests import Requests, Stopped
-from core.runs.run import EVENTS, Run
+from core.runs.run import EVENTS, LOCK, Run
 
 TEMPORARY = re.compile(r"\..+\.\d+")  # as write_atomic names them
 
@@ -61,7 +61,7 @@ class Log:
 def held(run: Run, requests: Requests) -> Iterator[Log]:
     """Hold the run's lock and give the log of its events; raises BadInput if another process has it, or no writing."""
     run.must_be_ours()
-    lock = Lock(run.folder / "lock")
+    lock = Lock(run.folder / LOCK)
     if not lock.take():
         by = f"process {run.process}" if run.process else "another process"
         raise BadInput(f"{run.name!r} is already under way in {by}; `python -m core follow` shows it.")
@@ -79,9 +79,9 @@ def held(run: Run, requests: Requests) -> Iterator[Log]:
         requests.forget()  # before anybody knows that there is someone to ask
         last = run.last_event
         log = Log(run.folder / EVENTS, last if isinstance(last, RunEnded) else None)
-        introduce(run.folder)
-        lock.announce()
         try:
+            introduce(run.folder)
+            lock.announce()
             yield log
         finally:
             log.close()

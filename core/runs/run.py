@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from importlib.metadata import version
+from itertools import compress
 from pathlib import Path
 
 from core.atomic import disk_error, write_atomic
@@ -260,8 +261,9 @@ def runs_in(workspace: Path, kind: str = RUNS) -> list[Run]:
     parent = workspace / kind
     try:
         status = parent.stat()
-        list_it = _listed.__wrapped__ if time.time_ns() - status.st_mtime_ns < COARSE else _listed
-        runs, others = list_it(parent, (status.st_dev, status.st_ino, status.st_mtime_ns))
+        changed = status.st_dev, status.st_ino, status.st_mtime_ns
+        is_new = time.time_ns() - status.st_mtime_ns < COARSE
+        runs, others = _list(parent) if is_new else _listed(parent, changed)
     except OSError:
         return []
     if late := [run for run in others if run.is_created]:
@@ -271,12 +273,16 @@ def runs_in(workspace: Path, kind: str = RUNS) -> list[Run]:
 
 @lru_cache(maxsize=256)
 def _listed(parent: Path, changed: tuple[int, int, int]) -> tuple[list[Run], list[Run]]:
+    return _list(parent)
+
+
+def _list(parent: Path) -> tuple[list[Run], list[Run]]:
     """The runs in a folder, the newest first, and what may still become one."""
     with os.scandir(parent) as entries:
         names = sorted((entry.name for entry in entries if not entry.name.startswith(".")), reverse=True)
     found = [Run(parent / name) for name in names]
-    runs = [run for run in found if run.is_created]
-    return runs, [run for run in found if run not in set(runs)]
+    created = [run.is_created for run in found]
+    return list(compress(found, created)), [run for run, is_one in zip(found, created, strict=True) if not is_one]
 
 
 def event_of(line: bytes) -> Event:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core.data.loaders import DataLoaders
+from core.data.transforms import MAX_AREA
 from core.errors import BadInput
 from core.events import EpochEnded
 from core.model.architecture import Architecture, is_timm
@@ -73,6 +74,8 @@ class Learner(Inference):
 
     def _check_size(self, dls: DataLoaders) -> None:
         arch, (h, w) = self.task.architecture, dls.valid.pipeline.size
+        if h * w > MAX_AREA:
+            raise BadInput(f"{h} x {w} pixels are more than {MAX_AREA:,}; change the size in the last transform.")
         arch.model.eval()
         try:
             with torch.inference_mode():

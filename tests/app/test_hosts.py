@@ -6,11 +6,12 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from plugins.panels.kit.guards import KnownHosts, Visitors, is_loopback, known_hosts
+from plugins.panels.kit.guards import Addresses, KnownHosts, Visitors, is_loopback, known_hosts
 from tests.app.running import OTHER, App
 
 FOREIGN = (
@@ -126,6 +127,28 @@ def test_no_client_says_where_others_find_the_app(served: App, local: App) -> No
                     text = HTTP.get(f"{app.url}{path}", headers={name: value}).text
                     assert value not in text, (name, path)
                 assert "evil.example" not in HTTP.get(f"{app.url}{path}").text
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "space", "link", "counted"),
+    [
+        ("1.2.3.4", "9.9.9.9", False, False, "1.2.3.4"),
+        ("1.2.3.4", "9.9.9.9", False, True, "1.2.3.4"),
+        ("127.0.0.1", "9.9.9.9", False, False, "127.0.0.1"),
+        ("127.0.0.1", "6.6.6.6, 9.9.9.9", False, True, "9.9.9.9"),
+        ("10.0.0.1", "6.6.6.6, 9.9.9.9", True, False, "9.9.9.9"),
+        ("10.0.0.1", "", True, False, "10.0.0.1"),
+        ("2001:db8::1:2:3:4", "", False, False, "2001:db8::/64"),
+        ("testclient", "", False, False, "testclient"),
+    ],
+)
+def test_where_a_request_comes_from(peer: str, said: str, space: bool, link: bool, counted: str) -> None:
+    async def there(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(request.client.host if request.client else "")
+
+    middleware = [Middleware(Addresses, space=space, link=link)]
+    client = TestClient(Starlette(routes=[Route("/", there)], middleware=middleware), client=(peer, 1))
+    assert client.get("/", headers={"X-Forwarded-For": said} if said else {}).text == counted
 
 
 def test_what_browsers_are_told(local: App, shared: App, served: App, space: App) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from socket import AF_INET, AF_INET6
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import gradio as gr
 import psutil
+from gradio import processing_utils
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -82,6 +84,26 @@ class OpenRoutes:
 
     def _is_open(self, scope: Scope) -> bool:
         return any(pattern.match(scope["path"]) and scope["method"] in methods for pattern, methods in self.routes)
+
+
+class Addresses:
+    """Puts in its place where a request comes from: behind a proxy that is known, what that says.
+
+    Of IPv6 it is the network of one household.
+    """
+
+    def __init__(self, app: ASGIApp, space: bool, link: bool) -> None:
+        self.app, self.space, self.link = app, space, link
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, with the address that limits count by."""
+        if scope["type"] == "http":
+            address, port = scope.get("client") or ("", 0)
+            if self.space or (self.link and is_loopback(address)):
+                said = Headers(scope=scope).get("x-forwarded-for", "").rpartition(",")[2].strip()
+                address = said or address
+            scope["client"] = _household(address), port
+        await self.app(scope, receive, send)
 
 
 class KnownHosts:
@@ -185,6 +207,7 @@ def guards(mode: Mode, hosts: list[str], logins: bool) -> list[Middleware]:
     found = [
         Middleware(SafeHeaders, framed=on_a_space),
         Middleware(KnownHosts, hosts=hosts, proxied=on_a_space),
+        Middleware(Addresses, space=on_a_space, link=mode.link),
         Middleware(OpenRoutes, routes=routes),
         *([] if mode.local else [Middleware(AtOnce)]),
         Middleware(Bodies, trusted=mode.local),
@@ -197,6 +220,16 @@ def guards(mode: Mode, hosts: list[str], logins: bool) -> list[Middleware]:
         if not mode.model:
             found.append(Middleware(Visitors, framed=on_a_space))
     return found
+
+
+def fetch_nothing() -> None:
+    """Keep gradio from downloading a file whose address a client sends: it reads all of it, however much, at once."""
+
+    async def refuse(url: str, cache_dir: str) -> str:
+        raise gr.Error("Send the file itself; addresses are not fetched here.", print_exception=False)
+
+    # the one function that all of its components download with; there is no setting
+    processing_utils.async_ssrf_protected_download = refuse
 
 
 def known_hosts(*given: str) -> list[str]:
@@ -217,6 +250,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:  # a name, which may lead anywhere
         return False
+
+
+def _household(address: str) -> str:
+    try:
+        number = ip_address(address)
+    except ValueError:
+        return address
+    return address if number.version == 4 else str(ip_network((int(number) >> 64 << 64, 64)))
 
 
 def _place(host: str) -> tuple[str, int | None]:

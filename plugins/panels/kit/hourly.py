@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
+from threading import Lock
 
 MINUTES = 60
 REMEMBERED = 5_000  # addresses
@@ -14,19 +15,20 @@ class Hourly:
 
     def __init__(self) -> None:
         self._minutes: OrderedDict[str, deque[list[int]]] = OrderedDict()  # (minute, bytes in it)
+        self._lock = Lock()
 
-    def add(self, address: str, size: int) -> None:
-        """Count `size` more."""
-        minute, known = int(time.monotonic() // 60), self._minutes.setdefault(address, deque(maxlen=MINUTES))
-        if known and known[-1][0] == minute:
-            known[-1][1] += size
-        else:
-            known.append([minute, size])
-        self._minutes.move_to_end(address)
-        while len(self._minutes) > REMEMBERED:
-            self._minutes.popitem(last=False)
-
-    def of(self, address: str) -> int:
-        """Bytes of an address in the last hour."""
-        oldest = time.monotonic() // 60 - MINUTES
-        return sum(size for minute, size in self._minutes.get(address, ()) if minute > oldest)
+    def take(self, address: str, size: int, limit: int | None) -> bool:
+        """Count `size` more, unless it would be more than `limit` then."""
+        minute = int(time.monotonic() // 60)
+        with self._lock:
+            known = self._minutes.setdefault(address, deque(maxlen=MINUTES))
+            if limit is not None and sum(n for then, n in known if then > minute - MINUTES) + size > limit:
+                return False
+            if known and known[-1][0] == minute:
+                known[-1][1] += size
+            else:
+                known.append([minute, size])
+            self._minutes.move_to_end(address)
+            while len(self._minutes) > REMEMBERED:
+                self._minutes.popitem(last=False)
+        return True

@@ -10,13 +10,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plugins.panels.kit.mode import address_of
 from plugins.panels.kit.uploads import UPLOAD, Disconnected
 
+CONNECTIONS = 65_536
 LOGIN = "/login"
 QUEUED = ("/gradio_api/queue/join", "/gradio_api/call/")
 LARGEST = 4_000_000  # bytes of a body that is no upload: a drop of ten thousand files
@@ -34,6 +33,16 @@ FREE_FAILURES = 3  # wrong passwords before the next has to wait
 SLOWEST_LOGIN = 5.0  # seconds
 LOGINS_AT_ONCE, LOGINS_OF_ADDRESS = 100, 5
 FORGOTTEN = 900.0  # seconds after which a wrong password no longer counts
+
+
+def allow_many_connections() -> None:
+    """Let idle connections not use up the files that a process may open, where the system has such a limit."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = CONNECTIONS if hard == resource.RLIM_INFINITY else min(CONNECTIONS, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 class Bodies:
@@ -86,7 +95,7 @@ class AtOnce:
         """Pass on, and count as long as it lasts."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        address = address_of_scope(scope)
+        address = scope["client"][0]
         if self.open[address] >= REQUESTS_OF_ADDRESS:
             return await PlainTextResponse("Too many requests at once; try again.", 429)(scope, receive, send)
         self.open[address] += 1
@@ -109,7 +118,7 @@ class Waiting:
         if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith(QUEUED):
             return await self.app(scope, receive, send)
         body = await receive()  # all of it, as `Bodies` leaves it
-        address = address_of_scope(scope)
+        address = scope["client"][0]
         pending: dict[str, set[str]] = scope["app"].get_blocks()._queue.pending_event_ids_session
         of_address = sum(self.addresses.get(event) == address for events in list(pending.values()) for event in events)
         of_session = len(pending.get(_text_of(body, "session_hash"), ()))
@@ -143,7 +152,7 @@ class Logins:
         """Wait, pass on, and count; the body is there already."""
         if scope["type"] != "http" or scope["path"] != LOGIN:
             return await self.app(scope, receive, send)
-        address = address_of_scope(scope)
+        address = scope["client"][0]
         if self.waiting[address] >= LOGINS_OF_ADDRESS or self.waiting.total() >= LOGINS_AT_ONCE:
             refused = PlainTextResponse("Too many logins at once; try again in some seconds.", 429)
             return await refused(scope, receive, send)
@@ -198,11 +207,6 @@ async def _expire(queue: Any) -> None:
                 queue.pending_event_ids_session.pop(session, None)
                 await queue.clean_events(session_hash=session)
         unread = {session: size for session, size in now.items() if size}
-
-
-def address_of_scope(scope: Scope) -> str:
-    """Where a request comes from."""
-    return address_of(Headers(scope=scope), (scope.get("client") or [""])[0])
 
 
 def _text_of(message: Message, name: str) -> str:

@@ -6,9 +6,8 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import gradio as gr
 from gradio.utils import get_space
@@ -29,6 +28,7 @@ class Mode:
     kind: Kind
     workspace: Path
     model: Path | None = None
+    link: bool = False  # whether others come through a public link, from this machine's own address
 
     @property
     def local(self) -> bool:
@@ -76,24 +76,9 @@ class Mode:
             token = f"session {request.session_hash}"
         # a folder that others see listed, or in a process's arguments, must not tell the cookie
         name = hashlib.sha256(f"presize visitor {token}".encode(errors="replace")).hexdigest()[:40]
-        return VisitorProject(
-            self.workspace / "visitors" / name,
-            address_of(request.headers, request.client.host if request.client else ""),
-        )
+        return VisitorProject(self.workspace / "visitors" / name, request.client.host if request.client else "")
 
 
 def on_a_space() -> bool:
     """Whether this process runs on a Hugging Face Space."""
     return bool(os.environ.get("SPACE_ID"))
-
-
-def address_of(headers: Any, peer: str) -> str:
-    """Where a request comes from: on a Space the last proxy says it. Of IPv6 it is the network of one household."""
-    address = peer
-    if on_a_space():
-        address = headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or peer
-    try:
-        number = ip_address(address)
-    except ValueError:
-        return address
-    return address if number.version == 4 else str(ip_network((int(number) >> 64 << 64, 64)))

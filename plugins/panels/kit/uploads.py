@@ -15,7 +15,6 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plugins.panels.kit.hourly import Hourly
-from plugins.panels.kit.mode import address_of
 
 UPLOAD = "/gradio_api/upload"
 FIELD = b"files"  # the one that gradio keeps; what comes under another name would lie on the disk for nobody
@@ -39,10 +38,10 @@ class Uploads:
         if scope["type"] != "http" or scope["path"] != UPLOAD:
             return await self.app(scope, receive, send)
         headers = Headers(scope=scope)
-        address = address_of(headers, (scope.get("client") or [""])[0])
+        address = scope["client"][0]
         parts = Parts(headers.get("content-type", ""))
         declared = headers.get("content-length", "")
-        refusal = self._refusal(address, int(declared) if declared.isdecimal() else 0)
+        refusal = self._refusal(address, 0, int(declared) if declared.isdecimal() else 0)
         answered = False
 
         async def counted() -> Message:
@@ -50,9 +49,7 @@ class Uploads:
             message = await receive()
             if refusal is None and message["type"] == "http.request" and (body := message.get("body", b"")):
                 files = parts.files
-                refusal = parts.refusal(body)
-                self.received.add(address, len(body) + BLOCK * (parts.files - files))
-                refusal = refusal or self._refusal(address, 0)
+                refusal = parts.refusal(body) or self._refusal(address, len(body) + BLOCK * (parts.files - files))
             return message if refusal is None else {"type": "http.disconnect"}
 
         async def watched(message: Message) -> None:
@@ -67,12 +64,13 @@ class Uploads:
         if refusal is not None and not answered:
             await PlainTextResponse(*refusal)(scope, receive, send)
 
-    def _refusal(self, address: str, more: int) -> tuple[str, int] | None:
-        """Why `more` bytes cannot be taken, with the status of that answer; None where they can."""
-        if shutil.disk_usage(Path(get_upload_folder()).parent).free < SPARE + more:
+    def _refusal(self, address: str, size: int, declared: int = 0) -> tuple[str, int] | None:
+        """Why `size` bytes that came, or those declared, cannot be taken, with the status of that answer; else None."""
+        if shutil.disk_usage(Path(get_upload_folder()).parent).free < SPARE + declared:
             return "The disk has too little room for this file; make some.", 413
-        if self.limit is not None and self.received.of(address) + more > self.limit:
-            return f"You may upload {self.limit / 1e9:.1f} GB an hour; try again later.", 413
+        too_much = self.limit is not None and declared > self.limit
+        if too_much or not self.received.take(address, size, self.limit and self.limit - declared):
+            return f"You may upload {(self.limit or 0) >> 30} GB an hour; try again later.", 413
         return None
 
 

@@ -7,18 +7,20 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from core.data.decoder import decoders
-from core.errors import BadInput
+from core.errors import BadInput, quoted
+from core.events import Checked
+from core.model.architecture import parameters_of
 from core.recipe import Choice, Recipe, path_options
 from core.registry import sources
 from core.runs.project import Project
-from core.runs.run import LR_FINDS, PRESIZED, RUNS, Run, runs_in
+from core.runs.run import LOCK, LR_FINDS, PRESIZED, RUNS, Run, runs_in
 from plugins.panels.kit.hourly import Hourly
 
 GB = 2**30
@@ -30,8 +32,14 @@ SECONDS = 3600.0  # of training, after which a run finishes early,
 FAIR = 600.0  # or after so many, where another visitor waits
 WAITS = 300.0  # seconds for which one who was turned away comes before those who trained more recently
 
+CHECKS = 4  # data sets that are checked at once
+LONGEST_CHECK = 300.0  # seconds of decoding
+LARGEST_SIDE, LARGEST_BATCH = 512, 128  # pixels and photos that a network of a visitor sees at once
+LARGEST_NETWORK = 60_000_000  # parameters
+
 _starting = Lock()  # visitors, one after the other
-_waiting: dict[Path, float] = {}  # when it was turned away
+_checking, _checks = Lock(), set[str]()  # the addresses whose photos are checked just now
+_waiting: dict[tuple[str, str], float] = {}  # by address and folder: when it was turned away
 _trained: dict[str, float] = {}  # by folder and by address: when it last began a run
 _brought = Hourly()
 
@@ -46,7 +54,8 @@ class VisitorProject(Project):
         super().__init__(folder)
         self.address = address
         self.cache = self.folder.parents[1] / PRESIZED  # of all visitors, bounded, by content alone
-        self.decode = decoders().check  # which can be ended
+        self.decode = self._decode
+        self._spent = 0.0  # seconds in which photos were decoded
 
     def admit(self, document: Mapping[str, Any]) -> None:
         """Raise BadInput where a recipe, or a part of one, leads out of the folder."""
@@ -54,11 +63,45 @@ class VisitorProject(Project):
             name = document["source"].get("name")
             if not getattr(sources[name].factory, "for_visitors", False):
                 raise BadInput(f"The source {name!r} is not open to visitors; upload photos or a zip.")
+        for choice in (*document.get("item_tfms", ()), *document.get("batch_tfms", ())):
+            size = choice.get("size") or 0
+            if (side := size if isinstance(size, int) else max(size)) > LARGEST_SIDE:
+                raise BadInput(f"A size of {side} pixels is too much here; choose {LARGEST_SIDE} at most.")
+        if (photos := document.get("training", {}).get("batch_size", 0)) > LARGEST_BATCH:
+            raise BadInput(f"batch_size is {photos}; here it may be {LARGEST_BATCH} at most.")
         for key, part in document.items():
-            paths = path_options(key, part)
-            for name, value in _texts(part):
-                if not self._inside(value) if name in paths else name != "pattern" and _leads_out(value):
-                    raise BadInput(f"{name} {value[:80]!r} lies outside of your workspace; upload the file instead.")
+            for choice in part if isinstance(part, list) else [part]:
+                paths = path_options(key, choice)
+                for name, value in choice.items() if isinstance(choice, Mapping) else ():
+                    for text in _texts(value):
+                        if not self._inside(text) if name in paths else name != "pattern" and _leads_out(text):
+                            raise BadInput(
+                                f"{name} {quoted(text)} lies outside of your workspace; upload the file instead."
+                            )
+
+    def examine(self) -> Generator[Checked, None, None]:
+        """The same, one data set of an address and few of all at a time; the page asks again."""
+        with _checking:
+            if self.address in _checks or len(_checks) >= CHECKS:
+                return
+            _checks.add(self.address)
+        try:
+            yield from super().examine()
+        finally:
+            with _checking:
+                _checks.discard(self.address)
+
+    def _decode(self, file: Path) -> None:
+        self._spent += decoders().check(file)
+        if self._spent > LONGEST_CHECK:
+            raise BadInput(
+                f"To read these photos takes over {LONGEST_CHECK / 60:.0f} minutes; bring fewer or smaller ones."
+            )
+
+    def refuse(self, error: BadInput) -> None:
+        """The same, where there is a folder; else anybody could make thousands."""
+        if self.folder.exists():
+            super().refuse(error)
 
     def open(self, source: Choice) -> None:
         """The same; what was unpacked of a zip that cannot be used takes no room."""
@@ -72,7 +115,7 @@ class VisitorProject(Project):
 
     def use(self, recipe: Recipe) -> None:
         """The same; what another source draws or unpacks is counted."""
-        if self.recipe is None or self.recipe.source != recipe.source:
+        if all(known is None or known.source != recipe.source for known in (self.recipe, self.earlier)):
             self.must_have_room(SOURCE)
         super().use(recipe)
 
@@ -82,13 +125,13 @@ class VisitorProject(Project):
             raise BadInput(
                 f"Your workspace here may hold {LIMIT // GB} GB; this would be more. Delete runs to make room."
             )
-        if _brought.of(self.address) + size > HOURLY:
-            raise BadInput("Too much has come from your address in this hour; try again later.")
         super().must_have_room(size)
-        _brought.add(self.address, size)
+        if not _brought.take(self.address, size, HOURLY):
+            raise BadInput("Too much has come from your address in this hour; try again later.")
 
     def start(self, kind: str = RUNS) -> Run:
         """The same, where this visitor may train now; raises BadInput."""
+        self._must_be_small()
         with _starting:
             self._must_have_a_turn()
             return super().start(kind)
@@ -105,23 +148,35 @@ class VisitorProject(Project):
 
     def _must_have_a_turn(self) -> None:
         """Raise BadInput where a run would be one too many: each takes gigabytes and all cores."""
-        self.must_have_room(RUN)
         if any(_under_way(self.folder)):
             raise BadInput("A run of yours is under way on this computer; stop it, or try again when it is through.")
         now = time.monotonic()
+        _forget(_waiting, now - WAITS)
+        _forget(_trained, now - SECONDS)
         busy = [run for folder in self.folder.parent.iterdir() for run in _under_way(folder)]
-        before = [folder for folder, at in _waiting.items() if now - at < WAITS and self._trained(folder)]
+        before = {a for a, folder in _waiting if a != self.address and self._trained_after(a, folder)}
         if len(busy) + len(before) >= AT_ONCE:
-            _waiting[self.folder] = now
+            _waiting[self.address, str(self.folder)] = now
             for run in busy:
                 _make_room(run)
             raise BadInput("Runs of others are under way on this computer; try again in a minute or two.")
-        _waiting.pop(self.folder, None)
+        self.must_have_room(RUN)
+        _waiting.pop((self.address, str(self.folder)), None)
         _trained[str(self.folder)] = _trained[self.address] = now
 
-    def _trained(self, other: Path) -> bool:
-        """Whether this visitor trained more recently than `other`, by cookie or by address."""
-        return max(_trained.get(str(self.folder), 0.0), _trained.get(self.address, 0.0)) > _trained.get(str(other), 0.0)
+    def _must_be_small(self) -> None:
+        """Raise BadInput where there is nothing to train, or a network or photos of it would take too much memory."""
+        recipe = self.must_have_recipe()
+        if (count := parameters_of(recipe.architecture)) > LARGEST_NETWORK:
+            raise BadInput(
+                f"A network of {count / 1e6:.0f} million parameters is too large here; "
+                f"choose one of up to {LARGEST_NETWORK / 1e6:.0f} million."
+            )
+
+    def _trained_after(self, address: str, folder: str) -> bool:
+        """Whether this visitor, by folder or by address, trained more recently than another."""
+        own, other = ((str(self.folder), self.address), (folder, address))
+        return max(_trained.get(key, 0.0) for key in own) > max(_trained.get(key, 0.0) for key in other)
 
     def _unpacked(self) -> Iterator[Path]:
         return (self.folder / "sources").glob("*")
@@ -140,6 +195,11 @@ def bytes_in(folder: Path) -> int:
     return total
 
 
+def _forget(times: dict[Any, float], before: float) -> None:
+    for key in [key for key, at in times.items() if at < before]:
+        del times[key]
+
+
 def _under_way(folder: Path) -> Iterator[Run]:
     return (run for kind in (RUNS, LR_FINDS) for run in runs_in(folder, kind) if run.process is not None)
 
@@ -147,7 +207,7 @@ def _under_way(folder: Path) -> Iterator[Run]:
 def _make_room(run: Run) -> None:
     """Let a run that had its share finish early."""
     with suppress(BadInput, OSError):  # it has just ended
-        if time.time() - (run.folder / "lock").stat().st_mtime > FAIR:
+        if time.time() - (run.folder / LOCK).stat().st_mtime > FAIR:
             run.stop() if run.is_lr_find else run.finish()
 
 
@@ -158,13 +218,10 @@ def _leads_out(value: str) -> bool:
     return bool(is_address) or path.startswith(("/", "~")) or ".." in path.split("/")
 
 
-def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a document, with the name of its option."""
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in the value of an option."""
     if isinstance(value, str):
-        yield name, value
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _texts(inner, str(key))
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _texts(inner, name)
+        yield value
+    elif isinstance(value, (Mapping, list, tuple)):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(inner)

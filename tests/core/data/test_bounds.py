@@ -158,3 +158,12 @@ def test_a_file_that_is_cut_off_anywhere_is_refused_by_its_decoder() -> None:
             with pytest.raises(BadPhoto, match=r"\w"):
                 decode(whole[:end])
             assert isinstance(bounds.stream(whole[:end]), io.BytesIO)
+
+
+def test_a_large_avif_with_an_orientation_is_decoded_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8))
+    data = costly.encoded(noise, "AVIF", exif=exif, quality=100, subsampling="4:4:4")
+    assert len(data) > bounds.MAX_EXIF
+    assert photo.decode(data).size == (900, 1200)

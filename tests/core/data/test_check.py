@@ -347,3 +347,20 @@ def test_a_photo_beside_the_class_folders_is_warned_of(tmp_path: Path, draw_phot
     found = report(root, tmp_path, labeller={"name": "folder"})
     assert found.counts == {"blue": 12, "holiday": 1, "red": 11}
     assert any("'holiday' is the folder of the whole data set" in warning for warning in found.warnings)
+
+
+def test_a_photo_that_could_not_be_decoded_just_now_is_tried_again(photos: Path, tmp_path: Path) -> None:
+    files = list(get_image_files(photos))[:2]
+
+    def busy(file: Path) -> None:
+        raise photo.NotNow("it takes more than 10 seconds to decode")
+
+    def reasons(*decode: Any) -> list[str]:
+        steps = read_all(files, tmp_path, *decode)
+        with pytest.raises(StopIteration) as end:
+            while True:
+                next(steps)
+        return [reason for reason, _ in end.value.value]
+
+    assert reasons(busy) == reasons(busy) == ["it takes more than 10 seconds to decode"] * 2
+    assert reasons() == ["", ""]

@@ -360,7 +360,7 @@ def loads(monkeypatch: pytest.MonkeyPatch, during: Callable[[], None]) -> None:
         list(pool.map(decode, [encoded(noise("RGB"), "JPEG")] * 2))
 
 
-def test_of_large_photos_one_is_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_photos_wait_where_they_would_be_too_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = Lock()
 
     def enter() -> None:
@@ -368,8 +368,13 @@ def test_of_large_photos_one_is_decoded_at_a_time(monkeypatch: pytest.MonkeyPatc
         time.sleep(0.05)
         alone.release()
 
+    pixels = noise("RGB").width * noise("RGB").height
     monkeypatch.setattr(photo, "LARGE", 0)
+    monkeypatch.setattr(photo, "_large", photo._Budget(2 * pixels - 1))
     loads(monkeypatch, enter)
+    both = Barrier(2, timeout=20)
+    monkeypatch.setattr(photo, "_large", photo._Budget(2 * pixels))
+    loads(monkeypatch, both.wait)  # type: ignore[arg-type]
 
 
 def test_small_photos_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:

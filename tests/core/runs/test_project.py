@@ -306,3 +306,17 @@ def test_a_relative_path_of_the_owner_may_start_in_the_current_folder(
     monkeypatch.chdir(tmp_path)
     opened.edit("labeller", {"name": "csv", "path": "labels.csv"})
     assert opened.must_have_recipe().labeller["path"] == str(tmp_path / "labels.csv")
+
+
+@pytest.mark.parametrize("damage", ["", "[" * 100_000, "[]", "null", "{", "x" * 3_000_000, "PIPE", "FOLDER"])
+def test_a_damaged_draft_is_begun_anew(opened: Project, damage: str) -> None:
+    recipe = opened.must_have_recipe()
+    draft = opened.folder / "draft.json"
+    draft.unlink()
+    if damage == "PIPE":
+        os.mkfifo(draft)
+    elif damage != "FOLDER":
+        draft.write_text(damage)
+    assert opened.recipe is None and opened.run is None
+    opened.use(recipe)
+    assert opened.recipe == recipe

@@ -136,6 +136,54 @@ def test_an_address_fills_no_disk_by_many_cookies(tmp_path: Path, monkeypatch: p
     VisitorProject(tmp_path / "visitors" / "6", "2.2.2.2").open({"name": "sample", "count": 2})
 
 
+def test_a_refused_drop_makes_no_folder(tmp_path: Path) -> None:
+    nobody = VisitorProject(tmp_path / "visitors" / "n", "1.1.1.1")
+    nobody.refuse(BadInput("No files arrived."))
+    nobody.must_have_room(0)
+    assert not nobody.folder.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"item_tfms": [{"name": "resize", "size": 4096}]},
+        {"batch_tfms": [{"name": "aug_transforms", "size": [224, 1024]}]},
+        {"training": {"batch_size": 4096}},
+    ],
+    ids=str,
+)
+def test_what_takes_too_much_memory_is_refused(visitor: Project, change: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match="here"):
+        visitor.use(Recipe.from_dict(visitor.must_have_recipe().to_dict() | change))
+
+
+def test_a_network_that_is_too_large_is_not_trained(visitor: Project) -> None:
+    visitor.edit("architecture", {"name": "timm", "model": "vgg19", "pretrained": False})
+    with pytest.raises(BadInput, match="140 million parameters"):
+        visitor.start()
+    assert not visitor.runs
+
+
+def test_an_address_checks_one_data_set_at_a_time(visitor: VisitorProject, photos: Path, tmp_path: Path) -> None:
+    other = bring(VisitorProject(tmp_path / "visitors" / "b", "1.1.1.1"), photos)
+    third = bring(VisitorProject(tmp_path / "visitors" / "c", "3.3.3.3"), photos)
+    check = visitor.examine()
+    next(check)
+    assert list(other.examine()) == [] and other.examined is None
+    list(third.examine())
+    assert third.examined
+    list(check)
+    assert visitor.examined
+    list(other.examine())
+    assert other.examined
+
+
+def test_a_check_has_its_time(visitor: VisitorProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visitors, "LONGEST_CHECK", 0.0)
+    list(visitor.examine())
+    assert "bring fewer or smaller ones" in str(visitor.examined)
+
+
 @pytest.fixture
 def under_way(visitor: Project, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes a visitor train, as this process."""
@@ -202,3 +250,20 @@ def test_two_visitors_do_not_keep_the_places_for_good(visitor: VisitorProject, p
     with pytest.raises(BadInput, match="Runs of others"):  # another cookie of the same address
         fourth.start()
     assert visitor.start()
+
+
+def test_those_who_wait_do_not_keep_each_other_waiting(visitor: VisitorProject, photos: Path, under_way: Any) -> None:
+    train, locks, _ = under_way
+    for name in "xy":
+        other = bring(VisitorProject(visitor.folder.parent / f"{name}0", "2.2.2.2"), photos)
+        other.start()
+        shutil.rmtree(other.folder / "runs")
+        train(name)
+    late = [bring(VisitorProject(visitor.folder.parent / name, "2.2.2.2"), photos) for name in "fg"]
+    for _ in range(30):  # and a refused try costs nothing
+        for each in late:
+            with pytest.raises(BadInput, match="Runs of others"):
+                each.start()
+    for lock in locks.values():
+        lock.release()
+    assert all(each.start() for each in late)
