@@ -7,6 +7,7 @@ another checkout of it. Each is given 90 seconds, or as many as `--seconds` says
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -22,6 +24,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from core.atomic import sha256
 from core.recipe import Recipe
 from core.runs.run import Run
 from core.runs.train import train
@@ -55,7 +58,14 @@ TABLE = (
     "from pathlib import Path\nfrom plugins.labellers.csv import CsvLabeller",
     "type(CsvLabeller(sys.argv[2])).__name__",
 )
-WEIGHTS = "from safetensors import safe_open", "len(safe_open(sys.argv[2], 'np').keys())"
+WEIGHTS = (
+    "import timm\nfrom pathlib import Path\nfrom core.model.folder import load_model\nfolder = Path(sys.argv[2]).parent",
+    "load_model(folder)",
+)
+ZIP = (
+    "from pathlib import Path\nimport tempfile\nfrom plugins.sources.zip import ZipSource",
+    "ZipSource(Path(tempfile.mkdtemp()), path=sys.argv[2])()",
+)
 
 
 def main() -> None:
@@ -72,13 +82,14 @@ def main() -> None:
             if any(word in name for word in options.only):
                 (folder / name).write_bytes(make())
         print("| input | bytes | seconds | memory | outcome |\n|---|---:|---:|---:|---|", flush=True)
-        alone(folder, options.checkout, options.only, options.seconds)
+        run = model(Path(temporary))
+        alone(folder, run, options.checkout, options.only, options.seconds)
         print("\n| beside a visitor | answered in | honest photo waits | memory of the app | outcome |")
         print("|---|---:|---:|---:|---|", flush=True)
-        beside(sorted(folder.iterdir()), Path(temporary), options.checkout, options.seconds)
+        beside(sorted(folder.iterdir()), run, Path(temporary), options.checkout, options.seconds)
 
 
-def alone(folder: Path, checkout: Path, only: list[str], seconds: int) -> None:
+def alone(folder: Path, run: Run, checkout: Path, only: list[str], seconds: int) -> None:
     """A row for each input: a process of its own reads it, as the engine does."""
     cases = [(file.name, PHOTO, file) for file in sorted(folder.iterdir())]
     cases += [(f"three {file.name}", THREE, file) for file in [folder / "floats.tif"] if file.exists()]
@@ -86,8 +97,15 @@ def alone(folder: Path, checkout: Path, only: list[str], seconds: int) -> None:
     others.mkdir()
     (others / "table.csv").write_text(f"name,label\n{'a/' * 30_000}b.jpg,cat\n")
     cases.append(("a table of one deep name", TABLE, others / "table.csv"))
-    (others / "model.safetensors").write_bytes(safetensors())
-    cases.append(("weights of a million names", WEIGHTS, others / "model.safetensors"))
+    strange = shutil.copytree(run.folder, others / "model")
+    (strange / "model.safetensors").write_bytes(safetensors())
+    hashes = {name: sha256(strange / name) for name in ("model.safetensors", "config.json", "classes.json")}
+    (strange / "hashes.json").write_text(json.dumps(hashes))
+    cases.append(("weights of a million names", WEIGHTS, strange / "model.safetensors"))
+    with zipfile.ZipFile(others / "entries.zip", "w") as archive:
+        for number in range(1_000_000):
+            archive.writestr(f"{number:x}", b"")
+    cases.append(("a zip of a million entries", ZIP, others / "entries.zip"))
     for name, names in (("400 labels that look alike", LOOKS_ALIKE), ("4,000 labels of two words", TWO_WORDS)):
         (others / name).write_text(names)
         cases.append((name, (ALIKE[0].format(names=names), ALIKE[1]), others / name))
@@ -107,9 +125,8 @@ def measured(prepare: str, act: str, file: Path, checkout: Path, seconds: int) -
     return done.stdout.rstrip() or f" | | | ended by signal {-done.returncode} |"
 
 
-def beside(files: list[Path], folder: Path, checkout: Path, seconds: int) -> None:
+def beside(files: list[Path], run: Run, folder: Path, checkout: Path, seconds: int) -> None:
     """A row for each photo: a stranger sends it, and another one an honest photo right after."""
-    run = model(folder)
     for file in files:
         with served(run, checkout, folder) as (url, process), ThreadPoolExecutor(2) as pool:
             stranger, honest = Visitor(url), Visitor(url)
