@@ -1,6 +1,7 @@
 """From the bytes of a photo to the input of a model, with Pillow and NumPy alone.
 
-Validation, the predictor and an exported app all go through this file and `bounds.py`, so they answer the same.
+Validation, the predictor and an exported app all go through this file and those that it imports, so they answer the
+same.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
 
-from core.data import bounds
+from core.data import bounds, colours
 
 FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM"]
 try:
@@ -86,7 +87,7 @@ class View:
 
 
 def decode(source: bytes | str | Path, max_pixels: int = MAX_PIXELS, max_work: int = MAX_WORK) -> Image.Image:
-    """The RGB image a person sees: first frame, upright, on white where transparent. Raises BadPhoto.
+    """The sRGB image a person sees: first frame, upright, on white where transparent. Raises BadPhoto.
 
     What it costs is known before memory is taken: no more than `max_pixels`, nor than `max_work` pixels x passes.
     """
@@ -110,8 +111,17 @@ def decode(source: bytes | str | Path, max_pixels: int = MAX_PIXELS, max_work: i
 
 
 def as_seen(image: Image.Image) -> Image.Image:
-    """An image that is already open, as a person sees it: RGB, upright, on white where transparent."""
-    return _rgb(_upright(image), deep=image.format == "PPM")
+    """An image that is already open, as a person sees it: sRGB, upright, on white where transparent."""
+    transform = colours.to_srgb(image)
+    upright = _upright(image)
+    if transform and transform.input_mode == "CMYK":
+        return transform.apply(upright)
+    shown = _rgb(upright, deep=image.format == "PPM")
+    if transform is None:
+        return shown
+    if transform.input_mode == "L":
+        return transform.apply(shown.getchannel(0))
+    return transform.apply(shown, None if shown is image else shown)  # an image of the caller's stays as it is
 
 
 def fit(image: Image.Image, views: Sequence[View]) -> np.ndarray[Any, np.dtype[np.uint8]]:
