@@ -23,6 +23,8 @@ def evaluate(options: argparse.Namespace) -> None:
         return
     low, high = result["interval"]
     print(f"accuracy {result['accuracy']:.4f} on {result['n']} photos, 95 % interval {low:.4f} to {high:.4f}")
+    if trained_on := result["trained_on"]:
+        print(f"  of these {trained_on} were trained on, which flatters the figure")
     for row in result["per_class"]:
         figures = "  ".join(
             f"{k} {'  - ' if row[k] is None else format(row[k], '.2f')}" for k in ("recall", "precision", "f1")

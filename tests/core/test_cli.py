@@ -243,6 +243,15 @@ def test_predict_on_nothing(
     assert "no photos" in said and "give photos" in said and len(said) < 400
 
 
+def test_evaluate_says_how_many_were_trained_on(trained: Run, workspace: Path, photos: Path, capsys: Capture) -> None:
+    command = ["evaluate", str(trained.folder), "--source", str(photos), "--workspace", str(workspace)]
+    assert main(command) == 0
+    n = len(json.loads((trained.folder / "splits.json").read_text())["train"])
+    assert f"of these {n} were trained on" in capsys.readouterr().out
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trained_on"] == n
+
+
 def test_plugins_lists_every_kind_with_its_knobs(capsys: Capture) -> None:
     assert main(["plugins"]) == 0
     out = capsys.readouterr().out
