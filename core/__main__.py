@@ -142,10 +142,10 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--labeller", metavar="NAME", help="how they are labelled, as a name or a recipe's JSON; else as the run's"
     )
-    added.add_argument("--json", action="store_true", help="one object with accuracy, interval, per_class, n, skipped")
+    added.add_argument("--json", action="store_true", help="one object with accuracy, interval, n, trained_on, ...")
     added = command("predict", models.predict)
     added.add_argument("run", help="a run's folder, its name, or OWNER/NAME of the Hugging Face Hub")
-    added.add_argument("images", nargs="+", metavar="IMAGE")
+    added.add_argument("images", nargs="+", metavar="IMAGE", help="photos, or folders with photos")
     added = command("export", publish.export)
     added.add_argument("run", help="a run's folder, or its name")
     added.add_argument("--onnx", action="store_true", required=True, help="as RUN/model.onnx")

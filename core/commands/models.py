@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import json
+import os
 import sys
+
+from core.errors import BadInput, quoted
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -19,6 +23,8 @@ def evaluate(options: argparse.Namespace) -> None:
         return
     low, high = result["interval"]
     print(f"accuracy {result['accuracy']:.4f} on {result['n']} photos, 95 % interval {low:.4f} to {high:.4f}")
+    if trained_on := result["trained_on"]:
+        print(f"  of these {trained_on} were trained on, which flatters the figure")
     for row in result["per_class"]:
         figures = "  ".join(
             f"{k} {'  - ' if row[k] is None else format(row[k], '.2f')}" for k in ("recall", "precision", "f1")
@@ -29,14 +35,15 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Print the label and the probabilities of each image as a line of JSON."""
+    """Print the label and the probabilities of each image, or of each in a folder, as a line of JSON."""
     from core.data.photo import BadPhoto
     from core.model.folder import load_model
     from core.publish.fetch import model_folder
 
     predictor = load_model(model_folder(options.run, options.workspace))
+    images = [file for given in options.images for file in _files(given)]
     failed = 0
-    for image in options.images:
+    for image in images:
         try:
             label, index, probabilities = predictor.predict(image)
         except BadPhoto as error:
@@ -47,5 +54,20 @@ def predict(options: argparse.Namespace) -> int:
         line = {"file": image, "label": label, "probability": shares[predictor.vocab[index]], "probabilities": shares}
         print(json.dumps(line), flush=True)
     if failed:
-        print(f"error: {failed} of {len(options.images)} files could not be read as photos.", file=sys.stderr)
+        print(f"error: {failed} of {len(images)} files could not be read as photos.", file=sys.stderr)
     return 2 if failed else 0
+
+
+def _files(given: str) -> list[str]:
+    """The photos that an argument names: a file, all in a folder, or what a pattern matches that no shell expanded."""
+    from core.data.files import get_image_files
+
+    places = sorted(glob.glob(given, recursive=True)) if _is_pattern(given) else [given]
+    found = [str(file) for place in places for file in (get_image_files(place) if os.path.isdir(place) else [place])]
+    if not found:
+        raise BadInput(f"There are no photos by {quoted(given)}; give photos, or a folder with photos.")
+    return found
+
+
+def _is_pattern(given: str) -> bool:
+    return glob.has_magic(given) and not os.path.lexists(given)

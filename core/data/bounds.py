@@ -17,6 +17,7 @@ from PIL.ImageFile import ImageFile
 
 # a JPEG inside a TIFF is libtiff's to bound; by itself it allows 100
 os.environ.setdefault("LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER", "16")
+JPEG = b"\xff\xd8"
 MAX_PARTS = 4000  # of a file, beside its pixels: segments, chunks, comments
 MAX_EXIF = 2**20  # bytes
 MOST_HEADS = 100  # places in a file that look like an EXIF block, and are looked into
@@ -36,10 +37,10 @@ TILE_WIDTH, TILE_LENGTH = 322, 323
 def checked(data: bytes) -> tuple[bytes, int]:
     """The file, without an EXIF block that is a bomb, and how many scans it has; raises ValueError.
 
-    That is where it would take Pillow long to open it.
+    That is where it would take Pillow long to open it. One scan that is kept in memory whole counts as two.
     """
     parts = 0
-    if data.startswith(b"\xff\xd8"):
+    if data.startswith(JPEG):
         return _checked_jpeg(data)
     if data.startswith(b"\x89PNG"):
         parts = _png_parts(data)
@@ -125,6 +126,8 @@ def _checked_jpeg(data: bytes) -> tuple[bytes, int]:
             scans += 1
             if scans == 1 and not several and data[start + 4 : start + 5] == components:  # all of it, in one scan
                 break
+    else:
+        scans = max(scans, 2)
     if not exif or not is_bomb(b"".join(data[start + 4 + len(EXIF) : end] for start, end in exif)):
         return data, scans
     starts, ends = zip(*exif, strict=True)

@@ -134,7 +134,8 @@ def _read(file: Path, decode: Callable[[Path], object]) -> tuple[Result, bool]:
 
 def _decoder() -> int:
     """A number that changes with what this program can read."""
-    return zlib.crc32(f"{PIL.__version__} {photo.FORMATS} {photo.MAX_PIXELS} {photo.MAX_WORK} {HASH}".encode()) >> 1
+    bounds = photo.MAX_PIXELS, photo.MAX_WORK, photo.REDUCED_PASSES
+    return zlib.crc32(f"{PIL.__version__} {photo.FORMATS} {bounds} {HASH}".encode()) >> 1
 
 
 def _key(file: Path) -> Key:

@@ -1,10 +1,13 @@
 """From the bytes of a photo to the input of a model, with Pillow and NumPy alone.
 
-Validation, the predictor and an exported app all go through this file and `bounds.py`, so they answer the same.
+Validation, the predictor and an exported app all go through this file and those that it imports, so they answer the
+same.
 """
 
 from __future__ import annotations
 
+import io
+import math
 import stat
 import warnings
 from collections.abc import Iterator, Sequence
@@ -17,8 +20,10 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import jpeg_factory
 
-from core.data import bounds
+from core.data import bounds, colours
 
 FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM"]
 try:
@@ -32,6 +37,7 @@ except ImportError:
 warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif\.")
 MAX_PIXELS = 64_000_000  # 256 MB as Pillow keeps them; a 48-megapixel phone passes
 STRANGERS_PIXELS = 50_000_000  # a 50-megapixel phone passes
+REDUCED_PASSES = 4  # so long takes each pixel of a JPEG that is decoded smaller; a 200-megapixel phone passes
 COSTLY = {"WEBP": 2}  # its decoder takes 24 bytes a pixel, so it may have half as many
 MAX_BYTES = 500_000_000
 MAX_WORK = 1_000_000_000  # pixels x passes, 3 seconds
@@ -113,18 +119,20 @@ class View:
 
 
 def decode(source: bytes | str | Path, max_pixels: int = MAX_PIXELS, max_work: int = MAX_WORK) -> Image.Image:
-    """The RGB image a person sees: first frame, upright, on white where transparent. Raises BadPhoto.
+    """The sRGB image a person sees: first frame, upright, on white where transparent. Raises BadPhoto.
 
-    What it costs is known before memory is taken: no more than `max_pixels`, nor than `max_work` pixels x passes.
+    What it costs is known before memory is taken: no more than `max_pixels`, nor than `max_work` pixels x passes. A
+    JPEG of more pixels comes at a half, a quarter or an eighth of its sides, unless its decoder must keep all of it.
     """
     try:
         data, scans = bounds.checked(_read(source))
-        with Image.open(bounds.stream(data), formats=FORMATS) as image:
+        with _opened(data) as image:
             most = max_pixels // COSTLY.get(image.format or "", 1)
             width, height = bounds.unpacked(image)
-            if width * height > most:
+            reduced = scans == 1 and _reduce(image, min(most, STRANGERS_PIXELS))  # the same for strangers and others
+            if math.prod(bounds.unpacked(image)) > most:
                 raise BadPhoto(f"{width} x {height} pixels are more than {most:,}")
-            work = width * height * bounds.passes(image, scans)
+            work = width * height * (REDUCED_PASSES if reduced else bounds.passes(image, scans))
             if work > max_work:
                 raise TooMuchWork(f"its {width} x {height} pixels take too many passes to decode")
             with _large.taken(width * height) if width * height > LARGE else nullcontext():
@@ -137,8 +145,17 @@ def decode(source: bytes | str | Path, max_pixels: int = MAX_PIXELS, max_work: i
 
 
 def as_seen(image: Image.Image) -> Image.Image:
-    """An image that is already open, as a person sees it: RGB, upright, on white where transparent."""
-    return _rgb(_upright(image), deep=image.format == "PPM")
+    """An image that is already open, as a person sees it: sRGB, upright, on white where transparent."""
+    transform = colours.to_srgb(image)
+    upright = _upright(image)
+    if transform and transform.input_mode == "CMYK":
+        return transform.apply(upright)
+    shown = _rgb(upright, deep=image.format == "PPM")
+    if transform is None:
+        return shown
+    if transform.input_mode == "L":
+        return transform.apply(shown.getchannel(0))
+    return transform.apply(shown, None if shown is image else shown)  # an image of the caller's stays as it is
 
 
 def fit(image: Image.Image, views: Sequence[View]) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -186,6 +203,23 @@ def _read(source: bytes | str | Path) -> bytes:
     if about.st_size > MAX_BYTES:
         raise BadPhoto(f"the file is larger than {MAX_BYTES // 1_000_000} MB")
     return Path(source).read_bytes()
+
+
+def _opened(data: bytes) -> ImageFile:
+    try:
+        return Image.open(bounds.stream(data), formats=FORMATS)
+    except Image.DecompressionBombError:
+        if not data.startswith(bounds.JPEG):
+            raise
+        return jpeg_factory(io.BytesIO(data))  # which may become smaller yet
+
+
+def _reduce(image: ImageFile, most: int) -> bool:
+    """Whether the photo has more than `most` pixels and a decoder that makes fewer of them, as it will."""
+    width, height = image.size
+    scales = (scale for scale in (2, 4, 8) if math.ceil(width / scale) * math.ceil(height / scale) <= most)
+    scale = next(scales, 8)
+    return width * height > most and image.draft(None, (width // scale, height // scale)) is not None
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -8,7 +8,10 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
+from core.data.legend import labelled, with_legend
+
 INK, SOFT, LINE, MARK = (31, 41, 55), (156, 163, 175), (79, 70, 229), (220, 38, 38)
+LONGEST = 280  # pixels of a name
 
 
 Size = tuple[int, int]  # of a whole picture, in pixels: width, height
@@ -21,18 +24,20 @@ def contact_sheet(
     pixels = (images.detach().cpu().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
     columns = columns or math.ceil(math.sqrt(len(pixels)))
     (h, w), gap, foot = pixels.shape[1:3], 8, 26
+    font = ImageFont.load_default(14)
     rows = math.ceil(len(pixels) / columns)
     if size:
         scale = min(((size[0] - gap) / columns - gap) / w, ((size[1] - gap) / rows - foot) / h)
         w, h = max(1, int(w * scale)), max(1, int(h * scale))
+    names, legend = labelled(captions, w, font)
     sheet = Image.new("RGB", (columns * (w + gap) + gap, rows * (h + foot) + gap), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
-    for i, (photo, caption) in enumerate(zip(pixels, captions, strict=True)):
+    draw = ImageDraw.Draw(sheet)
+    for i, (photo, name) in enumerate(zip(pixels, names, strict=True)):
         x, y = gap + i % columns * (w + gap), gap + i // columns * (h + foot)
         image = Image.fromarray(photo)
         sheet.paste(image if image.size == (w, h) else image.resize((w, h)), (x, y))
-        draw.text((x, y + h + 4), _fitted(caption, w, font), INK, font)
-    return sheet
+        draw.text((x, y + h + 4), name, INK, font)
+    return with_legend(sheet, legend, INK, font)
 
 
 def curve(
@@ -83,14 +88,17 @@ def matrix(
     size: Size | None = None,
 ) -> Image.Image:
     """Counts as a table, rows the actual and columns the predicted class; darker is a larger share of the row."""
-    font = ImageFont.load_default(14)
+    font, heading = ImageFont.load_default(14), f"{title}: rows actual, columns predicted"
+    names, legend = labelled(names, LONGEST, font)
     n, cell = len(names), max(22, min(60, 900 // max(1, len(names))))
     margin = 16 + int(max(font.getlength(name) for name in names))
     if size:
         cell = max(1, min(size[0] - margin - 16, size[1] - margin - 50) // n)
-    image = Image.new("RGB", (margin + n * cell + 16, 50 + n * cell + margin), "white")
+    title_width = 24 + int(font.getlength(heading))
+    width = max(margin + n * cell + 16, min(title_width, size[0]) if size else title_width)
+    image = Image.new("RGB", (width, 50 + n * cell + margin), "white")
     draw = ImageDraw.Draw(image)
-    draw.text((12, 14), f"{title}: rows actual, columns predicted", INK, font)
+    draw.text((12, 14), heading, INK, font)
     for r, row in enumerate(counts):
         draw.text((8, 50 + r * cell + cell / 2 - 8), names[r], INK, font)
         for c, count in enumerate(row):
@@ -105,12 +113,4 @@ def matrix(
         label = Image.new("RGB", (margin, 20), "white")
         ImageDraw.Draw(label).text((margin - 8, 10), name, INK, font, "rm")
         image.paste(label.rotate(90, expand=True), (margin + c * cell + cell // 2 - 10, 50 + n * cell))
-    return image
-
-
-def _fitted(text: str, width: int, font: Any) -> str:
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"
+    return with_legend(image, legend, INK, font)

@@ -8,7 +8,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +37,7 @@ ON_THE_HUB = {  # how the card of a folder reads where that is OWNER/NAME
     "from safetensors.torch": "from huggingface_hub import hf_hub_download\nfrom safetensors.torch",
     '"this_folder/model.safetensors"': 'hf_hub_download("OWNER/NAME", "model.safetensors")',
 }
-MOST, LONGEST = 100, 40  # classes in a picture of the confusion matrix, and letters of their names
+MOST = 100  # classes in a picture of the confusion matrix
 LEFT_OUT = "(a path, left out)"
 ABSOLUTE = re.compile(r"\^?(\w+://|\.\.[\\/]|(~|[A-Za-z]:)[\\/]|//?[\w.-]+(/|$)|\\\\[\w.-]+\\)")
 MARKDOWN = re.compile(r"[\\`*<>|\[\]&~]|(?<![^\W_])_|_(?![^\W_])")  # `_` between letters means itself
@@ -246,8 +245,7 @@ def _chosen(recipe: Recipe) -> str:
 def _pictures(results: ClassificationInterpretation, epochs: Sequence[EpochEnded]) -> dict[str, bytes]:
     drawn = {}
     if len(results.vocab) <= MOST:
-        names = [" ".join(name.encode(errors="replace").decode().split())[:LONGEST] for name in results.vocab]
-        drawn["confusion.png"] = _png(replace(results, vocab=names).plot_confusion_matrix())
+        drawn["confusion.png"] = _png(results.plot_confusion_matrix())
     if len(epochs) > 1:  # of one there is no line
         drawn["curves.png"] = _png(_curves(epochs))
     return drawn

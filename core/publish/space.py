@@ -23,7 +23,9 @@ from core.runs.predictions import predictions_of
 from core.runs.run import Run
 
 APP = Path(__file__).parent / "space" / "app.py.txt"  # text, as the engine never imports what it does
-DECODING = ("core/data/bounds.py", "core/data/decoder.py", "core/data/photo.py")  # with Pillow and NumPy alone
+DECODING = tuple(
+    f"core/data/{name}.py" for name in ("bounds", "colours", "decoder", "photo")
+)  # with Pillow and NumPy alone
 RUNS_ON = ("onnxruntime", "pillow", "numpy", "pillow-heif")
 LONGEST = 1024  # pixels of an example's longer side
 

@@ -11,12 +11,14 @@ from typing import Any
 import torch
 
 from core.data import photo
+from core.data.alike import alike
 from core.data.check import label_all
 from core.data.propose import source_of
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.model.folder import load_model
 from core.model.predictor import Predictor
 from core.registry import labellers, sources
+from core.runs.history import History
 from core.runs.run import Run
 from core.training.interpretation import ClassificationInterpretation
 
@@ -26,12 +28,23 @@ AT_ONCE = 32
 def evaluate(run: Run, workspace: Path, source: str | None = None, labeller: str | None = None) -> dict[str, Any]:
     """Accuracy, its 95 % interval, figures per class, and n; on a folder or zip, or the run's validation photos.
 
-    Photos without a label, of a class that the model does not know, or unreadable are listed under `skipped`.
+    Photos without a label, of a class that the model does not know, unreadable or gone are listed under `skipped`;
+    `trained_on` counts those of the n that the model learned from; it is None where the run does not say which.
     """
-    predictor = load_model(run.folder)
-    labelled, skipped = _labelled(run, workspace, source, labeller)
-    for path in [p for p, label in labelled.items() if label not in predictor.vocab]:
-        skipped[str(path)] = f"the model does not know the class {labelled.pop(path)!r}"
+    predictor, history = load_model(run.folder), _history(run, required=not source)
+    labelled, skipped = _labelled(run, history, workspace, source, labeller)
+    unknown = {path: label for path, label in labelled.items() if label not in predictor.vocab}
+    meant = _meant(set(unknown.values()), predictor.vocab)
+    for path, label in unknown.items():
+        hint = f"; did you mean {quoted(meant[label])}?" if label in meant else ""
+        skipped[str(path)] = f"the model does not know the class {quoted(label)}{hint}"
+        del labelled[path]
+    if not labelled and unknown and len(set(unknown.values())) == len(set(meant.values())):
+        label, name = min(meant.items())
+        raise BadInput(
+            f"The model knows all {len(meant)} classes of these photos by other spellings, such as {quoted(name)} for "
+            f"{quoted(label)}; rename their folders, or give a table of its names with --labeller."
+        )
     logits, readable = _logits(predictor, list(labelled), skipped)
     if not readable:
         first = next(iter(skipped.items()), None)
@@ -44,28 +57,42 @@ def evaluate(run: Run, workspace: Path, source: str | None = None, labeller: str
         "accuracy": results.accuracy,
         "interval": list(results.interval),
         "n": len(readable),
+        "trained_on": history and history.trained_on(readable),
         "per_class": results.per_class(),
         "skipped": skipped,
     }
 
 
+def _history(run: Run, required: bool) -> History | None:
+    try:
+        return History.of(run)
+    except BadInput:
+        if required:
+            raise
+        return None
+
+
 def _labelled(
-    run: Run, workspace: Path, source: str | None, labeller: str | None
+    run: Run, history: History | None, workspace: Path, source: str | None, labeller: str | None
 ) -> tuple[dict[Path, str], dict[str, str]]:
     found = sources.build(source_of(source) if source else run.recipe.source, workspace)
     items = found()
-    if not source:
-        own = _own_validation(run)
-        items = [i for i in items if i.relative_to(found.root).as_posix() in own]
+    skipped = {}
+    if history and not source:
+        own, gone = history.validation(found.root, items)
+        skipped = dict.fromkeys(map(str, gone), "it is gone, and no other photo here has its content")
+        if not labeller:
+            return own, skipped
+        items = list(own)
     label = labellers.build(_choice(labeller) if labeller else run.recipe.labeller)
-    return label_all(items, label, getattr(found, "original", Path))
+    labelled, unlabelled = label_all(items, label, getattr(found, "original", Path))
+    return labelled, skipped | unlabelled
 
 
-def _own_validation(run: Run) -> set[str]:
-    try:
-        return set(json.loads(run.read("splits.json"))["valid"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"splits.json of {str(run.folder)!r} cannot be read ({error}); give --source.") from None
+def _meant(labels: set[str], vocab: list[str]) -> dict[str, str]:
+    """Of labels that are no classes the class that each looks like, if any."""
+    pairs = alike([*vocab, *sorted(labels)])
+    return {label: name for name, label in reversed(pairs) if label in labels and name not in labels}
 
 
 def _choice(labeller: str) -> dict[str, Any]:

@@ -59,7 +59,8 @@ TABLE = (
     "type(CsvLabeller(sys.argv[2])).__name__",
 )
 WEIGHTS = (
-    "import timm\nfrom pathlib import Path\nfrom core.model.folder import load_model\nfolder = Path(sys.argv[2]).parent",
+    "import timm\n"
+    "from pathlib import Path\nfrom core.model.folder import load_model\nfolder = Path(sys.argv[2]).parent",
     "load_model(folder)",
 )
 ZIP = (

@@ -209,6 +209,49 @@ def test_predict_says_which_photo_is_broken_and_goes_on(
     assert err == "error: 2 of 3 files could not be read as photos.\n"
 
 
+def predicted(trained: Run, capsys: Capture, *images: str) -> list[str]:
+    assert main(["predict", str(trained.folder), *images]) == 0
+    out, err = capsys.readouterr()
+    assert not err
+    return [json.loads(line)["file"] for line in out.splitlines()]
+
+
+def test_predict_takes_folders_and_patterns(
+    trained: Run, photos: Path, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("b.jpg", "deep/down/a.jpg", "deep/[1] c.jpg", "d.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photos / "red_1.jpg", tmp_path / name)
+    (tmp_path / "labels.csv").write_text("no photo")
+    (tmp_path / "nothing").mkdir()
+    monkeypatch.chdir(tmp_path)
+    names = ["b.jpg", "d.png", "deep/[1] c.jpg", "deep/down/a.jpg"]
+    assert predicted(trained, capsys, str(tmp_path)) == [str(tmp_path / name) for name in names]
+    assert predicted(trained, capsys, "*.jpg") == ["b.jpg"]
+    assert predicted(trained, capsys, "**/*.jpg") == ["b.jpg", "deep/[1] c.jpg", "deep/down/a.jpg"]
+    assert predicted(trained, capsys, "d*", "b.jpg") == ["d.png", "deep/[1] c.jpg", "deep/down/a.jpg", "b.jpg"]
+    assert predicted(trained, capsys, "deep/[1] c.jpg") == ["deep/[1] c.jpg"], "a file may have such a name"
+
+
+@pytest.mark.parametrize("images", [["*.jpg"], ["nothing"], ["noth*"], ["[ab].png"], ["x" * 5000 + "*"]])
+def test_predict_on_nothing(
+    images: list[str], trained: Run, fails: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nothing").mkdir()
+    monkeypatch.chdir(tmp_path)
+    said = fails("predict", str(trained.folder), *images)
+    assert "no photos" in said and "give photos" in said and len(said) < 400
+
+
+def test_evaluate_says_how_many_were_trained_on(trained: Run, workspace: Path, photos: Path, capsys: Capture) -> None:
+    command = ["evaluate", str(trained.folder), "--source", str(photos), "--workspace", str(workspace)]
+    assert main(command) == 0
+    n = len(json.loads((trained.folder / "splits.json").read_text())["train"])
+    assert f"of these {n} were trained on" in capsys.readouterr().out
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trained_on"] == n
+
+
 def test_plugins_lists_every_kind_with_its_knobs(capsys: Capture) -> None:
     assert main(["plugins"]) == 0
     out = capsys.readouterr().out

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,7 @@ from core.data.photo import BadPhoto, TooMuchWork, decode
 from tests.benchmarks import costly_photos as costly
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
+ROOT = Path(__file__).parents[3]
 FEW = 5_000_000  # bytes
 
 
@@ -58,6 +62,60 @@ def test_only_true_scans_count() -> None:
 def test_a_camera_s_largest_photo_is_no_work(progressive: bool) -> None:
     data = costly.encoded(Image.new("RGB", (8160, 6120)), "JPEG", progressive=progressive)
     assert decode(data, photo.STRANGERS_PIXELS).size == (8160, 6120)
+
+
+@pytest.fixture(scope="module")
+def phone_photo() -> bytes:
+    """A photo of 108 megapixels, blue above and red below, that was taken with the camera turned upside down."""
+    image = Image.new("RGB", (12_000, 9_000), (0, 0, 255))
+    image.paste((255, 0, 0), (0, 4_500, 12_000, 9_000))
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    return costly.encoded(image, "JPEG", exif=exif)
+
+
+@pytest.mark.parametrize("most", [photo.MAX_PIXELS, photo.STRANGERS_PIXELS])
+def test_a_larger_jpeg_is_decoded_smaller(phone_photo: bytes, most: int) -> None:
+    shown = decode(phone_photo, most)
+    assert shown.size == (6_000, 4_500)
+    assert [max((0, 1, 2), key=shown.getpixel((x, y)).__getitem__) for x, y in ((9, 9), (5_990, 4_490))] == [0, 2]  # type: ignore[union-attr]
+
+
+def test_a_jpeg_is_as_much_smaller_as_it_must_be(phone_photo: bytes) -> None:
+    sizes = [decode(phone_photo, 12_000 * 9_000 // share).size for share in (4, 5, 16, 17, 64)]
+    assert sizes == [(6_000, 4_500), (3_000, 2_250), (3_000, 2_250), (1_500, 1_125), (1_500, 1_125)]
+    with pytest.raises(BadPhoto, match="12000 x 9000 pixels are more than 1,661,538"):
+        decode(phone_photo, 12_000 * 9_000 // 65)
+
+
+def test_a_larger_jpeg_takes_the_memory_of_the_smaller(phone_photo: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(phone_photo)
+    code = (
+        "import resource, sys\nfrom core.data.photo import decode\n"
+        "most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = most()\nassert decode(sys.argv[1]).width == 6000\nprint(most() - before)"
+    )
+    pytest.importorskip("resource")
+    ran = subprocess.run([sys.executable, "-c", code, tmp_path / "a.jpg"], capture_output=True, check=True, cwd=ROOT)
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert int(ran.stdout) * unit < 300_000_000, "it was turned, so there are two of 27 megapixels; whole it has 432 MB"
+
+
+@pytest.mark.parametrize("make", [costly.progressive, costly.sequential])
+def test_a_larger_jpeg_that_is_kept_whole_is_refused(make: Callable[[int, int], bytes]) -> None:
+    for scans in (1, 2):
+        with pytest.raises(BadPhoto, match="9000 x 9000 pixels are more than 64,000,000"):
+            decode(make(scans, 9_000))
+
+
+def test_a_200_megapixel_phone_passes_and_not_much_more() -> None:
+    small = costly.encoded(Image.new("L", (8, 8)), "JPEG")
+    phone, more = (
+        small.replace(b"\0\x08\0\x08", struct.pack(">HH", *size), 1) for size in ((12240, 16320), (20000,) * 2)
+    )
+    assert decode(phone, photo.STRANGERS_PIXELS).size == (8_160, 6_120)
+    with pytest.raises(TooMuchWork, match="20000 x 20000 pixels"):
+        decode(more)
 
 
 def test_a_jpeg_inside_a_tiff_has_few_scans() -> None:

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from huggingface_hub import EvalResult, ModelCard
 from markdown_it import MarkdownIt
-from PIL import Image
+from PIL import Image, ImageCms
 
 from core.atomic import write_atomic
 from core.data.loaders import DataLoaders
@@ -32,6 +33,7 @@ from core.training.interpretation import ClassificationInterpretation
 from core.training.learner import Learner, vision_learner
 from core.training.state import Best
 from core.training.validate import Outputs, predict
+from tests.core.data.test_colours import P3
 
 MakeRecipe = Callable[..., dict[str, Any]]
 MakeLoaders = Callable[..., DataLoaders]
@@ -296,6 +298,44 @@ def test_what_it_says_of_timms_way_to_fit_a_photo(
         names = executed(text, photo, tmp_path / "model")[1]
         differences.append((names["prepare"](names["photo"]) - model.prepare(photo)).abs().mean().item())
     assert least <= sum(differences) / len(differences) <= most
+
+
+def of_8_bits() -> Image.Image:
+    """A photo with every colour and no symmetry."""
+    ramp = Image.linear_gradient("L").resize((89, 60))
+    return Image.merge("RGB", (ramp, Image.linear_gradient("L").rotate(90).resize((89, 60)), ramp.point(lambda v: 99)))
+
+
+def deep(dtype: Any, factor: float) -> Image.Image:
+    return Image.fromarray((np.asarray(of_8_bits().convert("L"), float) * factor).astype(dtype))
+
+
+@pytest.mark.parametrize(
+    ("photo", "kind", "options", "same"),
+    [
+        *((of_8_bits().convert(mode), kind, {}, True) for kind in ("JPEG", "TIFF") for mode in ("RGB", "L", "CMYK")),
+        (of_8_bits(), "WEBP", {}, True),
+        (of_8_bits(), "PNG", {"icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()}, True),
+        (of_8_bits(), "PNG", {"icc_profile": P3}, False),
+        (of_8_bits(), "PNG", {"transparency": of_8_bits().getpixel((40, 30))}, False),
+        (deep(np.uint16, 200), "PNG", {}, False),
+        (deep(np.float32, 2), "TIFF", {}, False),
+    ],
+)
+def test_of_which_photos_the_probabilities_are_the_same(
+    photo: Image.Image, kind: str, options: dict[str, Any], same: bool,
+    make_loaders: MakeLoaders, recipe_dict: MakeRecipe, tmp_path: Path,
+) -> None:  # fmt: skip
+    item_tfms = {"name": "resize", "size": 40}
+    dls = make_loaders(transforms.build(item_tfms), transforms.build(ZOOM))
+    learner = vision_learner(dls, "timm", pretrained=False, model="test_resnet")
+    text = card_of(learner, recipe_dict(item_tfms=[item_tfms], batch_tfms=[ZOOM], architecture=TINY))
+    for word in ("8 bits a channel", "sRGB", "16 bits and floats", "colour profiles", "transparent"):
+        assert word in text
+    model = load_model(learner.save(tmp_path / "model"))
+    photo.save(tmp_path / "photo", kind, **options)
+    names = executed(text, tmp_path / "photo", tmp_path / "model")[1]
+    assert torch.allclose(names["prepare"](names["photo"]), model.prepare(tmp_path / "photo"), atol=1e-5) == same
 
 
 def test_on_real_photos_timm_is_as_near_as_it_says(recipe_dict: MakeRecipe, data_folder: Path, tmp_path: Path) -> None:

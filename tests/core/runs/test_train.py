@@ -32,7 +32,6 @@ from core.events import (
 )
 from core.model.folder import load_model
 from core.recipe import Recipe
-from core.runs.evaluate import evaluate
 from core.runs.record import held, record
 from core.runs.requests import Requests
 from core.runs.run import Run
@@ -247,63 +246,6 @@ def test_a_learning_rate_test_is_a_run_of_its_own(recipe_dict: MakeRecipe, tmp_p
     assert sum(isinstance(e, LearningRateTried) for e in events) > 10
     assert without_seconds(run.events()[-1]) == RunEnded("completed")
     assert not (run.folder / "model.safetensors").exists()
-
-
-def test_evaluate_on_the_own_validation_photos_repeats_the_end(trained: Run, workspace: Path) -> None:
-    result = evaluate(trained, workspace)
-    end = trained.events()[-1]
-    assert isinstance(end, RunEnded)
-    assert (result["accuracy"], result["n"]) == (end.metrics["accuracy"], 4)
-    assert result["skipped"] == {}
-
-
-def test_evaluate_on_another_folder(
-    trained: Run, workspace: Path, draw_photos: Callable[..., Path], tmp_path: Path
-) -> None:
-    other = draw_photos(tmp_path / "other", count=6, seed=5)
-    shutil.copy(other / "red_1.jpg", other / "violet_1.jpg")  # a class that the model does not know
-    (other / "red_77.jpg").write_bytes(b"no photo")
-    shutil.copy(other / "red_1.jpg", other / "nameless.jpg")
-    result = evaluate(trained, workspace, str(other))
-    assert result["n"] == 18
-    model = load_model(trained.folder)
-    files = [f for f in sorted(other.glob("*_*.jpg")) if f.stem not in ("violet_1", "red_77")]
-    right = sum(model.predict(f)[0] == f.name.split("_")[0] for f in files)
-    assert result["accuracy"] == pytest.approx(right / 18)
-    assert result["interval"] == pytest.approx(wilson_interval(right / 18, 18))
-    assert [row["n"] for row in result["per_class"]] == [6, 6, 6]
-    skipped = {Path(path).name: reason for path, reason in result["skipped"].items()}
-    assert skipped.keys() == {"violet_1.jpg", "red_77.jpg", "nameless.jpg"}
-    assert "'violet'" in skipped["violet_1.jpg"]
-    json.dumps(result)
-
-
-def test_evaluate_with_another_labeller(
-    trained: Run, workspace: Path, draw_photos: Callable[..., Path], tmp_path: Path
-) -> None:
-    for colour in ("blue", "red"):
-        draw_photos(tmp_path / "by_folder" / colour, count=2, colours=(colour,))
-    result = evaluate(trained, workspace, str(tmp_path / "by_folder"), "folder")
-    assert [row["n"] for row in result["per_class"]] == [2, 0, 2]
-    assert result["per_class"][1]["recall"] is None
-    again = evaluate(
-        trained, workspace, str(tmp_path / "by_folder"), '{"name": "regex", "pattern": "(.+)_[0-9]+.jpg$"}'
-    )
-    assert again["accuracy"] == result["accuracy"]
-
-
-def test_evaluate_on_nothing_it_knows(trained: Run, workspace: Path, photos: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "strange"
-    folder.mkdir()
-    shutil.copy(photos / "red_1.jpg", folder / "violet_1.jpg")
-    with pytest.raises(BadInput, match="None of these photos can be scored"):
-        evaluate(trained, workspace, str(folder))
-    with pytest.raises(BadInput, match="no folder"):
-        evaluate(trained, workspace, str(tmp_path / "nowhere"))
-    with pytest.raises(BadInput, match="--labeller"):
-        evaluate(trained, workspace, str(folder), "{name: regex}")
-    with pytest.raises(BadInput, match="'rgx'"):
-        evaluate(trained, workspace, str(folder), "rgx")
 
 
 def no_leftovers(folder: Path) -> None:

@@ -1,0 +1,72 @@
+"""Which photos a run trained on and which it was validated on, known by their content wherever they lie now."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.atomic import sha256
+from core.data.check import HASH
+from core.errors import BadInput
+from core.runs.photos import PHOTOS, SPLITS, Known, compare
+from core.runs.run import Run
+
+
+@dataclass(frozen=True)
+class History:
+    """The relative paths of both sides, and what was known of each photo."""
+
+    known: Known
+    train: Sequence[str]
+    valid: Sequence[str]
+
+    @classmethod
+    def of(cls, run: Run) -> History:
+        """That of a run; raises BadInput."""
+        try:
+            known = {name: (str(label), str(digest)) for name, (label, digest) in json.loads(run.read(PHOTOS)).items()}
+            sides = json.loads(run.read(SPLITS))
+            history = cls(known, list(sides["train"]), list(sides["valid"]))
+            _ = [known[name] for name in (*history.train, *history.valid)]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BadInput(f"The list of photos of {str(run.folder)!r} is damaged ({error}); give --source.") from None
+        return history
+
+    def validation(self, root: Path, items: Iterable[Path]) -> tuple[dict[Path, str], list[Path]]:
+        """The validation photos among the `items` of a folder with the labels that they had, and where those were that
+        are gone.
+        """
+        there = {item.relative_to(root).as_posix() for item in items}
+        before = {name: ("", self.known[name][1]) for name in self.valid}
+        now = _hashed(root, there & before.keys())
+        changes = compare(before, now)
+        if changes:  # only then is it worth it to read all of the others
+            changes = compare(before, now | _hashed(root, there - before.keys()))
+        gone = set(changes.gone)
+        found = {root / changes.moved.get(name, name): self.known[name][0] for name in self.valid if name not in gone}
+        return found, [root / name for name in changes.gone]
+
+    def trained_on(self, files: Sequence[Path]) -> int:
+        """How many of the files have the content of a photo for training."""
+        trained = {self.known[name][1] for name in self.train}
+        return sum(digest in trained for digest in _digests(files))
+
+
+def _hashed(root: Path, names: Collection[str]) -> Known:
+    return {name: ("", digest) for name, digest in zip(names, _digests([root / n for n in names]), strict=True)}
+
+
+def _digests(files: Sequence[Path]) -> list[str]:
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1), "hashes") as pool:
+        return list(pool.map(_digest, files))
+
+
+def _digest(file: Path) -> str:
+    try:
+        return sha256(file)[:HASH]
+    except OSError:  # whoever decodes it will say so
+        return ""
