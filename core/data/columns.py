@@ -10,15 +10,10 @@ from pathlib import Path
 from core.data.lookup import bare, normal
 from core.data.tables import read_table
 from core.data.text import some
-from core.data.words import TEST, TRAIN, VALID, sides, tokens
+from core.data.words import LABELS, NAMES, TEST, TRAIN, VALID, sides, tokens
 from core.errors import BadInput
 
 REPEATED = 0.8  # share of the labels that another photo must have too
-NAMES = frozenset("file filename files fname id image images img name path photo picture".split())
-LABELS = frozenset(
-    "annotation attribute breed category class classes classname condition diagnosis disease dx finding genus kind "
-    "label labels species tag target type variety y".split()
-)
 TRUE, FALSE = frozenset(("1", "1.0", "true", "yes", "t", "y")), frozenset(("0", "0.0", "false", "no", "f", "n"))
 FOLDS = range(2, 21)
 
@@ -67,7 +62,7 @@ def guess(path: Path, photos: Photos) -> Columns:
     others = [i for i in range(width) if i != at and names[i]]
     split = next((i for i in others if _sides(names[i], data[i])), None)
     labels = [i for i in others if i != split and not _sides(names[i], data[i])]
-    train, valid = _sides(names[split], data[split]) if split is not None else ((), ())
+    train, valid = (split is not None and _sides(names[split], data[split])) or ((), ())
     label, classes, unusable = _labels(names, data, labels)
     return Columns(
         header,
@@ -95,7 +90,11 @@ def _labels(names: list[str], data: list[list[str]], among: list[int]) -> tuple[
             return None, marks, ""
         several = sum(n for marked, n in each.items() if marked > 1)
         if several and (not ranked or ranked[0] in marks):
-            return None, [], f"{several} rows mark several of the classes {some([names[i] for i in marks])}, but a photo has one"
+            return (
+                None,
+                [],
+                f"{several} rows mark several of the classes {some([names[i] for i in marks])}, but a photo has one",
+            )
     if ranked:
         return ranked[0], [], ""
     if one := next((i for i in among if len(set(data[i]) - {""}) == 1 and _is_label(names[i])), None):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
+from core.data.remembered import NAME as MEMORY
 from core.errors import BadInput, quoted
 
 SUFFIXES = frozenset(
@@ -89,8 +90,57 @@ def is_photo(file_name: str) -> bool:
     return file_name.lower().endswith(ENDINGS) and not file_name.startswith(".")
 
 
-def get_image_files(path: str | Path, recurse: bool = True, folders: Iterable[str] | None = None) -> Files:
-    """The photos under `path`, sorted by relative path; dot-files and stray folders are skipped.
+def why_no_photo(name: str, file: Path | None = None) -> str:
+    """Why a file, of which the name alone may be known, is no photo."""
+    if file and file.is_symlink() and not file.exists():
+        return "a link that leads nowhere"
+    suffix = os.path.splitext(name)[1].lower()
+    return f"not a photo by its suffix {suffix!r}" if suffix else "not a photo, for its name has no suffix"
+
+
+def walk(
+    root: Path, workspace: Path | None = None, aside: dict[str, str] | None = None
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As `os.walk`, but links to folders are followed, each folder once and under its own path where it has one.
+
+    `aside` gets those that are left out, with the reason: such as cannot be read, and workspaces of this program.
+    """
+    aside = {} if aside is None else aside
+    seen: set[tuple[int, int]] = set()
+    own = _identity(workspace) if workspace else None
+    tops = [os.fspath(root)]
+
+    def unreadable(error: OSError) -> None:
+        aside[str(error.filename)] = f"a folder that cannot be read ({error.strerror})"
+
+    for top in tops:
+        for here, folders, files in os.walk(top, onerror=unreadable):
+            identity = _identity(here)
+            if here != tops[0] and (identity == own or MEMORY in files):
+                aside[here] = "a workspace of this program"
+            elif identity in seen:
+                aside[here] = "a link to a folder that is listed already"
+            else:
+                if identity:
+                    seen.add(identity)
+                yield here, folders, files
+                tops += [link for name in folders if os.path.islink(link := os.path.join(here, name))]
+                continue
+            folders.clear()
+
+
+def _identity(folder: str | Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(folder)
+    except OSError:  # which `os.walk` will say, or no workspace yet
+        return None
+    return status.st_dev, status.st_ino
+
+
+def get_image_files(
+    path: str | Path, recurse: bool = True, folders: Iterable[str] | None = None, workspace: Path | None = None
+) -> Files:
+    """The photos under `path`, sorted by relative path; dot-files, stray folders and the workspace are skipped.
 
     `folders` limits the walk to these sub-folders of `path`. Raises BadInput if `path` is no folder.
     """
@@ -101,7 +151,7 @@ def get_image_files(path: str | Path, recurse: bool = True, folders: Iterable[st
         raise BadInput(f"There is no folder {quoted(str(root))}; give the folder that holds the photos.")
     wanted = None if folders is None else set(folders)
     found: list[str] = []
-    for here, subfolders, names in os.walk(root):
+    for here, subfolders, names in walk(root, workspace):
         top = Path(here) == root
         keep = [d for d in subfolders if not is_stray(d) and not (top and wanted is not None and d not in wanted)]
         subfolders[:] = keep if recurse else []
@@ -116,12 +166,7 @@ def get_image_files(path: str | Path, recurse: bool = True, folders: Iterable[st
 def get_tables(path: str | Path) -> list[Path]:
     """The tables (.csv) under `path`, sorted; dot-files and stray folders are skipped."""
     found = []
-    for here, subfolders, names in os.walk(path):
+    for here, subfolders, names in walk(Path(path)):
         subfolders[:] = (d for d in subfolders if not is_stray(d))
         found += [Path(here, name) for name in names if name.lower().endswith(".csv") and not name.startswith(".")]
     return sorted(table for table in found if table.is_file())
-
-
-def stray_folders(path: str | Path) -> list[Path]:
-    """Folders under `path` that were skipped although they hold files, such as `.ipynb_checkpoints`."""
-    return sorted(Path(here, d) for here, subfolders, _ in os.walk(path) for d in subfolders if is_stray(d))

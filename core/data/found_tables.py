@@ -33,7 +33,12 @@ class Listing:
         path = {"path": str(self.folder / self.names[0])} if len(self.names) == 1 else {
             "path": str(self.folder), "tables": list(self.names)
         }  # fmt: skip
-        return path | {"name_column": c.name} | ({} if c.header else {"header": False}) | ({"loose": True} if c.loose else {})
+        return (
+            path
+            | {"name_column": c.name}
+            | ({} if c.header else {"header": False})
+            | ({"loose": True} if c.loose else {})
+        )
 
 
 def found_tables(names: Sequence[Path], root: Path) -> tuple[list[Listing], dict[Path, str]]:
@@ -76,9 +81,7 @@ def _joined(root: Path, found: list[tuple[str, Columns]]) -> Listing:
     train, valid = ([name for name, _ in found if _side(Path(name)) == side] for side in ("train", "valid"))
     valid = valid or [name for name, _ in found if _side(Path(name)) == TEST]
     both = bool(train and valid)
-    columns = replace(
-        first, share=share, loose=loose, split="", train=tuple(train) * both, valid=tuple(valid) * both
-    )
+    columns = replace(first, share=share, loose=loose, split="", train=tuple(train) * both, valid=tuple(valid) * both)
     return Listing(root, tuple(name for name, _ in found), columns)
 
 
@@ -86,7 +89,10 @@ def _side(table: Path) -> str:
     """The side of a split that a table or its folder is called."""
     names = [table.stem, *table.parent.parts]
     found = sides(names)
-    plain = {name: [w for w in tokens(name) if w not in ("labels", "label", "csv", "annotations", "classes")] for name in names}
+    plain = {
+        name: [w for w in tokens(name) if w not in ("labels", "label", "csv", "annotations", "classes")]
+        for name in names
+    }
     found |= {name: side for name, words in plain.items() for side in sides(["_".join(words)]).values()}
     return next((found[name] for name in names if name in found), "")
 

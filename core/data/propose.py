@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from core.data.proposals import proposals
-from core.data.text import some
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.hub_name import is_of_the_hub
 from core.recipe import Choice, Recipe, Training
 from core.registry import labellers, splitters
 
 PRESIZE, SIZE = 256, 192
 FREEZE_STEPS, STEPS = 40, 120
-LONGEST_REASON = 150  # characters
+LONGEST_REASON = 300  # characters
 
 
 def source_of(place: str) -> Choice:
@@ -72,6 +71,7 @@ def propose(names: Sequence[Path], root: Path) -> tuple[Choice, Choice, list[str
     `names` are the photos' names as labellers see them. Raises BadInput where no labeller gives two labels.
     """
     against: list[str] = []
+    one_label = ""
     for labeller, proposed in proposals(labellers, names, root):
         try:
             labels = _labels(labeller, names) if proposed.score else {}
@@ -82,12 +82,21 @@ def propose(names: Sequence[Path], root: Path) -> tuple[Choice, Choice, list[str
         if len(counts) > 1 and max(counts.values()) > 1:
             splitter, reason = _splitter(list(labels), root)
             return labeller, splitter, [proposed.reason, reason]
-        against.append(_too_few(counts) or proposed.reason)
+        if len(counts) == 1:
+            one_label = one_label or next(iter(counts))
+        against.append(
+            f"each of the {len(counts):,} labels has one photo; two are needed, to learn from and to check with"
+            if counts
+            else proposed.reason
+        )
+    if one_label:
+        raise BadInput(
+            f"The {len(names)} photos in {str(root)!r} have one label; one more is needed beside {quoted(one_label)}."
+        )
     why = "; ".join(reason[:LONGEST_REASON] for reason in against[:3])
-    one_label = any("one more is needed" in reason for reason in against)
-    remedy = "" if one_label else "; put them in a folder a class, or name them like beagle_12.jpg"
     raise BadInput(
-        f"No labels were found for the {len(names)} photos in {str(root)!r}{f' ({why})' if why else ''}{remedy}."
+        f"No labels were found for the {len(names)} photos in {str(root)!r}{f' ({why})' if why else ''}; "
+        "put them in a folder a class, or name them like beagle_12.jpg."
     )
 
 
@@ -109,12 +118,3 @@ def _labels(labeller: Choice, names: Sequence[Path]) -> dict[Path, str]:
         except BadInput:
             continue
     return labels
-
-
-def _too_few(counts: Counter[str]) -> str:
-    """Why these labels do not make a classifier; nothing where there are none at all."""
-    if len(counts) == 1:
-        return f"they have one label, {some(list(counts))}; one more is needed"
-    if counts:
-        return f"each of the {len(counts):,} labels has one photo; two are needed, to learn from and to check with"
-    return ""

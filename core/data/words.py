@@ -1,4 +1,4 @@
-"""Folder names that say something else than a class: a side of a split, a wrapper, a number."""
+"""Words by which people name folders, files and columns, where those are no classes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,37 @@ SIDES = {
     **dict.fromkeys(("train", "training", "trainset", "trainingset", "trn"), TRAIN),
     **dict.fromkeys(("valid", "validation", "val", "validset", "valset", "validationset"), VALID),
     **dict.fromkeys(("eval", "evaluation", "evalset", "holdout", "dev", "devset"), VALID),
-    **dict.fromkeys(("test", "testing", "testset", "tst", "pred", "prediction", "predict"),TEST),
+    **dict.fromkeys(("test", "testing", "testset", "tst", "pred", "prediction", "predict"), TEST),
     **dict.fromkeys(("unlabelled", "unlabeled"), TEST),
 }
-AFFIXES = frozenset(
-    "a b all and cropped crop data dataset ds final full images image imgs img jpg jpeg large my new of original "
-    "orig out photos photo pictures png public private raw resized seg set sets small split the v".split()
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+AFFIXES = _words(  # beside a side, still a side
+    "a all and b crop cropped data dataset ds final full image images img imgs jpeg jpg large my new of orig "
+    "original out photo photos pictures png private public raw resized seg set sets small split the v"
 )
-WRAPPERS = frozenset(
-    "image images img imgs photo photos pic pics picture pictures jpg jpegs jpeg jpegimages png pngs data dataset "
-    "datasets files raw".split()
+WRAPPERS = _words(  # folders that hold photos, whatever they show
+    "data dataset datasets files image images img imgs jpeg jpegimages jpegs jpg photo photos pic pics picture "
+    "pictures png pngs raw"
 )
-COUNTERS = frozenset(
-    "apple batch camera canon chunk clip day dir dcim disk fold folder group images img month msdcf nikon page part "
-    "photos scan seq session shard video vol volume week".split()
+COUNTERS = _words(  # with a number, folders that only count
+    "apple batch camera canon chunk clip day dcim dir disk fold folder group images img month msdcf nikon page "
+    "part photos scan seq session shard video vol volume week"
+)
+DEVICES = _words(  # of names that cameras, phones and programs give
+    "capture cimg dcim download dsc dscf dscn file frame gopr image images img jpeg jpg mvi pano photo photos pic "
+    "picture pxl sam scan screenshot snap unnamed untitled vid video wa whatsapp"
+)
+NAMES = _words(  # columns that name photos
+    "file filename files fname id image images img name path photo picture"
+)
+LABELS = _words(  # columns of labels
+    "annotation attribute breed category class classes classname condition diagnosis disease dx finding genus "
+    "kind label labels species tag target type variety y"
 )
 
 
@@ -68,7 +85,9 @@ def tokens(name: str) -> list[str]:
 def test_remarks(valid: Sequence[str]) -> list[str]:
     """What to say where a test set is for validation."""
     tests = [name for name, side in sides(valid).items() if side == TEST]
-    return [f"{', '.join(tests)} is used for validation, for want of another: its accuracy is no test any more"] * bool(tests)
+    return [f"{', '.join(tests)} is used for validation, for want of another: its accuracy is no test any more"] * bool(
+        tests
+    )
 
 
 def _readings(name: str) -> Iterable[tuple[str, str]]:

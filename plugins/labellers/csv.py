@@ -49,7 +49,9 @@ class CsvLabeller:
         said = [f"{name} is not in UTF-8 and was read as {code}" for name, code in self.encodings.items()]
         if missing := self._lookup.without_photo(names):
             tables = some([file.name for file in self.files])
-            said.append(f"1 row of {tables} has no photo" if missing == 1 else f"{missing} rows of {tables} have no photo")
+            said.append(
+                f"1 row of {tables} has no photo" if missing == 1 else f"{missing} rows of {tables} have no photo"
+            )
         return said
 
     @classmethod
@@ -66,7 +68,7 @@ class CsvLabeller:
                 reason = f"labels from the column {columns.label!r} {where}"
             yield Proposal(listing.options() | label, (0.9 if columns.known else 0.7) * columns.share, reason)
         for table, why in unused.items():
-            yield Proposal({}, 0, f"{table.name}: {why}")
+            yield Proposal({}, 0, f"the table {table.name!r}: {why}")
 
     def _rows(
         self, file: Path, name_column: str, label_column: str, classes: Sequence[str], header: bool | None

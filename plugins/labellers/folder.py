@@ -50,16 +50,16 @@ class FolderLabeller:
         places = defaultdict[str, set[tuple[str, ...]]](set)
         for folder in {name.parent for name in names}:
             try:
-                label = self._class_folder(folder / "x")
+                found = self._class_folder(folder / "x")
             except BadInput:
                 continue
-            places[label.name].add(label.parent.parts)
-        split = sides({name for found in places.values() for parts in found for name in parts})
+            places[found.name].add(found.parent.parts)
+        split = sides({name for parents in places.values() for parts in parents for name in parts})
         joined = []
-        for label, found in sorted(places.items()):
-            kept = sorted({tuple(name for name in parts if name not in split) for parts in found})
+        for label, parents in sorted(places.items()):
+            kept = sorted({tuple(name for name in parts if name not in split) for parts in parents})
             if len(kept) > 1:
-                above = some([repr("/".join(parts[-1:])) for parts in kept], 3)
+                above = some([repr(parts[-1] if parts else "") for parts in kept], 3)
                 joined.append(f"the label {label!r} joins the folders of that name in {above}")
         return joined
 
@@ -67,10 +67,10 @@ class FolderLabeller:
     def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
         """The level of folders that holds the classes."""
         counts = Counter(folders_of(name, root) for name in names)
-        if (found := class_level(counts)) is None:
+        if (level_found := class_level(counts)) is None:
             return
-        classes = {f[at] for f, at in found.positions.items() if at is not None}
-        below = {f[at + 1 :] for f, at in found.positions.items() if at is not None}
+        classes = {f[at] for f, at in level_found.positions.items() if at is not None}
+        below = {f[at + 1 :] for f, at in level_found.positions.items() if at is not None}
         level, skip = 1, sorted({name for path in below for name in path})
         if len({len(path) for path in below}) == 1:
             level, skip = 1 + len(next(iter(below))), []
@@ -78,12 +78,14 @@ class FolderLabeller:
             return
         plain = cls(level, skip)
         top = root if names[0].is_relative_to(root) else Path()
-        unlabelled = {plain._counted(top.joinpath(*f, "x")).name for f, at in found.positions.items() if at is None}
+        unlabelled = {
+            plain._counted(top.joinpath(*f, "x")).name for f, at in level_found.positions.items() if at is None
+        }
         ignore = sorted(unlabelled - classes - {""})
         options = {"level": level} if level > 1 else {"skip": skip} if skip else {}
         yield Proposal(
             options | ({"ignore": ignore} if ignore else {}),
-            0.8 * found.share,
+            0.8 * level_found.share,
             f"labels from the folders {_where(below)}: {some(sorted(classes))}",
         )
 

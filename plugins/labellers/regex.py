@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import regex
 
 from core.data.proposals import Proposal, folders_of
-from core.data.words import TEST, sides, tokens
+from core.data.words import DEVICES, TEST, sides, tokens
 from core.errors import BadInput, quoted
 from core.registry import labellers
 
@@ -24,10 +24,6 @@ LONGEST, MOST_COPIES = 1000, 10_000
 SHORT = 255  # characters, as most systems allow in a name
 PATTERNS = (r"(.+)_\d+\.\w+$", r"(.+?)[ ._-]*\(?\d+\)?\.\w+$")  # that are tried where nobody gives one
 LABELLED, REPEATED = 0.9, 0.8  # shares of the photos that such a pattern must label, and of those with others alike
-DEVICES = frozenset(  # words of names that cameras, phones and programs give
-    "capture cimg dcim dsc dscf dscn download file frame gopr image images img jpeg jpg mvi pano photo photos pic "
-    "picture pxl sam scan screenshot snap unnamed untitled vid video wa whatsapp".split()
-)
 
 
 @labellers.register("regex")

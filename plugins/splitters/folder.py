@@ -35,7 +35,10 @@ class FolderSplitter:
             of.append(sides[folder])
         train_indices = [i for i, name in enumerate(of) if name in self.train]
         valid_indices = [i for i, name in enumerate(of) if name in self.valid]
-        for purpose, wanted, found in (("training", self.train, train_indices), ("validation", self.valid, valid_indices)):
+        for purpose, wanted, found in (
+            ("training", self.train, train_indices),
+            ("validation", self.valid, valid_indices),
+        ):
             if not found:
                 raise BadInput(f"No photo for {purpose} lies in a folder {some(wanted) or 'of a name'}; name another.")
         return train_indices, valid_indices

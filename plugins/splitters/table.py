@@ -66,7 +66,9 @@ class TableSplitter:
             if columns.valid:
                 options = {key: value for key, value in listing.options().items() if key != "tables"}
                 options |= {"split_column": columns.split} if columns.split else {}
-                by = f"the column {columns.split!r} of {some(listing.names)} says" if columns.split else "the tables say"
+                by = (
+                    f"the column {columns.split!r} of {some(listing.names)} says" if columns.split else "the tables say"
+                )
                 reason = f"{some(columns.valid)} for validation and {some(columns.train)} for training, as {by}"
                 options |= {"valid": list(columns.valid), "train": list(columns.train)}
                 yield Proposal(options, 0.95 * columns.share, reason)
