@@ -81,7 +81,7 @@ def examine(
         raise BadInput(f"No photos were found in {str(source.root)!r}; photos are files such as .jpg, .png and .webp.")
     original = getattr(source, "original", None)  # a name that was changed in unpacking still says what it said
     names = Files.of(map(original, items)) if original else items
-    report = Report(skipped=dict(getattr(source, "skipped", {})))
+    report = Report(skipped=dict.fromkeys(getattr(source, "skipped", ()), "not a photo that can be unpacked safely"))
     labeller = labellers.build(placed("labeller", recipe.labeller, source.root))
     splitter = splitters.build(placed("splitter", recipe.splitter, source.root))
     labels, unlabelled = _labels(items, names, labeller)
@@ -104,9 +104,9 @@ def examine(
     used = (file for plugin in (labeller, splitter) for file in getattr(plugin, "files", ()))
     others, stray = leftovers(source.root, workspace, names, used)
     _describe(split, source.root, report)
-    report.skipped |= others
+    report.skipped |= others | getattr(source, "others", {})
     report.warnings += filter(None, [twins(split, digests)])
-    for plugin, seen_by in ((labeller, names), (splitter, names.take(good))):
+    for plugin, seen_by in ((source, names), (labeller, names), (splitter, names.take(good))):
         if remarks := getattr(plugin, "remarks", None):
             report.warnings += _bounded(remarks(seen_by))
     report.warnings += _bounded([f"the folder {str(folder)!r} was left out" for folder in stray])

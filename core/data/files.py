@@ -32,6 +32,7 @@ SUFFIXES = frozenset(
     ]
 )
 ENDINGS = tuple(SUFFIXES)
+EMPTY = "an empty folder"
 STRAY = frozenset(("__MACOSX", "__pycache__", "@eaDir", "$RECYCLE.BIN", "System Volume Information"))
 
 

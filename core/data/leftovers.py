@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from core.data.files import is_photo, is_stray, walk, why_no_photo
+from core.data.files import EMPTY, is_photo, is_stray, walk, why_no_photo
 from core.data.found_tables import found_tables
 from core.recipe import Choice, path_options
 
@@ -26,7 +26,7 @@ def leftovers(
         folders[:] = sorted(folder for folder in folders if not is_stray(folder))
         others += [Path(here, name) for name in sorted(files) if not is_photo(name) and not name.startswith(".")]
         if not folders and not files:
-            aside[here] = "an empty folder"
+            aside[here] = EMPTY
     known = {os.path.realpath(file) for file in used}
     unused = [file for file in others if os.path.realpath(file) not in known]
     tables = found_tables(names, root)[1] if any(file.suffix.lower() == ".csv" for file in unused) else {}
