@@ -22,7 +22,11 @@ SECONDS = 1.0  # for one name; a sound pattern takes microseconds
 MEAN = 0.001  # seconds a name, over all names
 LONGEST, MOST_COPIES = 1000, 10_000
 SHORT = 255  # characters, as most systems allow in a name
-PATTERNS = (r"(.+)_\d+\.\w+$", r"(.+?)[ ._-]*\(?\d+\)?\.\w+$")  # that are tried where nobody gives one
+PATTERNS = (
+    r"(.+)_\d+\.\w+$",
+    r"(.+?)[ ._-]*\(?\d+\)?\.\w+$",
+    r"([^\W\d].*?)[ ._-]*\(?\d+\)?\.\w+$",
+)  # that are tried where nobody gives one
 LABELLED, REPEATED = 0.9, 0.8  # shares of the photos that such a pattern must label, and of those with others alike
 
 
@@ -57,8 +61,10 @@ class RegexLabeller:
         split = sides({folder for folders in parents.values() for folder in folders})
         test = {parent for parent, folders in parents.items() if any(split.get(f) == TEST for f in folders)}
         asked = [name.name for name in names if name.parent not in test]
+        rest = [name.name for name in names if name.parent in test]
         for pattern in PATTERNS:
-            if labels := _labels(cls(pattern), asked):
+            labeller = cls(pattern)
+            if (labels := _labels(labeller, asked)) and _has_only(labeller, rest, {*labels, ""}):
                 label, name = next((label, name) for label, name in zip(labels, asked, strict=True) if label)
                 yield Proposal({"pattern": pattern}, 0.6, f"labels from the photos' names: {name!r} is {label!r}")
                 return
@@ -128,16 +134,24 @@ def _labels(labeller: RegexLabeller, names: Sequence[str]) -> list[str]:
     labels: list[str] = []
     missing = 0
     for name in names:
-        try:
-            labels.append(labeller(name))
-        except BadInput:
-            labels.append("")
-            missing += 1
+        labels.append(label := _label(labeller, name))
+        missing += not label
         if len(names) - missing < LABELLED * len(names):
             return []
     counts = Counter(filter(None, labels))
     repeated = sum(n for n in counts.values() if n > 1)
     return labels if _are_classes(counts) and repeated >= REPEATED * sum(counts.values()) else []
+
+
+def _has_only(labeller: RegexLabeller, names: Sequence[str], labels: set[str]) -> bool:
+    return all(_label(labeller, name) in labels for name in names)
+
+
+def _label(labeller: RegexLabeller, name: str) -> str:
+    try:
+        return labeller(name)
+    except BadInput:
+        return ""
 
 
 def _are_classes(labels: Iterable[str]) -> bool:
