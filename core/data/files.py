@@ -107,34 +107,59 @@ def walk(
     `aside` gets those that are left out, with the reason: such as cannot be read, and workspaces of this program.
     """
     aside = {} if aside is None else aside
-    seen: set[tuple[int, int]] = set()
-    own = _identity(workspace) if workspace else None
+    walked: list[str] = []
+    seen: set[tuple[int, int]] | None = None  # is only needed from the first link on
     tops = [os.fspath(root)]
-
-    def unreadable(error: OSError) -> None:
-        aside[str(error.filename)] = f"a folder that cannot be read ({error.strerror})"
-
     for top in tops:
-        for here, folders, files in os.walk(top, onerror=unreadable):
-            identity = _identity(here)
-            if here != tops[0] and (identity == own or MEMORY in files):
-                aside[here] = "a workspace of this program"
-            elif identity in seen:
-                aside[here] = "a link to a folder that is listed already"
-            else:
-                if identity:
-                    seen.add(identity)
-                yield here, folders, files
-                tops += [link for name in folders if os.path.islink(link := os.path.join(here, name))]
+        if top != tops[0] and seen is None:
+            seen = {_identity(folder) for folder in walked}
+        pending = [top]
+        while pending:
+            here = pending.pop()
+            try:
+                with os.scandir(here) as entries:
+                    found = list(entries)
+                identity = None if seen is None else _identity(here)
+            except OSError as error:
+                aside[here] = f"a folder that cannot be read ({error.strerror})"
                 continue
-            folders.clear()
+            folders, files, links = [], [], set()
+            for entry in found:
+                if not _is_folder(entry):
+                    files.append(entry.name)
+                    continue
+                folders.append(entry.name)
+                if entry.is_symlink():
+                    links.add(entry.name)
+            if here != tops[0] and (MEMORY in files or _is_same(here, workspace)):
+                aside[here] = "a workspace of this program"
+                continue
+            if seen is not None and identity:
+                if identity in seen:
+                    aside[here] = "a link to a folder that is listed already"
+                    continue
+                seen.add(identity)
+            walked.append(here)
+            yield here, folders, files
+            tops += [os.path.join(here, name) for name in folders if name in links]
+            pending += [os.path.join(here, name) for name in reversed(folders) if name not in links]
 
 
-def _identity(folder: str | Path) -> tuple[int, int] | None:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        status = os.stat(folder)
-    except OSError:  # which `os.walk` will say, or no workspace yet
-        return None
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_same(folder: str, workspace: Path | None) -> bool:
+    if workspace is None or os.path.basename(folder) != workspace.name:
+        return False
+    return workspace.exists() and os.path.samefile(folder, workspace)
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    status = os.stat(folder)
     return status.st_dev, status.st_ino
 
 

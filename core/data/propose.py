@@ -70,8 +70,9 @@ def propose(names: Sequence[Path], root: Path) -> tuple[Choice, Choice, list[str
 
     `names` are the photos' names as labellers see them. Raises BadInput where no labeller gives two labels.
     """
+    where = f"The {len(names)} photos in {str(root)!r}"
     against: list[str] = []
-    one_label = ""
+    few = ""  # why labels that were found are too few
     for labeller, proposed in proposals(labellers, names, root):
         try:
             labels = _labels(labeller, names) if proposed.score else {}
@@ -83,20 +84,18 @@ def propose(names: Sequence[Path], root: Path) -> tuple[Choice, Choice, list[str
             splitter, reason = _splitter(list(labels), root)
             return labeller, splitter, [proposed.reason, reason]
         if len(counts) == 1:
-            one_label = one_label or next(iter(counts))
-        against.append(
-            f"each of the {len(counts):,} labels has one photo; two are needed, to learn from and to check with"
-            if counts
-            else proposed.reason
-        )
-    if one_label:
-        raise BadInput(
-            f"The {len(names)} photos in {str(root)!r} have one label; one more is needed beside {quoted(one_label)}."
-        )
-    why = "; ".join(reason[:LONGEST_REASON] for reason in against[:3])
+            few = few or f"{where} have one label; one more is needed beside {quoted(next(iter(counts)))}."
+        elif counts:
+            few = (
+                few or f"{where} have a label each; two photos of a label are needed, to learn from and to check with."
+            )
+        else:
+            against.append(proposed.reason)
+    why = f" ({'; '.join(reason[:LONGEST_REASON] for reason in against[:3])})" if against else ""
     raise BadInput(
-        f"No labels were found for the {len(names)} photos in {str(root)!r}{f' ({why})' if why else ''}; "
-        "put them in a folder a class, or name them like beagle_12.jpg."
+        few
+        or f"No labels were found for the {len(names)} photos in {str(root)!r}{why}; put them in a folder a class, or "
+        "name them like beagle_12.jpg."
     )
 
 

@@ -37,23 +37,22 @@ class FolderLabeller:
         self.level, self.skip, self.ignore = level, frozenset(skip), frozenset(ignore)
 
     def __call__(self, path: Path | str) -> str:
-        return self._class_folder(path).name
+        return self._found(path)[1]
 
     def span(self, path: Path | str) -> tuple[str, int, int]:
         """The label's folder and what lies in it, and where the label begins and ends in that; raises BadInput."""
-        folder = self._class_folder(path)
-        inside = PurePath(path).relative_to(folder).as_posix()
-        return f"{folder.name}/{inside}", 0, len(folder.name)
+        folder, label = self._found(path)
+        return f"{label}/{PurePath(path).relative_to(folder).as_posix()}", 0, len(label)
 
     def remarks(self, names: Sequence[Path]) -> list[str]:
         """Which labels join folders of the same name in several places, the sides of a split aside."""
         places = defaultdict[str, set[tuple[str, ...]]](set)
         for folder in {name.parent for name in names}:
             try:
-                found = self._class_folder(folder / "x")
+                found, label = self._found(folder / "x")
             except BadInput:
                 continue
-            places[found.name].add(found.parent.parts)
+            places[label].add(found.parent.parts)
         split = sides({name for parents in places.values() for parts in parents for name in parts})
         joined = []
         for label, parents in sorted(places.items()):
@@ -89,17 +88,20 @@ class FolderLabeller:
             f"labels from the folders {_where(below)}: {some(sorted(classes))}",
         )
 
-    def _class_folder(self, path: Path | str) -> PurePath:
-        """The folder that names the label; raises BadInput."""
+    def _found(self, path: Path | str) -> tuple[PurePath, str]:
+        """The folder that names the label, and the label; raises BadInput."""
         folder = self._counted(path if isinstance(path, PurePath) else PurePath(path))
-        if not folder.name:
+        name = folder.name
+        if not name:
             raise BadInput(f"{quoted(str(path))} lies in no folder that could name it; put each class into its own.")
-        if folder.name in self.ignore:
-            raise BadInput(f"The folder {quoted(folder.name)} is no label; put its photos into folders of classes.")
-        return folder
+        if name in self.ignore:
+            raise BadInput(f"The folder {quoted(name)} is no label; put its photos into folders of classes.")
+        return folder, name
 
     def _counted(self, path: PurePath) -> PurePath:
         folder, left = path.parent, self.level
+        if left == 1 and not self.skip:  # as nearly always
+            return folder
         while folder.name:
             left -= folder.name not in self.skip
             if not left:
