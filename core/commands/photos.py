@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ LARGEST_RECIPE = 2**20  # bytes; they have some hundreds
 
 def new(options: argparse.Namespace) -> None:
     """Write a recipe for photos in a folder, a zip or a data set of the Hub, or for the drawn sample."""
-    from core.data.propose import proposal, source_of
+    from core.data.propose import names_of, proposal, source_of
 
     source: dict[str, Any] = {"name": "sample"}
     if options.photos:
@@ -27,7 +28,9 @@ def new(options: argparse.Namespace) -> None:
     items = found()
     if not items:
         raise BadInput(f"No photos were found in {str(found.root)!r}; photos are files such as .jpg, .png and .webp.")
-    print(proposal(items, found.root, source).with_settings(options.set).to_json())
+    recipe, reasons = proposal(names_of(found, items), Path(found.root), source)
+    print(recipe.with_settings(options.set).to_json())
+    print("\n".join(reasons), file=sys.stderr)
 
 
 def check(options: argparse.Namespace) -> None:

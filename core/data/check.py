@@ -17,15 +17,18 @@ import PIL
 from core.atomic import sha256
 from core.data import photo
 from core.data.alike import alike
-from core.data.files import Files, is_photo, is_stray, stray_folders
+from core.data.files import Files
+from core.data.leftovers import leftovers, placed
 from core.data.remembered import Key, Remembered, Result
 from core.data.split import Split, divide
+from core.data.twins import twins
 from core.errors import BadInput, quoted
 from core.events import Checked
 from core.recipe import Recipe
 from core.registry import labellers, sources, splitters
 
 FEW = 10  # photos of a class; below, its figures mean little
+FEW_VALID = 5  # validation photos; below, a share of them says nothing
 STEP = 64  # photos between two events
 HASH = 24  # hexadecimal digits of a SHA-256 that are kept
 LONGEST_LABEL = 255  # characters, as a folder may have
@@ -79,7 +82,9 @@ def examine(
     original = getattr(source, "original", None)  # a name that was changed in unpacking still says what it said
     names = Files.of(map(original, items)) if original else items
     report = Report(skipped=dict.fromkeys(getattr(source, "skipped", ()), "not a photo that can be unpacked safely"))
-    labels, unlabelled = _labels(items, names, labellers.build(recipe.labeller))
+    labeller = labellers.build(placed("labeller", recipe.labeller, source.root))
+    splitter = splitters.build(placed("splitter", recipe.splitter, source.root))
+    labels, unlabelled = _labels(items, names, labeller)
     report.skipped |= unlabelled
     labelled = [i for i, label in enumerate(labels) if label]
     seen = yield from read_all(items.take(labelled), workspace, decode)
@@ -94,9 +99,18 @@ def examine(
     if not good:
         path, reason = next(iter(report.skipped.items()))
         raise BadInput(f"None of the {len(items)} photos can be used; the first is {path}: {reason}.")
-    split = divide(splitters.build(recipe.splitter), names.take(good), [labels[i] for i in good], items.take(good))
+    split = divide(splitter, names.take(good), [labels[i] for i in good], items.take(good))
+    digests = [digest for reason, digest in seen if not reason]
+    used = (file for plugin in (labeller, splitter) for file in getattr(plugin, "files", ()))
+    others, stray = leftovers(source.root, workspace, names, used)
     _describe(split, source.root, report)
-    return Examined(source.root, split, report, [digest for reason, digest in seen if not reason])
+    report.skipped |= others | getattr(source, "others", {})
+    report.warnings += filter(None, [twins(split, digests)])
+    for plugin, seen_by in ((source, names), (labeller, names), (splitter, names.take(good))):
+        if remarks := getattr(plugin, "remarks", None):
+            report.warnings += _bounded(remarks(seen_by))
+    report.warnings += _bounded([f"the folder {str(folder)!r} was left out" for folder in stray])
+    return Examined(source.root, split, report, digests)
 
 
 def read_all(
@@ -185,7 +199,6 @@ def _describe(split: Split, root: Path, report: Report) -> None:
     report.train, report.valid = len(split.train), len(split.valid)
     for file in split.left_out:
         report.skipped[str(file)] = "in neither training nor validation, by the splitter"
-    report.skipped |= _not_photos(root)
     for side, present in sides.items():
         if absent := sorted(counts.keys() - present.keys()):
             cure = "; the splitter 'stratified' puts every class of two photos or more on both sides"
@@ -194,22 +207,15 @@ def _describe(split: Split, root: Path, report: Report) -> None:
         report.warnings.append(f"fewer than {FEW} photos of {_some(few)}: their figures will mean little")
     if root.name in counts and len(counts) > 1:
         report.warnings.append(f"{root.name!r} is the folder of the whole data set: photos beside the class folders?")
-    twice = [f"{a!r} and {b!r} look like one label spelt twice" for a, b in alike(sorted(counts))]
-    stray = [f"the folder {str(folder)!r} was left out" for folder in stray_folders(root)]
-    for warnings in (twice, stray):
-        report.warnings += warnings[:SHOWN]
-        if (more := len(warnings) - SHOWN) > 0:
-            report.warnings.append(f"at least {more} more warnings such as: {warnings[SHOWN]}")
+    report.warnings += _bounded([f"{a!r} and {b!r} look like one label spelt twice" for a, b in alike(sorted(counts))])
+    if report.valid < FEW_VALID:
+        report.warnings.append(f"{report.valid} validation photos are too few to say anything about accuracy")
 
 
-def _not_photos(root: Path) -> dict[str, str]:
-    others = {}
-    for here, folders, names in os.walk(root):
-        folders[:] = sorted(f for f in folders if not is_stray(f))
-        for name in sorted(names):
-            if not is_photo(name) and not name.startswith("."):
-                others[str(Path(here, name))] = f"not a photo by its suffix {Path(name).suffix.lower()!r}"
-    return others
+def _bounded(warnings: list[str]) -> list[str]:
+    more = len(warnings) - SHOWN
+    rest = [f"at least {more} more warnings such as: {warnings[SHOWN]}"] if more > 0 else []
+    return warnings[:SHOWN] + rest
 
 
 def _some(names: Sequence[str]) -> str:

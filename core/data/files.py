@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
+from core.data.remembered import NAME as MEMORY
 from core.errors import BadInput, quoted
 
 SUFFIXES = frozenset(
@@ -32,6 +33,7 @@ SUFFIXES = frozenset(
 )
 ENDINGS = tuple(SUFFIXES)
 T = TypeVar("T")
+EMPTY = "an empty folder"
 STRAY = frozenset(("__MACOSX", "__pycache__", "@eaDir", "$RECYCLE.BIN", "System Volume Information"))
 
 
@@ -94,8 +96,82 @@ def is_photo(file_name: str) -> bool:
     return file_name.lower().endswith(ENDINGS) and not file_name.startswith(".")
 
 
-def get_image_files(path: str | Path, recurse: bool = True, folders: Iterable[str] | None = None) -> Files:
-    """The photos under `path`, sorted by relative path; dot-files and stray folders are skipped.
+def why_no_photo(name: str, file: Path | None = None) -> str:
+    """Why a file, of which the name alone may be known, is no photo."""
+    if file and file.is_symlink() and not file.exists():
+        return "a link that leads nowhere"
+    suffix = os.path.splitext(name)[1].lower()
+    return f"not a photo by its suffix {suffix!r}" if suffix else "not a photo, for its name has no suffix"
+
+
+def walk(
+    root: Path, workspace: Path | None = None, aside: dict[str, str] | None = None
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As `os.walk`, but links to folders are followed, each folder once and under its own path where it has one.
+
+    `aside` gets those that are left out, with the reason: such as cannot be read, and workspaces of this program.
+    """
+    aside = {} if aside is None else aside
+    walked: list[str] = []
+    seen: set[tuple[int, int]] | None = None  # is only needed from the first link on
+    tops = [os.fspath(root)]
+    for top in tops:
+        if top != tops[0] and seen is None:
+            seen = {_identity(folder) for folder in walked}
+        pending = [top]
+        while pending:
+            here = pending.pop()
+            try:
+                with os.scandir(here) as entries:
+                    found = list(entries)
+                identity = None if seen is None else _identity(here)
+            except OSError as error:
+                aside[here] = f"a folder that cannot be read ({error.strerror})"
+                continue
+            folders, files, links = [], [], set()
+            for entry in found:
+                if not _is_folder(entry):
+                    files.append(entry.name)
+                    continue
+                folders.append(entry.name)
+                if entry.is_symlink():
+                    links.add(entry.name)
+            if here != tops[0] and (MEMORY in files or _is_same(here, workspace)):
+                aside[here] = "a workspace of this program"
+                continue
+            if seen is not None and identity:
+                if identity in seen:
+                    aside[here] = "a link to a folder that is listed already"
+                    continue
+                seen.add(identity)
+            walked.append(here)
+            yield here, folders, files
+            tops += [os.path.join(here, name) for name in folders if name in links]
+            pending += [os.path.join(here, name) for name in reversed(folders) if name not in links]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_same(folder: str, workspace: Path | None) -> bool:
+    if workspace is None or os.path.basename(folder) != workspace.name:
+        return False
+    return workspace.exists() and os.path.samefile(folder, workspace)
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
+
+
+def get_image_files(
+    path: str | Path, recurse: bool = True, folders: Iterable[str] | None = None, workspace: Path | None = None
+) -> Files:
+    """The photos under `path`, sorted by relative path; dot-files, stray folders and the workspace are skipped.
 
     `folders` limits the walk to these sub-folders of `path`. Raises BadInput if `path` is no folder.
     """
@@ -106,7 +182,7 @@ def get_image_files(path: str | Path, recurse: bool = True, folders: Iterable[st
         raise BadInput(f"There is no folder {quoted(str(root))}; give the folder that holds the photos.")
     wanted = None if folders is None else set(folders)
     found: list[str] = []
-    for here, subfolders, names in os.walk(root):
+    for here, subfolders, names in walk(root, workspace):
         top = Path(here) == root
         keep = [d for d in subfolders if not is_stray(d) and not (top and wanted is not None and d not in wanted)]
         subfolders[:] = keep if recurse else []
@@ -121,12 +197,7 @@ def get_image_files(path: str | Path, recurse: bool = True, folders: Iterable[st
 def get_tables(path: str | Path) -> list[Path]:
     """The tables (.csv) under `path`, sorted; dot-files and stray folders are skipped."""
     found = []
-    for here, subfolders, names in os.walk(path):
+    for here, subfolders, names in walk(Path(path)):
         subfolders[:] = (d for d in subfolders if not is_stray(d))
         found += [Path(here, name) for name in names if name.lower().endswith(".csv") and not name.startswith(".")]
     return sorted(table for table in found if table.is_file())
-
-
-def stray_folders(path: str | Path) -> list[Path]:
-    """Folders under `path` that were skipped although they hold files, such as `.ipynb_checkpoints`."""
-    return sorted(Path(here, d) for here, subfolders, _ in os.walk(path) for d in subfolders if is_stray(d))

@@ -1,4 +1,4 @@
-"""Look at a folder of photos and propose how to label and split them."""
+"""Look at photos and propose how to label and split them: every plugin speaks for itself, and the best is taken."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from core.data.files import get_tables
-from core.errors import BadInput
+from core.data.proposals import proposals
+from core.errors import BadInput, quoted
 from core.hub_name import is_of_the_hub
 from core.recipe import Choice, Recipe, Training
-from core.registry import labellers
-
-PATTERNS = (r"(.+)_\d+\.\w+$", r"(.+?)[ ._-]*\(?\d+\)?\.\w+$")
-TRAIN = {"train", "training"}
-VALID = {"valid", "validation", "val", "test"}
-LABELLED = 0.9  # share of the photos
+from core.registry import labellers, splitters
 
 PRESIZE, SIZE = 256, 192
 FREEZE_STEPS, STEPS = 40, 120
+LONGEST_REASON = 300  # characters
 
 
 def source_of(place: str) -> Choice:
@@ -29,25 +26,28 @@ def source_of(place: str) -> Choice:
     return {"name": "hub", "repo": place} if is_of_the_hub(place) else {"name": "folder", "path": place}
 
 
-def proposal(items: Sequence[Path], root: Path, source: Choice) -> Recipe:
-    """The recipe that `new` writes; its choices were made on evidence (tests/benchmarks/RESULTS.md)."""
-    if source["name"] == "folder" and (training := _training_alone(items, root)):
-        # what lies beside it, such as a test folder, has no labels
-        items, root, source = (
-            [i for i in items if i.is_relative_to(training)],
-            training,
-            source | {"path": str(training)},
-        )
-    labeller, splitter = propose(items, root)
-    return Recipe(
+def names_of(source: Any, items: Sequence[Path]) -> Sequence[Path]:
+    """The photos' names as labellers see them: one that was changed in unpacking still says what it said."""
+    original = getattr(source, "original", None)
+    return [original(item) for item in items] if original else items
+
+
+def proposal(names: Sequence[Path], root: Path, source: Choice) -> tuple[Recipe, list[str]]:
+    """The recipe that `new` writes, and the reasons; raises BadInput.
+
+    Its other choices were made on evidence (tests/benchmarks/RESULTS.md).
+    """
+    labeller, splitter, reasons = propose(names, root)
+    recipe = Recipe(
         source=source,
         labeller=labeller,
         splitter=splitter,
         item_tfms=[{"name": "resize", "size": PRESIZE}],
         batch_tfms=[{"name": "aug_transforms", "size": SIZE, "min_scale": 0.75}],
         architecture={"name": "efficientnet_lite0", "pretrained": True, "head": "linear"},
-        training=pace(len(items)),
+        training=pace(len(names)),
     )
+    return recipe, reasons
 
 
 def pace(photos: int) -> Training:
@@ -65,56 +65,55 @@ def pace(photos: int) -> Training:
     )
 
 
-def propose(items: Sequence[Path], root: Path) -> tuple[Choice, Choice]:
-    """Labeller and splitter for photos under `root`: split folders, then class folders, then names.
+def propose(names: Sequence[Path], root: Path) -> tuple[Choice, Choice, list[str]]:
+    """The labeller and the splitter that fit best by what each registered one says, and the reasons of both.
 
-    Raises BadInput where none of these gives two classes of two photos.
+    `names` are the photos' names as labellers see them. Raises BadInput where no labeller gives two labels.
     """
-    parts = [item.relative_to(root).parts for item in items]
-    above = {p[-3].lower() for p in parts if len(p) >= 3}
-    by_chance: Choice = {"name": "stratified", "valid_pct": 0.2, "seed": 42}
-    if above & TRAIN and above & VALID:
-        return {"name": "folder"}, {"name": "grandparent"}
-    if _classes([p[-2] if len(p) > 1 else "" for p in parts]):
-        return {"name": "folder"}, by_chance
-    for pattern in PATTERNS:
-        labeller: Choice = {"name": "regex", "pattern": pattern}
-        if _classes(_labels(labeller, [p[-1] for p in parts])):
-            return labeller, by_chance
-    if len(tables := get_tables(root)) == 1:
-        return {"name": "csv", "path": str(tables[0])}, by_chance
+    where = f"The {len(names)} photos in {str(root)!r}"
+    against: list[str] = []
+    few = ""  # why labels that were found are too few
+    for labeller, proposed in proposals(labellers, names, root):
+        try:
+            labels = _labels(labeller, names) if proposed.score else {}
+        except BadInput as error:  # such as a table that lists a photo twice
+            against.append(str(error).removesuffix("."))
+            continue
+        counts = Counter(labels.values())
+        if len(counts) > 1 and max(counts.values()) > 1:
+            splitter, reason = _splitter(list(labels), root)
+            return labeller, splitter, [proposed.reason, reason]
+        if len(counts) == 1:
+            few = few or f"{where} have one label; one more is needed beside {quoted(next(iter(counts)))}."
+        elif counts:
+            few = (
+                few or f"{where} have a label each; two photos of a label are needed, to learn from and to check with."
+            )
+        else:
+            against.append(proposed.reason)
+    why = f" ({'; '.join(reason[:LONGEST_REASON] for reason in against[:3])})" if against else ""
     raise BadInput(
-        f"No labels were found for the {len(items)} photos in {str(root)!r}: put them in a folder a class, "
-        "or name them like beagle_12.jpg."
+        few
+        or f"No labels were found for the {len(names)} photos in {str(root)!r}{why}; put them in a folder a class, or "
+        "name them like beagle_12.jpg."
     )
 
 
-def _training_alone(items: Sequence[Path], root: Path) -> Path | None:
-    """The folder `train` of a data set that has one, with class folders in it, but none for validation."""
-    tops = {item.relative_to(root).parts[0] for item in items if len(item.relative_to(root).parts) == 3}
-    names = {top for top in tops if top.lower() in TRAIN}
-    return root / names.pop() if len(names) == 1 and not any(top.lower() in VALID for top in tops) else None
+def _splitter(labelled: Sequence[Path], root: Path) -> tuple[Choice, str]:
+    """The best splitter that puts labelled photos on both sides; chance always does."""
+    for choice, proposed in proposals(splitters, labelled, root):
+        if proposed.score:
+            return choice, proposed.reason
+    raise BadInput("No splitter proposes itself; install one, or write the recipe by hand.")
 
 
-def _labels(choice: Choice, names: Sequence[str]) -> list[str]:
-    """The labels that a labeller finds, which bounds its time by itself; none where it leaves too many without."""
-    labeller = labellers.build(choice)
-    labels: list[str] = []
-    missing = 0
+def _labels(labeller: Choice, names: Sequence[Path]) -> dict[Path, str]:
+    """The labels of those names that have one; raises BadInput for options that do not fit."""
+    label = labellers.build(labeller)
+    labels = {}
     for name in names:
         try:
-            labels.append(labeller(name))
+            labels[name] = label(name)
         except BadInput:
-            labels.append("")
-            missing += 1
-        if len(names) - missing < LABELLED * len(names):
-            return []
+            continue
     return labels
-
-
-def _classes(labels: Sequence[str]) -> bool:
-    """Whether these are labels: nearly all there, at least two, and most of them more than once."""
-    counts = Counter(label for label in labels if label)
-    labelled = sum(counts.values())
-    repeated = sum(n for n in counts.values() if n > 1)
-    return len(counts) > 1 and labelled >= LABELLED * len(labels) and repeated >= 0.8 * labelled

@@ -37,8 +37,12 @@ def read_bytes(path: Path, limit: int = LARGEST) -> bytes:
 
 def read_lines(path: Path) -> Iterator[str]:
     """The lines of a text file in UTF-8, with their ends; raises BadInput."""
-    content = read_bytes(path)
-    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+    yield from lines_of(read_bytes(path), path)
+
+
+def lines_of(content: bytes, path: Path, encoding: str = "utf-8-sig") -> Iterator[str]:
+    """The lines of the text that was read from a file, with their ends; raises BadInput."""
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, newline="")
     most = MOST_LINES if content.count(b"\n") <= MOST_LINES else 0  # said before millions are read
     try:
         for number, line in enumerate(iter(lambda: lines.readline(LONGEST_LINE), ""), 1):

@@ -13,7 +13,7 @@ from core.atomic import disk_error, write_atomic
 from core.data import photo
 from core.data.check import Examined, examine
 from core.data.files import get_tables
-from core.data.propose import proposal
+from core.data.propose import names_of, proposal
 from core.data.text import read_bytes
 from core.errors import BadInput
 from core.events import Checked
@@ -84,14 +84,21 @@ class Project:
             raise BadInput(
                 f"No photos were found in {Path(found.root).name!r}; photos are files such as .jpg, .png and .webp."
             )
-        recipe = proposal(items, found.root, source).absolute()
+        recipe, reasons = proposal(names_of(found, items), Path(found.root), source)
+        recipe = recipe.absolute()
         known = (r for r in (self.recipe, self.earlier) if r and r.source == recipe.source)
         with _lock:
             aside = self._put_aside()
             if aside and aside.source != recipe.source:
                 self._write(earlier=self._document(aside))
             self.use(next(known, recipe))  # what was chosen for these photos stays
+            self._write(reasons=reasons)
         self.forget()
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the photos that were brought last are labelled and split as was proposed."""
+        return list(self._draft().get("reasons") or ())
 
     def must_have_room(self, size: int) -> None:
         """Raise BadInput where the disk has no room for `size` more bytes."""

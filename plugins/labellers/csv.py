@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import os
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated
 
-from core.data.ends import Ends
-from core.data.files import SUFFIXES
-from core.data.text import LONGEST_LINE, LONGEST_SHOWN, read_lines, some
-from core.errors import BadInput, quoted
+from core.data.columns import TRUE
+from core.data.found_tables import found_tables
+from core.data.lookup import Lookup, inside
+from core.data.proposals import Proposal
+from core.data.tables import WINDOWS, Table, read_table
+from core.data.text import some
+from core.errors import BadInput
 from core.registry import labellers
-
-LONGEST_NAME = 255  # characters of a file or a folder, on every system
-CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 @labellers.register("csv")
@@ -27,102 +24,80 @@ class CsvLabeller:
 
     def __init__(
         self,
-        path: Annotated[str, "The table: text in UTF-8, columns parted by comma, semicolon, tab or |"],
+        path: Annotated[str, "The table, with columns parted by comma, semicolon, tab or |; or a folder of tables"],
         name_column: Annotated[str, "Column that names the photo; empty: the first"] = "",
         label_column: Annotated[str, "Column that holds the label; empty: the second"] = "",
+        classes: Annotated[Sequence[str], "Instead of a column of labels: a column a class, 1 where it holds"] = (),
+        tables: Annotated[Sequence[str], "The tables in the folder, such as train.csv and valid.csv"] = (),
+        header: Annotated[bool, "The first row names the columns; else they are called 1, 2 and so on"] = True,
+        loose: Annotated[bool, "Names fit whatever their case and suffix"] = False,
     ) -> None:
         if not str(path).strip():  # Path("") is the current folder
             raise BadInput("The path of the table is empty; give a CSV file that lists the photos and their labels.")
         self.path = Path(os.path.expanduser(path))
-        rows = _read(self.path)
-        header = [cell.strip() for cell in next(rows, [])]
-        if not header:
-            raise self._bad("is empty", "give one with a column of names and one of labels")
-        if len(header) < 2:
-            raise self._bad("has too few columns", "it needs one of names and one of labels")
-        if CONTROL.search("".join(header)):
-            raise self._bad("is no table", "give a CSV file, which is text")
-        if not (name_column or label_column) and Path(header[0]).suffix.lower() in SUFFIXES:
-            rows = chain([header], rows)  # a table without a header
-        unasked = (i for i, name in enumerate(header) if name and name not in (name_column, label_column))
-        name_at = self._column(header, name_column, unasked)  # a column without a name is pandas' index, no candidate
-        label_at = self._column(header, label_column, unasked)
-        cells = ((row[name_at].strip(), row[label_at].strip()) for row in rows if len(row) > max(name_at, label_at))
-        self._index((_normal(name), label) for name, label in cells if name and label)
+        self.files = [self.path / name for name in inside(self.path, tables)] or [self.path]
+        self.encodings: dict[str, str] = {}
+        named = bool(name_column or label_column or classes)
+        rows = (self._rows(file, name_column, label_column, classes, header and (named or None)) for file in self.files)
+        self._lookup = Lookup(self.path, chain.from_iterable(rows), loose)
 
     def __call__(self, path: Path | str) -> str:
-        name = _normal(path if isinstance(path, str) else path.as_posix())
-        end = self._names.longest(name) or self._names.longest(name.removesuffix(PurePosixPath(name).suffix))
-        if not end:
-            raise self._bad(f"has no label for {quoted(Path(path).name)}", "add a row for it")
-        found = self._names.having(end)
-        label, other = self._labels[found.start], self._until[found.start]
-        if other < found.stop and end not in self._names:
-            two = " and ".join(sorted((label[:LONGEST_SHOWN], self._labels[other][:LONGEST_SHOWN])))
-            raise self._bad(f"has {two} for photos called {quoted(end)}", "name them there with their folders")
-        return label
+        return self._lookup(path)
 
-    def _column(self, header: list[str], name: str, unasked: Iterator[int]) -> int:
-        if name and name not in header:
-            short = all(len(column) <= LONGEST_NAME for column in header)  # else it is hardly one: nothing is quoted
-            raise self._bad(f"has no column {quoted(name)}", f"it has: {some(header)}" if short else "give a table")
-        position = header.index(name) if name else next(unasked, None)
-        if position is None:
-            raise self._bad("has too few columns", "it needs one of names and one of labels")
-        return position
+    def remarks(self, names: Sequence[Path]) -> list[str]:
+        """How many rows have no photo, and whether the encoding was a guess."""
+        said = [f"{name} is not in UTF-8 and was read as {code}" for name, code in self.encodings.items()]
+        if missing := self._lookup.without_photo(names):
+            tables = some([file.name for file in self.files])
+            said.append(
+                f"1 row of {tables} has no photo" if missing == 1 else f"{missing} rows of {tables} have no photo"
+            )
+        return said
 
-    def _index(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Labels by every end of a name: the table's folders may not be where the photos lie now; raises BadInput."""
-        shared: dict[str, str] = {}  # one text a class, not one a row
-        names: list[str] = []
-        labels: list[str] = []
-        for name, label in rows:
-            names.append(name)
-            labels.append(shared.setdefault(label, label))
-        self._names = Ends(names)
-        self._labels = [labels[i] for i in self._names.order]
-        self._until = list(range(1, len(labels) + 1))  # where, after each position, another label comes
-        for i in range(len(labels) - 1, 0, -1):
-            before, after = self._labels[i - 1], self._labels[i]
-            if before is after:
-                self._until[i - 1] = self._until[i]
-            elif (name := names[self._names.order[i]]) == names[self._names.order[i - 1]]:
-                what = f"lists {quoted(name)} as {quoted(before)} and as {quoted(after)}"
-                raise self._bad(what, "keep one of the rows")
+    @classmethod
+    def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
+        """Each table whose columns name the photos, and those of a split together."""
+        listings, unused = found_tables(names, root)
+        for listing in listings:
+            columns = listing.columns
+            label = {"classes": list(columns.classes)} if columns.classes else {"label_column": columns.label}
+            where = f"of {some(listing.names)}, whose column {columns.name!r} names {columns.share:.0%} of the photos"
+            if columns.classes:
+                reason = f"labels from the columns {some(columns.classes)} {where}"
+            else:
+                reason = f"labels from the column {columns.label!r} {where}"
+            yield Proposal(listing.options() | label, (0.9 if columns.known else 0.7) * columns.share, reason)
+        for table, why in unused.items():
+            yield Proposal({}, 0, f"the table {table.name!r}: {why}")
 
-    def _bad(self, what: str, remedy: str) -> BadInput:
-        return BadInput(f"The table {quoted(str(self.path))} {what}; {remedy}.")
-
-
-def _read(path: Path) -> Iterator[list[str]]:
-    """The table's rows, blank ones left out; the delimiter is the one that parts the header into most columns."""
-    size = 0
-
-    def counted() -> Iterator[str]:  # a quoted cell may go on over any number of lines
-        nonlocal size
-        for line in chain([first], lines):
-            size += len(line)
-            if size > LONGEST_LINE:
-                raise csv.Error("a row is too long")
-            yield line
-
-    try:
-        lines = read_lines(path)
-        first = next((line for line in lines if line.strip()), "")
-        delimiter = max(",;\t|", key=lambda d: len(next(csv.reader([first], delimiter=d), [])))
-        for row in csv.reader(counted(), delimiter=delimiter):
-            size = 0
-            if any(row):
-                yield row
-    except csv.Error as error:
-        raise BadInput(f"The table {quoted(str(path))} cannot be read ({error}); give a CSV file in UTF-8.") from error
+    def _rows(
+        self, file: Path, name_column: str, label_column: str, classes: Sequence[str], header: bool | None
+    ) -> Iterator[tuple[str, str]]:
+        """The names and labels of a table; rows without either are left out."""
+        table = read_table(file, header)
+        if table.encoding == WINDOWS:
+            self.encodings[file.name] = table.encoding
+        asked = (name_column, label_column, *classes)
+        # a column without a name is pandas' index, no candidate
+        unasked = (i for i, name in enumerate(table.header) if name and name not in asked)
+        name_at = table.column(name_column) if name_column else _next(table, unasked)
+        if classes:
+            marks = [(table.column(name), name) for name in classes]
+            width = max(at for at, _ in marks)
+            cells = ((row, _marked(row, marks)) for row in table.rows if len(row) > max(width, name_at))
+        else:
+            label_at = table.column(label_column) if label_column else _next(table, unasked)
+            cells = ((row, row[label_at]) for row in table.rows if len(row) > max(name_at, label_at))
+        return ((row[name_at], label) for row, label in cells if row[name_at] and label)
 
 
-def _normal(name: str) -> str:
-    """One spelling for all systems: `/` between folders, no leading `./`, composed letters (macOS parts them)."""
-    parts = name.replace("\\", "/")
-    if (
-        len(parts) > LONGEST_NAME < max(map(len, parts.split("/")))
-    ):  # of which marks on a letter take time by their square
-        raise BadInput(f"{quoted(name)} has a part of over {LONGEST_NAME} characters, as no file has; shorten it.")
-    return unicodedata.normalize("NFC", PurePosixPath(parts).as_posix())
+def _next(table: Table, columns: Iterator[int]) -> int:
+    if (position := next(columns, None)) is None:
+        raise table.bad("has too few columns", "it needs one of names and one of labels")
+    return position
+
+
+def _marked(row: Sequence[str], marks: Sequence[tuple[int, str]]) -> str:
+    """The only class that a row marks, or nothing."""
+    found = [name for at, name in marks if row[at].casefold() in TRUE]
+    return found[0] if len(found) == 1 else ""

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import Annotated
 
+from core.data.levels import class_level
+from core.data.proposals import Proposal, folders_of
+from core.data.text import some
+from core.data.words import sides
 from core.errors import BadInput, quoted
-from core.registry import labellers
+from core.registry import Range, labellers
 
 __all__ = ["FolderLabeller", "parent_label"]
+
+MOST_SKIPPED = 50  # names of folders that a recipe lists
 
 
 def parent_label(o: Path | str) -> str:
@@ -17,14 +26,92 @@ def parent_label(o: Path | str) -> str:
 
 @labellers.register("folder")
 class FolderLabeller:
-    """The name of the folder that the photo lies in."""
+    """The name of the folder that the photo lies in, or of one above it."""
+
+    def __init__(
+        self,
+        level: Annotated[int, "1 is the folder that the photo lies in, 2 the one above it", Range(1, 20)] = 1,
+        skip: Annotated[Sequence[str], "Names of folders that are passed over, such as images"] = (),
+        ignore: Annotated[Sequence[str], "Names of folders that are no label, such as test"] = (),
+    ) -> None:
+        self.level, self.skip, self.ignore = level, frozenset(skip), frozenset(ignore)
 
     def __call__(self, path: Path | str) -> str:
-        if label := parent_label(path):
-            return label
-        raise BadInput(f"{quoted(str(path))} lies in no folder that could name it; put each class into its own.")
+        return self._found(path)[1]
 
     def span(self, path: Path | str) -> tuple[str, int, int]:
-        """The folder and the file's name, and where the label begins and ends in it; raises BadInput."""
-        label = self(path)
-        return f"{label}/{Path(path).name}", 0, len(label)
+        """The label's folder and what lies in it, and where the label begins and ends in that; raises BadInput."""
+        folder, label = self._found(path)
+        return f"{label}/{PurePath(path).relative_to(folder).as_posix()}", 0, len(label)
+
+    def remarks(self, names: Sequence[Path]) -> list[str]:
+        """Which labels join folders of the same name in several places, the sides of a split aside."""
+        places = defaultdict[str, set[tuple[str, ...]]](set)
+        for folder in {name.parent for name in names}:
+            try:
+                found, label = self._found(folder / "x")
+            except BadInput:
+                continue
+            places[label].add(found.parent.parts)
+        split = sides({name for parents in places.values() for parts in parents for name in parts})
+        joined = []
+        for label, parents in sorted(places.items()):
+            kept = sorted({tuple(name for name in parts if name not in split) for parts in parents})
+            if len(kept) > 1:
+                above = some([repr(parts[-1] if parts else "") for parts in kept], 3)
+                joined.append(f"the label {label!r} joins the folders of that name in {above}")
+        return joined
+
+    @classmethod
+    def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
+        """The level of folders that holds the classes."""
+        counts = Counter(folders_of(name, root) for name in names)
+        if (level_found := class_level(counts)) is None:
+            return
+        classes = {f[at] for f, at in level_found.positions.items() if at is not None}
+        below = {f[at + 1 :] for f, at in level_found.positions.items() if at is not None}
+        level, skip = 1, sorted({name for path in below for name in path})
+        if len({len(path) for path in below}) == 1:
+            level, skip = 1 + len(next(iter(below))), []
+        elif len(skip) > MOST_SKIPPED or classes.intersection(skip):
+            return
+        plain = cls(level, skip)
+        top = root if names[0].is_relative_to(root) else Path()
+        unlabelled = {
+            plain._counted(top.joinpath(*f, "x")).name for f, at in level_found.positions.items() if at is None
+        }
+        ignore = sorted(unlabelled - classes - {""})
+        options = {"level": level} if level > 1 else {"skip": skip} if skip else {}
+        yield Proposal(
+            options | ({"ignore": ignore} if ignore else {}),
+            0.8 * level_found.share,
+            f"labels from the folders {_where(below)}: {some(sorted(classes))}",
+        )
+
+    def _found(self, path: Path | str) -> tuple[PurePath, str]:
+        """The folder that names the label, and the label; raises BadInput."""
+        folder = self._counted(path if isinstance(path, PurePath) else PurePath(path))
+        name = folder.name
+        if not name:
+            raise BadInput(f"{quoted(str(path))} lies in no folder that could name it; put each class into its own.")
+        if name in self.ignore:
+            raise BadInput(f"The folder {quoted(name)} is no label; put its photos into folders of classes.")
+        return folder, name
+
+    def _counted(self, path: PurePath) -> PurePath:
+        folder, left = path.parent, self.level
+        if left == 1 and not self.skip:  # as nearly always
+            return folder
+        while folder.name:
+            left -= folder.name not in self.skip
+            if not left:
+                break
+            folder = folder.parent
+        return folder
+
+
+def _where(below: set[tuple[str, ...]]) -> str:
+    names = sorted({path[0] for path in below if path})
+    if not names:
+        return "that the photos lie in"
+    return f"above {some([repr(name) for name in names], 3)}"

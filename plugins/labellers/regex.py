@@ -6,11 +6,15 @@ import math
 import os
 import re
 import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import regex
 
+from core.data.proposals import Proposal, folders_of
+from core.data.words import DEVICES, TEST, sides, tokens
 from core.errors import BadInput, quoted
 from core.registry import labellers
 
@@ -18,6 +22,12 @@ SECONDS = 1.0  # for one name; a sound pattern takes microseconds
 MEAN = 0.001  # seconds a name, over all names
 LONGEST, MOST_COPIES = 1000, 10_000
 SHORT = 255  # characters, as most systems allow in a name
+PATTERNS = (
+    r"(.+)_\d+\.\w+$",
+    r"(.+?)[ ._-]*\(?\d+\)?\.\w+$",
+    r"([^\W\d].*?)[ ._-]*\(?\d+\)?\.\w+$",
+)  # that are tried where nobody gives one
+LABELLED, REPEATED = 0.9, 0.8  # shares of the photos that such a pattern must label, and of those with others alike
 
 
 @labellers.register("regex")
@@ -43,6 +53,21 @@ class RegexLabeller:
         """The text that is searched, and where the label begins and ends in it; raises BadInput."""
         text = self._text(path)
         return text, *self._found(text).span(1)
+
+    @classmethod
+    def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
+        """The first pattern that finds labels in nearly all names, those of a test folder aside."""
+        parents = {name.parent: folders_of(name, root) for name in names}
+        split = sides({folder for folders in parents.values() for folder in folders})
+        test = {parent for parent, folders in parents.items() if any(split.get(f) == TEST for f in folders)}
+        asked = [name.name for name in names if name.parent not in test]
+        rest = [name.name for name in names if name.parent in test]
+        for pattern in PATTERNS:
+            labeller = cls(pattern)
+            if (labels := _labels(labeller, asked)) and _has_only(labeller, rest, {*labels, ""}):
+                label, name = next((label, name) for label, name in zip(labels, asked, strict=True) if label)
+                yield Proposal({"pattern": pattern}, 0.6, f"labels from the photos' names: {name!r} is {label!r}")
+                return
 
     def _text(self, path: Path | str) -> str:
         if self.part == "name" and not isinstance(path, str):
@@ -102,3 +127,37 @@ def _copies(pattern: str) -> int:
     """How many parts `regex` makes of the counted repeats: it writes `(a{1000}){1000}` out, a million times `a`."""
     counts = [(nests, max(1, int(count))) for nests, count in re.findall(r"([\s)]?)\{(\d+)", pattern)]
     return math.prod(n for nests, n in counts if nests) * max(1, sum(n for nests, n in counts if not nests))
+
+
+def _labels(labeller: RegexLabeller, names: Sequence[str]) -> list[str]:
+    """The labels of the names, empty where one has none; none at all where they tell no classes apart."""
+    labels: list[str] = []
+    missing = 0
+    for name in names:
+        labels.append(label := _label(labeller, name))
+        missing += not label
+        if len(names) - missing < LABELLED * len(names):
+            return []
+    counts = Counter(filter(None, labels))
+    repeated = sum(n for n in counts.values() if n > 1)
+    return labels if _are_classes(counts) and repeated >= REPEATED * sum(counts.values()) else []
+
+
+def _has_only(labeller: RegexLabeller, names: Sequence[str], labels: set[str]) -> bool:
+    return all(_label(labeller, name) in labels for name in names)
+
+
+def _label(labeller: RegexLabeller, name: str) -> str:
+    try:
+        return labeller(name)
+    except BadInput:
+        return ""
+
+
+def _are_classes(labels: Iterable[str]) -> bool:
+    """Whether at least two texts are neither what a camera calls its photos, nor a side of a split, nor dates."""
+    split = sides(labels)
+    kept = [label for label in labels if label not in split and DEVICES.isdisjoint(tokens(label))]
+    if any(re.search(r"\d{4}", label) for label in kept):
+        return len({" ".join(tokens(label)) for label in kept}) > 1
+    return len(kept) > 1

@@ -21,7 +21,7 @@ class FolderSource:
     def __init__(self, workspace: Path, /, path: Annotated[str, "The folder that holds the photos"]) -> None:
         if not str(path).strip():  # Path("") is the current folder, which nobody means
             raise BadInput("The folder's path is empty; give the folder that holds the photos.")
-        self.root = Path(os.path.expanduser(path))
+        self.workspace, self.root = workspace, Path(os.path.expanduser(path))
 
     def __call__(self) -> Sequence[Path]:
-        return get_image_files(self.root)
+        return get_image_files(self.root, workspace=self.workspace)

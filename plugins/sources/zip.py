@@ -12,19 +12,21 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import IO, Annotated, Any
+from typing import IO, Annotated, Any, Literal
 
-from core.data.files import SUFFIXES, get_image_files, is_stray
+from core.data.files import EMPTY, SUFFIXES, get_image_files, is_stray, why_no_photo
 from core.data.names import DEEPEST, distinct, safe_name
 from core.data.text import read_bytes
+from core.data.zip_names import OF_OLD, encoding_of, renamed
 from core.data.zips import BLOCK, CHUNK, open_zip
 from core.errors import BadInput, quoted
 from core.registry import sources
 
 MAX_FILES = 200_000  # and as many folders
+MOST_OTHERS = 10_000  # names that are listed
 LONGEST_REFUSED = 255  # characters of a name that is told of
 MAX_FILE = 200 * 2**20  # bytes
 MAX_TOTAL = 50 * 2**30
@@ -38,8 +40,17 @@ class ZipSource:
 
     for_visitors = True  # in a folder of their own
 
-    def __init__(self, workspace: Path, /, path: Annotated[str, "The zip file that holds the photos"]) -> None:
-        self.workspace, self.path = workspace, Path(os.path.expanduser(path))
+    def __init__(
+        self,
+        workspace: Path,
+        /,
+        path: Annotated[str, "The zip file that holds the photos"],
+        encoding: Annotated[
+            Literal["", "utf-8", "cp932", "gb18030", "big5", "euc-kr", "cp1251", "cp866", "cp437"],
+            "Encoding of names in an old zip; empty: found out",
+        ] = "",
+    ) -> None:
+        self.workspace, self.path, self.encoding = workspace, Path(os.path.expanduser(path)), encoding
 
     def __call__(self) -> Sequence[Path]:
         return get_image_files(self.root)
@@ -59,6 +70,16 @@ class ZipSource:
         """Photos and tables in the zip that were not unpacked: links, and names that point out of the zip."""
         return list(self._table["skipped"])
 
+    @property
+    def others(self) -> dict[str, str]:
+        """What else in the zip is no photo, with the reason."""
+        return dict(self._table.get("others", {}))
+
+    def remarks(self, names: Sequence[Path]) -> list[str]:
+        """In which encoding names were read that did not say it."""
+        encoding = self._table.get("encoding")
+        return [f"the names in the zip are read as {encoding}; set source.encoding if they look wrong"] * bool(encoding)
+
     @cached_property
     def _table(self) -> dict[str, Any]:
         file = self._unpacked / "table.json"
@@ -76,7 +97,7 @@ class ZipSource:
         try:
             with self.path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-                target = self.workspace / "sources" / f"zip-{digest[:32]}"
+                target = self.workspace / "sources" / f"zip-{digest[:32]}{self.encoding and '-'}{self.encoding}"
                 if target.is_symlink():  # somebody else who may write here would choose what is read
                     raise BadInput(f"{str(target)!r} is a link, which this program makes none of; delete it.")
                 if not target.exists():
@@ -104,7 +125,9 @@ class ZipSource:
 
     def _extract(self, archive: zipfile.ZipFile, folder: Path) -> dict[str, Any]:
         """Write the photos and tables of `archive`; returns the names written with the names they had."""
-        members, skipped = _photos_and_tables(archive)
+        encoding = self.encoding or encoding_of(archive.infolist())
+        renamed(archive.infolist(), encoding)
+        members, skipped, others = _photos_and_tables(archive)
         if len(members) > MAX_FILES:
             raise self._bad(f"holds {len(members):,} photos and tables, more than {MAX_FILES:,}", "make several of it")
         safe_names = [safe for _, safe in members]
@@ -123,7 +146,8 @@ class ZipSource:
                     unpacked.write(chunk)
         originals = (member.filename.replace("\\", "/") for member, _ in members)
         files = {name.as_posix(): original for name, original in zip(names, originals, strict=True)}
-        return {"files": files, "skipped": skipped}
+        told = encoding if encoding != OF_OLD and not self.encoding else ""
+        return {"files": files, "skipped": skipped, "others": others, "encoding": told}
 
     def _must_fit(self, size: int) -> None:
         if size > max(FREE_OF_RATIO, MAX_RATIO * self.path.stat().st_size):
@@ -146,21 +170,33 @@ class ZipSource:
         return BadInput(f"The zip file {quoted(str(self.path))} {what}; {remedy}.")
 
 
-def _photos_and_tables(archive: zipfile.ZipFile) -> tuple[list[tuple[zipfile.ZipInfo, PurePosixPath]], list[str]]:
-    """The members to unpack, each with a relative name that every system can write; the names of those refused."""
+def _photos_and_tables(
+    archive: zipfile.ZipFile,
+) -> tuple[list[tuple[zipfile.ZipInfo, PurePosixPath]], list[str], dict[str, str]]:
+    """The members to unpack, each with a name that every system can write; those refused; what else is no photo."""
     members, refused = [], []
+    others: dict[str, str] = {}
+    empty: dict[str, None] = {}
     for member in archive.infolist():
         name = member.filename.replace("\\", "/")
         parts = [part for part in name.split("/") if part not in ("", ".")]
         safe = PurePosixPath(*map(safe_name, parts[-DEEPEST:]))
-        if member.is_dir() or safe.suffix.lower() not in SUFFIXES | {".csv"} or any(map(is_stray, safe.parts)):
+        if any(map(is_stray, safe.parts)):
             continue
+        empty.pop("/".join(parts[:-1]), None)
         mode = stat.S_IFMT(member.external_attr >> 16)  # 0 where the zip was made on Windows
-        if name.startswith("/") or re.match("[a-zA-Z]:/", name) or ".." in parts or mode not in (0, stat.S_IFREG):
+        if member.is_dir():
+            empty["/".join(parts)] = None
+        elif safe.suffix.lower() not in SUFFIXES | {".csv"}:
+            others[name[:LONGEST_REFUSED]] = why_no_photo(safe.name)
+        elif name.startswith("/") or re.match("[a-zA-Z]:/", name) or ".." in parts or mode not in (0, stat.S_IFREG):
             refused.append(member.filename[:LONGEST_REFUSED])
         else:
             members.append((member, safe))
-    return members, refused
+    others |= {name[:LONGEST_REFUSED]: EMPTY for name in empty}
+    if (more := len(others) - MOST_OTHERS) > 0:
+        others = dict(islice(others.items(), MOST_OTHERS)) | {f"{more:,} more files": "not photos"}
+    return members, refused, others
 
 
 def _folders(names: Iterable[PurePosixPath]) -> int:

@@ -20,6 +20,7 @@ class FileSplitter:
 
     def __init__(self, path: Annotated[str, "Text file with a file name, or the end of a path, on each line"]) -> None:
         self.path = Path(os.path.expanduser(path))
+        self.files = [self.path]
         self.names = [line.strip().replace("\\", "/") for line in read_lines(self.path) if line.strip()]
 
     def __call__(self, items: Sequence[Path], labels: Sequence[str] | None = None) -> tuple[list[int], list[int]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 from core.data.files import Files
+from core.data.proposals import Proposal, folders_of
 from core.data.text import some
+from core.data.words import test_remarks
 from core.errors import BadInput
 from core.registry import splitters
 
@@ -44,3 +46,17 @@ class GrandparentSplitter:
                     f"the folders that hold the class folders are: {some(sorted(folded.keys() - {''}), 10) or 'none'}."
                 )
         return train_indices, valid_indices
+
+    def remarks(self, names: Sequence[Path]) -> list[str]:
+        """Whether a test set is used."""
+        above = {name.parent.parent.name for name in names}
+        unasked = not self.valid_name and VALID.isdisjoint(name.casefold() for name in above)
+        return test_remarks([name for name in above if name.casefold() == "test"] if unasked else [])
+
+    @classmethod
+    def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
+        """Where every photo lies in train/CLASS or valid/CLASS, in the names that this splitter knows."""
+        folders = {folders_of(parent / "x", root) for parent in {name.parent for name in names}}
+        above = {found[-2].casefold() if len(found) > 1 else "" for found in folders}
+        if above & TRAIN and above & VALID_OR_TEST and above <= TRAIN | VALID_OR_TEST:
+            yield Proposal({}, 0.85, "the folders above the classes say what is for training and for validation")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
+from core.data.proposals import Proposal
 from core.errors import BadInput
 from core.registry import Range, splitters
 
@@ -38,6 +39,11 @@ class StratifiedSplitter:
             classes[labels[index]].append(index)
         valid = {index for members in classes.values() for index in members[: self._share(len(members))]}
         return [i for i in order if i not in valid], [i for i in order if i in valid]
+
+    @classmethod
+    def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
+        """For any photos, where nothing else splits them."""
+        yield Proposal({"valid_pct": 0.2, "seed": 42}, 0.1, "a fifth of each label is for validation, by chance")
 
     def _share(self, n: int) -> int:
         """How many of a class's `n` photos are for validation; a single photo is for training."""

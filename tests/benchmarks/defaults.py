@@ -46,7 +46,7 @@ def score(photos: Path, settings: list[str], workspace: Path) -> str:
     """Train one recipe; accuracy after each epoch, then that of the last, its macro error and the seconds it took."""
     source = {"name": "folder", "path": str(photos)}
     found = sources.build(source, workspace)
-    recipe = proposal(found(), found.root, source)
+    recipe, _ = proposal(found(), found.root, source)
     recipe = recipe.with_settings(['training.metrics=["accuracy", "macro_error"]', *settings])
     began, epochs, last = time.perf_counter(), [], {}
     for event in train(Run.create(recipe, workspace)):

@@ -61,12 +61,12 @@ def new(photos: Path, capsys: Capture, *more: str) -> dict[str, Any]:
     capsys.readouterr()
     assert main(["new", str(photos), *more]) == 0
     out, err = capsys.readouterr()
-    assert not err
+    assert err.startswith("labels from ") and "for validation" in err, "the reasons"
     document: dict[str, Any] = json.loads(out)
     return document
 
 
-def test_new_writes_a_recipe_and_nothing_else(photos: Path, capsys: Capture) -> None:
+def test_new_writes_a_recipe_and_says_why_beside_it(photos: Path, capsys: Capture) -> None:
     document = new(photos, capsys)
     assert document["version"] == 1
     assert document["labeller"]["name"] == "regex"

@@ -209,8 +209,11 @@ def test_csv_that_is_no_use(tmp_path: Path, text: str, message: str) -> None:
 def test_csv_missing_or_in_another_encoding(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"none\.csv' cannot be read"):
         labellers.create("csv", path=str(tmp_path / "none.csv"))
-    with pytest.raises(BadInput, match="UTF-8"):
-        table(tmp_path, "f,l\na.jpg,Tür\n", "utf-16")
+    assert table(tmp_path, "f,l\na.jpg,Tür\n", "utf-16")("a.jpg") == "Tür"
+    windows = table(tmp_path, "sep=;\nf;l\na.jpg;Tür\n", "cp1252")
+    assert windows("a.jpg") == "Tür" and windows.remarks([Path("a.jpg")]) == [
+        "labels.csv is not in UTF-8 and was read as cp1252"
+    ]
 
 
 def test_csv_listed_twice_alike_is_fine(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def test_zip_keeps_names_and_finds_photos_and_tables_alone(tmp_path: Path) -> No
     ]  # fmt: skip
     assert (source.root / "labels.csv").exists()
     assert not list(source.root.rglob("*.exe")) and source.skipped == []
+    assert source.others == {"run.exe": "not a photo by its suffix '.exe'"}
     assert [source.original(f) for f in source()][-2:] == [Path("win/dows_1.jpg"), Path("é/ü_1.jpg")]
 
 

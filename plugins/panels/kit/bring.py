@@ -64,18 +64,21 @@ def _kept(project: Project, files: list[Uploaded]) -> Choice:
     """Put uploaded files into the workspace; returns the source to read them with."""
     folder = project.folder / "photos" / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{os.urandom(2).hex()}"
     zips = [file for file in files if file.name.suffix.lower() == ".zip"]
-    photos = [file for file in files if file.name.suffix.lower() in SUFFIXES | {".csv"}]
+    photos = {file for file in files if file.name.suffix.lower() in SUFFIXES | {".csv"}}
     if len(zips) > 1 or (zips and photos):
         raise BadInput("More than one thing was dropped; drop one zip alone, or one folder, or photos.")
     if not zips and not photos:
         raise BadInput(f"{files[0].name.name!r} is neither a zip nor a photo; photos are files such as .jpg and .png.")
-    kept = zips or photos
+    kept = zips or files
     tops = {file.name.parts[0] for file in photos}
     inside = len(tops) == 1 and all(len(file.name.parts) > 1 for file in photos)
     place = folder if zips or inside else folder / LOOSE
     for file, name in zip(kept, distinct([file.name for file in kept]), strict=True):
         target = place / name
         target.parent.mkdir(parents=True, exist_ok=True)
+        if file not in zips and file not in photos:
+            target.touch()  # its name alone, for the check to tell of
+            continue
         try:
             os.link(file.path, target)  # two equal photos arrive as one file
         except OSError:

@@ -300,22 +300,22 @@ def test_any_thread_may_go_on_with_a_check(folder: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["train", "Training"])
-def test_without_validation_photos_the_training_folder_is_the_data_set(
+def test_a_test_folder_without_labels_is_listed_and_no_class(
     tmp_path: Path, draw_photos: Callable[..., Path], name: str
 ) -> None:
-    """What lies beside it has no labels, and must not become a class called test."""
     root = tmp_path / "photos"
     for colour in ("blue", "red"):
-        draw_photos(root / name / colour, 12, colours=(colour,))
+        draw_photos(root / name / colour, 15, colours=(colour,))
     for i, file in enumerate(sorted(draw_photos(tmp_path / "more", 3).iterdir())):
         (root / "test").mkdir(exist_ok=True)
         file.rename(root / "test" / f"{i}.jpg")
-    proposed = proposal([Path(f) for f in get_image_files(root)], root, {"name": "folder", "path": str(root)})
-    assert proposed.source == {"name": "folder", "path": str(root / name)}
-    assert proposed.labeller["name"] == "folder" and proposed.splitter["name"] == "stratified"
+    proposed, _ = proposal(get_image_files(root), root, {"name": "folder", "path": str(root)})
+    assert proposed.labeller == {"name": "folder", "ignore": ["test"]} and proposed.splitter["name"] == "stratified"
     examined, _ = run(proposed, tmp_path / "workspace")
-    assert examined.report.counts == {"blue": 12, "red": 12}
+    assert examined.report.counts == {"blue": 15, "red": 15}
     assert not examined.report.warnings
+    assert all("'test' is no label" in reason for reason in examined.report.skipped.values())
+    assert len(examined.report.skipped) == 9
 
 
 @pytest.mark.parametrize(("photos", "batch_size", "base_lr"), [(60, 8, 0.0014), (300, 16, 0.002), (5000, 64, 0.004)])
@@ -323,7 +323,7 @@ def test_a_small_data_set_has_small_batches_and_rates_by_their_square_root(
     photos: int, batch_size: int, base_lr: float
 ) -> None:
     items = [Path("pets", f"{'cat' if i % 2 else 'dog'}_{i}.jpg") for i in range(photos)]
-    training = proposal(items, Path("pets"), {"name": "folder", "path": "pets"}).training
+    training = proposal(items, Path("pets"), {"name": "folder", "path": "pets"})[0].training
     assert (training.batch_size, training.base_lr) == (batch_size, base_lr)
     assert training.epochs >= Training.epochs and training.freeze_epochs >= Training.freeze_epochs
 
@@ -335,7 +335,7 @@ def test_with_validation_photos_the_whole_folder_is_the_data_set(
         for colour in ("blue", "red"):
             draw_photos(tmp_path / side / colour, 3, colours=(colour,))
     source = {"name": "folder", "path": str(tmp_path)}
-    proposed = proposal([Path(f) for f in get_image_files(tmp_path)], tmp_path, source)
+    proposed, _ = proposal(get_image_files(tmp_path), tmp_path, source)
     assert proposed.source == source and proposed.splitter == {"name": "grandparent"}
 
 

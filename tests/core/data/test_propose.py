@@ -64,6 +64,7 @@ def test_tables_are_files_of_the_users(tmp_path: Path) -> None:
 def test_the_only_table_is_proposed(tmp_path: Path) -> None:
     (tmp_path / "__MACOSX").mkdir()
     for name in ("labels.csv", "__MACOSX/._labels.csv"):
-        (tmp_path / name).touch()
+        (tmp_path / name).write_text("file,breed\na.jpg,pug\nb.jpg,pug\nc.jpg,beagle\nd.jpg,beagle\n")
     items = [tmp_path / f"{letter}.jpg" for letter in "abcd"]
-    assert propose(items, tmp_path)[0] == {"name": "csv", "path": str(tmp_path / "labels.csv")}
+    table = {"path": str(tmp_path / "labels.csv"), "name_column": "file", "label_column": "breed"}
+    assert propose(items, tmp_path)[0] == {"name": "csv"} | table

@@ -1,0 +1,105 @@
+"""The tables beside some photos: those that list them, alone or together, and why the others are of no use."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from core.data.columns import Columns, Photos, guess
+from core.data.files import get_tables
+from core.data.proposals import folders_of
+from core.data.words import TEST, sides, tokens
+from core.errors import BadInput
+from core.recipe import Choice
+
+LEAST = 0.5  # share of the photos that a table must name
+MOST = 50  # tables that are read
+EXAMPLES = frozenset(("sample", "submission"))  # words of tables that show how an answer would look
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One table, or the tables of the sides of a split, and what their columns are."""
+
+    folder: Path
+    names: tuple[str, ...]  # of the tables in the folder
+    columns: Columns
+
+    def options(self) -> Choice:
+        """The options with which a labeller or a splitter reads it."""
+        c = self.columns
+        path = {"path": str(self.folder / self.names[0])} if len(self.names) == 1 else {
+            "path": str(self.folder), "tables": list(self.names)
+        }  # fmt: skip
+        return (
+            path
+            | {"name_column": c.name}
+            | ({} if c.header else {"header": False})
+            | ({"loose": True} if c.loose else {})
+        )
+
+
+def found_tables(names: Sequence[Path], root: Path) -> tuple[list[Listing], dict[Path, str]]:
+    """The listings of the photos, and why each other table is none."""
+    photos = Photos(names, possible=_possible(names, root))
+    alone: list[Listing] = []
+    alike = defaultdict[tuple[object, ...], list[tuple[str, Columns]]](list)
+    unused: dict[Path, str] = {}
+    for n, table in enumerate(get_tables(root)):
+        if n >= MOST or EXAMPLES.intersection(tokens(table.stem)):
+            unused[table] = f"one of over {MOST} tables" if n >= MOST else "an example by its name"
+            continue
+        try:
+            columns = guess(table, photos)
+        except BadInput as error:
+            unused[table] = str(error).removesuffix(".")
+            continue
+        if columns.unusable:
+            unused[table] = columns.unusable
+            continue
+        inside = table.relative_to(root)
+        if _side(inside):
+            key = (columns.header, columns.name, columns.label, columns.classes)
+            alike[key].append((inside.as_posix(), columns))
+        if columns.share >= LEAST:
+            alone.append(Listing(table.parent, (table.name,), columns))
+        else:
+            unused[table] = f"its column {columns.name!r} names {columns.share:.0%} of the photos only"
+    together = [_joined(root, found) for found in alike.values() if len(found) > 1]
+    for listing in together:
+        for name in listing.names:
+            unused.pop(root / name, None)
+    return together + alone, unused
+
+
+def _joined(root: Path, found: list[tuple[str, Columns]]) -> Listing:
+    first = found[0][1]
+    share = min(1.0, sum(columns.share for _, columns in found))
+    loose = any(columns.loose for _, columns in found)
+    train, valid = ([name for name, _ in found if _side(Path(name)) == side] for side in ("train", "valid"))
+    valid = valid or [name for name, _ in found if _side(Path(name)) == TEST]
+    both = bool(train and valid)
+    columns = replace(first, share=share, loose=loose, split="", train=tuple(train) * both, valid=tuple(valid) * both)
+    return Listing(root, tuple(name for name, _ in found), columns)
+
+
+def _side(table: Path) -> str:
+    """The side of a split that a table or its folder is called."""
+    names = [table.stem, *table.parent.parts]
+    found = sides(names)
+    plain = {
+        name: [w for w in tokens(name) if w not in ("labels", "label", "csv", "annotations", "classes")]
+        for name in names
+    }
+    found |= {name: side for name, words in plain.items() for side in sides(["_".join(words)]).values()}
+    return next((found[name] for name in names if name in found), "")
+
+
+def _possible(names: Sequence[Path], root: Path) -> int:
+    """How many photos a table should name: those of a test folder seldom are."""
+    folders = {name.parent: folders_of(name, root) for name in names}
+    split = sides({name for found in folders.values() for name in found})
+    test = {parent for parent, found in folders.items() if any(split.get(name) == TEST for name in found)}
+    return sum(name.parent not in test for name in names) or len(names)

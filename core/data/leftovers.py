@@ -1,0 +1,45 @@
+"""What of a data set is not used: every file and folder is accounted for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from core.data.files import EMPTY, is_photo, is_stray, walk, why_no_photo
+from core.data.found_tables import found_tables
+from core.recipe import Choice, path_options
+
+
+def leftovers(
+    root: Path, workspace: Path, names: Sequence[Path], used: Iterable[Path]
+) -> tuple[dict[str, str], list[Path]]:
+    """Every file and folder under `root` that is no photo, with the reason, and the folders that tools left there.
+
+    `names` are the photos' names as labellers see them, `used` the tables that labels and split are read from.
+    """
+    aside: dict[str, str] = {}
+    others: list[Path] = []
+    stray: list[Path] = []
+    for here, folders, files in walk(root, workspace, aside):
+        stray += [Path(here, folder) for folder in folders if is_stray(folder)]
+        folders[:] = sorted(folder for folder in folders if not is_stray(folder))
+        others += [Path(here, name) for name in sorted(files) if not is_photo(name) and not name.startswith(".")]
+        if not folders and not files:
+            aside[here] = EMPTY
+    known = {os.path.realpath(file) for file in used}
+    unused = [file for file in others if os.path.realpath(file) not in known]
+    tables = found_tables(names, root)[1] if any(file.suffix.lower() == ".csv" for file in unused) else {}
+    reasons = {str(file): tables.get(file) or why_no_photo(file.name, file) for file in unused}
+    return reasons | aside, sorted(stray)
+
+
+def placed(key: str, choice: Choice, root: Path) -> Choice:
+    """A labeller or splitter of a recipe from elsewhere: a table that lay with the photos there lies with them here."""
+    moved = {}
+    for option in path_options(key, choice):
+        parts = Path(choice[option]).parts
+        if root.name in parts and not os.path.exists(os.path.expanduser(choice[option])):
+            inside = parts[len(parts) - parts[::-1].index(root.name) :]
+            moved[option] = str(root.joinpath(*inside))
+    return choice | moved

@@ -1,0 +1,98 @@
+"""What a table says of a photo, found by the photo's name: the table's folders may not be where the photos lie now."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from pathlib import Path, PurePosixPath
+
+from core.data.ends import Ends
+from core.data.files import SUFFIXES
+from core.data.text import LONGEST_SHOWN
+from core.errors import BadInput, quoted
+
+LONGEST_NAME = 255  # characters of a file or a folder, on every system
+
+
+class Lookup:
+    """A value by every end of a name, with or without its suffix; `loose`, also in another case or with another suffix.
+
+    `table` is what errors call it. Raises BadInput where one name has two values.
+    """
+
+    def __init__(self, table: Path, rows: Iterable[tuple[str, str]], loose: bool = False) -> None:
+        self.table, self.loose = table, loose
+        shared: dict[str, str] = {}  # one text a value, not one a row
+        names: list[str] = []
+        values: list[str] = []
+        for name, value in rows:
+            names.append(bare(normal(name)) if loose else normal(name))
+            values.append(shared.setdefault(value, value))
+        self._names = Ends(names)
+        self._values = [values[i] for i in self._names.order]
+        self._until = list(range(1, len(values) + 1))  # where, after each position, another value comes
+        for i in range(len(values) - 1, 0, -1):
+            before, after = self._values[i - 1], self._values[i]
+            if before is after:
+                self._until[i - 1] = self._until[i]
+            elif (name := names[self._names.order[i]]) == names[self._names.order[i - 1]]:
+                what = f"lists {quoted(name)} as {quoted(before)} and as {quoted(after)}"
+                raise self._bad(what, "keep one of the rows")
+
+    def __call__(self, path: Path | str) -> str:
+        """The value of a photo; raises BadInput where there is none, or two."""
+        end = self._end(path)
+        if not end:
+            raise self._bad(f"has no label for {quoted(Path(path).name)}", "add a row for it")
+        found = self._names.having(end)
+        value, other = self._values[found.start], self._until[found.start]
+        if other < found.stop and end not in self._names:
+            two = " and ".join(sorted((value[:LONGEST_SHOWN], self._values[other][:LONGEST_SHOWN])))
+            raise self._bad(f"has {two} for photos called {quoted(end)}", "name them there with their folders")
+        return value
+
+    def without_photo(self, paths: Sequence[Path]) -> int:
+        """How many rows name none of the photos."""
+        begin_less_end = [0] * (len(self._values) + 1)
+        for path in paths:
+            if end := self._end(path):
+                found = self._names.having(end)
+                begin_less_end[found.start] += 1
+                begin_less_end[found.stop] -= 1
+        return sum(not named for named in list(accumulate(begin_less_end))[: len(self._values)])
+
+    def _end(self, path: Path | str) -> str:
+        name = normal(path if isinstance(path, str) else path.as_posix())
+        if self.loose:
+            return self._names.longest(bare(name))
+        return self._names.longest(name) or self._names.longest(name.removesuffix(PurePosixPath(name).suffix))
+
+    def _bad(self, what: str, remedy: str) -> BadInput:
+        return BadInput(f"The table {quoted(str(self.table))} {what}; {remedy}.")
+
+
+def normal(name: str) -> str:
+    """One spelling for all systems: `/` between folders, no leading `./`, composed letters (macOS parts them)."""
+    parts = name.replace("\\", "/")
+    if (
+        len(parts) > LONGEST_NAME < max(map(len, parts.split("/")))
+    ):  # of which marks on a letter take time by their square
+        raise BadInput(f"{quoted(name)} has a part of over {LONGEST_NAME} characters, as no file has; shorten it.")
+    return unicodedata.normalize("NFC", PurePosixPath(parts).as_posix())
+
+
+def bare(name: str) -> str:
+    """A name without its case and a photo's suffix."""
+    folded = name.casefold()
+    suffix = PurePosixPath(folded).suffix
+    return folded.removesuffix(suffix) if suffix in SUFFIXES else folded
+
+
+def inside(folder: Path, names: Sequence[str]) -> list[str]:
+    """The names of files in a folder; raises BadInput for one that leads out of it."""
+    for name in names:
+        parts = PurePosixPath(name.replace("\\", "/"))
+        if parts.is_absolute() or ".." in parts.parts or not parts.name or ":" in name:
+            raise BadInput(f"{quoted(name)} is no table in {quoted(str(folder))}; give its name from there.")
+    return list(names)

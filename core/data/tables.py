@@ -1,0 +1,114 @@
+"""Tables as people have them: CSV files in some encoding, with some delimiter, with or without a header."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from core.data.files import SUFFIXES
+from core.data.lookup import LONGEST_NAME
+from core.data.text import LONGEST_LINE, lines_of, read_bytes, some
+from core.errors import BadInput, quoted
+
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+DELIMITERS = ",;\t|"
+WINDOWS = "cp1252"
+MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """The names of the columns, numbers from 1 where the table has none, and the rows, cells stripped."""
+
+    path: Path
+    header: list[str]
+    rows: Iterator[list[str]]
+    encoding: str
+
+    def column(self, name: str) -> int:
+        """The position of a column by its name, else by its number from 1; raises BadInput."""
+        if name in self.header:
+            return self.header.index(name)
+        if name.isascii() and name.isdecimal() and 0 < int(name) <= len(self.header):
+            return int(name) - 1
+        short = all(len(column) <= LONGEST_NAME for column in self.header)  # else it is hardly one: nothing is quoted
+        raise self.bad(f"has no column {quoted(name)}", f"it has: {some(self.header)}" if short else "give a table")
+
+    def bad(self, what: str, remedy: str) -> BadInput:
+        """An error about this table."""
+        return _bad(self.path, what, remedy)
+
+
+def read_table(path: Path, header: bool | None = None) -> Table:
+    """A table; raises BadInput, also while its rows are read.
+
+    Without a `header`, all rows are data; None finds that out: the first row of a table without one names a photo.
+    """
+    content = read_bytes(path)
+    encoding = _encoding(content)
+    rows = _rows(path, content, encoding)
+    first = next(rows, None)
+    if first is None:
+        raise _bad(path, "is empty", "give one with a column of names and one of labels")
+    if len(first) < 2:
+        raise _bad(path, "has too few columns", "it needs one of names and one of labels")
+    if CONTROL.search("".join(first)):
+        raise _bad(path, "is no table", "give a CSV file, which is text")
+    if header is None:
+        header = Path(first[0]).suffix.lower() not in SUFFIXES
+    names = first if header else [str(i + 1) for i in range(len(first))]
+    return Table(path, names, rows if header else chain([first], rows), encoding)
+
+
+def _encoding(content: bytes) -> str:
+    """UTF-16 by its mark, else UTF-8 where it is that, else what Windows writes in the west."""
+    if mark := next((mark for mark in MARKS if content.startswith(mark)), None):
+        return MARKS[mark]
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return WINDOWS
+    return "utf-8-sig"
+
+
+def _rows(path: Path, content: bytes, encoding: str) -> Iterator[list[str]]:
+    """The rows, blank ones left out; the delimiter is that of a `sep=` line, else parts the first line the most."""
+    size = number = 0
+
+    def numbered() -> Iterator[str]:
+        nonlocal size, number
+        for line in lines_of(content, path, encoding):
+            number, size = number + 1, size + len(line)
+            if size > LONGEST_LINE:  # a quoted cell may go on over any number of lines
+                raise csv.Error("a row is too long")
+            yield line
+
+    def next_line() -> str:
+        return next((line for line in lines if line.strip()), "")
+
+    try:
+        lines, columns = numbered(), 0
+        first = next_line()
+        if said := re.fullmatch(r'"?sep=(.)"?\s*', first, re.IGNORECASE):  # as Excel reads and writes
+            first = next_line()
+        delimiter = said[1] if said else max(DELIMITERS, key=lambda d: len(next(csv.reader([first], delimiter=d), [])))
+        for row in csv.reader(chain([first], lines), delimiter=delimiter):
+            size = 0
+            if any(row):
+                cells = [cell.strip() for cell in row]
+                columns = columns or len(cells)
+                if any(cells[columns:]):
+                    what = f"has {len(cells)} cells in line {number}, but {columns} columns"
+                    raise _bad(path, what, "put quotes around cells that hold the sign between the columns")
+                yield cells
+    except csv.Error as error:
+        raise BadInput(f"The table {quoted(str(path))} cannot be read ({error}); give a CSV file in UTF-8.") from error
+
+
+def _bad(path: Path, what: str, remedy: str) -> BadInput:
+    return BadInput(f"The table {quoted(str(path))} {what}; {remedy}.")

@@ -1,0 +1,60 @@
+"""The split is in folders of any level: `train/cat/1.jpg`, `cat/val/2.jpg`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import Annotated
+
+from core.data.files import Files
+from core.data.proposals import Proposal, folders_of
+from core.data.text import some
+from core.data.words import TEST, TRAIN, VALID, sides, test_remarks
+from core.errors import BadInput
+from core.registry import splitters
+
+
+@splitters.register("folder")
+class FolderSplitter:
+    """The nearest folder of such a name above a photo says it, whatever lies between; other photos are left out."""
+
+    def __init__(
+        self,
+        valid: Annotated[Sequence[str], "Names of folders whose photos are for validation"] = ("valid",),
+        train: Annotated[Sequence[str], "Names of folders whose photos are for training"] = ("train",),
+    ) -> None:
+        self.valid, self.train = tuple(valid), tuple(train)
+
+    def __call__(self, items: Sequence[Path], labels: Sequence[str] | None = None) -> tuple[list[int], list[int]]:
+        sides: dict[PurePath, str] = {}
+        of: list[str] = []
+        for item in Files.of(items):
+            folder = item.parent
+            if folder not in sides:
+                sides[folder] = next((n for n in reversed(folder.parts) if n in self.valid or n in self.train), "")
+            of.append(sides[folder])
+        train_indices = [i for i, name in enumerate(of) if name in self.train]
+        valid_indices = [i for i, name in enumerate(of) if name in self.valid]
+        for purpose, wanted, found in (
+            ("training", self.train, train_indices),
+            ("validation", self.valid, valid_indices),
+        ):
+            if not found:
+                raise BadInput(f"No photo for {purpose} lies in a folder {some(wanted) or 'of a name'}; name another.")
+        return train_indices, valid_indices
+
+    def remarks(self, names: Sequence[Path]) -> list[str]:
+        """Whether a test set is used."""
+        return test_remarks(self.valid)
+
+    @classmethod
+    def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
+        """The folders that are called like sides of a split."""
+        folders = {folders_of(parent / "x", root) for parent in {name.parent for name in names}}
+        split = sides({name for found in folders for name in found})
+        nearest = {next((name for name in reversed(found) if name in split), "") for found in folders} - {""}
+        found = {side: sorted(n for n in nearest if split[n] == side) for side in (TRAIN, VALID, TEST)}
+        valid = found[VALID] or found[TEST]
+        if found[TRAIN] and valid:
+            reason = f"{some(valid)} for validation and {some(found[TRAIN])} for training, as the folders are called"
+            yield Proposal({"valid": valid, "train": found[TRAIN]}, 0.8, reason)

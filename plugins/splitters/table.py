@@ -1,0 +1,80 @@
+"""The split stands in a table: a column such as `split`, `is_valid` or `fold`, or a table for each side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from core.data.found_tables import found_tables
+from core.data.lookup import Lookup, inside
+from core.data.proposals import Proposal
+from core.data.tables import read_table
+from core.data.text import some
+from core.data.words import test_remarks
+from core.errors import BadInput, quoted
+from core.registry import splitters
+
+
+@splitters.register("table")
+class TableSplitter:
+    """A column of a table, or the table itself where there are several, says it; other photos are left out."""
+
+    def __init__(
+        self,
+        path: Annotated[str, "The table, a CSV file; or a folder of tables"],
+        name_column: Annotated[str, "Column that names the photo"],
+        split_column: Annotated[str, "Column that splits; empty: each table is a side"] = "",
+        valid: Annotated[Sequence[str], "What the column says of validation photos, or their tables"] = ("valid",),
+        train: Annotated[Sequence[str], "What the column says of training photos, or their tables"] = ("train",),
+        header: Annotated[bool, "The first row names the columns; else they are called 1, 2 and so on"] = True,
+        loose: Annotated[bool, "Names fit whatever their case and suffix"] = False,
+    ) -> None:
+        self.valid, self.train = tuple(valid), tuple(train)
+        self.path = Path(os.path.expanduser(path))
+        names = [""] if split_column else inside(self.path, [*valid, *train])
+        self.files = [self.path / name for name in names]
+        rows = (
+            (row[name_at], row[at] if split_column else name)
+            for file, name in zip(self.files, names, strict=True)
+            for table in [read_table(file, header)]
+            for name_at, at in [(table.column(name_column), table.column(split_column or name_column))]
+            for row in table.rows
+            if len(row) > max(name_at, at) and row[name_at]
+        )
+        self._lookup = Lookup(self.path, rows, loose)
+
+    def __call__(self, items: Sequence[Path], labels: Sequence[str] | None = None) -> tuple[list[int], list[int]]:
+        said = [self._side(item) for item in items]
+        train = [i for i, value in enumerate(said) if value in self.train]
+        valid = [i for i, value in enumerate(said) if value in self.valid]
+        for purpose, wanted, found in (("training", self.train, train), ("validation", self.valid, valid)):
+            if not found:
+                raise BadInput(f"{quoted(str(self.path))} has no photo of {some(wanted)} for {purpose}; name another.")
+        return train, valid
+
+    def remarks(self, names: Sequence[Path]) -> list[str]:
+        """Whether a test set is used."""
+        return test_remarks([Path(name).stem for name in self.valid])
+
+    @classmethod
+    def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
+        """The column of each table that splits, or the tables that are called like sides of a split."""
+        for listing in found_tables(names, root)[0]:
+            columns = listing.columns
+            if columns.valid:
+                options = {key: value for key, value in listing.options().items() if key != "tables"}
+                options |= {"split_column": columns.split} if columns.split else {}
+                by = (
+                    f"the column {columns.split!r} of {some(listing.names)} says" if columns.split else "the tables say"
+                )
+                reason = f"{some(columns.valid)} for validation and {some(columns.train)} for training, as {by}"
+                options |= {"valid": list(columns.valid), "train": list(columns.train)}
+                yield Proposal(options, 0.95 * columns.share, reason)
+
+    def _side(self, item: Path) -> str:
+        try:
+            return self._lookup(item)
+        except BadInput:  # a photo that no row names
+            return ""
