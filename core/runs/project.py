@@ -33,7 +33,6 @@ KINDS: dict[str, Registry[Any]] = {
     "batch_tfms": transforms,
     "architecture": architectures,
 }
-_SINGLE: dict[str, Registry[Any]] = {"source": sources, "labeller": labellers, "splitter": splitters}
 SPARE = 2**30  # bytes of the disk that photos leave free
 
 _lock = RLock()
@@ -73,7 +72,7 @@ class Project:
     def build(self, kind: str, recipe: Recipe) -> Any:
         """The source, labeller or splitter of a recipe: the one way from a request to a plugin. Raises BadInput."""
         choice = getattr(self._admitted(recipe), kind)
-        return _SINGLE[kind].build(choice, *([self.folder] if kind == "source" else []))
+        return sources.build(choice, self.folder) if kind == "source" else KINDS[kind].build(choice)
 
     def open(self, source: Choice) -> None:
         """Begin with the photos of a source: list them and propose how to train on them; raises BadInput."""
