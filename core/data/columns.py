@@ -14,7 +14,8 @@ from core.data.words import LABELS, NAMES, TEST, TRAIN, VALID, sides, tokens
 from core.errors import BadInput
 
 REPEATED = 0.8  # share of the labels that another photo must have too
-TRUE, FALSE = frozenset(("1", "1.0", "true", "yes", "t", "y")), frozenset(("0", "0.0", "false", "no", "f", "n"))
+TRUE, FALSE = frozenset(("1", "1.0", "true", "yes", "t", "y")), frozenset(("0", "0.0", "-1", "false", "no", "f", "n"))
+SPLITS = frozenset(("split", "set", "subset", "partition", "fold", "folds", "kfold", "phase", "usage"))
 FOLDS = range(2, 21)
 
 
@@ -32,6 +33,7 @@ class Columns:
     split: str = ""
     train: tuple[str, ...] = ()
     valid: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()  # columns that could hold the labels too
     unusable: str = ""  # why there are no labels
 
 
@@ -54,52 +56,51 @@ def guess(path: Path, photos: Photos) -> Columns:
     named = [_named(column, photos) for column in cells]
     at = max(range(width), key=lambda i: (named[i], not NAMES.isdisjoint(tokens(cells[i][0]))))
     if not named[at]:
-        raise BadInput("No column names the photos.")
+        raise BadInput("no column names the photos.")
     header = bare(_last(cells[at][0])) not in photos.loose
     names = rows[0] if header else [str(i + 1) for i in range(width)]
     data = [column[header:] for column in cells]
     exact = _share({_last(cell) for cell in data[at]}, photos.exact, photos.number)
     others = [i for i in range(width) if i != at and names[i]]
     split = next((i for i in others if _sides(names[i], data[i])), None)
-    labels = [i for i in others if i != split and not _sides(names[i], data[i])]
+    labels = [i for i in others if not _splits(names[i], data[i])]
     train, valid = (split is not None and _sides(names[split], data[split])) or ((), ())
-    label, classes, unusable = _labels(names, data, labels)
+    ranked, classes, unusable = _labels(names, data, labels)
     return Columns(
         header,
         _called(names, at),
         exact < named[at],
         named[at],
-        "" if label is None else _called(names, label),
+        _called(names, ranked[0]) if ranked else "",
         tuple(_called(names, i) for i in classes),
-        bool(classes) or (label is not None and _is_label(names[label])),
+        bool(classes) or (bool(ranked) and _is_label(names[ranked[0]])),
         "" if split is None else _called(names, split),
         train,
         valid,
+        tuple(_called(names, i) for i in ranked[1:]),
         unusable,
     )
 
 
-def _labels(names: list[str], data: list[list[str]], among: list[int]) -> tuple[int | None, list[int], str]:
-    """The column of labels, or the columns of classes, or why there is none."""
+def _labels(names: list[str], data: list[list[str]], among: list[int]) -> tuple[list[int], list[int], str]:
+    """The columns that could hold the labels, the best first, or the columns of classes, or why there is none."""
     fit = [i for i in among if _repeat(data[i])]
     ranked = sorted(fit, key=lambda i: (-_is_label(names[i]), _are_numbers(data[i]), i))
     marks = [i for i in among if TRUE | FALSE | {""} >= {cell.casefold() for cell in data[i]}]
-    if len(marks) > 1 and not (ranked and ranked[0] not in marks and _is_label(names[ranked[0]])):
+    if len(marks) > 1 and not (ranked and _is_label(names[ranked[0]])):
         each = Counter(sum(row) for row in zip(*([c.casefold() in TRUE for c in data[i]] for i in marks), strict=True))
         if each[1] >= REPEATED * each.total():
-            return None, marks, ""
+            return [], marks, ""
         several = sum(n for marked, n in each.items() if marked > 1)
         if several and (not ranked or ranked[0] in marks):
-            return (
-                None,
-                [],
-                f"{several} rows mark several of the classes {some([names[i] for i in marks])}, but a photo has one",
-            )
+            several_of = some([names[i] for i in marks])
+            return [], [], f"{several} rows mark several of the classes {several_of}, but a photo has one"
     if ranked:
-        return ranked[0], [], ""
-    if one := next((i for i in among if len(set(data[i]) - {""}) == 1 and _is_label(names[i])), None):
-        return None, [], f"the column {names[one]!r} has one label, {data[one][0]!r}; one more is needed"
-    return None, [], "no column has labels, which are few values that repeat"
+        return ranked, [], ""
+    for i in among:
+        if len(set(data[i]) - {""}) == 1 and _is_label(names[i]):
+            return [], [], f"the column {names[i]!r} has one label, {max(data[i])!r}; one more is needed"
+    return [], [], "no column has labels, which are few values that repeat"
 
 
 def _sides(name: str, column: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
@@ -120,6 +121,12 @@ def _sides(name: str, column: Sequence[str]) -> tuple[tuple[str, ...], tuple[str
     if words and words[-1] in ("fold", "folds", "kfold") and all(v.isdecimal() for v in values):
         return tuple(values[1:]), tuple(values[:1])
     return None
+
+
+def _splits(name: str, column: Sequence[str]) -> bool:
+    """Whether a column tells sides, or would if its numbers had a meaning that is known."""
+    numbered = not SPLITS.isdisjoint(tokens(name)[-1:]) and _are_numbers(column)
+    return numbered or _sides(name, column) is not None
 
 
 def _repeat(column: Sequence[str]) -> bool:

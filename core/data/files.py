@@ -33,6 +33,7 @@ SUFFIXES = frozenset(
 )
 ENDINGS = tuple(SUFFIXES)
 T = TypeVar("T")
+TABLES = (".csv", ".tsv")
 EMPTY = "an empty folder"
 STRAY = frozenset(("__MACOSX", "__pycache__", "@eaDir", "$RECYCLE.BIN", "System Volume Information"))
 
@@ -195,9 +196,9 @@ def get_image_files(
 
 
 def get_tables(path: str | Path) -> list[Path]:
-    """The tables (.csv) under `path`, sorted; dot-files and stray folders are skipped."""
+    """The tables (.csv, .tsv) under `path`, sorted; dot-files and stray folders are skipped."""
     found = []
     for here, subfolders, names in walk(Path(path)):
         subfolders[:] = (d for d in subfolders if not is_stray(d))
-        found += [Path(here, name) for name in names if name.lower().endswith(".csv") and not name.startswith(".")]
+        found += [Path(here, name) for name in names if name.lower().endswith(TABLES) and not name.startswith(".")]
     return sorted(table for table in found if table.is_file())

@@ -58,6 +58,8 @@ def found_tables(names: Sequence[Path], root: Path) -> tuple[list[Listing], dict
             continue
         if columns.unusable:
             unused[table] = columns.unusable
+            if columns.valid and columns.share >= LEAST:  # it splits photos that have their labels elsewhere
+                alone.append(Listing(table.parent, (table.name,), columns))
             continue
         inside = table.relative_to(root)
         if _side(inside):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from core.data.files import EMPTY, is_photo, is_stray, walk, why_no_photo
+from core.data.files import EMPTY, TABLES, is_photo, is_stray, walk, why_no_photo
 from core.data.found_tables import found_tables
 from core.recipe import Choice, path_options
 
@@ -29,7 +29,11 @@ def leftovers(
             aside[here] = EMPTY
     known = {os.path.realpath(file) for file in used}
     unused = [file for file in others if os.path.realpath(file) not in known]
-    tables = found_tables(names, root)[1] if any(file.suffix.lower() == ".csv" for file in unused) else {}
+    tables = dict.fromkeys(
+        (f for f in unused if f.suffix.lower() in TABLES), "a table that labels and split do without"
+    )
+    if tables:
+        tables |= found_tables(names, root)[1]
     reasons = {str(file): tables.get(file) or why_no_photo(file.name, file) for file in unused}
     return reasons | aside, sorted(stray)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from os.path import commonprefix
 
 from core.data.words import are_counters, differ_by_number_alone, is_wrapper, sides
 
@@ -19,6 +20,8 @@ class Level:
 
     positions: dict[Folders, int | None]
     share: float  # of the photos that could have a class
+    classes: int
+    only_parts: bool  # whether its folders are rather parts of classes, a level above
 
 
 def class_level(counts: Mapping[Folders, int]) -> Level | None:
@@ -28,19 +31,32 @@ def class_level(counts: Mapping[Folders, int]) -> Level | None:
     """
     split = sides({name for folders in counts for name in folders})
     telling = {f: [i for i, name in enumerate(f) if name not in split and not is_wrapper(name)] for f in counts}
-    best, classes = None, 0
-    for depth in range(max(map(len, telling.values()), default=0)):
-        positions = {f: at[depth] if depth < len(at) else None for f, at in telling.items()}
-        photos = Counter[str]()
-        for folders, position in positions.items():
-            if position is not None:
-                photos[folders[position]] += counts[folders]
-        # those of a side of the split that has no class folders are unlabelled, and stand against no level
-        possible = sum(n for f, n in counts.items() if telling[f] or split.keys().isdisjoint(f))
-        share = sum(photos.values()) / possible
-        only_parts = differ_by_number_alone(photos) or sum(photos.values()) < ALONE * len(photos)
-        if share < ENOUGH or are_counters(photos) or (classes > 1 and only_parts):
-            continue
-        if len(photos) > 1 or best is None:
-            best, classes = Level(positions, share), len(photos)
+    above = len(commonprefix(list(counts)))  # noqa: RUF071, of tuples: what all photos have in common tells nothing
+    inside = {f: [i for i in at if i >= above] for f, at in telling.items()}
+    deepest = range(max(map(len, telling.values()), default=0))
+    best: Level | None = None
+    for positions in (inside, {f: at[::-1] for f, at in inside.items()}, telling):  # from the top, from the photos
+        for depth in deepest:
+            level = _level(counts, {f: at[depth] if depth < len(at) else None for f, at in positions.items()}, split)
+            if level and (best is None or (level.classes > 1 and not (best.classes > 1 and level.only_parts))):
+                best = level
+        if best and best.classes > 1:
+            break
     return best
+
+
+def _level(counts: Mapping[Folders, int], positions: dict[Folders, int | None], split: Container[str]) -> Level | None:
+    """The level of these positions, where nearly all photos have a class."""
+    photos = Counter[str]()
+    possible = 0
+    for folders, position in positions.items():
+        if position is not None:
+            photos[folders[position]] += counts[folders]
+        # those of a side of the split that has no class folders are unlabelled, and stand against no level
+        if position is not None or not any(name in split for name in folders):
+            possible += counts[folders]
+    labelled = sum(photos.values())
+    if not labelled or labelled < ENOUGH * possible or are_counters(photos):
+        return None
+    only_parts = differ_by_number_alone(photos) or labelled < ALONE * len(photos)
+    return Level(positions, labelled / possible, len(photos), only_parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from core.recipe import Choice
@@ -42,8 +42,3 @@ def folders_of(name: Path, root: Path) -> tuple[str, ...]:
     parts = name.parts
     top = root.parts
     return parts[len(top) : -1] if parts[: len(top)] == top else parts[:-1]
-
-
-def relative(name: PurePath, root: Path) -> str:
-    """A photo's name from `root`, with `/` between its parts."""
-    return "/".join((*folders_of(Path(name), root), name.name))

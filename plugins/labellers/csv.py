@@ -60,12 +60,15 @@ class CsvLabeller:
         listings, unused = found_tables(names, root)
         for listing in listings:
             columns = listing.columns
+            if columns.unusable:
+                continue
             label = {"classes": list(columns.classes)} if columns.classes else {"label_column": columns.label}
             where = f"of {some(listing.names)}, whose column {columns.name!r} names {columns.share:.0%} of the photos"
             if columns.classes:
                 reason = f"labels from the columns {some(columns.classes)} {where}"
             else:
                 reason = f"labels from the column {columns.label!r} {where}"
+                reason += f"; it could be {some(columns.others, 3)} too" if columns.others and not columns.known else ""
             yield Proposal(listing.options() | label, (0.9 if columns.known else 0.7) * columns.share, reason)
         for table, why in unused.items():
             yield Proposal({}, 0, f"the table {table.name!r}: {why}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from os.path import commonprefix
 from pathlib import Path, PurePath
 from typing import Annotated
 
@@ -58,7 +59,8 @@ class FolderLabeller:
         for label, parents in sorted(places.items()):
             kept = sorted({tuple(name for name in parts if name not in split) for parts in parents})
             if len(kept) > 1:
-                above = some([repr(parts[-1] if parts else "") for parts in kept], 3)
+                shared = min(len(commonprefix(kept)), min(map(len, kept)) - 1)  # noqa: RUF071
+                above = some([repr("/".join(parts[shared:])) for parts in kept], 3)
                 joined.append(f"the label {label!r} joins the folders of that name in {above}")
         return joined
 
@@ -85,7 +87,8 @@ class FolderLabeller:
         yield Proposal(
             options | ({"ignore": ignore} if ignore else {}),
             0.8 * level_found.share,
-            f"labels from the folders {_where(below)}: {some(sorted(classes))}",
+            f"labels from the folders {_where(below)}: {some(sorted(classes))}"
+            + (f"; photos in {some(ignore)} have none" if ignore else ""),
         )
 
     def _found(self, path: Path | str) -> tuple[PurePath, str]:

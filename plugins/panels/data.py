@@ -180,7 +180,13 @@ def _found(project: Project) -> str:
         ("Labels", f"{len(counts):,}", "well balanced" if least * 2 >= most else f"{least:,} to {most:,} photos each"),
         ("Held out", f"{report.valid:,}", percent(report.valid / photos)),
     ]
-    body = figures(cells) + bars((name, n / most, f"{n:,}") for name, n in counts.items()) + notes(report.warnings)
+    reasons = notes(project.reasons, "note")
+    body = (
+        figures(cells)
+        + reasons
+        + bars((name, n / most, f"{n:,}") for name, n in counts.items())
+        + notes(report.warnings)
+    )
     return card("What we found", body + _skipped(found) + _acts(button("Look again", "again")))
 
 

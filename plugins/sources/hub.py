@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from core.data.files import SUFFIXES, get_image_files
+from core.data.files import SUFFIXES, TABLES, get_image_files
 from core.errors import BadInput
 from core.hub_name import must_be_a_name
 from core.publish.refusals import asked
@@ -47,8 +47,8 @@ class HubSource:
             info = asked(self.repo, listed)
         except BadInput as error:
             raise BadInput(f"{str(error).rstrip('.')}; nor is there such a folder here.") from None
-        files = [f for f in info.siblings or () if Path(f.rfilename).suffix.lower() in SUFFIXES | {".csv"}]
-        if all(f.rfilename.lower().endswith(".csv") for f in files):
+        files = [f for f in info.siblings or () if Path(f.rfilename).suffix.lower() in SUFFIXES.union(TABLES)]
+        if all(f.rfilename.lower().endswith(TABLES) for f in files):
             raise BadInput(f"The data set {self.repo!r} holds no photos as files; tables of photos are not read.")
         size = sum(f.size or 0 for f in files) / 1e9
         if size > self.max_gb:

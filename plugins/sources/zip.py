@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO, Annotated, Any, Literal
 
-from core.data.files import EMPTY, SUFFIXES, get_image_files, is_stray, why_no_photo
+from core.data.files import EMPTY, SUFFIXES, TABLES, get_image_files, is_stray, why_no_photo
 from core.data.names import DEEPEST, distinct, safe_name
 from core.data.text import read_bytes
 from core.data.zip_names import OF_OLD, encoding_of, renamed
@@ -36,7 +36,7 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others have no bound
 
 @sources.register("zip")
 class ZipSource:
-    """The photos in a zip file, and its tables (.csv); unpacked once into the workspace, the zip is never changed."""
+    """The photos in a zip file, and its tables; unpacked once into the workspace, the zip is never changed."""
 
     for_visitors = True  # in a folder of their own
 
@@ -187,7 +187,7 @@ def _photos_and_tables(
         mode = stat.S_IFMT(member.external_attr >> 16)  # 0 where the zip was made on Windows
         if member.is_dir():
             empty["/".join(parts)] = None
-        elif safe.suffix.lower() not in SUFFIXES | {".csv"}:
+        elif safe.suffix.lower() not in SUFFIXES.union(TABLES):
             others[name[:LONGEST_REFUSED]] = why_no_photo(safe.name)
         elif name.startswith("/") or re.match("[a-zA-Z]:/", name) or ".." in parts or mode not in (0, stat.S_IFREG):
             refused.append(member.filename[:LONGEST_REFUSED])

@@ -23,7 +23,7 @@ ENTRIES = [pytest.param(kind, entry, id=f"{kind}-{entry.name}") for kind, r in r
 BUILT_IN = {
     "sources": {"folder", "zip", "sample", "pets"},
     "labellers": {"regex", "folder", "csv"},
-    "splitters": {"random", "stratified", "grandparent", "file"},
+    "splitters": {"random", "stratified", "grandparent", "folder", "table", "file"},
     "transforms": {"resize", "random_resized_crop", "aug_transforms", "flip", "rotate", "zoom", "warp", "lighting"},
     "architectures": {"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "timm", "efficientnet_lite0"},
 }

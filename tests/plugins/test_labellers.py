@@ -134,6 +134,40 @@ def test_folder() -> None:
         labeller("1.jpg")
 
 
+def test_folder_of_a_level_with_names_that_are_passed_over_or_no_label() -> None:
+    assert labellers.create("folder", level=2)("train/cat/images/1.jpg") == "cat"
+    skipping = labellers.create("folder", skip=["more", "images"], ignore=["test"])
+    assert [skipping(f"{n}/1.jpg") for n in ("cat", "cat/more", "cat/images/more")] == ["cat"] * 3
+    assert skipping.span("p/cat/more/1.jpg") == ("cat/more/1.jpg", 0, 3)
+    with pytest.raises(BadInput, match="'test' is no label; put its photos into folders of classes"):
+        skipping("test/images/1.jpg")
+    with pytest.raises(BadInput, match="lies in no folder"):
+        labellers.create("folder", level=3)("train/cat/1.jpg")
+
+
+def test_csv_of_classes_in_columns_and_of_several_tables(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("f,cat,dog\n1.jpg,1,0\n2.jpg,1,1\n")
+    (tmp_path / "b.csv").write_text("f,cat,dog\n3.PNG,0,1.0\n")
+    knobs = {"path": str(tmp_path), "tables": ["a.csv", "b.csv"], "name_column": "f", "classes": ["cat", "dog"]}
+    labeller = labellers.create("csv", **knobs, loose=True)
+    assert [labeller(name) for name in ("1.jpg", "3.jpg")] == ["cat", "dog"]
+    assert labeller.remarks([Path("1.jpg")]) == ["1 row of a.csv, b.csv has no photo"]
+    with pytest.raises(BadInput, match=r"has no label for '2\.jpg'"):
+        labeller("2.jpg")
+
+
+def test_csv_columns_by_number(tmp_path: Path) -> None:
+    assert table(tmp_path, ",x,\na,0,cat\n", name_column="1", label_column="3")("a.jpg") == "cat"
+    with pytest.raises(BadInput, match="has no column '4'"):
+        table(tmp_path, ",x,\na,0,cat\n", name_column="1", label_column="4")
+
+
+@pytest.mark.parametrize(("text", "line"), [("f,l\na.jpg,x\nb.jpg,y, z\n", 3), ("\nf,l\n\na.jpg,x\n'b,c.jpg',y\n", 5)])
+def test_csv_of_a_row_with_too_many_cells(tmp_path: Path, text: str, line: int) -> None:
+    with pytest.raises(BadInput, match=f"has 3 cells in line {line}, but 2 columns; put quotes"):
+        table(tmp_path, text)
+
+
 def test_parent_label_is_a_word_of_the_notebook() -> None:
     import plugins
 

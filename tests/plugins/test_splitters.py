@@ -13,7 +13,7 @@ import torch
 from core.data.files import get_image_files
 from core.discovery import discover
 from core.errors import BadInput
-from core.registry import splitters
+from core.registry import labellers, splitters
 
 discover()
 
@@ -191,3 +191,48 @@ def test_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(BadInput, match="cannot be read"):
         splitters.create("file", path=str(tmp_path / "photo.jpg"))
+
+
+def test_folder_takes_the_nearest_name_of_any_level() -> None:
+    items = paths("train/cat/1.jpg", "cat/val/2.jpg", "train/cat/more/3.jpg", "train/x/val/4.jpg", "test/5.jpg")
+    assert splitters.create("folder", valid=["val"], train=["train"])(items) == ([0, 2], [1, 3])
+
+
+def test_folder_says_when_a_test_set_is_used() -> None:
+    splitter = splitters.create("folder", valid=["Testing"], train=["Training"])
+    (remark,) = splitter.remarks([])
+    assert remark.startswith("Testing is used for validation")
+    assert (
+        splitters.create("folder").remarks([]) == splitters.create("grandparent").remarks(paths("val/cat/1.jpg")) == []
+    )
+    assert len(splitters.create("grandparent").remarks(paths("train/cat/1.jpg", "test/cat/1.jpg"))) == 1
+
+
+def test_folder_without_photos_on_a_side() -> None:
+    with pytest.raises(BadInput, match="No photo for validation lies in a folder valid; name another"):
+        splitters.create("folder")(paths("train/cat/1.jpg"))
+
+
+def test_table_by_a_column_or_by_tables(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("file,fold\n1.jpg,0\n2.jpg,1\n3.jpg,2\n4.jpg,\n")
+    items = paths("1.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg")
+    column = {"path": str(tmp_path / "t.csv"), "name_column": "file", "split_column": "fold"}
+    assert splitters.create("table", **column, valid=["0"], train=["1", "2"])(items) == ([1, 2], [0])
+    for name, number in (("a", 1), ("b", 2)):
+        (tmp_path / f"{name}.csv").write_text(f"file\tx\n{number}.jpg\t0\n")
+    tables = {"path": str(tmp_path), "name_column": "file"}
+    assert splitters.create("table", **tables, valid=["a.csv"], train=["b.csv"])(items) == ([1], [0])
+    with pytest.raises(BadInput, match="has no photo of 7 for validation; name another"):
+        splitters.create("table", **column, valid=["7"], train=["1"])(items)
+
+
+@pytest.mark.parametrize("name", ["../t.csv", "/t.csv", "a/../../t.csv", "..\\t.csv", "C:/t.csv", ""])
+def test_tables_lie_in_the_folder_that_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "t.csv").write_text("file,label\n1.jpg,cat\n")
+    for made in (
+        lambda: splitters.create("table", path=str(tmp_path / "in"), name_column="file", valid=[name], train=[]),
+        lambda: labellers.create("csv", path=str(tmp_path / "in"), tables=[name]),
+    ):
+        with pytest.raises(BadInput, match=r"is no table in .*; give its name from there"):
+            made()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.data.files import SUFFIXES
+from core.data.files import SUFFIXES, TABLES
 from core.data.names import distinct
 from core.data.propose import source_of
 from core.errors import BadInput
@@ -18,7 +18,7 @@ from core.recipe import Choice
 from core.runs.project import Project
 from plugins.panels.kit.drop import Uploaded, received, total
 
-ACCEPT = ",".join([".zip", ".csv", "image/*", *sorted(SUFFIXES)])
+ACCEPT = ",".join([".zip", *TABLES, "image/*", *sorted(SUFFIXES)])
 LOOSE = "dropped photos"  # the folder of those that came without one
 
 
@@ -64,7 +64,7 @@ def _kept(project: Project, files: list[Uploaded]) -> Choice:
     """Put uploaded files into the workspace; returns the source to read them with."""
     folder = project.folder / "photos" / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{os.urandom(2).hex()}"
     zips = [file for file in files if file.name.suffix.lower() == ".zip"]
-    photos = {file for file in files if file.name.suffix.lower() in SUFFIXES | {".csv"}}
+    photos = {file for file in files if file.name.suffix.lower() in SUFFIXES.union(TABLES)}
     if len(zips) > 1 or (zips and photos):
         raise BadInput("More than one thing was dropped; drop one zip alone, or one folder, or photos.")
     if not zips and not photos:

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from core.data.files import SUFFIXES
+from core.data.files import SUFFIXES, TABLES
 from core.data.names import DEEPEST, safe_name
 from core.data.zips import BLOCK, open_zip
 from core.errors import BadInput
@@ -79,7 +79,7 @@ def _unpacked(path: Path) -> int:
     try:
         with path.open("rb") as file, open_zip(file) as archive:
             # a size that is a lie gains nothing, as unpacking stops there
-            kept = (m for m in archive.infolist() if Path(m.filename[-300:]).suffix.lower() in SUFFIXES | {".csv"})
+            kept = (m for m in archive.infolist() if Path(m.filename[-300:]).suffix.lower() in SUFFIXES.union(TABLES))
             return sum(m.file_size + BLOCK for m in kept)
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):  # the source says what is wrong with it
         return 0

@@ -112,7 +112,7 @@ def test_a_zip_with_a_table_in_another_workspace(tmp_path: Path, contents: list[
 def test_reasons_name_what_was_found(tmp_path: Path, contents: list[bytes]) -> None:
     CASES["images_below_each_class"][0](Maker(tmp_path, contents))
     _, _, reasons = propose(get_image_files(tmp_path), tmp_path)
-    assert reasons[0] == "labels from the folders above 'images': n01443537, n01629819"
+    assert reasons[0].startswith("labels from the folders above 'images': n01443537, n01629819; photos in test, val")
     assert "by chance" in reasons[1]
 
 

@@ -392,3 +392,57 @@ def zip_of_china(m: Maker) -> None:
 @case(classes=CAT_DOG, at="photos.zip", told=["cat/a.jxl: not a photo by its suffix '.jxl'", "rabbit: an empty folder"])
 def zip_with_leftovers(m: Maker) -> None:
     m.pack([*(f"{v}/{i}.jpg" for v in CAT_DOG for i in range(PHOTOS)), "cat/a.jxl", "rabbit/"])
+
+
+@case(classes=("NORMAL", "PNEUMONIA"), valid=8, told=["8 validation photos are also among", "test/NORMAL/0.jpg"])
+def a_data_set_with_a_copy_of_itself(m: Maker) -> None:
+    for top in ("xray/xray", "xray"):
+        for k, v in enumerate(("NORMAL", "PNEUMONIA")):
+            m.put(*(f"{top}/train/{v}/{i}.jpg" for i in range(8)), first=20 * k)
+            m.put(*(f"{top}/val/{v}/{i}.jpg" for i in range(2)), first=20 * k)
+            m.put(*(f"{top}/test/{v}/{i}.jpg" for i in range(3)), first=20 * k + 10)
+
+
+@case(classes=CAT_DOG, told=["test/3.jpg"])
+def each_side_in_a_folder_of_its_name(m: Maker) -> None:
+    m.many("archive/train/train/{v}/{i}.jpg", CAT_DOG)
+    m.put(*(f"archive/test/test/{i}.jpg" for i in range(5)))
+
+
+@case(classes=("0", "1"), valid=5, told=["Meta.csv: no column has labels"])
+def tables_of_paths_below_folders_of_classes(m: Maker) -> None:
+    head = "Width,ClassId,Path\n"
+    train = [f"Train/{i % 2}/{i}.jpg" for i in range(20)]
+    test = [f"Test/{i}.jpg" for i in range(5)]
+    m.put(*train, *test)
+    m.write("Train.csv", head + "".join(f"{29 + i % 3},{i % 2},{path}\n" for i, path in enumerate(train)))
+    m.write("Test.csv", head + "".join(f"30,{i % 2},{path}\n" for i, path in enumerate(test)))
+    m.write("Meta.csv", "Path,ShapeId\nTest/0.jpg,0\n")
+
+
+@case(classes=CAT_DOG, valid=4)
+def a_table_of_labels_and_one_that_splits(m: Maker) -> None:
+    m.put(*(f"img/{i}.jpg" for i in range(20)))
+    m.write(
+        "labels.tsv", "file\tlabel\tflipped\n" + "".join(f"{i}.jpg\t{CAT_DOG[i % 2]}\t{i % 3}\n" for i in range(20))
+    )
+    m.write("split.csv", "file,set\n" + "".join(f"{i}.jpg,{'train' if i % 5 else 'val'}\n" for i in range(20)))
+
+
+@case(classes=CAT_DOG, told=["exif.csv: a table that labels and split do without"])
+def a_table_of_other_things(m: Maker) -> None:
+    m.many("{v}/{i}.jpg", CAT_DOG)
+    m.write("exif.csv", "file,camera\n" + "".join(f"{v}/{i}.jpg,{'ab'[i % 2]}\n" for v in CAT_DOG for i in range(15)))
+
+
+@case(refused="lists '0.jpg' as ")
+def a_table_that_contradicts_itself(m: Maker) -> None:
+    m.put(*(f"img/{i}.jpg" for i in range(20)))
+    m.write("t.csv", "file,label\n0.jpg,dog\n" + "".join(f"{i}.jpg,{CAT_DOG[i % 2]}\n" for i in range(20)))
+
+
+@case(refused="rows mark several of the classes Smiling, Male")
+def tables_of_attributes_and_of_numbered_sides(m: Maker) -> None:
+    m.put(*(f"img/{i}.jpg" for i in range(20)))
+    m.write("attributes.csv", "id,Smiling,Male\n" + "".join(f"{i}.jpg,{1 - 2 * (i % 2)},1\n" for i in range(20)))
+    m.write("partition.csv", "id,partition\n" + "".join(f"{i}.jpg,{i % 3}\n" for i in range(20)))
