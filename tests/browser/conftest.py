@@ -20,7 +20,6 @@ import psutil
 import pytest
 
 from core.runs.project import Project
-from core.runs.run import KINDS, runs_in
 
 pytest.importorskip("gradio")
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,10 +108,9 @@ class App:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
                 self.kill()
-        for kind in KINDS:
-            for run in runs_in(self.workspace, kind):
-                if run.process:
-                    psutil.Process(run.process).kill()
+        for process in psutil.process_iter(["cmdline"]):  # also those that have not taken their lock yet
+            if any(part.startswith(f"{self.workspace.resolve()}{os.sep}") for part in process.info["cmdline"] or ()):
+                process.kill()
 
 
 @dataclass
