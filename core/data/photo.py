@@ -130,12 +130,13 @@ def decode(source: bytes | str | Path, max_pixels: int = MAX_PIXELS, max_work: i
             most = max_pixels // COSTLY.get(image.format or "", 1)
             width, height = bounds.unpacked(image)
             reduced = scans == 1 and _reduce(image, min(most, STRANGERS_PIXELS))  # the same for strangers and others
-            if math.prod(bounds.unpacked(image)) > most:
+            pixels = math.prod(bounds.unpacked(image))
+            if pixels > most:
                 raise BadPhoto(f"{width} x {height} pixels are more than {most:,}")
             work = width * height * (REDUCED_PASSES if reduced else bounds.passes(image, scans))
             if work > max_work:
                 raise TooMuchWork(f"its {width} x {height} pixels take too many passes to decode")
-            with _large.taken(width * height) if width * height > LARGE else nullcontext():
+            with _large.taken(pixels) if pixels > LARGE else nullcontext():
                 image.load()
                 return as_seen(image)
     except BadPhoto:
