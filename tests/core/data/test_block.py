@@ -276,6 +276,7 @@ def test_what_a_data_set_keeps_of_a_file(tmp_path: Path) -> None:
         (tmp_path / side).mkdir()
     for name in names:
         (tmp_path / name).touch()
+    block().split(tmp_path)  # with what it imports
     tracemalloc.start()
     try:
         split = block().split(tmp_path)
