@@ -415,7 +415,7 @@ def test_every_knob_that_holds_a_path_is_called_path() -> None:
         for knob in entry.params
         if knob.name != "path" and re.search(r"\b(file|path|zip|table|list)\b", knob.help, re.IGNORECASE)
     }
-    assert found == {"labellers regex.part"}
+    assert found == {"labellers regex.part", "sources zip.encoding", "splitters table.split_column"}
 
 
 def test_its_pictures(trained: Run, make_card: MakeCard) -> None:
