@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
@@ -54,12 +54,17 @@ class Decoders:
             raise NotNow("too many large photos are being read just now; send it again in a minute")
         return found
 
-    def check(self, file: Path) -> float:
-        """Seconds it takes to decode a file; of all who check, one at a time, as others predict. Raises BadPhoto."""
+    def check(self, file: Path, spent: Callable[[float], object] = float) -> None:
+        """Raise BadPhoto unless a file can be decoded; of all who check, one at a time, as others predict.
+
+        `spent` is told the seconds it took, in any case.
+        """
         with self._checks:
             began = time.monotonic()
-            self._decoded(file, [View((1, 1))], 1, wait=True)
-            return time.monotonic() - began
+            try:
+                self._decoded(file, [View((1, 1))], 1, wait=True)
+            finally:
+                spent(time.monotonic() - began)
 
     def _decoded(self, file: Path, views: Sequence[View], side: int, wait: bool) -> Prepared | None:
         """None where it is large and there is no room to wait in."""
@@ -113,6 +118,10 @@ class _Process:
                 raise NotNow(why) from None
             finally:
                 timer.cancel()
+                timer.join()  # it has fired, or never will
+                if time.monotonic() >= until:  # else the next one might meet a process that is just being killed
+                    self._process.kill()
+                    self._process.wait()
 
     def _answer(self, request: dict[str, Any], size: photo.Size, side: int) -> Prepared | None:
         assert self._process.stdin and self._process.stdout

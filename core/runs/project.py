@@ -66,6 +66,11 @@ class Project:
         except BadInput:  # a plugin that is gone, a draft of another version
             return None
 
+    @property
+    def may_examine(self) -> bool:
+        """Whether a check that found no room may begin now; the owner's always finds it."""
+        return False
+
     def admit(self, document: Mapping[str, Any]) -> None:
         """Raise BadInput where a recipe, or a part of one, may not be used here; the owner may use all."""
 

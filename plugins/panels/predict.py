@@ -33,7 +33,8 @@ from plugins.panels.kit.pictures import embedded
 ACCEPT = ",".join(["image/*", *sorted(SUFFIXES)])
 TOP = 10  # classes with a bar
 SHOWN, SMALL = 560, 96  # pixels of the photo on the page, and in a table
-MANY = 500  # photos at once
+MANY = 500  # photos at once,
+LONGEST_MANY = 120.0  # and seconds for them, of strangers
 NAMED = 12  # classes in the title's sentence
 AT_ONCE = 8  # predictions; more than large photos may wait
 MANY_AT_ONCE = 2  # tables
@@ -134,7 +135,9 @@ class PredictPanel:
             )
         model = predictor(self._folder(project))
         rows: list[dict[str, Any]] = []
+        until = self._until()
         for i, file in enumerate(files, 1):
+            _must_be_in_time(until)
             try:
                 answer, image = self._predicted(model, file.path, SMALL)
                 rows.append({"file": str(file.name), **answer, "src": embedded(image)})
@@ -181,12 +184,18 @@ class PredictPanel:
         found: list[dict[str, Any]] = []
         if len(photos or []) > MANY:
             raise BadInput(f"{len(photos):,} photos are more than {MANY} at once; send them in parts.")
+        until = self._until()
         for photo in photos or []:
+            _must_be_in_time(until)
             try:
                 found.append({"file": Path(photo).name, **self._api_one(project, photo, run)})
             except BadInput as error:
                 found.append({"file": Path(photo).name, "error": str(error)})
         return found
+
+    def _until(self) -> float:
+        """When an answer for many photos must be there: strangers wait for each other's."""
+        return math.inf if self.page.mode.local else time.monotonic() + LONGEST_MANY
 
     def _predicted(self, model: Any, file: Path, side: int) -> tuple[dict[str, Any], Image.Image]:
         """Label, outputs, probabilities and milliseconds from the bytes to them, and the photo; raises BadPhoto."""
@@ -213,6 +222,11 @@ class PredictPanel:
         pixels = fit(image, views)
         image.thumbnail((side, side))
         return Prepared(pixels, image)
+
+
+def _must_be_in_time(until: float) -> None:
+    if time.monotonic() > until:
+        raise BadInput(f"These photos take over {LONGEST_MANY / 60:.0f} minutes; send them in parts.")
 
 
 def _known(folder: Path) -> str:

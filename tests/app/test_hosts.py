@@ -139,6 +139,7 @@ def test_no_client_says_where_others_find_the_app(served: App, local: App) -> No
         ("10.0.0.1", "6.6.6.6, 9.9.9.9", True, False, "9.9.9.9"),
         ("10.0.0.1", "", True, False, "10.0.0.1"),
         ("2001:db8::1:2:3:4", "", False, False, "2001:db8::/64"),
+        ("::ffff:1.2.3.4", "", False, False, "1.2.3.4"),
         ("testclient", "", False, False, "testclient"),
     ],
 )

@@ -68,6 +68,11 @@ def test_another_spelling_is_another_route(client: TestClient, path: str) -> Non
     assert client.post(path).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/login%0A", "/gradio_api/upload%0A", "/login%0D", "/login%00", "/login%2F"])
+def test_an_encoded_end_of_line_is_another_route(shared: App, path: str) -> None:
+    assert httpx.post(f"{shared.url}{path}", data={"username": "x", "password": "y"}).status_code == 404
+
+
 def test_each_has_its_reason() -> None:
     assert all(len(route.reason) > 7 for route in ROUTES + WITH_PASSWORD + ON_A_SPACE)
 

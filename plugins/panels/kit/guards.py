@@ -83,7 +83,7 @@ class OpenRoutes:
         await self.app(scope, receive, send)
 
     def _is_open(self, scope: Scope) -> bool:
-        return any(pattern.match(scope["path"]) and scope["method"] in methods for pattern, methods in self.routes)
+        return any(pattern.fullmatch(scope["path"]) and scope["method"] in methods for pattern, methods in self.routes)
 
 
 class Addresses:
@@ -257,7 +257,8 @@ def _household(address: str) -> str:
         number = ip_address(address)
     except ValueError:
         return address
-    return address if number.version == 4 else str(ip_network((int(number) >> 64 << 64, 64)))
+    number = getattr(number, "ipv4_mapped", None) or number
+    return str(number) if number.version == 4 else str(ip_network((int(number) >> 64 << 64, 64)))
 
 
 def _place(host: str) -> tuple[str, int | None]:

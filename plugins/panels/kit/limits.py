@@ -112,6 +112,7 @@ class Waiting:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.addresses: OrderedDict[str, str] = OrderedDict()  # of events
+        self.entering = Counter[str]()  # events by address that are not in the queue yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is not too much."""
@@ -120,7 +121,9 @@ class Waiting:
         body = await receive()  # all of it, as `Bodies` leaves it
         address = scope["client"][0]
         pending: dict[str, set[str]] = scope["app"].get_blocks()._queue.pending_event_ids_session
-        of_address = sum(self.addresses.get(event) == address for events in list(pending.values()) for event in events)
+        of_address = self.entering[address] + sum(
+            self.addresses.get(event) == address for events in list(pending.values()) for event in events
+        )
         of_session = len(pending.get(_text_of(body, "session_hash"), ()))
         if of_session >= EVENTS_OF_SESSION or of_address >= EVENTS_OF_ADDRESS:
             refused = PlainTextResponse("Too many of your requests are waiting; fetch their answers first.", 429)
@@ -137,7 +140,12 @@ class Waiting:
                     self.addresses.popitem(last=False)
             await send(message)
 
-        await self.app(scope, replayed, remembered)
+        self.entering[address] += 1
+        try:
+            await self.app(scope, replayed, remembered)
+        finally:
+            self.entering[address] -= 1
+            self.entering += Counter()  # drops those that have none
 
 
 class Logins:

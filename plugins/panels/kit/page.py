@@ -241,8 +241,9 @@ class Page:
         yield from self._safely("load", request, lambda project: self._tick(project, request))
 
     def _tick(self, project: Project, request: gr.Request) -> Iterator[list[Any]]:
-        """Draw what lives; or everything, where another browser has changed the project."""
-        if self._sent_to(request).version != project.version:
+        """Draw what lives; or everything, where another browser has changed the project, or a check may begin now."""
+        waits = project.may_examine and project.recipe and project.examined is None
+        if waits or self._sent_to(request).version != project.version:
             yield from self._whole(project, request)
         else:
             yield from self._all("tick", project, request, progress=gr.skip(), message=gr.skip())

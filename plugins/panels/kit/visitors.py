@@ -25,7 +25,8 @@ from plugins.panels.kit.hourly import Hourly
 
 GB = 2**30
 LIMIT = 4 * GB  # bytes of all that a visitor's folder holds,
-HOURLY = 3 * LIMIT  # and of what an address brings, unpacks and trains in an hour, whatever its cookies
+HOURLY = 6 * LIMIT  # and of what an address brings, unpacks and trains in an hour, whatever its cookies
+UPLOADED = ("folder", "zip")  # sources of what came by an upload; others make their photos
 SOURCE, RUN = GB // 32, GB // 2  # bytes for which a source and a run are counted
 AT_ONCE = 2  # visitors that train
 SECONDS = 3600.0  # of training, after which a run finishes early,
@@ -33,7 +34,7 @@ FAIR = 600.0  # or after so many, where another visitor waits
 WAITS = 300.0  # seconds for which one who was turned away comes before those who trained more recently
 
 CHECKS = 4  # data sets that are checked at once
-LONGEST_CHECK = 300.0  # seconds of decoding
+LONGEST_CHECK = 1200.0  # seconds of decoding
 LARGEST_SIDE, LARGEST_BATCH = 512, 128  # pixels and photos that a network of a visitor sees at once
 LARGEST_NETWORK = 60_000_000  # parameters
 
@@ -80,9 +81,9 @@ class VisitorProject(Project):
                             )
 
     def examine(self) -> Generator[Checked, None, None]:
-        """The same, one data set of an address and few of all at a time; the page asks again."""
+        """The same, one data set of an address and few of all at a time; `may_examine` tells when to ask again."""
         with _checking:
-            if self.address in _checks or len(_checks) >= CHECKS:
+            if not self._has_room():
                 return
             _checks.add(self.address)
         try:
@@ -91,12 +92,24 @@ class VisitorProject(Project):
             with _checking:
                 _checks.discard(self.address)
 
+    @property
+    def may_examine(self) -> bool:
+        """Whether a check that found no room may begin now."""
+        with _checking:
+            return self._has_room()
+
+    def _has_room(self) -> bool:
+        return self.address not in _checks and len(_checks) < CHECKS
+
     def _decode(self, file: Path) -> None:
-        self._spent += decoders().check(file)
         if self._spent > LONGEST_CHECK:
             raise BadInput(
                 f"To read these photos takes over {LONGEST_CHECK / 60:.0f} minutes; bring fewer or smaller ones."
             )
+        decoders().check(file, self._spend)
+
+    def _spend(self, seconds: float) -> None:
+        self._spent += seconds
 
     def refuse(self, error: BadInput) -> None:
         """The same, where there is a folder; else anybody could make thousands."""
@@ -105,6 +118,8 @@ class VisitorProject(Project):
 
     def open(self, source: Choice) -> None:
         """The same; what was unpacked of a zip that cannot be used takes no room."""
+        if source.get("name") not in UPLOADED:
+            self.must_have_room(SOURCE)  # before it is drawn
         before = set(self._unpacked())
         try:
             super().open(source)
@@ -134,13 +149,16 @@ class VisitorProject(Project):
         self._must_be_small()
         with _starting:
             self._must_have_a_turn()
-            return super().start(kind)
+            run = super().start(kind)
+            self._take_turn()
+        return run
 
     def resume(self, run: Run) -> None:
         """The same, where this visitor may train now; raises BadInput."""
         with _starting:
             self._must_have_a_turn()
             super().resume(run)
+            self._take_turn()
 
     def plain(self, error: BadInput) -> str:
         """The sentence of an error, without the part of its paths that is not the visitor's."""
@@ -160,9 +178,13 @@ class VisitorProject(Project):
             for run in busy:
                 _make_room(run)
             raise BadInput("Runs of others are under way on this computer; try again in a minute or two.")
-        self.must_have_room(RUN)
+        self.must_have_room(0)
+
+    def _take_turn(self) -> None:
+        """Count a run that has begun."""
+        _brought.take(self.address, RUN, None)
         _waiting.pop((self.address, str(self.folder)), None)
-        _trained[str(self.folder)] = _trained[self.address] = now
+        _trained[str(self.folder)] = _trained[self.address] = time.monotonic()
 
     def _must_be_small(self) -> None:
         """Raise BadInput where there is nothing to train, or a network or photos of it would take too much memory."""

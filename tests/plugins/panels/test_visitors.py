@@ -128,7 +128,7 @@ def test_a_full_workspace_trains_nothing(visitor: Project, monkeypatch: pytest.M
 
 
 def test_an_address_fills_no_disk_by_many_cookies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(visitors, "HOURLY", 5 * visitors.SOURCE)
+    monkeypatch.setattr(visitors, "HOURLY", 10 * visitors.SOURCE)
     for number in range(5):
         VisitorProject(tmp_path / "visitors" / str(number), "1.1.1.1").open({"name": "sample", "count": 2})
     with pytest.raises(BadInput, match="your address"):
@@ -172,8 +172,9 @@ def test_an_address_checks_one_data_set_at_a_time(visitor: VisitorProject, photo
     assert list(other.examine()) == [] and other.examined is None
     list(third.examine())
     assert third.examined
+    assert not other.may_examine and VisitorProject(third.folder, "9.9.9.9").may_examine
     list(check)
-    assert visitor.examined
+    assert visitor.examined and other.may_examine
     list(other.examine())
     assert other.examined
 
