@@ -215,6 +215,7 @@ def test_other_ways_out_of_a_visitors_workspace(shared: App, outside: Path) -> N
         {"name": "folder", "path": f"{here}x"},
     ):
         assert "outside of your workspace" in str(load(visitor, mine | {"source": source}).error), source
+    (here / "link").unlink()
     assert "not open to visitors" in str(load(visitor, mine | {"source": {"name": "pets"}}).error)
     hub = {"architecture": {"name": "timm", "model": "hf-hub:someone/model"}}
     assert load(visitor, mine | hub).error
