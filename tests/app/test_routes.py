@@ -87,7 +87,6 @@ def test_each_has_its_reason() -> None:
         "/openapi.json",
         "/gradio_api/openapi.json",
         "/gradio_api/token",
-        "/gradio_api/app_id",
         "/gradio_api/dev/reload",
         "/gradio_api/proxy=https://huggingface.co/x",
         "/gradio_api/custom_component/x/client/y/z.js",

@@ -50,6 +50,7 @@ ROUTES = (
     Open("GET", "/gradio_api/startup-events", "gradio asks itself when it starts; does nothing a second time"),
     Open("GET", "/gradio_api/info", "the named events, for programs; behind the login"),
     Open("POST", "/gradio_api/upload", "photos, tables and zips; behind the login, counted and bounded"),
+    Open("GET", "/gradio_api/app_id", "a page that lost its connection asks whether the app was started anew"),
     Open("GET", "/gradio_api/upload_progress", "how far an upload is, by the random number the page gave it"),
     Open("POST", "/gradio_api/queue/join", "an event of the page; behind the login, bounded for each address"),
     Open("GET", "/gradio_api/queue/data", "the answers of a session, by its random name; behind the login"),
