@@ -43,6 +43,9 @@ LOOKS = {  # width, height, dark
 SCREENSHOTS = "PRESIZE_SCREENSHOTS"
 # what Chromium says of a stream that ended because the test reloaded the page or ended the app
 CUT_OFF = re.compile(
+    r"net::ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|ABORTED)"
+    r"|AbortError|Connection errored out"
+)
     r"net::ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|ABORTED)|AbortError|Connection errored out"
 )
 Serve = Callable[..., "App"]
