@@ -46,8 +46,6 @@ CUT_OFF = re.compile(
     r"net::ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|ABORTED)"
     r"|AbortError|Connection errored out"
 )
-    r"net::ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|ABORTED)|AbortError|Connection errored out"
-)
 Serve = Callable[..., "App"]
 Visit = Callable[..., Any]
 Shoot = Callable[[Any, str], Path]
