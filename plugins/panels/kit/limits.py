@@ -6,8 +6,8 @@ import asyncio
 import json
 import time
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from starlette.responses import PlainTextResponse
@@ -98,12 +98,8 @@ class AtOnce:
         address = scope["client"][0]
         if self.open[address] >= REQUESTS_OF_ADDRESS:
             return await PlainTextResponse("Too many requests at once; try again.", 429)(scope, receive, send)
-        self.open[address] += 1
-        try:
+        with _one_more(self.open, address):
             await self.app(scope, receive, send)
-        finally:
-            self.open[address] -= 1
-            self.open += Counter()  # drops those that have none
 
 
 class Waiting:
@@ -140,12 +136,8 @@ class Waiting:
                     self.addresses.popitem(last=False)
             await send(message)
 
-        self.entering[address] += 1
-        try:
+        with _one_more(self.entering, address):
             await self.app(scope, replayed, remembered)
-        finally:
-            self.entering[address] -= 1
-            self.entering += Counter()  # drops those that have none
 
 
 class Logins:
@@ -170,13 +162,9 @@ class Logins:
                 self._count(address, message["status"] < 400)
             await send(message)
 
-        self.waiting[address] += 1
-        try:
+        with _one_more(self.waiting, address):
             await asyncio.sleep(self._pause(address))
             await self.app(scope, receive, counted)
-        finally:
-            self.waiting[address] -= 1
-            self.waiting += Counter()  # drops those of which none waits
 
     def _pause(self, address: str) -> float:
         failures, last = self.failures.get(address, (0, 0.0))
@@ -190,6 +178,18 @@ class Logins:
         self.failures.move_to_end(address)
         while len(self.failures) > REMEMBERED:
             self.failures.popitem(last=False)
+
+
+@contextmanager
+def _one_more(counts: Counter[str], address: str) -> Iterator[None]:
+    """Count one more of an address as long as this lasts."""
+    counts[address] += 1
+    try:
+        yield
+    finally:
+        counts[address] -= 1
+        if not counts[address]:
+            del counts[address]
 
 
 @asynccontextmanager
