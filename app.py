@@ -51,36 +51,36 @@ from plugins.panels.kit.theme import CSS, SCRIPT, theme  # noqa: E402
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve the app until it is stopped; returns the exit code: 0, or 2 for bad input."""
-    options = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # else the temporary folder would stay
     try:
-        mode = mode_of(options)
-        launch(build(mode), mode, options)
+        mode = mode_of(args)
+        launch(build(mode), mode, args)
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def mode_of(options: argparse.Namespace) -> Mode:
+def mode_of(args: argparse.Namespace) -> Mode:
     """Who may do what, by the options; raises BadInput where there is no model to serve."""
-    open_to_all = options.share or not is_loopback(options.host)
-    kind: Any = "space" if on_a_space() else "shared" if options.auth else "local"
-    if options.model:
-        folder = model_folder(options.model, options.workspace)
+    open_to_all = args.share or not is_loopback(args.host)
+    kind: Any = "space" if on_a_space() else "shared" if args.auth else "local"
+    if args.model:
+        folder = model_folder(args.model, args.workspace)
         if not Run(folder).has_model:
-            raise BadInput(f"{options.model!r} has no model; it gets one when its first epoch is checked and it ends.")
-        return Mode(kind, options.workspace, folder, options.share)
+            raise BadInput(f"{args.model!r} has no model; it gets one when its first epoch is checked and it ends.")
+        return Mode(kind, args.workspace, folder, args.share)
     if kind != "local" or not open_to_all:
-        return Mode(kind, options.workspace, link=options.share)
-    model = next((run.folder for run in runs_in(options.workspace) if run.has_model), None)
+        return Mode(kind, args.workspace, link=args.share)
+    model = next((run.folder for run in runs_in(args.workspace) if run.has_model), None)
     if model is None:
         raise BadInput(
             "Without a password others are served predictions alone, and there is no model yet; "
             "give --model FOLDER, or --auth USER for everything."
         )
     print(f"Others are served predictions of {model.name} alone; --auth USER opens the rest to who has the password.")
-    return Mode(kind, options.workspace, model, options.share)
+    return Mode(kind, args.workspace, model, args.share)
 
 
 def warm_up(mode: Mode) -> None:
@@ -106,10 +106,10 @@ def _place(entry: Any) -> tuple[int, str]:
     return getattr(entry.factory, "place", sys.maxsize), entry.name
 
 
-def launch(demo: gr.Blocks, mode: Mode, options: argparse.Namespace, **more: Any) -> None:
+def launch(demo: gr.Blocks, mode: Mode, args: argparse.Namespace, **more: Any) -> None:
     """Serve it, behind its guards."""
-    password = _password(options.auth) if options.auth else ""
-    hosts = known_hosts(options.host, *os.environ.get("SPACE_HOST", "").split(","))  # a domain of one's own is a second
+    password = _password(args.auth) if args.auth else ""
+    hosts = known_hosts(args.host, *os.environ.get("SPACE_HOST", "").split(","))  # a domain of one's own is a second
     if not mode.local:
         os.umask(0o077)  # what visitors bring is theirs and the owner's alone
     keep_swept(Path(os.environ["GRADIO_TEMP_DIR"]), mode.keeps_uploads)
@@ -117,20 +117,20 @@ def launch(demo: gr.Blocks, mode: Mode, options: argparse.Namespace, **more: Any
     allow_many_connections()
 
     def is_right(user: str, given: str) -> bool:
-        return hmac.compare_digest(user.encode(), options.auth.encode()) & hmac.compare_digest(
+        return hmac.compare_digest(user.encode(), args.auth.encode()) & hmac.compare_digest(
             given.encode(), password.encode()
         )
 
     _, local, shared = _launch(
         demo,
-        server_name=options.host,
-        server_port=options.port,
-        share=options.share,
-        auth=is_right if options.auth else None,
+        server_name=args.host,
+        server_port=args.port,
+        share=args.share,
+        auth=is_right if args.auth else None,
         theme=theme(),
         css_paths=CSS,
         head=f"<script>{SCRIPT}</script>",
-        app_kwargs={"middleware": guards(mode, hosts, bool(options.auth)), "lifespan": expiring_answers},
+        app_kwargs={"middleware": guards(mode, hosts, bool(args.auth)), "lifespan": expiring_answers},
         max_file_size=mode.upload_limit,
         footer_links=["api"],
         run_history=False,
@@ -143,7 +143,7 @@ def launch(demo: gr.Blocks, mode: Mode, options: argparse.Namespace, **more: Any
     )
     hosts += known_hosts(shared or "")
     Thread(target=warm_up, args=[mode], daemon=True).start()
-    if options.host in EVERYWHERE:  # which is no address that another machine could open
+    if args.host in EVERYWHERE:  # which is no address that another machine could open
         local = local.replace("localhost", next((h for h in hosts if h not in LOOPBACK), "localhost"))
     print(f"Presize is at {local}" + (f" and, for who has the link, at {shared}" if shared else ""), flush=True)
     if mode.local and sys.stdout.isatty():
@@ -151,11 +151,11 @@ def launch(demo: gr.Blocks, mode: Mode, options: argparse.Namespace, **more: Any
     demo.block_thread()
 
 
-def _launch(demo: gr.Blocks, **knobs: Any) -> Any:
+def _launch(demo: gr.Blocks, **options: Any) -> Any:
     try:
-        return demo.launch(**knobs)
+        return demo.launch(**options)
     except OSError:
-        where = f"{knobs['server_name']}, port {knobs['server_port'] or 'any'}"
+        where = f"{options['server_name']}, port {options['server_port'] or 'any'}"
         raise BadInput(
             f"The app cannot be served at {where}: it is taken, or not of this machine; give another --port or --host."
         ) from None

@@ -31,15 +31,15 @@ DESCRIPTION = """Train an image classifier on your own photos.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 2 bad input, 128 and a signal's number if one stopped it."""
-    options = _parser().parse_args(arguments)
-    with streams(options.goes_on):
-        return _carried_out(options)
+    args = _parser().parse_args(arguments)
+    with streams(args.goes_on):
+        return _carried_out(args)
 
 
-def _carried_out(options: argparse.Namespace) -> int:
+def _carried_out(args: argparse.Namespace) -> int:
     try:
         discover()
-        code: int | None = options.command(options)
+        code: int | None = args.command(args)
         sys.stdout.flush()
         return code or 0
     except BadInput as error:
@@ -52,7 +52,7 @@ def _carried_out(options: argparse.Namespace) -> int:
         if not disk_is_full(error):
             raise
         discard(sys.stdout)
-        where = error.filename or options.workspace
+        where = error.filename or args.workspace
         print(f"error: The disk is full: {str(where)!r} could not be written; make room.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -105,20 +105,20 @@ def _parser() -> argparse.ArgumentParser:
             f"it is stopped after {SHARE:g} times that and {SPARE:g} s more",
         )
 
-    lines = [f"  {plugins.knob(p)}" for p in TRAINING]
-    knobs = "\n".join(["knobs of training, to be --set as training.NAME=VALUE:", *lines])
-    added = command("new", photos.new, knobs)
+    lines = [f"  {plugins.option(p)}" for p in TRAINING]
+    options = "\n".join(["options of training, to be --set as training.NAME=VALUE:", *lines])
+    added = command("new", photos.new, options)
     added.add_argument(
         "photos",
         nargs="?",
         help="a folder, a .zip, or OWNER/NAME of a data set on the Hub; without it, photos that the program draws",
     )
     settable(added)
-    added = command("check", photos.check, knobs)
+    added = command("check", photos.check, options)
     added.add_argument("recipe", help="a file that `new` wrote")
     settable(added)
     for name, function in (("lr-find", runs.lr_find), ("train", runs.train)):
-        added = command(name, function, knobs)
+        added = command(name, function, options)
         added.add_argument("recipe", help="a file that `new` wrote, or the folder of a run that has not begun")
         settable(added)
         queueable(added)

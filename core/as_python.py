@@ -16,7 +16,7 @@ from core.registry import Registry, architectures, labellers, sources, splitters
 
 WIDTH = 100
 WORKSPACE = "workspace"  # that of the command line
-CALLED = {"batch_size": "bs", "weight_decay": "wd"}  # knobs of training that the calls name otherwise
+CALLED = {"batch_size": "bs", "weight_decay": "wd"}  # options of training that the calls name otherwise
 
 
 def as_python(recipe: Recipe) -> str:
@@ -87,8 +87,8 @@ def _tfms(name: str, choices: Sequence[Choice]) -> list[str]:
 def _architecture(choice: Choice) -> list[str]:
     entry = architectures[choice["name"]]
     own = {p.name: p.default for p in entry.params if p.name == "pretrained"}
-    knobs = _knobs(architectures, own | choice, pretrained=True)  # vision_learner's default, whatever its own is
-    return [_word(entry.factory) or _literal(entry.name), *knobs]
+    options = _options(architectures, own | choice, pretrained=True)  # vision_learner's default, whatever its own is
+    return [_word(entry.factory) or _literal(entry.name), *options]
 
 
 def _metric(name: str) -> str:
@@ -99,11 +99,11 @@ def _metric(name: str) -> str:
 
 def _made(registry: Registry[Any], choice: Choice) -> str:
     word = _word(registry[choice["name"]].factory)
-    return f"{word}({', '.join(_knobs(registry, choice))})" if word else _created(registry, choice)
+    return f"{word}({', '.join(_options(registry, choice))})" if word else _created(registry, choice)
 
 
 def _created(registry: Registry[Any], choice: Choice, *supplied: str) -> str:
-    return f"{registry.kind}.create({', '.join([_literal(choice['name']), *supplied, *_knobs(registry, choice)])})"
+    return f"{registry.kind}.create({', '.join([_literal(choice['name']), *supplied, *_options(registry, choice)])})"
 
 
 def _word(factory: Callable[..., Any]) -> str:
@@ -112,16 +112,16 @@ def _word(factory: Callable[..., Any]) -> str:
     return name if vars(importlib.import_module("plugins")).get(name) is factory else ""
 
 
-def _knobs(registry: Registry[Any], choice: Choice, **defaults: Any) -> list[str]:
+def _options(registry: Registry[Any], choice: Choice, **defaults: Any) -> list[str]:
     registry.check(choice)  # also a recipe that was not read from JSON must not bring names of its own
     return _keywords(choice, {p.name: p.default for p in registry[choice["name"]].params} | defaults)
 
 
-def _changed(recipe: Recipe, *knobs: str) -> list[str]:
+def _changed(recipe: Recipe, *options: str) -> list[str]:
     own = {p.name: p.default for p in TRAINING}
-    called = {CALLED.get(knob, knob): knob for knob in knobs}
-    values = {word: getattr(recipe.training, knob) for word, knob in called.items()}
-    return _keywords(values, {word: own[knob] for word, knob in called.items()})
+    called = {CALLED.get(option, option): option for option in options}
+    values = {word: getattr(recipe.training, option) for word, option in called.items()}
+    return _keywords(values, {word: own[option] for word, option in called.items()})
 
 
 def _keywords(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A recipe is the whole experiment as one document: names and their knobs, never code."""
+"""A recipe is the whole experiment as one document: names and their options, never code."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from core.errors import BadInput, quoted
-from core.registry import Range, architectures, check_knobs, labellers, params_of, sources, splitters, transforms
+from core.registry import Range, architectures, check_options, labellers, params_of, sources, splitters, transforms
 
 VERSION = 1
 MetricName = Literal["accuracy", "error_rate", "f1_macro", "macro_error", "top_k_accuracy"]  # of core.training.metrics
-Choice = dict[str, Any]  # {"name": ..., and the knobs beside it}
+Choice = dict[str, Any]  # {"name": ..., and the options beside it}
 
 
 @dataclass(frozen=True)
 class Training:
-    """The knobs of fine-tuning; these defaults hold in Python, on the command line and in the browser."""
+    """The options of fine-tuning; these defaults hold in Python, on the command line and in the browser."""
 
     epochs: Annotated[int, "Epochs with the whole network in training", Range(0, 1000)] = 3
     freeze_epochs: Annotated[int, "Epochs before that in which only the head learns", Range(0, 1000)] = 1
@@ -99,8 +99,8 @@ class Recipe:
                 transforms.check(_choice(key, choice))
         training = document.get("training", {})
         if not isinstance(training, dict):
-            raise BadInput(f"training must be an object of knobs, not {quoted(training)}.")
-        check_knobs(TRAINING, training, "training")
+            raise BadInput(f"training must be an object of options, not {quoted(training)}.")
+        check_options(TRAINING, training, "training")
         chosen = {key: document[key] for key in (*_SINGLE, *_LISTS)}
         if "metrics" in training:  # JSON has lists alone
             training = training | {"metrics": tuple(training["metrics"])}
@@ -115,7 +115,7 @@ class Recipe:
             raise BadInput(f"This recipe is not JSON: {error}.") from None
 
     def to_dict(self) -> dict[str, Any]:
-        """The document, with every training knob written out."""
+        """The document, with every training option written out."""
         return {"version": VERSION, **asdict(self)}
 
     def to_json(self) -> str:
@@ -163,7 +163,7 @@ class Recipe:
             except (ValueError, RecursionError):
                 value = text
             _set(document, path, value)
-        for key, registry in _SINGLE.items():  # another plugin does not have the knobs of the one it replaces
+        for key, registry in _SINGLE.items():  # another plugin does not have the options of the one it replaces
             before, now = getattr(self, key), document[key]
             if isinstance(now, dict) and now.get("name") != before["name"] and now.get("name") in registry:
                 known = {p.name for p in registry[now["name"]].params}
@@ -192,7 +192,7 @@ def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
 
 def _choice(key: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        raise BadInput(f'{key} must look like {{"name": ...}} with its knobs beside the name, not {value!r}.')
+        raise BadInput(f'{key} must look like {{"name": ...}} with its options beside the name, not {value!r}.')
     return value
 
 

@@ -1,4 +1,4 @@
-r"""A registry maps a short name to a factory, and knows the factory's knobs from its signature.
+r"""A registry maps a short name to a factory, and knows the factory's options from its signature.
 
     @labellers.register("regex")
     class RegexLabeller:
@@ -6,7 +6,7 @@ r"""A registry maps a short name to a factory, and knows the factory's knobs fro
 
     labellers.create("regex", pattern=r"(.+)_\d+.jpg$")
 
-Parameters before `/` are supplied by the engine, those after it are the user's knobs.
+Parameters before `/` are supplied by the engine, those after it are the user's options.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One knob of a factory: what a form shows, what a recipe is checked against, what help prints."""
+    """One option of a factory: what a form shows, what a recipe is checked against, what help prints."""
 
     name: str
     type: Any
@@ -97,7 +97,7 @@ class Registry(Generic[T]):
                 raise ValueError(f"{self.kind}: {name!r} is already registered by {self._entries[name].module}")
             params = params_of(factory)
             if any(p.name == "name" for p in params):
-                raise ValueError(f"{self.kind} {name!r}: a knob cannot be called 'name', which a recipe uses itself")
+                raise ValueError(f"{self.kind} {name!r}: an option cannot be called 'name', which a recipe uses itself")
             if strange := next((p for p in params if not can_be_json(p.type)), None):
                 raise ValueError(
                     f"{self.kind} {name!r}: the option {strange.name!r} has the type {strange.type}, which JSON cannot "
@@ -113,23 +113,25 @@ class Registry(Generic[T]):
         """Forget what a module registered before it failed."""
         self._entries = {name: entry for name, entry in self._entries.items() if entry.module != module}
 
-    def create(self, name: str, /, *supplied: Any, **knobs: Any) -> T:
-        """Build `name` from what the engine supplies and the user's knobs; raises BadInput."""
-        self.check({"name": name, **knobs})
+    def create(self, name: str, /, *supplied: Any, **options: Any) -> T:
+        """Build `name` from what the engine supplies and the user's options; raises BadInput."""
+        self.check({"name": name, **options})
         entry = self[name]
         types = {p.name: p.type for p in entry.params}
-        return entry.factory(*supplied, **{knob: with_paths(value, types[knob]) for knob, value in knobs.items()})
+        return entry.factory(
+            *supplied, **{option: with_paths(value, types[option]) for option, value in options.items()}
+        )
 
     def build(self, choice: Mapping[str, Any], *supplied: Any) -> T:
-        """Build what a recipe's `{"name": ..., knobs}` describes; raises BadInput."""
-        knobs = dict(choice)
-        return self.create(knobs.pop("name", ""), *supplied, **knobs)
+        """Build what a recipe's `{"name": ..., options}` describes; raises BadInput."""
+        options = dict(choice)
+        return self.create(options.pop("name", ""), *supplied, **options)
 
     def check(self, choice: Mapping[str, Any]) -> None:
-        """Raise BadInput if a recipe's `{"name": ..., knobs}` does not fit the signature."""
-        knobs = dict(choice)
-        entry = self[knobs.pop("name", "")]
-        check_knobs(entry.params, knobs, f"{self.kind} {entry.name!r}")
+        """Raise BadInput if a recipe's `{"name": ..., options}` does not fit the signature."""
+        options = dict(choice)
+        entry = self[options.pop("name", "")]
+        check_options(entry.params, options, f"{self.kind} {entry.name!r}")
 
     def __getitem__(self, name: str) -> Entry[T]:
         if not isinstance(name, str) or name not in self._entries:
@@ -155,7 +157,7 @@ registries = {r.kind: r for r in (sources, labellers, splitters, transforms, arc
 
 
 def params_of(factory: Callable[..., Any]) -> tuple[Param, ...]:
-    """Read the knobs of a class or function from its annotated signature."""
+    """Read the options of a class or function from its annotated signature."""
     owner = factory.__init__ if inspect.isclass(factory) else factory
     hints = get_type_hints(owner, include_extras=True)
     if inspect.isclass(factory):
@@ -165,15 +167,15 @@ def params_of(factory: Callable[..., Any]) -> tuple[Param, ...]:
     return tuple(_param(p, hints.get(p.name, str)) for p in parameters if p.kind not in skip)
 
 
-def check_knobs(params: tuple[Param, ...], knobs: Mapping[str, Any], where: str) -> None:
-    """Raise BadInput for an unknown, missing, mistyped or out-of-range knob."""
+def check_options(params: tuple[Param, ...], options: Mapping[str, Any], where: str) -> None:
+    """Raise BadInput for an unknown, missing, mistyped or out-of-range option."""
     known = {p.name: p for p in params}
-    for name, value in knobs.items():
+    for name, value in options.items():
         if name not in known:
-            raise BadInput(f"{where} has no knob {quoted(name)}; it has: {', '.join(known) or 'none'}.")
+            raise BadInput(f"{where} has no option {quoted(name)}; it has: {', '.join(known) or 'none'}.")
         known[name].check(value, where)
     for p in params:
-        if p.required and p.name not in knobs:
+        if p.required and p.name not in options:
             raise BadInput(f"{where} needs {p.name!r}{f' ({p.help})' if p.help else ''}.")
 
 

@@ -11,14 +11,14 @@ import sys
 from core.errors import BadInput, quoted
 
 
-def evaluate(options: argparse.Namespace) -> None:
+def evaluate(args: argparse.Namespace) -> None:
     """Score a run on other labelled photos, or again on its own validation photos."""
     from core.runs.evaluate import evaluate as score
     from core.runs.run import Run
 
-    run = Run.find(options.run, options.workspace)
-    result = score(run, options.workspace, options.source, options.labeller)
-    if options.json:
+    run = Run.find(args.run, args.workspace)
+    result = score(run, args.workspace, args.source, args.labeller)
+    if args.json:
         print(json.dumps(result))
         return
     low, high = result["interval"]
@@ -34,14 +34,14 @@ def evaluate(options: argparse.Namespace) -> None:
         print(f"skipped {path}: {reason}", file=sys.stderr)
 
 
-def predict(options: argparse.Namespace) -> int:
+def predict(args: argparse.Namespace) -> int:
     """Print the label and the probabilities of each image, or of each in a folder, as a line of JSON."""
     from core.data.photo import BadPhoto
     from core.model.folder import load_model
     from core.publish.fetch import model_folder
 
-    predictor = load_model(model_folder(options.run, options.workspace))
-    images = [file for given in options.images for file in _files(given)]
+    predictor = load_model(model_folder(args.run, args.workspace))
+    images = [file for given in args.images for file in _files(given)]
     failed = 0
     for image in images:
         try:

@@ -17,23 +17,23 @@ from core.runs.run import KINDS, Run
 LARGEST_RECIPE = 2**20  # bytes; they have some hundreds
 
 
-def new(options: argparse.Namespace) -> None:
+def new(args: argparse.Namespace) -> None:
     """Write a recipe for photos in a folder, a zip or a data set of the Hub, or for the drawn sample."""
     from core.data.propose import names_of, proposal, source_of
 
     source: dict[str, Any] = {"name": "sample"}
-    if options.photos:
-        source = source_of(options.photos)
-    found = sources.build(source, options.workspace)
+    if args.photos:
+        source = source_of(args.photos)
+    found = sources.build(source, args.workspace)
     items = found()
     if not items:
         raise BadInput(f"No photos were found in {str(found.root)!r}; photos are files such as .jpg, .png and .webp.")
     recipe, reasons = proposal(names_of(found, items), Path(found.root), source)
-    print(recipe.with_settings(options.set).to_json())
+    print(recipe.with_settings(args.set).to_json())
     print("\n".join(reasons), file=sys.stderr)
 
 
-def check(options: argparse.Namespace) -> None:
+def check(args: argparse.Namespace) -> None:
     """Read every photo once and say what was found and which files cannot be used."""
     from core.data.check import Report, examine
     from core.events import Event
@@ -42,7 +42,7 @@ def check(options: argparse.Namespace) -> None:
     found: list[Report] = []
 
     def events() -> Iterator[Event]:
-        examined = yield from examine(recipe_of(options), options.workspace)
+        examined = yield from examine(recipe_of(args), args.workspace)
         found.append(examined.report)
 
     for _ in shown(events()):
@@ -50,9 +50,9 @@ def check(options: argparse.Namespace) -> None:
     print("\n".join(found[0].lines()))
 
 
-def recipe_of(options: argparse.Namespace) -> Recipe:
+def recipe_of(args: argparse.Namespace) -> Recipe:
     """The recipe of a file, with what was --set; raises BadInput."""
-    path = Path(options.recipe)
+    path = Path(args.recipe)
     try:
         content = read_bytes(path, LARGEST_RECIPE)
     except BadInput as error:
@@ -60,4 +60,4 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     recipe = Recipe.from_json(content)
     if path.name == "recipe.json" and path.parent.parent.name in KINDS:  # of a run, whose paths start in its workspace
         recipe = recipe.absolute(Run(path.parent).workspace)
-    return recipe.with_settings(options.set)
+    return recipe.with_settings(args.set)

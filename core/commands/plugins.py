@@ -1,4 +1,4 @@
-"""The command about plugins, and how a knob is described."""
+"""The command about plugins, and how an option is described."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from core.hints import type_name
 from core.registry import Param, registries
 
 
-def plugins(options: argparse.Namespace) -> None:
-    """List every plugin with its knobs, and those that could not be loaded."""
+def plugins(args: argparse.Namespace) -> None:
+    """List every plugin with its options, and those that could not be loaded."""
     for kind, registry in registries.items():
         print(kind if any(registry) else f"{kind}: none yet")
         for entry in registry:
             print(f"  {entry.name:<22} {entry.help}  [{entry.module}]")
             for p in entry.params:
-                print(f"      {knob(p)}")
+                print(f"      {option(p)}")
     for name, reason in discover().failures.items():
         print(f"not loaded: {name}: {reason}")
 
 
-def knob(p: Param) -> str:
-    """A knob on one line: its type, its limits, its default and what it does."""
+def option(p: Param) -> str:
+    """An option on one line: its type, its limits, its default and what it does."""
     default = "required" if p.required else f"default {json.dumps(p.default, default=str)}"
     limits = f", {p.range.low:.10g} to {p.range.high:.10g}" if p.range else ""
     kind = " | ".join(map(str, p.choices)) if p.choices else type_name(p.type)

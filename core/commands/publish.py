@@ -11,32 +11,32 @@ from core.publish.choices import Choices
 from core.registry import params_of
 
 
-def export(options: argparse.Namespace) -> None:
+def export(args: argparse.Namespace) -> None:
     """Write the model as ONNX, which answers without torch, and say how close its answers are."""
     from core.publish.onnx import export_onnx
     from core.runs.run import Run
 
-    done = export_onnx(Run.find(options.run, options.workspace))
+    done = export_onnx(Run.find(args.run, args.workspace))
     print(
         f"{done.file}: {done.file.stat().st_size / 1e6:.1f} MB; on {done.photos} validation photos no probability "
         f"differs from torch's by more than {done.largest_difference:.1e}"
     )
 
 
-def push(options: argparse.Namespace) -> None:
+def push(args: argparse.Namespace) -> None:
     """Push a model to the Hugging Face Hub, and a Space that shows it once it was seen to work on this machine."""
     from core.publish.hub import Hub
     from core.publish.push import push as pushing
     from core.runs.run import Run
 
-    run = Run.find(options.run, options.workspace)
-    choices = Choices(**{p.name: getattr(options, p.name) for p in params_of(Choices)})
+    run = Run.find(args.run, args.workspace)
+    choices = Choices(**{p.name: getattr(args, p.name) for p in params_of(Choices)})
     if not choices.license and sys.stdin.isatty():
         said = input("License, such as apache-2.0, cc-by-4.0 or mit; empty where you do not say: ").strip()
         choices = replace(choices, license=said)
 
     def steps() -> Iterator[str]:
-        pushed = yield from pushing(run, options.repo, choices, Hub())
+        pushed = yield from pushing(run, args.repo, choices, Hub())
         yield f"model: {pushed.model}"
         if pushed.space:
             yield f"space: {pushed.space}"

@@ -16,41 +16,41 @@ from core.events import RunEnded
 if TYPE_CHECKING:
     from core.runs.requests import Requests
     from core.runs.run import Run
-    from core.runs.train import Options
+    from core.runs.train import RunOptions
 
 
-def train(options: argparse.Namespace) -> int:
+def train(args: argparse.Namespace) -> int:
     """Train what a recipe describes; a row an epoch, and a model in a new folder under WORKSPACE/runs/."""
-    return _carry_out(lambda: _created(options, "runs"), options)
+    return _carry_out(lambda: _created(args, "runs"), args)
 
 
-def lr_find(options: argparse.Namespace) -> int:
+def lr_find(args: argparse.Namespace) -> int:
     """Try growing learning rates on the frozen network and say which are good."""
-    return _carry_out(lambda: _created(options, "lr_finds"), options)
+    return _carry_out(lambda: _created(args, "lr_finds"), args)
 
 
-def resume(options: argparse.Namespace) -> int:
+def resume(args: argparse.Namespace) -> int:
     """Go on with a run that was stopped, failed or was cut off, exactly where its last checkpoint left it."""
-    return _carry_out(lambda: _unfinished(options), options, accept_changes=options.accept_changes)
+    return _carry_out(lambda: _unfinished(args), args, accept_changes=args.accept_changes)
 
 
-def stop(options: argparse.Namespace) -> None:
+def stop(args: argparse.Namespace) -> None:
     """Have a run finish its step, save everything and end; `resume` goes on with it."""
     from core.runs.run import ALIVE, Run
 
-    run = Run.find(options.run, options.workspace)
-    run.finish() if options.finish else run.stop()
+    run = Run.find(args.run, args.workspace)
+    run.finish() if args.finish else run.stop()
     while (status := run.status) in ALIVE:
         time.sleep(0.2)
     print(f"{run.name} is {status}")
 
 
-def follow(options: argparse.Namespace) -> None:
+def follow(args: argparse.Namespace) -> None:
     """Show a run from its beginning to its end, in whatever process it is; Ctrl-C ends the showing alone."""
     from core.runs.run import Run
     from core.training.progress import shown
 
-    run = Run.find(options.run, options.workspace)
+    run = Run.find(args.run, args.workspace)
     with suppress(KeyboardInterrupt):
         for _ in shown(run.follow()):
             pass
@@ -59,12 +59,12 @@ def follow(options: argparse.Namespace) -> None:
         print(reason)
 
 
-def runs(options: argparse.Namespace) -> None:
+def runs(args: argparse.Namespace) -> None:
     """List the runs of the workspace, the newest first: what each is doing, and how good it is."""
     from core.runs.run import KINDS, runs_in
 
     for kind in KINDS:
-        for run in runs_in(options.workspace, kind):
+        for run in runs_in(args.workspace, kind):
             end = run.last_event
             good = end.metrics.get("accuracy") if isinstance(end, RunEnded) else None
             accuracy = "" if good is None else f"accuracy {good:.4f}"
@@ -72,25 +72,25 @@ def runs(options: argparse.Namespace) -> None:
             print(f"{run.status:<12} {accuracy or f'on {host}' * bool(host):<16} {run.folder}")
 
 
-def delete(options: argparse.Namespace) -> None:
+def delete(args: argparse.Namespace) -> None:
     """Remove a run and everything in its folder; the photos are left alone."""
     from core.runs.run import Run
 
-    run = Run.find(options.run, options.workspace)
+    run = Run.find(args.run, args.workspace)
     run.delete()
     print(f"deleted {run.folder}")
 
 
-def _created(options: argparse.Namespace, kind: str) -> Run:
+def _created(args: argparse.Namespace, kind: str) -> Run:
     """The run of a folder that has not begun, or a new one of a recipe."""
     from core.runs.run import CREATED, LR_FINDS, Run
 
-    folder = Path(options.recipe)
+    folder = Path(args.recipe)
     if not folder.is_dir():
-        return Run.create(recipe_of(options), options.workspace, kind)
-    run = Run.find(options.recipe, options.workspace)
-    if options.set:
-        raise BadInput(f"{options.recipe!r} has its recipe already; --set can change one only before its run.")
+        return Run.create(recipe_of(args), args.workspace, kind)
+    run = Run.find(args.recipe, args.workspace)
+    if args.set:
+        raise BadInput(f"{args.recipe!r} has its recipe already; --set can change one only before its run.")
     if run.is_lr_find != (kind == LR_FINDS):
         raise BadInput(f"{run.name!r} is a {'learning-rate test' if run.is_lr_find else 'training'}; use its command.")
     if run.status != CREATED:
@@ -98,12 +98,12 @@ def _created(options: argparse.Namespace, kind: str) -> Run:
     return run
 
 
-def _unfinished(options: argparse.Namespace) -> Run:
+def _unfinished(args: argparse.Namespace) -> Run:
     """The run to go on with; a completed one whose model is damaged can be made again from its last checkpoint."""
     from core.model.folder import check_hashes
     from core.runs.run import ALIVE, Run
 
-    run = Run.find(options.run, options.workspace)
+    run = Run.find(args.run, args.workspace)
     status = run.status
     if status in ALIVE:
         raise BadInput(f"{run.name!r} is {status}; `python -m core follow` shows it.")
@@ -117,13 +117,13 @@ def _unfinished(options: argparse.Namespace) -> Run:
     return run
 
 
-def _carry_out(find: Callable[[], Run], options: argparse.Namespace, **knobs: Any) -> int:
+def _carry_out(find: Callable[[], Run], args: argparse.Namespace, **options: Any) -> int:
     """Train, or test learning rates, in this process; returns 128 + the number of the signal that stopped it."""
     from core.runs.requests import Requests
-    from core.runs.train import Options, assist
+    from core.runs.train import RunOptions, assist
     from core.training.parallel import join
 
-    chosen = Options(queue=not options.no_queue, cache=options.cache or not options.no_cache, world=join(), **knobs)
+    chosen = RunOptions(queue=not args.no_queue, cache=args.cache or not args.no_cache, world=join(), **options)
     world = chosen.world
     try:
         if world.rank:
@@ -132,7 +132,7 @@ def _carry_out(find: Callable[[], Run], options: argparse.Namespace, **knobs: An
             return 0
         run = find()
         _ = run.recipe  # a broken one is refused before anybody sees the run as under way
-        requests = Requests(run.folder, options.finish_after)
+        requests = Requests(run.folder, args.finish_after)
         with requests.listening():
             code = _shown(run, requests, chosen)
         return code if world.size == 1 else 0  # torchrun takes any other code for a crash
@@ -141,7 +141,7 @@ def _carry_out(find: Callable[[], Run], options: argparse.Namespace, **knobs: An
         world.leave()
 
 
-def _shown(run: Run, requests: Requests, chosen: Options) -> int:
+def _shown(run: Run, requests: Requests, chosen: RunOptions) -> int:
     from core.runs.train import find_rate
     from core.runs.train import train as train_run
     from core.training.progress import shown

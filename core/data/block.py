@@ -96,13 +96,13 @@ class DataBlock:
         return datasets_of(self.split(source))
 
     def dataloaders(
-        self, source: Any, bs: int = 64, seed: int = 0, device: str | torch.device | None = None, **knobs: Any
+        self, source: Any, bs: int = 64, seed: int = 0, device: str | torch.device | None = None, **options: Any
     ) -> DataLoaders:
         """Training and validation batches of `bs` photos; every label is checked first. Raises BadInput.
 
-        `knobs` are those of `loaders_of`, such as `cache`, a folder in which presized photos are kept.
+        `options` are those of `loaders_of`, such as `cache`, a folder in which presized photos are kept.
         """
-        return loaders_of(self.split(source), self.item_tfms, self.batch_tfms, bs, seed, device, **knobs)
+        return loaders_of(self.split(source), self.item_tfms, self.batch_tfms, bs, seed, device, **options)
 
     def summary(self, source: Any) -> str:
         """Walk one photo through every step, and print and return what it became or which step failed."""
@@ -170,9 +170,9 @@ def loaders_of(
     seed: int = 0,
     device: str | torch.device | None = None,
     cache: str | Path | None = None,
-    **knobs: Any,
+    **options: Any,
 ) -> DataLoaders:
-    """The batches of a split, on the GPU where there is one; `knobs` such as `workers` go to both loaders.
+    """The batches of a split, on the GPU where there is one; `options` such as `workers` go to both loaders.
 
     In the folder `cache` presized photos are kept, so that later epochs need not decode them.
     """
@@ -184,7 +184,7 @@ def loaders_of(
     def loader(chosen: list[int], training: bool) -> Loader:
         items, targets = Files.of(split.items).take(chosen), [index[split.labels[i]] for i in chosen]
         return Loader(
-            items, targets, pipeline, bs, training, training, seed, on, prepared=prepared, vocab=split.vocab, **knobs
+            items, targets, pipeline, bs, training, training, seed, on, prepared=prepared, vocab=split.vocab, **options
         )
 
     return DataLoaders(loader(split.train, True), loader(split.valid, False), split.vocab)

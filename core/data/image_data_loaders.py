@@ -33,7 +33,7 @@ class ImageDataLoaders:
         valid_pct: float | None = None,
         seed: int | None = None,
         vocab: Sequence[Any] | None = None,
-        **knobs: Any,
+        **options: Any,
     ) -> DataLoaders:
         """Photos in TRAIN/CLASS/ and VALID/CLASS/ under `path`; with `valid_pct`, in CLASS/ anywhere under it."""
         if valid_pct is None:
@@ -41,7 +41,7 @@ class ImageDataLoaders:
             splitter = splitters.create("grandparent", train_name=train, valid_name=valid)
         else:
             files, splitter = get_image_files(path), _random(valid_pct, seed)
-        return _loaders(files, labellers.create("folder"), splitter, vocab=vocab, **knobs)
+        return _loaders(files, labellers.create("folder"), splitter, vocab=vocab, **options)
 
     @classmethod
     def from_path_func(
@@ -51,25 +51,25 @@ class ImageDataLoaders:
         label_func: Label,
         valid_pct: float = 0.2,
         seed: int | None = None,
-        **knobs: Any,
+        **options: Any,
     ) -> DataLoaders:
         """The photos `fnames`, each labelled by a function of its path; `path` is where fastai would write to."""
-        return _loaders([Path(name) for name in fnames], label_func, _random(valid_pct, seed), **knobs)
+        return _loaders([Path(name) for name in fnames], label_func, _random(valid_pct, seed), **options)
 
     @classmethod
-    def from_name_func(cls, path: Name, fnames: Sequence[Name], label_func: Label, **knobs: Any) -> DataLoaders:
+    def from_name_func(cls, path: Name, fnames: Sequence[Name], label_func: Label, **options: Any) -> DataLoaders:
         """The photos `fnames`, each labelled by a function of its file name."""
-        return cls.from_path_func(path, fnames, using_attr(label_func, "name"), **knobs)
+        return cls.from_path_func(path, fnames, using_attr(label_func, "name"), **options)
 
     @classmethod
-    def from_path_re(cls, path: Name, fnames: Sequence[Name], pat: str, **knobs: Any) -> DataLoaders:
+    def from_path_re(cls, path: Name, fnames: Sequence[Name], pat: str, **options: Any) -> DataLoaders:
         """The photos `fnames`, each labelled by the first group of an expression searched in its path."""
-        return cls.from_path_func(path, fnames, labellers.create("regex", pattern=pat, part="path"), **knobs)
+        return cls.from_path_func(path, fnames, labellers.create("regex", pattern=pat, part="path"), **options)
 
     @classmethod
-    def from_name_re(cls, path: Name, fnames: Sequence[Name], pat: str, **knobs: Any) -> DataLoaders:
+    def from_name_re(cls, path: Name, fnames: Sequence[Name], pat: str, **options: Any) -> DataLoaders:
         """The photos `fnames`, each labelled by the first group of an expression searched in its file name."""
-        return cls.from_path_func(path, fnames, labellers.create("regex", pattern=pat), **knobs)
+        return cls.from_path_func(path, fnames, labellers.create("regex", pattern=pat), **options)
 
     @classmethod
     def from_lists(
@@ -79,24 +79,24 @@ class ImageDataLoaders:
         labels: Sequence[str | int],
         valid_pct: float = 0.2,
         seed: int | None = None,
-        **knobs: Any,
+        **options: Any,
     ) -> DataLoaders:
         """The photos `fnames` under `path`, and as many labels."""
         if len(fnames) != len(labels):
             raise BadInput(f"There are {len(fnames)} file names and {len(labels)} labels; give a label for each photo.")
         pairs = list(zip(fnames, labels, strict=True))
         return _loaders(
-            pairs, lambda pair: pair[1], _random(valid_pct, seed), lambda pair: Path(path, pair[0]), **knobs
+            pairs, lambda pair: pair[1], _random(valid_pct, seed), lambda pair: Path(path, pair[0]), **options
         )
 
     @classmethod
-    def from_df(cls, df: Any, path: Name = ".", **knobs: Any) -> DataLoaders:
+    def from_df(cls, df: Any, path: Name = ".", **options: Any) -> DataLoaders:
         """The rows of a pandas DataFrame; the columns are said as for `from_csv`."""
-        return _of_rows(Rows(df), path, **knobs)
+        return _of_rows(Rows(df), path, **options)
 
     @classmethod
     def from_csv(
-        cls, path: Name, csv_fname: Name = "labels.csv", delimiter: str | None = None, **knobs: Any
+        cls, path: Name, csv_fname: Name = "labels.csv", delimiter: str | None = None, **options: Any
     ) -> DataLoaders:
         """The rows of a table `path`/`csv_fname` with a header.
 
@@ -109,7 +109,7 @@ class ImageDataLoaders:
                 rows = list(csv.DictReader(stream, delimiter=delimiter or ","))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise BadInput(f"The table {str(file)!r} cannot be read ({error}); give a CSV file in UTF-8.") from error
-        return _of_rows(rows, path, **knobs)
+        return _of_rows(rows, path, **options)
 
 
 def _of_rows(
@@ -122,11 +122,11 @@ def _of_rows(
     suff: str = "",
     valid_pct: float = 0.2,
     seed: int | None = None,
-    **knobs: Any,
+    **options: Any,
 ) -> DataLoaders:
     splitter = _random(valid_pct, seed) if valid_col is None else ColSplitter(valid_col)
     photo = ColReader(fn_col, pref=Path(path, folder), suff=suff)
-    return _loaders(rows, ColReader(label_col), splitter, photo, **knobs)
+    return _loaders(rows, ColReader(label_col), splitter, photo, **options)
 
 
 def _loaders(
@@ -137,11 +137,11 @@ def _loaders(
     vocab: Sequence[Any] | None = None,
     item_tfms: Any = None,
     batch_tfms: Any = None,
-    **knobs: Any,
+    **options: Any,
 ) -> DataLoaders:
     blocks = (ImageBlock, CategoryBlock(vocab))
     block = DataBlock(blocks, None, splitter, label, photo, item_tfms, batch_tfms)
-    return block.dataloaders(items, **knobs)
+    return block.dataloaders(items, **options)
 
 
 def _random(valid_pct: float, seed: int | None) -> Any:

@@ -106,12 +106,12 @@ def _methods(recipe: Recipe, drawn: Drawn) -> Iterator[Step]:
     kind, view = type(drawn.presizing), drawn.presizing.view
     built = [(choice, transforms.build(choice)) for choice in (*recipe.item_tfms, *recipe.batch_tfms)]
     choice = next((choice for choice, t in built if type(t) is kind and t.view == view), {})
-    knob = next((p for p in transforms[choice["name"]].params if p.name == "method"), None) if choice else None
-    if knob is None or set(knob.choices) != METHODS:
+    option = next((p for p in transforms[choice["name"]].params if p.name == "method"), None) if choice else None
+    if option is None or set(option.choices) != METHODS:
         return
-    chosen, fill = choice.get("method", knob.default), drawn.pipeline.pad_mode
+    chosen, fill = choice.get("method", option.default), drawn.pipeline.pad_mode
     (h, w), images, captions = drawn.sizes[drawn.first], [], []
-    for method in knob.choices:
+    for method in option.choices:
         way = transforms.build({**choice, "method": method})
         steps = [*drawn.pipeline.geometric[: drawn.first], way]
         matrix, size = compose(steps, drawn.sizes[0], Random(drawn.seed), True)

@@ -131,10 +131,10 @@ class Architecture:
         return (m for m in self.model.modules() if isinstance(m, NORMS) and m not in own)
 
 
-def build_architecture(choice: Mapping[str, Any], num_classes: int, **knobs: Any) -> Architecture:
-    """What a recipe's `{"name": ..., knobs}` describes, with those of `knobs` that it has; raises BadInput."""
+def build_architecture(choice: Mapping[str, Any], num_classes: int, **options: Any) -> Architecture:
+    """What a recipe's `{"name": ..., options}` describes, with those of `options` that it has; raises BadInput."""
     own = {p.name for p in architectures[str(choice.get("name"))].params}
-    chosen = {**choice, **{name: value for name, value in knobs.items() if name in own}}
+    chosen = {**choice, **{name: value for name, value in options.items() if name in own}}
     return architectures.build(chosen, num_classes)  # type: ignore[no-any-return]
 
 

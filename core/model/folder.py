@@ -26,7 +26,7 @@ from core.model.head import Classifier
 from core.model.names import CLASSES, CONFIG, HASHES, WEIGHTS, read_json
 from core.model.predictor import Predictor
 from core.model.weights import check_size, damaged_weight, take_weights
-from core.registry import architectures, check_knobs, params_of
+from core.registry import architectures, check_options, params_of
 
 MAX_VIEWS = 8
 LARGEST_MEAN, SMALLEST_STD, LARGEST_STD = 1e3, 1e-4, 1e3  # beyond what any network was ever trained with
@@ -111,7 +111,7 @@ def _statistics(values: Any, low: float, high: float) -> Statistics:
 
 
 def _view(document: dict[str, Any]) -> View:
-    check_knobs(params_of(View), document, "a view of this model")
+    check_options(params_of(View), document, "a view of this model")
     view = View(**{**document, "size": tuple(document["size"])})
     if not all(1 <= side <= MAX_SIDE for side in view.size) or not 0.01 <= view.crop_pct <= 1:
         raise ValueError(f"a view of size {view.size} and crop_pct {view.crop_pct}")

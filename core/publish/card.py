@@ -77,7 +77,7 @@ def card(
         statistics=[architecture.mean, architecture.std],
         license=NO_LICENSE,
         made=list(_made(document)),
-        knobs=recipe.training,
+        options=recipe.training,
         epochs=len(epochs),
         rows=list(_rows(results, Counter(learner.dls.train.targets))),
         confused=[(_text(a), _text(b), n) for a, b, n in results.most_confused(2)[:5]],
@@ -223,11 +223,11 @@ def _one_shape(views: Sequence[View]) -> bool:
 
 
 def _made(document: dict[str, Any]) -> Iterator[str]:
-    """By which plugins with which knobs the labels and the split were made."""
+    """By which plugins with which options the labels and the split were made."""
     for kind, registry in (("labeller", labellers), ("splitter", splitters)):
-        knobs = [f"{key} {_code(value)}" for key, value in document[kind].items() if key != "name"]
+        options = [f"{key} {_code(value)}" for key, value in document[kind].items() if key != "name"]
         name = document[kind]["name"]
-        yield f"The {kind} was {', '.join([_code(name), *knobs])}: {registry[name].help}"
+        yield f"The {kind} was {', '.join([_code(name), *options])}: {registry[name].help}"
 
 
 def _rows(results: ClassificationInterpretation, trained: Counter[int]) -> Iterator[list[Any]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 @dataclass(frozen=True)
 class Choices:
-    """The knobs of a push, declared here alone."""
+    """The options of a push, declared here alone."""
 
     license: Annotated[str, "What others may do with it, as the Hub names it, such as apache-2.0; empty: not said"] = ""
     private: Annotated[bool, "Only you see it"] = False

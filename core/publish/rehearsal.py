@@ -162,10 +162,10 @@ def _answers(url: str, photos: Sequence[Path], log: Path) -> Iterator[tuple[floa
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # which the client reads, whatever it is told
     from gradio_client import Client, handle_file
 
-    knobs: Any = {"token": False, "httpx_kwargs": {"trust_env": False}}  # nor this machine's login, nor its proxy
+    options: Any = {"token": False, "httpx_kwargs": {"trust_env": False}}  # nor this machine's login, nor its proxy
     client = None
     try:
-        client = Client(url, verbose=False, download_files=False, analytics_enabled=False, **knobs)
+        client = Client(url, verbose=False, download_files=False, analytics_enabled=False, **options)
         for photo in photos:
             began = time.perf_counter()
             answer = client.submit(handle_file(str(photo)), api_name="/predict").result(timeout=ANSWERS)[0]

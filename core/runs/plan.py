@@ -44,12 +44,17 @@ class Plan:
 
     def state(self, world: World) -> tuple[Learner, TrainState]:
         """The learner, and its training where it was left."""
-        knobs = self.recipe.training
+        training = self.recipe.training
         learner = learner_of(self.recipe, self.split, world, self.cache)
         stages = fine_tuning(
-            learner.task, knobs.epochs, knobs.base_lr, knobs.freeze_epochs, knobs.lr_mult, features=knobs.features
+            learner.task,
+            training.epochs,
+            training.base_lr,
+            training.freeze_epochs,
+            training.lr_mult,
+            features=training.features,
         )
-        state = TrainState(learner.task, stages, knobs.best_by, knobs.patience)
+        state = TrainState(learner.task, stages, training.best_by, training.patience)
         if self.document:
             try:
                 state.restore(self.tensors, self.document)
@@ -61,7 +66,7 @@ class Plan:
                 ) from error
         state.finish = state.finish or self.finish
         if world.rank:  # else all would drop the same features
-            torch.manual_seed(knobs.seed + world.rank)
+            torch.manual_seed(training.seed + world.rank)
         return learner, state
 
 
@@ -95,9 +100,9 @@ def make_plan(run: Run, requests: Requests, accept_changes: bool, cache: Path | 
 
 
 def examined_photos(run: Run, recipe: Recipe, requests: Requests) -> Generator[Event, None, Examined]:
-    """The photos of a recipe, checked, after its training knobs; raises BadInput."""
-    knobs = recipe.training
-    if not knobs.epochs + knobs.freeze_epochs:
+    """The photos of a recipe, checked, after its options of training; raises BadInput."""
+    training = recipe.training
+    if not training.epochs + training.freeze_epochs:
         raise BadInput("training.epochs and training.freeze_epochs are both 0, so nothing would be trained.")
     check = examine(recipe, run.workspace)
     while True:
@@ -111,24 +116,24 @@ def examined_photos(run: Run, recipe: Recipe, requests: Requests) -> Generator[E
 
 def learner_of(recipe: Recipe, split: Split, world: World = ALONE, cache: Path | None = None) -> Learner:
     """The learner that a recipe describes, on photos that were checked and divided; its seed is set."""
-    knobs = recipe.training
-    scores = [metric(name) for name in knobs.metrics]
+    training = recipe.training
+    scores = [metric(name) for name in training.metrics]
     item_tfms = [transforms.build(choice) for choice in recipe.item_tfms]
     batch_tfms = [transforms.build(choice) for choice in recipe.batch_tfms]
     share = (world.rank, world.size)
-    dls = loaders_of(split, item_tfms, batch_tfms, knobs.batch_size, knobs.seed, cache=cache, share=share)
-    torch.manual_seed(knobs.seed)
+    dls = loaders_of(split, item_tfms, batch_tfms, training.batch_size, training.seed, cache=cache, share=share)
+    torch.manual_seed(training.seed)
     architecture: Architecture = architectures.build(recipe.architecture, dls.c)
-    loss = loss_for(dls.train.targets, dls.c, knobs.label_smoothing, knobs.class_weights)
+    loss = loss_for(dls.train.targets, dls.c, training.label_smoothing, training.class_weights)
     return Learner(
         dls,
         architecture,
         recipe.architecture,
         loss,
         scores,
-        knobs.weight_decay,
-        knobs.train_bn,
-        knobs.micro_batch,
-        knobs.ema,
+        training.weight_decay,
+        training.train_bn,
+        training.micro_batch,
+        training.ema,
         world,
     )

@@ -160,7 +160,7 @@ class Project:
         return self._admitted(self.must_have_recipe().with_settings([f"{path}={json.dumps(value)}"]))
 
     def edit(self, path: str, value: Any) -> None:
-        """Set a knob, as in `training.epochs`; raises BadInput and changes nothing where it does not fit."""
+        """Set an option, as in `training.epochs`; raises BadInput and changes nothing where it does not fit."""
         with _lock:
             self.use(self.changed(path, value))
 
@@ -169,13 +169,13 @@ class Project:
         kind, _, index = path.partition(".")
         if kind not in KINDS or kind.endswith("_tfms") != index.isdecimal():
             raise BadInput(f"A recipe has no place {path!r} for a plugin.")
-        knobs: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         for param in KINDS[kind][name].params:
             if param.required and param.type in (str, Path):
                 root = Path(self.build("source", self.must_have_recipe()).root)
                 tables = get_tables(root) if (path, param.name) == ("labeller", "path") else []
-                knobs[param.name] = str(tables[0]) if tables else ""
-        self.edit(path, {"name": name, **knobs})
+                options[param.name] = str(tables[0]) if tables else ""
+        self.edit(path, {"name": name, **options})
 
     def must_have_recipe(self) -> Recipe:
         """The recipe being edited; raises BadInput where there is none."""

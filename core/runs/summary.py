@@ -66,8 +66,10 @@ class Summary:
     @property
     def fraction(self) -> float:
         """The share of its epochs that is behind, 0 to 1; raises BadInput where its recipe is damaged."""
-        knobs = self.recipe.training
-        return 1.0 if self.status == "completed" else len(self.epochs) / max(1, knobs.freeze_epochs + knobs.epochs)
+        training = self.recipe.training
+        return (
+            1.0 if self.status == "completed" else len(self.epochs) / max(1, training.freeze_epochs + training.epochs)
+        )
 
 
 def summary(run: Run) -> Summary:

@@ -45,7 +45,7 @@ POINTS = (FeaturesMade, StepEnded, Validated, EpochEnded)  # after these every p
 
 
 @dataclass(frozen=True)
-class Options:
+class RunOptions:
     """How a run is carried out; none of it changes what comes out of it."""
 
     queue: bool = True  # wait until no other run of the workspace trains
@@ -60,16 +60,16 @@ class Options:
         return run.workspace / PRESIZED if self.cache else None
 
 
-def train(run: Run, requests: Requests | None = None, options: Options | None = None) -> Iterator[Event]:
+def train(run: Run, requests: Requests | None = None, options: RunOptions | None = None) -> Iterator[Event]:
     """Do what the run's recipe says, in this process; goes on where an earlier process left it. Raises BadInput."""
-    requests, options = requests or Requests(run.folder), options or Options()
+    requests, options = requests or Requests(run.folder), options or RunOptions()
     with held(run, requests) as log:
         yield from record(log, _in_turn(run, requests, options, _train(run, log, requests, options)))
 
 
-def find_rate(run: Run, requests: Requests | None = None, options: Options | None = None) -> Iterator[Event]:
+def find_rate(run: Run, requests: Requests | None = None, options: RunOptions | None = None) -> Iterator[Event]:
     """The learning-rate test of the run's recipe, head alone, in this process; always from its beginning."""
-    requests, options = requests or Requests(run.folder), options or Options()
+    requests, options = requests or Requests(run.folder), options or RunOptions()
     with held(run, requests) as log:
         yield from record(log, _in_turn(run, requests, options, _find_rate(run, requests, options)))
 
@@ -91,7 +91,7 @@ def assist(world: World) -> None:
 
 
 def _in_turn(
-    run: Run, requests: Requests, options: Options, events: Generator[Event, None, None]
+    run: Run, requests: Requests, options: RunOptions, events: Generator[Event, None, None]
 ) -> Generator[Event, None, None]:
     """The events, once no other run of the workspace trains."""
     queue = Queue(run.folder.resolve())
@@ -108,7 +108,7 @@ def _in_turn(
         queue.leave()
 
 
-def _train(run: Run, log: Log, requests: Requests, options: Options) -> Generator[Event, None, None]:
+def _train(run: Run, log: Log, requests: Requests, options: RunOptions) -> Generator[Event, None, None]:
     plan = yield from make_plan(run, requests, options.accept_changes, options.folder(run))
     root = Path(sources.build(plan.recipe.source, run.workspace).root)  # now: a zip may be gone when training ends
     options.world.tell(plan)
@@ -142,12 +142,12 @@ def _train(run: Run, log: Log, requests: Requests, options: Options) -> Generato
 
 def _slower(recipe: Recipe, learner: Learner) -> Iterator[Notice]:
     """What of the usual ways to save time this recipe does without, and why."""
-    pipeline, knobs = learner.dls.train.pipeline, recipe.training
+    pipeline, training = learner.dls.train.pipeline, recipe.training
     if not pipeline.keeps:
         first = (pipeline.on_photo or pipeline.geometric)[0]
         name = getattr(first, "__name__", type(first).__name__)
         yield Notice(f"photos are decoded anew each epoch, as {name} may need all of their pixels each time")
-    if knobs.features and knobs.freeze_epochs and (reason := why_not(learner.task, knobs.freeze_epochs)):
+    if training.features and training.freeze_epochs and (reason := why_not(learner.task, training.freeze_epochs)):
         yield Notice(f"the head sees each photo anew in the frozen epochs: {reason}")
 
 
@@ -186,7 +186,7 @@ def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: 
     return metrics | {"accuracy": results.accuracy, "low": low, "high": high}
 
 
-def _find_rate(run: Run, requests: Requests, options: Options) -> Generator[Event, None, None]:
+def _find_rate(run: Run, requests: Requests, options: RunOptions) -> Generator[Event, None, None]:
     recipe = run.recipe
     again = any(isinstance(event, LearningRateTried) for event in run.events())
     examined = yield from examined_photos(run, recipe, requests)

@@ -60,7 +60,7 @@ class Learner(Inference):
         world: World = ALONE,
         opt_func: OptFunc = ADAMW,
     ) -> None:
-        """`choice` is the recipe's `{"name": ..., knobs}` that built `model`, if a recipe can; raises BadInput."""
+        """`choice` is the recipe's `{"name": ..., options}` that built `model`, if a recipe can; raises BadInput."""
         if not isinstance(choice, Mapping | None):  # fastai's third argument
             raise BadInput("loss_func must be given by its name: Learner(dls, model, loss_func=...).")
         keep_freed_memory()
@@ -251,7 +251,7 @@ def vision_learner(
     micro_batch: int = Training.micro_batch,
     ema: float = Training.ema,
     opt_func: OptFunc = ADAMW,
-    **knobs: Any,
+    **options: Any,
 ) -> Learner:
     """A learner of an architecture with a new, and for now only learning, head; raises BadInput.
 
@@ -264,8 +264,8 @@ def vision_learner(
                 f"{arch!r} is neither a model of timm nor a registered architecture, of which there are: "
                 f"{', '.join(e.name for e in architectures)}."
             )
-        entry, knobs = architectures["timm"], {"model": arch, **knobs}
-    choice = {"name": entry.name, **knobs}
+        entry, options = architectures["timm"], {"model": arch, **options}
+    choice = {"name": entry.name, **options}
     if any(p.name == "pretrained" for p in entry.params):
         choice["pretrained"] = pretrained
     architecture: Architecture = architectures.build(choice, dls.c)

@@ -45,8 +45,8 @@ class PublishPanel:
         page.shows(result, self._waiting)
         if self.may:
             page.shows(button, lambda project: gr.update(interactive=_run(project) is not None), "tick")
-            knobs: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "publish", "trigger_mode": "once"}
-            page.answers(button.click, _push, inputs, result, busy="Getting ready", signed=True, **knobs)
+            options: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "publish", "trigger_mode": "once"}
+            page.answers(button.click, _push, inputs, result, busy="Getting ready", signed=True, **options)
 
     def status(self, project: Project) -> tuple[State, str]:
         """Whether there is something to publish."""
@@ -82,24 +82,28 @@ class PublishPanel:
         )
         if self.page.mode.local and not can_export():
             gr.Markdown("A Space needs `pip install -r core/publish/requirements-onnx.txt` first.")
-        return [token, repo, *(_input(knob) for knob in _knobs())]
+        return [token, repo, *(_input(option) for option in _options())]
 
     def _waiting(self, project: Project) -> str:
         first = "A Space is installed and tried on this computer first: nothing is pushed that fails here."
         return card("On the Hub", empty("Not published", first if can_export() else "The model goes with its card."))
 
 
-def _knobs() -> tuple[Param, ...]:
+def _options() -> tuple[Param, ...]:
     """Those of a push that can be had here."""
-    return tuple(knob for knob in KNOBS if can_export() or knob.name not in OF_A_SPACE)
+    return tuple(option for option in KNOBS if can_export() or option.name not in OF_A_SPACE)
 
 
-def _input(knob: Param) -> Any:
-    shared: dict[str, Any] = {"label": knob.name.capitalize(), "info": knob.help, "elem_id": f"publish-{knob.name}"}
-    if knob.choices:
-        return gr.Radio(list(knob.choices), value=knob.default, **shared)
-    if knob.type is bool:
-        return gr.Checkbox(knob.default, **shared)
+def _input(option: Param) -> Any:
+    shared: dict[str, Any] = {
+        "label": option.name.capitalize(),
+        "info": option.help,
+        "elem_id": f"publish-{option.name}",
+    }
+    if option.choices:
+        return gr.Radio(list(option.choices), value=option.default, **shared)
+    if option.type is bool:
+        return gr.Checkbox(option.default, **shared)
     return gr.Dropdown([(name or "not said", name) for name in LICENSES], value="", allow_custom_value=True, **shared)
 
 
@@ -119,7 +123,7 @@ def _push(project: Project, login: str, token: str, repo: str, *values: Any) -> 
     if project.confined and not login:
         raise BadInput("Nobody is signed in; press Sign in with Hugging Face first.")
     run = Run(Path(model_of(project)))
-    choices = Choices(**dict(zip((knob.name for knob in _knobs()), values, strict=True)))
+    choices = Choices(**dict(zip((option.name for option in _options()), values, strict=True)))
     done = yield from push(run, repo.strip(), choices, Hub(login or token.strip()))
     places = [("Model", done.model)] + ([("Space", done.space)] if done.space else [])
     links = "".join(

@@ -23,7 +23,7 @@ from plugins.panels.kit.page import Page, State
 from plugins.panels.kit.run import accuracy_of, run_view
 from plugins.panels.kit.runs import cancel_button, queued_said, runs_view
 
-FIRST = ("epochs", "freeze_epochs", "base_lr")  # the knobs that stand outside of Advanced
+FIRST = ("epochs", "freeze_epochs", "base_lr")  # the options that stand outside of Advanced
 RESUMABLE = ("stopped", "failed", "interrupted", CREATED)
 
 
@@ -48,14 +48,14 @@ class TrainPanel:
         with gr.Column(elem_classes="card"):
             first = view("train-form", label="What to train", elem_classes="wide")
             with gr.Accordion("Advanced", open=False, elem_id="train-advanced"):
-                more = view("train-more", label="More knobs", elem_classes="wide")
+                more = view("train-more", label="More options", elem_classes="wide")
         runs = view("train-runs", label="All runs", elem_classes="runs")
         page.shows(first, _first, "load")
         page.shows(more, _more, "load")
         page.shows(runs, runs_view, "tick")
-        for knobs in (first, more):
-            page.does(knobs.choose, choose, redraw="load")
-            page.does(knobs.edit, edit)
+        for options in (first, more):
+            page.does(options.choose, choose, redraw="load")
+            page.does(options.edit, edit)
         page.does(runs.click, _on_run, redraw="load")
         page.does(train.click, lambda p: p.start() and None, busy="Starting the training", redraw="load")
         page.does(queue.click, _on_run, busy="Taking it out of the queue")
@@ -105,7 +105,7 @@ def _title(project: Project) -> tuple[str, str]:
     title = titles.get(status, status.capitalize())
     if status in ALIVE:
         return title, f"You can close this page. Come back any time and it will still be here.{limit}"
-    return title, f"{run.name}. Change the knobs below and train again, or go on with a run of the list."
+    return title, f"{run.name}. Change the options below and train again, or go on with a run of the list."
 
 
 def _must(project: Project) -> Run:
@@ -236,9 +236,9 @@ def _first(project: Project) -> str:
     recipe = project.recipe
     if recipe is None:
         return empty("No photos yet", "Bring some on the page Data; good defaults are chosen by how many there are.")
-    knobs = [p for p in TRAINING if p.name in FIRST]
+    options = [p for p in TRAINING if p.name in FIRST]
     return chooser(architectures, recipe.architecture, "architecture", "Architecture") + form(
-        knobs, vars(recipe.training), "training"
+        options, vars(recipe.training), "training"
     )
 
 

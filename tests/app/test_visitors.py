@@ -232,11 +232,11 @@ def test_no_value_on_its_way_reads_a_file_of_the_host(shared: App, tmp_path: Pat
     os.mkfifo(tmp_path / "pipe")
     visitor = shared.visitor()
     visitor.drop("data-drop", (zipped(photos()), "photos.zip"))
-    assert not visitor.do("data-forms", "choose", {"knob": "labeller", "value": "csv"}).error
-    for knob in ("labeller.path", "splitter.path", "source.path"):
+    assert not visitor.do("data-forms", "choose", {"option": "labeller", "value": "csv"}).error
+    for option in ("labeller.path", "splitter.path", "source.path"):
         path = path.replace("PIPE", str(tmp_path / "pipe"))
-        answer = visitor.do("data-forms", what, {"knob": knob, "value": path})
-        assert re.search("outside of your workspace|no knob", answer.text), knob
+        answer = visitor.do("data-forms", what, {"option": option, "value": path})
+        assert re.search("outside of your workspace|no option", answer.text), option
         assert not any(secret in answer.text for secret in (*SECRETS, "root:", "HOME=", "it has:"))
 
 

@@ -20,7 +20,7 @@ from plugins.panels.kit.page import Page
 from tests.app.running import EVIL, App, jpeg, photos, zipped
 
 RAW, ESCAPED = re.compile("<img src=x", re.IGNORECASE), html.escape(EVIL)
-KEY = re.search(r"told = knob => \(\{(\w+):", DELEGATE)[1]  # type: ignore[index]  # what a form calls the place of a knob
+KEY = re.search(r"told = option => \(\{(\w+):", DELEGATE)[1]  # type: ignore[index]  # what a form calls the place of an option
 TRACE = re.compile(r'Traceback|File \\?"|\.py\b.{0,20}line \d', re.IGNORECASE)
 CLICKED = ("train-runs", "results-body", "rate-chart", "data-seen")
 JUNK: tuple[Any, ...] = (

@@ -44,7 +44,7 @@ SCREENSHOTS = "PRESIZE_SCREENSHOTS"
 # what Chromium says of a stream that ended because the test reloaded the page or ended the app
 CUT_OFF = re.compile(
     r"net::ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|ABORTED)"
-    r"|AbortError|Connection errored out"
+    r"|AbortError|Connection errored out|TypeError: (network error|Failed to fetch)"
 )
 Serve = Callable[..., "App"]
 Visit = Callable[..., Any]
@@ -59,7 +59,7 @@ class App:
     workspace: Path
     port: int
     log: Path
-    options: Sequence[object] = ()
+    arguments: Sequence[object] = ()
     process: subprocess.Popen[bytes] = field(init=False)
 
     @property
@@ -75,7 +75,7 @@ class App:
     def start(self) -> App:
         """Start it, and wait until it serves."""
         began = self.log.stat().st_size if self.log.exists() else 0
-        command = [sys.executable, "app.py", "--port", self.port, "--workspace", self.workspace, *self.options]
+        command = [sys.executable, "app.py", "--port", self.port, "--workspace", self.workspace, *self.arguments]
         variables = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -167,8 +167,8 @@ def serve(browser: Any, tmp_path: Path) -> Iterator[Serve]:
     """`serve(workspace)` starts the app; it is ended with the test."""
     apps: list[App] = []
 
-    def start(workspace: Path | None = None, *options: object) -> App:
-        app = App(workspace or tmp_path / "workspace", _free_port(), tmp_path / f"app{len(apps)}.log", options)
+    def start(workspace: Path | None = None, *arguments: object) -> App:
+        app = App(workspace or tmp_path / "workspace", _free_port(), tmp_path / f"app{len(apps)}.log", arguments)
         apps.append(app)
         return app.start()
 
@@ -221,9 +221,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with the drawn sample of 12 pictures a class, a test of learning rates, and a run, all finished."""
     folder = tmp_path_factory.mktemp("drawn")
     workspace, recipe = folder / "workspace", folder / "recipe.json"
-    knobs = ["source.count=12", "training.freeze_epochs=2", "training.epochs=2", "training.batch_size=8"]
+    options = ["source.count=12", "training.freeze_epochs=2", "training.epochs=2", "training.batch_size=8"]
     recipe.write_text(core("new"))
-    settings = [part for knob in knobs for part in ("--set", knob)]
+    settings = [part for option in options for part in ("--set", option)]
     core("lr-find", recipe, "--workspace", workspace, *settings)
     core("train", recipe, "--workspace", workspace, *settings)
     project = Project(workspace)
@@ -255,12 +255,12 @@ def workspace(drawn: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def prepared(tmp_path: Path, photos: Path) -> Prepare:
-    """`prepared(size, knob=value)` gives a project with 24 small photos, and a recipe with these knobs of training."""
+    """`prepared(size, option=value)` gives a project of 24 small photos; the options are those of training."""
 
-    def prepare(size: int = 64, **knobs: object) -> Project:
+    def prepare(size: int = 64, **options: object) -> Project:
         project = Project(tmp_path / "workspace")
         project.open({"name": "folder", "path": str(photos)})
-        for name, value in knobs.items():
+        for name, value in options.items():
             project.edit(f"training.{name}", value)
         project.edit("item_tfms.0.size", size * 4 // 3)
         project.edit("batch_tfms.0.size", size)

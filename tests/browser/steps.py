@@ -40,11 +40,19 @@ def drop(page: Any, zone: str, paths: Sequence[Path]) -> None:
 
 
 def labels(page: Any) -> dict[str, int]:
-    """The counts of What was found."""
-    rows = page.locator("#data-found .bars li")
-    return {
-        row.locator("span").text_content(): int(row.locator("b").text_content().replace(",", "")) for row in rows.all()
-    }
+    """The counts of What was found, read at once: the page may be drawing them."""
+    rows = page.locator("#data-found .bars li").evaluate_all(
+        "rows => rows.map(row => [row.querySelector('span').textContent, row.querySelector('b').textContent])"
+    )
+    return {name: int(count.replace(",", "")) for name, count in rows}
+
+
+def shows_labels(page: Any, counts: dict[str, int]) -> None:
+    """Wait until What was found has these labels."""
+    try:
+        until(lambda: labels(page) == counts)
+    except AssertionError:
+        assert labels(page) == counts
 
 
 def figure(page: Any, name: str, where: str) -> str:
@@ -53,9 +61,9 @@ def figure(page: Any, name: str, where: str) -> str:
     return str(box.locator("b").text_content())
 
 
-def edit(page: Any, knob: str, value: object) -> None:
-    """Type into a knob of the page that is shown, and leave it."""
-    field = page.locator(f'[data-path="{knob}"]:visible')
+def edit(page: Any, option: str, value: object) -> None:
+    """Type into an option of the page that is shown, and leave it."""
+    field = page.locator(f'[data-path="{option}"]:visible')
     field.fill(str(value))
     field.press("Tab")
 

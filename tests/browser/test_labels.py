@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.browser.conftest import Prepare, Serve, Visit
-from tests.browser.steps import expect, labels, until
+from tests.browser.steps import expect, shows_labels, until
 
 KNOB = '#data-forms [data-path="labeller.pattern"]'
 
@@ -14,7 +14,7 @@ def test_a_bad_pattern_and_then_a_good_one(prepared: Prepare, serve: Serve, visi
     train, preview, field = page.locator("#data-train"), page.locator("#data-preview"), page.locator(KNOB)
     expect(train).to_be_enabled()
     found = {"blue": 8, "green": 8, "red": 8}
-    assert labels(page) == found
+    shows_labels(page, found)
     before = project.recipe
 
     field.fill("(")  # said while it is typed
@@ -38,6 +38,6 @@ def test_a_bad_pattern_and_then_a_good_one(prepared: Prepare, serve: Serve, visi
     field.press("Tab")
     until(lambda: project.recipe and project.recipe.labeller.get("pattern") == "^(.)")
     expect(page.locator("#data-found .bars")).to_contain_text("r")
-    until(lambda: labels(page) == {"b": 8, "g": 8, "r": 8})
+    shows_labels(page, {"b": 8, "g": 8, "r": 8})
     expect(train).to_be_enabled()
     expect(page.locator("#message .said")).to_have_count(0)

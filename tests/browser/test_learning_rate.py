@@ -53,5 +53,5 @@ def chosen(page: Any, project: Any, value: float) -> None:
     said = f"{number.removesuffix('.0')}e{int(power)}"
     expect(page.locator("#rate-train")).to_have_text(f"Use {said} and train")
     expect(page.locator('#rail [data-go="learning_rate"] small')).to_have_text(f"{said} chosen")
-    knob = page.locator('#page-train [data-path="training.base_lr"]')
-    expect(knob).to_have_value(f"{project.recipe.training.base_lr:.10g}")
+    option = page.locator('#page-train [data-path="training.base_lr"]')
+    expect(option).to_have_value(f"{project.recipe.training.base_lr:.10g}")

@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from tests.browser.conftest import Serve, Visit
-from tests.browser.steps import TRAINS, drop, edit, expect, figure, labels, titled, until
+from tests.browser.steps import TRAINS, drop, edit, expect, figure, shows_labels, titled, until
 
 HELD_OUT, RIGHT = 2, 6  # photos of each breed that the model never sees; how many of the eight it must know
 CLICKS = 4
@@ -32,14 +32,14 @@ def test_from_a_zip_to_a_prediction(data_folder: Path, serve: Serve, visit: Visi
     drop(page, "#data-drop", [archive])
     train = page.locator("#data-train")
     expect(train).to_be_enabled()
-    assert labels(page) == {breed: len(found) - HELD_OUT for breed, found in breeds.items()}
+    shows_labels(page, {breed: len(found) - HELD_OUT for breed, found in breeds.items()})
     assert figure(page, "Photos", "#data-found") == str(len(photos) - len(unseen))
     assert figure(page, "Labels", "#data-found") == str(len(breeds))
 
     page.evaluate("presize.go('train')")  # not a newcomer's way, but 16 epochs would take too long here
     edit(page, "training.freeze_epochs", 6)
     edit(page, "training.epochs", 1)
-    until(lambda: app.project.recipe and (knobs := app.project.recipe.training).freeze_epochs + knobs.epochs == 7)
+    until(lambda: app.project.recipe and (training := app.project.recipe.training).freeze_epochs + training.epochs == 7)
     assert app.project.recipe and app.project.recipe.architecture["name"] == "efficientnet_lite0"
     page.evaluate("presize.go('data')")
 
@@ -74,12 +74,12 @@ def test_class_folders_are_kept(serve: Serve, visit: Visit, tmp_path: Path) -> N
     chosen = visit(serve(tmp_path / "chosen"))
     chosen.locator("#data-drop input[data-kind=folder]").set_input_files(folder)
     expect(chosen.locator("#data-train")).to_be_enabled()
-    assert labels(chosen) == kept
+    shows_labels(chosen, kept)
 
     dragged = visit(serve(tmp_path / "dragged"))
     drop(dragged, "#data-drop", [folder])
     expect(dragged.locator("#data-train")).to_be_enabled()
-    assert labels(dragged) == kept
+    shows_labels(dragged, kept)
 
 
 def class_folders(folder: Path) -> Path:

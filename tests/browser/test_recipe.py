@@ -14,7 +14,7 @@ BROKEN = {
     "half": ('{"version": 1, "source"', "JSON"),
     "nothing": ("[]", "recipe"),
     "plugin": ({"architecture": {"name": "nonesuch"}}, "nonesuch"),
-    "knob": ({"training": {"epochs": -3}}, "epochs"),
+    "option": ({"training": {"epochs": -3}}, "epochs"),
 }
 
 

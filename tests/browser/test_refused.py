@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import BadInput
 from tests.browser.conftest import Prepare, Serve, Shoot, Visit
-from tests.browser.steps import drop, expect, go, labels
+from tests.browser.steps import drop, expect, go, shows_labels
 
 STARTS = {"data": "#data-train", "learning_rate": "#rate-train", "train": "#train-start"}
 FOUND = {"blue": 8, "green": 8, "red": 8}
@@ -67,7 +67,8 @@ def test_it_stands_in_their_place(
     back.click()
     expect(found.locator(".bad")).to_have_count(0)
     expect(page.locator("#data-train")).to_be_enabled()
-    assert labels(page) == FOUND and project.must_have_recipe().training.epochs == 7
+    shows_labels(page, FOUND)
+    assert project.must_have_recipe().training.epochs == 7
 
 
 def refuses_to_train(page: Any) -> None:
@@ -89,7 +90,7 @@ def test_good_photos_come_in_its_place(
     drop(page, "#data-drop", [*photos.glob("red_*"), *photos.glob("blue_*")])
     expect(page.locator("#data-train")).to_be_enabled()
     expect(page.locator("#data-found .bad")).to_have_count(0)
-    assert labels(page) == {"blue": 8, "red": 8}
+    shows_labels(page, {"blue": 8, "red": 8})
 
 
 def test_results_of_other_photos_say_so(

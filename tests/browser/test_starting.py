@@ -14,16 +14,16 @@ BUTTONS = {"data": "#data-train", "learning_rate": "#rate-train", "train": "#tra
 
 
 @pytest.mark.parametrize("name", BUTTONS)
-@pytest.mark.parametrize("knob", ["epochs", "seed"])  # in sight, and under Advanced
-def test_a_wrong_field_is_shown(name: str, knob: str, prepared: Prepare, serve: Serve, visit: Visit) -> None:
+@pytest.mark.parametrize("option", ["epochs", "seed"])  # in sight, and under Advanced
+def test_a_wrong_field_is_shown(name: str, option: str, prepared: Prepare, serve: Serve, visit: Visit) -> None:
     project = prepared(**LONG)
     page = visit(serve(project.folder), page="train")
     advanced = page.locator("#train-advanced").get_by_role("button", name="Advanced")
-    if knob == "seed":
+    if option == "seed":
         advanced.click()
-    field = page.locator(f'[data-path="training.{knob}"]')
+    field = page.locator(f'[data-path="training.{option}"]')
     field.fill("-3")
-    if knob == "seed":
+    if option == "seed":
         advanced.click()
     go(page, name)
     page.locator(BUTTONS[name]).click()
@@ -35,7 +35,7 @@ def test_a_wrong_field_is_shown(name: str, knob: str, prepared: Prepare, serve: 
     field.fill("2")
     page.locator("#train-start").click()
     run = until(lambda: project.run)
-    assert getattr(run.recipe.training, knob) == 2
+    assert getattr(run.recipe.training, option) == 2
 
 
 def test_the_last_change_comes_first(prepared: Prepare, serve: Serve, visit: Visit) -> None:

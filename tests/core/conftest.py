@@ -24,7 +24,7 @@ from core.runs.train import train
 def make_loaders(photos: Path) -> Callable[..., DataLoaders]:
     """Batches of the drawn photos; keywords are those of `DataBlock.dataloaders` and the two lists of transforms."""
 
-    def make(item_tfms: Any = None, batch_tfms: Any = None, **knobs: Any) -> DataLoaders:
+    def make(item_tfms: Any = None, batch_tfms: Any = None, **options: Any) -> DataLoaders:
         block = DataBlock(
             blocks=(ImageBlock, CategoryBlock),
             get_items=get_image_files,
@@ -33,7 +33,7 @@ def make_loaders(photos: Path) -> Callable[..., DataLoaders]:
             item_tfms=item_tfms or transforms.create("resize", size=40),
             batch_tfms=batch_tfms,
         )
-        return block.dataloaders(photos, **{"bs": 10, "device": "cpu", **knobs})
+        return block.dataloaders(photos, **{"bs": 10, "device": "cpu", **options})
 
     return make
 

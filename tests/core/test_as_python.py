@@ -131,8 +131,8 @@ def assert_as_in_a_run(recipe: Recipe) -> Learner:
             assert torch.equal(torch.as_tensor(one), torch.as_tensor(other))
     assert equal(made.model, run.model) and equal(made.task.loss, run.task.loss)
     assert made.task.loss.label_smoothing == run.task.loss.label_smoothing
-    for knob in ("weight_decay", "train_bn", "micro_batch", "ema", "metrics"):
-        assert getattr(made.task, knob) == getattr(run.task, knob), knob
+    for option in ("weight_decay", "train_bn", "micro_batch", "ema", "metrics"):
+        assert getattr(made.task, option) == getattr(run.task, option), option
     assert made.choice == {"pretrained": True, **run.choice}
     return made
 
@@ -172,7 +172,7 @@ learn.fine_tune(10, base_lr=0.002, freeze_epochs=8)
 
 
 def with_defaults(registry: Registry[Any], given: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """A choice of each plugin that needs no knob but those given."""
+    """A choice of each plugin that needs no option but those given."""
     choices = [{"name": e.name, **given.get(e.name, {})} for e in registry if e.name != "pets"]  # which downloads
     return [c for c in choices if not [p for p in registry[c["name"]].params if p.required and p.name not in c]]
 
@@ -225,7 +225,7 @@ def test_an_architecture_begins_with_the_same_weights(recipe_of: Callable[..., R
 
 
 @pytest.mark.parametrize("entry", list(architectures), ids=lambda e: e.name)
-def test_each_architecture_is_called_with_its_knobs(recipe_of: Callable[..., Recipe], entry: Any) -> None:
+def test_each_architecture_is_called_with_its_options(recipe_of: Callable[..., Recipe], entry: Any) -> None:
     choice = {"name": entry.name} | {p.name: "test_resnet" for p in entry.params if p.required}
     (call,) = calls(as_python(recipe_of(architecture=choice | {"pretrained": False})), "vision_learner")
     assert ast.unparse(call.args[1]) == entry.factory.__name__
@@ -246,23 +246,23 @@ OTHER: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_all_knobs_of_training_together(recipe_of: Callable[..., Recipe]) -> None:
+def test_all_options_of_training_together(recipe_of: Callable[..., Recipe]) -> None:
     made = assert_as_in_a_run(recipe_of(OTHER | {"epochs": 0, "freeze_epochs": 0}))
     assert list(made.task.metrics) == ["accuracy", "f1_macro"] and made.task.weight_decay == 0.1
     assert_as_in_a_run(recipe_of({"label_smoothing": 0.2, "metrics": []}))
 
 
-@pytest.mark.parametrize("knob", TRAINING, ids=lambda p: p.name)
-def test_each_knob_of_training_shows(recipe_of: Callable[..., Recipe], knob: Param) -> None:
+@pytest.mark.parametrize("option", TRAINING, ids=lambda p: p.name)
+def test_each_option_of_training_shows(recipe_of: Callable[..., Recipe], option: Param) -> None:
     usual = recipe_of({"epochs": 3, "freeze_epochs": 1, "batch_size": 64})
-    text = as_python(Recipe.from_dict(usual.to_dict() | {"training": {knob.name: OTHER[knob.name]}}))
+    text = as_python(Recipe.from_dict(usual.to_dict() | {"training": {option.name: OTHER[option.name]}}))
     assert usual.training == Training() and text != as_python(usual)
 
 
 def test_what_runs_alone_do_is_a_comment(recipe_of: Callable[..., Recipe]) -> None:
     comments = [line for line in as_python(recipe_of(OTHER)).splitlines() if line.startswith("#")]
-    knobs = 'best_by="last", patience=4, bad_photos="stop"'
-    assert comments == [f"# For runs alone: {knobs}. The model here is that of the last step."]
+    options = 'best_by="last", patience=4, bad_photos="stop"'
+    assert comments == [f"# For runs alone: {options}. The model here is that of the last step."]
     assert "\n#" not in as_python(recipe_of())
 
 
@@ -284,8 +284,8 @@ def test_defaults_of_the_calls_are_those_of_the_recipe() -> None:
         (vision_learner, {"wd": "weight_decay", "train_bn": "train_bn", "micro_batch": "micro_batch", "ema": "ema"}),
         (Learner.fine_tune, {n: n for n in ("epochs", "base_lr", "freeze_epochs", "lr_mult", "features")}),
     ):
-        for name, knob in names.items():
-            assert inspect.signature(function).parameters[name].default == getattr(Training, knob)
+        for name, option in names.items():
+            assert inspect.signature(function).parameters[name].default == getattr(Training, option)
     assert {word for word, home in core._HOME.items() if home == "core.training.metrics"} == set(METRICS)
 
 
@@ -312,13 +312,13 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-@pytest.mark.parametrize(("key", "name", "knob"), TEXTS)
-def test_a_text_stays_a_text(recipe_of: Callable[..., Recipe], key: str, name: str, knob: str, text: str) -> None:
+@pytest.mark.parametrize(("key", "name", "option"), TEXTS)
+def test_a_text_stays_a_text(recipe_of: Callable[..., Recipe], key: str, name: str, option: str, text: str) -> None:
     required = {p.name: "x" for p in KINDS[key][name].params if p.required}
     if (key, name) == ("source", "folder") and not text.strip():
         pytest.skip("is refused")
     harmless, hostile = (
-        as_python(recipe_of(**{key: {"name": name} | required | {knob: t}})) for t in ("harmless", text)
+        as_python(recipe_of(**{key: {"name": name} | required | {option: t}})) for t in ("harmless", text)
     )
     assert shape(hostile) == shape(harmless)
     assert texts(ast.parse(hostile)) == [text if t == "harmless" else t for t in texts(ast.parse(harmless))]

@@ -252,7 +252,7 @@ def test_evaluate_says_how_many_were_trained_on(trained: Run, workspace: Path, p
     assert json.loads(capsys.readouterr().out)["trained_on"] == n
 
 
-def test_plugins_lists_every_kind_with_its_knobs(capsys: Capture) -> None:
+def test_plugins_lists_every_kind_with_its_options(capsys: Capture) -> None:
     assert main(["plugins"]) == 0
     out = capsys.readouterr().out
     for kind in ("sources", "labellers", "splitters", "transforms", "architectures", "panels"):
@@ -328,9 +328,9 @@ def test_new_refuses_what_holds_no_data_set(
         ({"labeller": {"name": "regex", "pattern": r".+(jpg)$"}}, "one class only, 'jpg'"),
         ({"labeller": {"name": "rgx"}}, "no 'rgx' among the labellers; there are: "),
         ({"architecture": {"name": "resnet_34"}}, "no 'resnet_34' among the architectures"),
-        ({"labeller": {"name": "regex", "patern": "(.)"}}, "no knob 'patern'"),
+        ({"labeller": {"name": "regex", "patern": "(.)"}}, "no option 'patern'"),
         ({"colour": "red"}, "no key 'colour'"),
-        ({"training": {"epoch": 3}}, "no knob 'epoch'"),
+        ({"training": {"epoch": 3}}, "no option 'epoch'"),
         ({"training": {"epochs": "three"}}, "epochs is 'three', but must be a whole number"),
         ({"training": {"epochs": 2.5}}, "epochs is 2.5"),
         ({"training": {"base_lr": -1}}, "base_lr is -1"),
@@ -368,7 +368,7 @@ def test_a_recipe_that_never_ends_or_never_comes(fails: Callable[..., str], tmp_
     ("setting", "sentence"),
     [
         ("training.epochs", "PATH=VALUE"),
-        ("training.epoch=3", "no knob 'epoch'"),
+        ("training.epoch=3", "no option 'epoch'"),
         ("nothing.at.all=3", "there is no 'nothing.at.all'"),
         ("item_tfms.7.size=3", "there is no 'item_tfms.7.size'"),
         ("training.epochs=many", "epochs is 'many'"),

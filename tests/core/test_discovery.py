@@ -116,7 +116,7 @@ def listed(environment: Environment) -> str:
     return done.stdout
 
 
-def test_an_installed_package_is_listed_with_its_knobs(listed: str) -> None:
+def test_an_installed_package_is_listed_with_its_options(listed: str) -> None:
     assert f"first_letter           The first letters of the file name.  [{NAME}.labels]" in listed
     assert "count: a whole number, default 1. How many letters" in listed
     assert f"[{NAME}.nets]" in listed

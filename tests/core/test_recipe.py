@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import BadInput
 from core.recipe import TRAINING, MetricName, Recipe, Training
-from core.registry import check_knobs
+from core.registry import check_options
 from core.training.metrics import METRICS
 from core.training.state import LAST, VALID_LOSS
 
@@ -53,7 +53,7 @@ def test_the_document_is_left_as_it_is() -> None:
 
 
 def test_defaults_of_training_pass_their_own_check() -> None:
-    check_knobs(TRAINING, {p.name: p.default for p in TRAINING}, "training")
+    check_options(TRAINING, {p.name: p.default for p in TRAINING}, "training")
 
 
 @pytest.mark.parametrize(
@@ -68,15 +68,15 @@ def test_defaults_of_training_pass_their_own_check() -> None:
         (changed(source={"path": "/x"}), "source must look like"),
         (changed(labeller={"name": ["regex"]}), "labeller must look like"),
         (changed(labeller={"name": "regexp"}), "no 'regexp' among the labellers; there are: csv"),
-        (changed(labeller={"name": "regex", "patern": "x"}), "has no knob 'patern'; it has: pattern"),
+        (changed(labeller={"name": "regex", "patern": "x"}), "has no option 'patern'; it has: pattern"),
         (changed(splitter={"name": "random", "valid_pct": "20%"}), "valid_pct is '20%', but must be a number"),
         (changed(item_tfms={"name": "resize"}), "item_tfms must be a list of transforms"),
         (changed(item_tfms=["resize"]), "item_tfms must look like"),
         (changed(batch_tfms=[{"name": "aug_transforms", "min_scale": 2}]), "min_scale is 2, but must lie between"),
         (changed(architecture={"name": "timm"}), "needs 'model'"),
-        (changed(architecture={"name": "resnet34", "num_classes": 3}), "has no knob 'num_classes'"),
+        (changed(architecture={"name": "resnet34", "num_classes": 3}), "has no option 'num_classes'"),
         (changed(training=[]), "training must be an object"),
-        (changed(training={"epoch": 3}), "training has no knob 'epoch'; it has: epochs"),
+        (changed(training={"epoch": 3}), "training has no option 'epoch'; it has: epochs"),
         (changed(training={"epochs": "3"}), "epochs is '3', but must be a whole number"),
         (changed(training={"epochs": -1}), "epochs is -1, but must lie between 0 and 1000"),
         (changed(training={"metrics": "accuracy"}), "metrics is 'accuracy', but must be a list of accuracy |"),
@@ -134,7 +134,7 @@ def test_settings_are_applied_in_turn() -> None:
     ("setting", "message"),
     [
         ("training.epochs", "--set takes PATH=VALUE"),
-        ("training.epoch=3", "has no knob 'epoch'"),
+        ("training.epoch=3", "has no option 'epoch'"),
         ("trainig.epochs=3", "there is no 'trainig.epochs' in this recipe"),
         ("item_tfms.3.size=3", "there is no 'item_tfms.3.size'"),
         ("item_tfms.x.size=3", "there is no 'item_tfms.x.size'"),
@@ -166,12 +166,12 @@ def test_bytes_that_are_not_json(content: bytes) -> None:
         Recipe.from_json(content)
 
 
-def test_another_plugin_is_set_without_the_knobs_of_the_old_one() -> None:
+def test_another_plugin_is_set_without_the_options_of_the_old_one() -> None:
     recipe = Recipe.from_dict(BOOK | {"labeller": {"name": "regex", "pattern": "(.+)_"}})
     assert recipe.with_settings(["labeller.name=folder"]).labeller == {"name": "folder"}
     kept = recipe.with_settings(["architecture.name=resnet18"]).architecture
     assert kept == recipe.architecture | {"name": "resnet18"}
-    with pytest.raises(BadInput, match="no knob 'pattern'"):  # asked for, not left over
+    with pytest.raises(BadInput, match="no option 'pattern'"):  # asked for, not left over
         Recipe.from_dict(BOOK | {"labeller": {"name": "folder"}}).with_settings(["labeller.pattern=x"])
 
 

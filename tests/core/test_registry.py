@@ -1,4 +1,4 @@
-"""The signature is the only declaration of a knob."""
+"""The signature is the only declaration of an option."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import BadInput
 from core.hints import type_name
-from core.registry import Param, Range, Registry, check_knobs, params_of
+from core.registry import Param, Range, Registry, check_options, params_of
 
 
 class Sharpen:
@@ -45,7 +45,7 @@ def registry() -> Registry[Any]:
     return registry
 
 
-def test_knobs_are_read_from_the_signature(registry: Registry[Any]) -> None:
+def test_options_are_read_from_the_signature(registry: Registry[Any]) -> None:
     entry = registry["sharpen"]
     assert [p.name for p in entry.params] == ["amount", "method", "box", "names", "on"]
     amount, method, box, _, on = entry.params
@@ -76,7 +76,7 @@ def test_create(registry: Registry[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("knob", "good", "bad"),
+    ("option", "good", "bad"),
     [
         ("amount", [0, 2, 0.5, 1], [-0.1, 2.1, "1", True, None, [1], float("nan"), float("inf")]),
         ("method", ["soft", "hard"], ["Soft", "", 1, None, ["soft"]]),
@@ -85,12 +85,12 @@ def test_create(registry: Registry[Any]) -> None:
         ("on", [True, False], [1, 0, "true", None]),
     ],
 )
-def test_values_are_checked(registry: Registry[Any], knob: str, good: list[Any], bad: list[Any]) -> None:
+def test_values_are_checked(registry: Registry[Any], option: str, good: list[Any], bad: list[Any]) -> None:
     for value in good:
-        registry.check({"name": "sharpen", knob: value})
+        registry.check({"name": "sharpen", option: value})
     for value in bad:
-        with pytest.raises(BadInput, match=f"filters 'sharpen': {knob} is "):
-            registry.check({"name": "sharpen", knob: value})
+        with pytest.raises(BadInput, match=f"filters 'sharpen': {option} is "):
+            registry.check({"name": "sharpen", option: value})
 
 
 def test_a_text_enumeration_is_a_text(registry: Registry[Any]) -> None:
@@ -105,8 +105,8 @@ def test_a_text_enumeration_is_a_text(registry: Registry[Any]) -> None:
     [
         ({"name": "sharp"}, "There is no 'sharp' among the filters; there are: blur, sharpen."),
         ({}, "There is no '' among the filters"),
-        ({"name": "sharpen", "amout": 1}, "'sharpen' has no knob 'amout'; it has: amount, method, box, names, on"),
-        ({"name": "sharpen", "size": 1}, "has no knob 'size'"),
+        ({"name": "sharpen", "amout": 1}, "'sharpen' has no option 'amout'; it has: amount, method, box, names, on"),
+        ({"name": "sharpen", "size": 1}, "has no option 'size'"),
         ({"name": "sharpen", "amount": 3}, "amount is 3, but must lie between 0 and 2."),
         ({"name": "sharpen", "method": "x"}, "method is 'x', but must be one of 'soft', 'hard'."),
         ({"name": "sharpen", "box": "x"}, "a whole number or a list of a whole number and a whole number or null"),
@@ -130,9 +130,9 @@ def test_iteration_is_by_name(registry: Registry[Any]) -> None:
     assert "blur" in registry and "nothing" not in registry and 3 not in registry
 
 
-def test_check_knobs_of_nothing() -> None:
-    with pytest.raises(BadInput, match="here has no knob 'x'; it has: none"):
-        check_knobs((), {"x": 1}, "here")
+def test_check_options_of_nothing() -> None:
+    with pytest.raises(BadInput, match="here has no option 'x'; it has: none"):
+        check_options((), {"x": 1}, "here")
 
 
 @pytest.mark.parametrize(

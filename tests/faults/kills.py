@@ -114,8 +114,8 @@ def decoder_crash(bench: Bench, count: int) -> Row:
     """A segmentation fault in a thread that decodes a random photo."""
     row = Row("a crash in a decoder", "a real segmentation fault in one of its threads, at a random photo")
     started = next(e for e in bench.reference().events() if isinstance(e, RunStarted))
-    knobs = bench.document()["training"]
-    photos = started.train * (knobs["freeze_epochs"] + knobs["epochs"])
+    options = bench.document()["training"]
+    photos = started.train * (options["freeze_epochs"] + options["epochs"])
     for _ in range(count):
         left = [bench.rng.randint(1, photos - 8)]
 

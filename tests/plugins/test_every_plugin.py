@@ -16,7 +16,7 @@ import torch
 from core.data.transforms import Geometric, Pixel, box_matrix
 from core.discovery import discover
 from core.errors import BadInput
-from core.registry import Entry, check_knobs, registries, splitters, transforms
+from core.registry import Entry, check_options, registries, splitters, transforms
 
 found = discover()
 ENTRIES = [pytest.param(kind, entry, id=f"{kind}-{entry.name}") for kind, r in registries.items() for entry in r]
@@ -63,15 +63,15 @@ def test_its_defaults_pass_its_own_check(kind: str, entry: Entry[Any]) -> None:
                 assert param.range.low < param.range.high
     required = {p.name for p in entry.params if p.required}
     if not required:
-        check_knobs(entry.params, json.loads(json.dumps(defaults)), entry.name)  # as a recipe would bring them
+        check_options(entry.params, json.loads(json.dumps(defaults)), entry.name)  # as a recipe would bring them
     else:
         with pytest.raises(BadInput, match=" needs "):
-            check_knobs(entry.params, defaults, entry.name)
+            check_options(entry.params, defaults, entry.name)
 
 
 @pytest.mark.parametrize(("kind", "entry"), ENTRIES)
-def test_it_refuses_a_knob_that_it_does_not_have(kind: str, entry: Entry[Any]) -> None:
-    with pytest.raises(BadInput, match="has no knob 'nonsense'"):
+def test_it_refuses_a_option_that_it_does_not_have(kind: str, entry: Entry[Any]) -> None:
+    with pytest.raises(BadInput, match="has no option 'nonsense'"):
         registries[kind].check({"name": entry.name, "nonsense": 1})
 
 

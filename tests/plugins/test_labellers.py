@@ -148,8 +148,8 @@ def test_folder_of_a_level_with_names_that_are_passed_over_or_no_label() -> None
 def test_csv_of_classes_in_columns_and_of_several_tables(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("f,cat,dog\n1.jpg,1,0\n2.jpg,1,1\n")
     (tmp_path / "b.csv").write_text("f,cat,dog\n3.PNG,0,1.0\n")
-    knobs = {"path": str(tmp_path), "tables": ["a.csv", "b.csv"], "name_column": "f", "classes": ["cat", "dog"]}
-    labeller = labellers.create("csv", **knobs, loose=True)
+    options = {"path": str(tmp_path), "tables": ["a.csv", "b.csv"], "name_column": "f", "classes": ["cat", "dog"]}
+    labeller = labellers.create("csv", **options, loose=True)
     assert [labeller(name) for name in ("1.jpg", "3.jpg")] == ["cat", "dog"]
     assert labeller.remarks([Path("1.jpg")]) == ["1 row of a.csv, b.csv has no photo"]
     with pytest.raises(BadInput, match=r"has no label for '2\.jpg'"):
@@ -174,11 +174,11 @@ def test_parent_label_is_a_word_of_the_notebook() -> None:
     assert {"parent_label", "RegexLabeller", "FolderLabeller", "CsvLabeller"} <= set(plugins.__all__)
 
 
-def table(tmp_path: Path, text: str, encoding: str = "utf-8", **knobs: str) -> Any:
+def table(tmp_path: Path, text: str, encoding: str = "utf-8", **options: str) -> Any:
     """A CSV labeller of `text`."""
     path = tmp_path / "labels.csv"
     path.write_bytes(text.encode(encoding))
-    return labellers.create("csv", path=str(path), **knobs)
+    return labellers.create("csv", path=str(path), **options)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -282,7 +282,7 @@ SECRET = "a secret of 18 let"
 
 
 @pytest.mark.parametrize(
-    ("text", "knobs"),
+    ("text", "options"),
     [
         (f"HOME=/root\0KEY={SECRET},x", {}),  # what /proc has of a process
         (f"HOME=/root\0KEY={SECRET},x", {"label_column": "label"}),
@@ -295,9 +295,9 @@ SECRET = "a secret of 18 let"
         (f"a,b\n1.jpg,{SECRET * 100}\n1.jpg,y", {}),
     ],
 )
-def test_csv_says_little_of_a_file(tmp_path: Path, text: str, knobs: dict[str, str]) -> None:
+def test_csv_says_little_of_a_file(tmp_path: Path, text: str, options: dict[str, str]) -> None:
     with pytest.raises(BadInput) as refused:
-        table(tmp_path, text, **knobs)("3/1.jpg")
+        table(tmp_path, text, **options)("3/1.jpg")
     assert str(refused.value).count(SECRET) <= 20 and len(str(refused.value)) < 700
     assert SECRET * 100 in text or SECRET not in str(refused.value)
 

@@ -59,12 +59,12 @@ def test_random_has_a_photo_on_each_side(n: int, pct: float, valid: int) -> None
 
 @pytest.mark.parametrize("name", ["random", "stratified"])
 @pytest.mark.parametrize(
-    ("knob", "value"),
+    ("option", "value"),
     [("valid_pct", 0.0), ("valid_pct", 1.0), ("valid_pct", float("nan")), ("seed", -1), ("seed", 2**64)],
 )
-def test_knobs_are_checked(name: str, knob: str, value: float) -> None:
-    with pytest.raises(BadInput, match=knob):
-        splitters.create(name, **{knob: value})
+def test_options_are_checked(name: str, option: str, value: float) -> None:
+    with pytest.raises(BadInput, match=option):
+        splitters.create(name, **{option: value})
 
 
 def test_stratified_has_every_class_on_both_sides() -> None:

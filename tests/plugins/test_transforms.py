@@ -166,7 +166,7 @@ def test_aug_transforms_has_fastais_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("knobs", "names"),
+    ("options", "names"),
     [
         ({"do_flip": False}, ["Warp", "Rotate", "Zoom", "Lighting"]),
         ({"do_flip": False, "flip_vert": True}, ["Warp", "Flip", "Rotate", "Zoom", "Lighting"]),
@@ -176,8 +176,8 @@ def test_aug_transforms_has_fastais_defaults() -> None:
         ({"size": 224}, ["Warp", "Flip", "Rotate", "Zoom", "RandomResizedCrop", "Lighting"]),
     ],
 )
-def test_aug_transforms_leaves_out_what_is_turned_off(knobs: dict[str, Any], names: list[str]) -> None:
-    assert kinds(transforms.create("aug_transforms", **knobs)) == names
+def test_aug_transforms_leaves_out_what_is_turned_off(options: dict[str, Any], names: list[str]) -> None:
+    assert kinds(transforms.create("aug_transforms", **options)) == names
 
 
 def test_aug_transforms_mult() -> None:
@@ -267,7 +267,7 @@ def test_the_notebooks_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "knobs", "message"),
+    ("name", "options", "message"),
     [
         ("resize", {"size": 0}, "not between 1 and 4096"),
         ("resize", {"size": [10, -3]}, "not between 1 and 4096"),
@@ -282,9 +282,9 @@ def test_the_notebooks_words() -> None:
         ("aug_transforms", {"max_lighting": 1.0}, "between 0 and 0.9"),
     ],
 )
-def test_knobs_that_make_no_sense(name: str, knobs: dict[str, Any], message: str) -> None:
+def test_options_that_make_no_sense(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        transforms.create(name, **knobs)
+        transforms.create(name, **options)
 
 
 def test_draws_repeat_and_depend_on_the_generator_alone() -> None:

@@ -19,24 +19,25 @@ from plugins.panels.kit.html import text
 def chooser(registry: Registry[Any], choice: Mapping[str, Any], path: str, label: str, short: bool = False) -> str:
     """A dropdown of the registry's names and the form of the chosen one, for the place `path` of a recipe."""
     entry = registry[choice["name"]]
-    options = "".join(
+    choices = "".join(
         f'<option value="{text(e.name)}"{" selected" if e.name == entry.name else ""}>{text(e.name)}</option>'
         for e in registry
     )
     pick = (
-        f'<label class="knob"><span>{text(label)}</span><select data-choose data-path="{text(path)}">{options}</select>'
+        f'<label class="option"><span>{text(label)}</span>'
+        f'<select data-choose data-path="{text(path)}">{choices}</select>'
         f"<small>{text(entry.help)}</small></label>"
     )
     return f'<div class="choosing">{pick}{(short_form if short else form)(entry.params, choice, path)}</div>'
 
 
 def form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> str:
-    """A knob for each parameter, with its value or its default."""
-    return f'<div class="knobs">{"".join(_knob(p, values, path) for p in params)}</div>'
+    """An option for each parameter, with its value or its default."""
+    return f'<div class="options">{"".join(_option(p, values, path) for p in params)}</div>'
 
 
 def short_form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> str:
-    """The same with only those knobs in sight that a person must give, and a first one that is a text: a pattern."""
+    """The same with only those options in sight that a person must give, and a first one that is a text: a pattern."""
     known = list(params)
     first = [p for i, p in enumerate(known) if p.required or (i == 0 and p.type is str)]
     rest = [p for p in known if p not in first]
@@ -44,20 +45,20 @@ def short_form(params: Iterable[Param], values: Mapping[str, Any], path: str) ->
     return form(first, values, path) + more
 
 
-def _knob(param: Param, values: Mapping[str, Any], path: str) -> str:
-    return knob(param, values.get(param.name, None if param.required else param.default), f"{path}.{param.name}")
+def _option(param: Param, values: Mapping[str, Any], path: str) -> str:
+    return option(param, values.get(param.name, None if param.required else param.default), f"{path}.{param.name}")
 
 
-def knob(param: Param, value: Any, path: str) -> str:
+def option(param: Param, value: Any, path: str) -> str:
     """One input with its label and help."""
     name = text(param.name.replace("_", " "))
     attributes = f'data-path="{text(path)}" name="{text(path)}"'
     kinds = {param.type, *get_args(param.type)}
     if param.choices:
-        options = "".join(
+        choices = "".join(
             f'<option value="{text(c)}"{" selected" if c == value else ""}>{text(c)}</option>' for c in param.choices
         )
-        field = f"<select {attributes}>{options}</select>"
+        field = f"<select {attributes}>{choices}</select>"
     elif param.type is bool:
         field = f'<input type="checkbox" {attributes}{" checked" if value else ""}>'
     elif kinds <= {int, float, NoneType}:
@@ -75,7 +76,7 @@ def knob(param: Param, value: Any, path: str) -> str:
             else json.dumps(value, default=str)
         )
         field = f'<input type="text" autocomplete="off" spellcheck="false" {attributes} value="{text(shown)}">'
-    return f'<label class="knob"><span>{name}</span>{field}<small>{text(param.help)}</small></label>'
+    return f'<label class="option"><span>{name}</span>{field}<small>{text(param.help)}</small></label>'
 
 
 def edit(project: Project, data: Mapping[str, Any]) -> None:
@@ -85,12 +86,12 @@ def edit(project: Project, data: Mapping[str, Any]) -> None:
 
 def choose(project: Project, data: Mapping[str, Any]) -> None:
     """Put the plugin that a chooser sent into the recipe; raises BadInput."""
-    project.choose(str(data.get("knob")), str(data.get("value")))
+    project.choose(str(data.get("option")), str(data.get("value")))
 
 
 def typed(project: Project, data: Mapping[str, Any]) -> tuple[str, Any]:
-    """The place in the recipe, and the value in the knob's own type, of what a form sent; raises BadInput."""
-    path, value = str(data.get("knob")), str(data.get("value"))
+    """The place in the recipe, and the value in the option's own type, of what a form sent; raises BadInput."""
+    path, value = str(data.get("option")), str(data.get("value"))
     place, _, name = path.rpartition(".")
     here: Any = project.must_have_recipe().to_dict()
     for part in place.split("."):
@@ -104,10 +105,10 @@ def typed(project: Project, data: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def parsed(params: Iterable[Param], name: str, value: str) -> Any:
-    """What a form sent for the knob `name`, in the knob's own type; raises BadInput for an unknown knob."""
+    """What a form sent for the option `name`, in the option's own type; raises BadInput for an unknown option."""
     param = next((p for p in params if p.name == name), None)
     if param is None:
-        raise BadInput(f"There is no knob {name!r} here.")
+        raise BadInput(f"There is no option {name!r} here.")
     if param.type is str:
         return value
     for choice in param.choices:

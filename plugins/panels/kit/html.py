@@ -26,10 +26,13 @@ element.addEventListener('click', event => {
   if (share >= 0 && share <= 1) edit({x: low * (high / low) ** share});
 });
 // not `path`, which gradio takes for that of a file
-const told = knob => ({knob: knob.dataset.path, value: knob.type === 'checkbox' ? String(knob.checked) : knob.value});
+const told = field => ({
+  option: field.dataset.path,
+  value: field.type === 'checkbox' ? String(field.checked) : field.value,
+});
 element.addEventListener('change', event => {
-  const knob = event.target.closest('[data-path]');
-  if (knob && knob.reportValidity()) edit(told(knob), 'choose' in knob.dataset ? 'choose' : 'edit');
+  const option = event.target.closest('[data-path]');
+  if (option && option.reportValidity()) edit(told(option), 'choose' in option.dataset ? 'choose' : 'edit');
 });
 let waiting;
 element.addEventListener('input', event => {
@@ -40,15 +43,15 @@ element.addEventListener('input', event => {
 """
 
 
-def view(elem_id: str, value: str = "", label: str = "", **knobs: Any) -> gr.HTML:
+def view(elem_id: str, value: str = "", label: str = "", **options: Any) -> gr.HTML:
     """HTML of ours; each of its events brings a dictionary.
 
-    `click` has the data-* of what was clicked; `choose` (another plugin), `edit` (a knob) and `typed` (text on its
-    way) have the place of a `knob` in the recipe, and a `value`; `edit` of a chart to pick from has the place `x`.
+    `click` has the data-* of what was clicked; `choose` (another plugin), `edit` (an option) and `typed` (text on its
+    way) have the place of a `option` in the recipe, and a `value`; `edit` of a chart to pick from has the place `x`.
     """
     attributes = f' role="region" aria-label="{text(label)}"' if label else ""
     template = f"<div{attributes}>${{value}}</div>"
-    return gr.HTML(value, html_template=template, js_on_load=DELEGATE, elem_id=elem_id, **knobs)
+    return gr.HTML(value, html_template=template, js_on_load=DELEGATE, elem_id=elem_id, **options)
 
 
 def text(value: object) -> str:

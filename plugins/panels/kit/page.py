@@ -51,7 +51,7 @@ class Done:
     inputs: Sequence[Any]
     redraw: Any  # a level, or the one component that shows the answer
     busy: str
-    knobs: dict[str, Any]
+    options: dict[str, Any]
     script: str = ""
     signed: bool = False
 
@@ -88,14 +88,14 @@ class Page:
         inputs: Sequence[Any] = (),
         redraw: When = "change",
         busy: str = "",
-        **knobs: Any,
+        **options: Any,
     ) -> None:
         """`act(project, *inputs)` at an event; at a view's, `act(project, data)` with what was clicked.
 
         It may return the name of a panel to go to, or be a generator of `Checked` or of sentences, its progress.
         BadInput becomes a sentence on the page.
         """
-        self._done.append(Done(trigger, act, inputs, redraw, busy, knobs))
+        self._done.append(Done(trigger, act, inputs, redraw, busy, options))
 
     def answers(
         self,
@@ -105,13 +105,13 @@ class Page:
         output: Any,
         busy: str = "",
         signed: bool = False,
-        **knobs: Any,
+        **options: Any,
     ) -> Done:
         """`output` shows what `act(project, *inputs)` returns, at a view `act(project, data)`; nothing else changes.
 
         With `signed` it is `act(project, token, *inputs)`: that of who signed in on a Space, else empty.
         """
-        answered = Done(trigger, act, inputs, output, busy, knobs, signed=signed)
+        answered = Done(trigger, act, inputs, output, busy, options, signed=signed)
         self._answered.append(answered)
         return answered
 
@@ -120,7 +120,7 @@ class Page:
         answered.script = script
 
     def offers(
-        self, trigger: Any, name: str, act: Callable[..., Any], inputs: Sequence[Any], output: Any, **knobs: Any
+        self, trigger: Any, name: str, act: Callable[..., Any], inputs: Sequence[Any], output: Any, **options: Any
     ) -> None:
         """A named event for programs: `act(project, *inputs)`; BadInput becomes the client's error."""
 
@@ -136,7 +136,9 @@ class Page:
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         call.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in kinds])  # type: ignore[attr-defined]
         call.__annotations__ = kinds
-        trigger(call, list(inputs), output, api_name=name, api_description=act.__doc__, show_progress="hidden", **knobs)
+        trigger(
+            call, list(inputs), output, api_name=name, api_description=act.__doc__, show_progress="hidden", **options
+        )
 
     def wire(self, demo: gr.Blocks) -> None:
         """Connect everything; to be called once, inside the Blocks, after all panels were built."""
@@ -171,7 +173,7 @@ class Page:
                 yield from self._safely(done.redraw, request, lambda project: self._act(done, project, request, data))
 
         mode = {"trigger_mode": "multiple"} if done.edits else {}  # a second change may follow at once
-        event = done.trigger(handle, list(done.inputs), self._outputs(done.redraw), **(quiet | mode | done.knobs))
+        event = done.trigger(handle, list(done.inputs), self._outputs(done.redraw), **(quiet | mode | done.options))
         if done.script:
             event.success(None, js=done.script, api_visibility="private")
         if done.edits:

@@ -45,7 +45,7 @@ def _row(run: Run, selected: bool) -> list[str]:
     except BadInput as error:
         name, why = text(run.name), f'<span title="{text(error)}">damaged</span>'
         return [name, why, "", "", "", "", "", f'<div class="row-actions">{delete}</div>']
-    accuracy, knobs = accuracy_of(shown.best) if shown.best else None, recipe.training
+    accuracy, training = accuracy_of(shown.best) if shown.best else None, recipe.training
     actions = button("Use its recipe", "recipe", data | {"confirm": "Use the recipe of this run in place of yours?"})
     if accuracy is not None:
         actions = button("Results", "results", data) + actions
@@ -60,8 +60,8 @@ def _row(run: Run, selected: bool) -> list[str]:
         text(queued_said(run) if shown.status == QUEUED else shown.status),
         "–" if accuracy is None else percent(accuracy),
         text(recipe.architecture.get("model", recipe.architecture["name"])),
-        f"{knobs.freeze_epochs} + {knobs.epochs}",
-        rate(knobs.base_lr),
+        f"{training.freeze_epochs} + {training.epochs}",
+        rate(training.base_lr),
         clock(shown.elapsed),
         f'<div class="row-actions">{actions}</div>',
     ]

@@ -68,8 +68,8 @@ def data(task: Any) -> DataLoaders:
 def learner(task: Any, dls: DataLoaders) -> Learner:
     """A network for them, frozen if it is pretrained."""
     torch.manual_seed(task.seed)
-    knobs = {name: value for name in ("head", "micro_batch") if (value := getattr(task, name, None))}
-    return cnn_learner(dls, task.arch, pretrained=task.pretrained, metrics=accuracy, **knobs)
+    options = {name: value for name in ("head", "micro_batch") if (value := getattr(task, name, None))}
+    return cnn_learner(dls, task.arch, pretrained=task.pretrained, metrics=accuracy, **options)
 
 
 class Repeated:

@@ -55,11 +55,11 @@ def data(task: Any) -> DataLoaders:
 def learner(task: Any, dls: DataLoaders) -> Learner:
     """A network for them, frozen if it is pretrained."""
     set_seed(task.seed)
-    knobs = {"pretrained": task.pretrained, "metrics": accuracy, "path": task.scratch}
+    options = {"pretrained": task.pretrained, "metrics": accuracy, "path": task.scratch}
     if task.arch == "resnet18":
-        learn = vision_learner(dls, resnet18, **knobs)
+        learn = vision_learner(dls, resnet18, **options)
     else:
-        learn = vision_learner(dls, f"tf_{task.arch}", pretrained_cfg_overlay={"file": task.weights}, **knobs)
+        learn = vision_learner(dls, f"tf_{task.arch}", pretrained_cfg_overlay={"file": task.weights}, **options)
     learn.remove_cb(learn.progress)
     return learn
 

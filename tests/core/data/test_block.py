@@ -31,12 +31,12 @@ def label(file: Any) -> str:
     return Path(file).name.split("_")[0]
 
 
-def block(**knobs: Any) -> DataBlock:
-    return DataBlock(**{"get_items": get_image_files, "get_y": label, "item_tfms": resize(24), **knobs})
+def block(**options: Any) -> DataBlock:
+    return DataBlock(**{"get_items": get_image_files, "get_y": label, "item_tfms": resize(24), **options})
 
 
-def resize(size: int, **knobs: Any) -> Any:
-    return transforms.create("resize", size=size, **knobs)
+def resize(size: int, **options: Any) -> Any:
+    return transforms.create("resize", size=size, **options)
 
 
 def test_the_books_block(photos: Path) -> None:
@@ -235,8 +235,8 @@ def test_get_image_files(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
 
-    def found(**knobs: Any) -> list[str]:
-        return [f.relative_to(tmp_path).as_posix() for f in get_image_files(tmp_path, **knobs)]
+    def found(**options: Any) -> list[str]:
+        return [f.relative_to(tmp_path).as_posix() for f in get_image_files(tmp_path, **options)]
 
     assert found() == ["10.jpeg", "9.heic", "a/1.png", "a/z/3.webp", "b/2.JPG"]
     assert found(recurse=False) == ["10.jpeg", "9.heic"]

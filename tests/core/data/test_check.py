@@ -46,8 +46,8 @@ def run(recipe: Recipe, workspace: Path) -> tuple[Examined, list[Checked]]:
             return end.value, events
 
 
-def report(folder: Path, tmp_path: Path, **knobs: Any) -> Report:
-    return run(recipe(folder, **knobs), tmp_path / "workspace")[0].report
+def report(folder: Path, tmp_path: Path, **options: Any) -> Report:
+    return run(recipe(folder, **options), tmp_path / "workspace")[0].report
 
 
 @pytest.fixture

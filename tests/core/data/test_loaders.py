@@ -28,14 +28,14 @@ def make(tmp_path: Path) -> Callable[..., Loader]:
         transforms.create("resize", size=24), transforms.create("aug_transforms", size=15, min_scale=0.5)
     )
 
-    def loader(n: int = 7, batch_size: int = 3, training: bool = True, **knobs: object) -> Loader:
+    def loader(n: int = 7, batch_size: int = 3, training: bool = True, **options: object) -> Loader:
         files = [tmp_path / f"{i}.png" for i in range(n)]
         for i, file in enumerate(files):
             if not file.exists():
                 noise = np.random.default_rng(i).integers(0, 256, (30, 40, 3), np.uint8)
                 Image.fromarray(noise).save(file)
-        knobs = {"shuffle": training, "workers": 2, **knobs}
-        return Loader(files, list(range(n)), pipeline, batch_size, training, **knobs)  # type: ignore[arg-type]
+        options = {"shuffle": training, "workers": 2, **options}
+        return Loader(files, list(range(n)), pipeline, batch_size, training, **options)  # type: ignore[arg-type]
 
     return loader
 
@@ -207,10 +207,10 @@ def test_no_photos_make_no_batch(make: Callable[..., Loader]) -> None:
     assert list(make(0, 4)) == []
 
 
-@pytest.mark.parametrize("knobs", [{"batch_size": 0}, {"batch_size": -2}, {"workers": 0}])
-def test_a_batch_size_that_makes_no_sense(make: Callable[..., Loader], knobs: dict[str, int]) -> None:
+@pytest.mark.parametrize("options", [{"batch_size": 0}, {"batch_size": -2}, {"workers": 0}])
+def test_a_batch_size_that_makes_no_sense(make: Callable[..., Loader], options: dict[str, int]) -> None:
     with pytest.raises(BadInput, match=r"cannot be made"):
-        make(3, **{"batch_size": 4, **knobs})
+        make(3, **{"batch_size": 4, **options})
 
 
 def test_dataloaders(make_loaders: Callable[..., DataLoaders]) -> None:

@@ -24,8 +24,8 @@ def table(photos: Path) -> pd.DataFrame:
     return pd.DataFrame({"file": names, "colour": [n.split("_")[0] for n in names], "is_valid": valid}).iloc[::-1]
 
 
-def block(**knobs: Any) -> DataBlock:
-    return DataBlock(**{"get_y": ColReader("colour"), "item_tfms": transforms.create("resize", size=24), **knobs})
+def block(**options: Any) -> DataBlock:
+    return DataBlock(**{"get_y": ColReader("colour"), "item_tfms": transforms.create("resize", size=24), **options})
 
 
 @pytest.mark.parametrize(

@@ -79,11 +79,11 @@ def piped(file: Path, plan: Recipe, draw: int, training: bool = True) -> np.ndar
 def draw_photo(tmp_path: Path) -> Callable[..., Path]:
     """Noise on slow waves, so that there is both detail and form."""
 
-    def draw(width: int = 150, height: int = 100, name: str = "photo.png", **knobs: Any) -> Path:
+    def draw(width: int = 150, height: int = 100, name: str = "photo.png", **options: Any) -> Path:
         y, x = np.mgrid[:height, :width]
         waves = np.stack([np.sin(x / 9 + c) * np.cos(y / 7 - c) for c in range(3)], -1) * 60 + 127
         noise = np.random.default_rng(width).normal(0, 20, (height, width, 3))
-        Image.fromarray((waves + noise).clip(0, 255).astype(np.uint8)).save(tmp_path / name, **knobs)
+        Image.fromarray((waves + noise).clip(0, 255).astype(np.uint8)).save(tmp_path / name, **options)
         return tmp_path / name
 
     return draw

@@ -23,8 +23,8 @@ from core.registry import architectures, transforms
 from core.training.learner import vision_learner
 
 
-def build(name: str, classes: int = 5, **knobs: Any) -> Architecture:
-    architecture: Architecture = architectures.create(name, classes, **knobs)
+def build(name: str, classes: int = 5, **options: Any) -> Architecture:
+    architecture: Architecture = architectures.create(name, classes, **options)
     return architecture
 
 
@@ -106,11 +106,11 @@ def test_lite0_is_normalised_by_a_half() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "knobs", "mean"),
+    ("name", "options", "mean"),
     [("resnet18", {}, (0.485, 0.456, 0.406)), ("timm", {"model": "vit_tiny_patch16_224"}, (0.5, 0.5, 0.5))],
 )
-def test_statistics_are_those_of_the_weights(name: str, knobs: dict[str, Any], mean: tuple[float, ...]) -> None:
-    assert build(name, pretrained=False, **knobs).mean == mean
+def test_statistics_are_those_of_the_weights(name: str, options: dict[str, Any], mean: tuple[float, ...]) -> None:
+    assert build(name, pretrained=False, **options).mean == mean
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
@@ -231,10 +231,10 @@ def test_a_missing_weight_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_p
     build("efficientnet_lite0", pretrained=False)  # needs no file
 
 
-@pytest.mark.parametrize("knobs", [{"head": "big"}, {"pretrained": "yes"}, {"dropout": 0.5}])
-def test_knobs_are_checked(knobs: dict[str, Any]) -> None:
-    with pytest.raises(BadInput, match=next(iter(knobs))):
-        build("efficientnet_lite0", **knobs)
+@pytest.mark.parametrize("options", [{"head": "big"}, {"pretrained": "yes"}, {"dropout": 0.5}])
+def test_options_are_checked(options: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match=next(iter(options))):
+        build("efficientnet_lite0", **options)
 
 
 @pytest.mark.parametrize(
@@ -267,9 +267,9 @@ def test_weights_of_a_tag_are_asked_for_by_it(monkeypatch: pytest.MonkeyPatch) -
     asked: list[Any] = []
     create = timm.create_model
 
-    def offline(name: str, pretrained: bool, **knobs: Any) -> Any:
+    def offline(name: str, pretrained: bool, **options: Any) -> Any:
         asked.append((name, pretrained))
-        return create(name, pretrained=False, **knobs)
+        return create(name, pretrained=False, **options)
 
     monkeypatch.setattr(timm, "create_model", offline)
     built = build("timm", model="test_resnet.r160_in1k")

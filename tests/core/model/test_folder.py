@@ -151,7 +151,7 @@ def loaded_with_views(
     trained = opinionated(vision_learner(make_loaders(), "efficientnet_lite0"))
 
     def make(name: str) -> tuple[Learner, Predictor]:
-        item, *batch = (transforms.create(n, **knobs) for n, knobs in VIEWS[name])
+        item, *batch = (transforms.create(n, **options) for n, options in VIEWS[name])
         learn = Learner(make_loaders(item, batch), trained.task.architecture, trained.choice)
         return learn, load_learner(learn.save(tmp_path_factory.mktemp(name)))
 

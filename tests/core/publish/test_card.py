@@ -311,7 +311,7 @@ def deep(dtype: Any, factor: float) -> Image.Image:
 
 
 @pytest.mark.parametrize(
-    ("photo", "kind", "options", "same"),
+    ("photo", "kind", "saving", "same"),
     [
         *((of_8_bits().convert(mode), kind, {}, True) for kind in ("JPEG", "TIFF") for mode in ("RGB", "L", "CMYK")),
         (of_8_bits(), "WEBP", {}, True),
@@ -323,7 +323,7 @@ def deep(dtype: Any, factor: float) -> Image.Image:
     ],
 )
 def test_of_which_photos_the_probabilities_are_the_same(
-    photo: Image.Image, kind: str, options: dict[str, Any], same: bool,
+    photo: Image.Image, kind: str, saving: dict[str, Any], same: bool,
     make_loaders: MakeLoaders, recipe_dict: MakeRecipe, tmp_path: Path,
 ) -> None:  # fmt: skip
     item_tfms = {"name": "resize", "size": 40}
@@ -333,7 +333,7 @@ def test_of_which_photos_the_probabilities_are_the_same(
     for word in ("8 bits a channel", "sRGB", "16 bits and floats", "colour profiles", "transparent"):
         assert word in text
     model = load_model(learner.save(tmp_path / "model"))
-    photo.save(tmp_path / "photo", kind, **options)
+    photo.save(tmp_path / "photo", kind, **saving)
     names = executed(text, tmp_path / "photo", tmp_path / "model")[1]
     assert torch.allclose(names["prepare"](names["photo"]), model.prepare(tmp_path / "photo"), atol=1e-5) == same
 
@@ -406,14 +406,14 @@ def test_a_short_path_hides_no_words() -> None:
     assert without_paths(document) == {"source": {"name": "folder"}, "labeller": {"name": "regex", "part": "name"}}
 
 
-def test_every_knob_that_holds_a_path_is_called_path() -> None:
-    """A new plugin whose knob is one by its words has to be looked at here."""
+def test_every_option_that_holds_a_path_is_called_path() -> None:
+    """A new plugin whose option is one by its words has to be looked at here."""
     found = {
-        f"{kind} {entry.name}.{knob.name}"
+        f"{kind} {entry.name}.{option.name}"
         for kind in ("sources", "labellers", "splitters")
         for entry in registries[kind]
-        for knob in entry.params
-        if knob.name != "path" and re.search(r"\b(file|path|zip|table|list)\b", knob.help, re.IGNORECASE)
+        for option in entry.params
+        if option.name != "path" and re.search(r"\b(file|path|zip|table|list)\b", option.help, re.IGNORECASE)
     }
     assert found == {"labellers regex.part", "sources zip.encoding", "splitters table.split_column"}
 

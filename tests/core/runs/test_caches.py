@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from core.events import EpochEnded, FeaturesMade, Notice, StageStarted, StepEnded
 from core.recipe import Recipe
 from core.runs.run import Run
-from core.runs.train import Options, find_rate, train
+from core.runs.train import RunOptions, find_rate, train
 
 MakeRecipe = Callable[..., dict[str, Any]]
 Figures = list[tuple[float, float]]
@@ -29,7 +29,7 @@ def figures(run: Run) -> Figures:
 def lives(run: Run, cache: bool) -> Iterator[Run]:
     """Train, and leave a copy of the run, as it lies on the disk, at some moments: what a killed process leaves."""
     stage = ""
-    for number, event in enumerate(train(run, options=Options(cache=cache))):
+    for number, event in enumerate(train(run, options=RunOptions(cache=cache))):
         stage = event.name if isinstance(event, StageStarted) else stage
         early = isinstance(event, FeaturesMade) and event.done == 2
         if early or (isinstance(event, StepEnded) and (stage, event.step) in (("frozen", 2), ("unfrozen", 3))):
@@ -50,7 +50,7 @@ def test_every_combination_ends_with_the_same_bits(recipe_dict: MakeRecipe, tmp_
         seen.append(figures(whole))
         assert len(dead) == 2 + features
         for number, run in enumerate(dead):
-            list(train(run, options=Options(cache=cache ^ bool(number % 2))))
+            list(train(run, options=RunOptions(cache=cache ^ bool(number % 2))))
             weights.append(load_file(run.folder / "model.safetensors"))
             resumed += 1
     assert seen[0] == seen[1] and len(seen[0]) == 3
@@ -61,7 +61,7 @@ def test_every_combination_ends_with_the_same_bits(recipe_dict: MakeRecipe, tmp_
 
 def test_a_run_keeps_its_photos_in_the_workspace_unless_it_shall_not(recipe_dict: MakeRecipe, tmp_path: Path) -> None:
     recipe = Recipe.from_dict(recipe_dict())
-    list(train(Run.create(recipe, tmp_path), options=Options(cache=False)))
+    list(train(Run.create(recipe, tmp_path), options=RunOptions(cache=False)))
     assert not (tmp_path / "presized").exists()
     list(find_rate(Run.create(recipe, tmp_path, "lr_finds")))
     assert len(list((tmp_path / "presized").glob("*/*"))) == 20, "training photos alone"

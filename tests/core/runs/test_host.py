@@ -116,8 +116,8 @@ def test_a_run_that_ended_is_not_explained(run: Run, killed: Path) -> None:
 def test_a_process_that_is_killed_before_it_began_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     begin = subprocess.Popen
 
-    def killed(*arguments: Any, **knobs: Any) -> Any:
-        process = begin(*arguments, **knobs)
+    def killed(*arguments: Any, **options: Any) -> Any:
+        process = begin(*arguments, **options)
         process.kill()
         return process
 

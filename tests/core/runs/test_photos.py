@@ -19,7 +19,7 @@ from core.model.folder import load_model
 from core.recipe import Recipe
 from core.runs.photos import compare, recall
 from core.runs.run import Run
-from core.runs.train import Options, train
+from core.runs.train import RunOptions, train
 
 TINY = {"name": "timm", "model": "test_resnet", "pretrained": False}
 COLOURS = ("blue", "green", "red")
@@ -74,7 +74,7 @@ def accepted(run: Run, said: str) -> list[Event]:
     """The events of going on nevertheless, to the end; the split is what it was, and the changes are said."""
     splits = (run.folder / "splits.json").read_bytes()
     vocab = sorted({label for label, _ in json.loads((run.folder / "photos.json").read_text()).values()})
-    events = list(train(run, options=Options(accept_changes=True)))
+    events = list(train(run, options=RunOptions(accept_changes=True)))
     assert isinstance(events[-1], RunEnded) and events[-1].status == "completed" and run.status == "completed"
     assert any(isinstance(e, Notice) and e.message.endswith(said) and "warning" in e.message for e in events)
     assert (run.folder / "splits.json").read_bytes() == splits

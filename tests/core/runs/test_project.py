@@ -103,7 +103,7 @@ def test_there_may_be_nothing_to_go_back_to(project: Project) -> None:
         project.go_back()
 
 
-def test_the_same_photos_come_back_with_their_knobs(opened: Project, photos: Path) -> None:
+def test_the_same_photos_come_back_with_their_options(opened: Project, photos: Path) -> None:
     opened.edit("training.epochs", 7)
     opened.refuse(BadInput("There is no folder 'photoz'; give another."))
     opened.open({"name": "folder", "path": str(photos)})
@@ -115,7 +115,7 @@ def test_a_run_that_is_queued_is_not_looked_at(
 ) -> None:
     locks: list[Lock] = []
 
-    def start(run: Run, **knobs: Any) -> None:
+    def start(run: Run, **options: Any) -> None:
         lock = Lock(run.folder / "lock")
         assert lock.take()
         lock.announce()
@@ -130,7 +130,7 @@ def test_a_run_that_is_queued_is_not_looked_at(
         lock.release()
 
 
-def test_a_knob_is_set_or_refused(opened: Project) -> None:
+def test_a_option_is_set_or_refused(opened: Project) -> None:
     opened.edit("training.epochs", 7)
     assert opened.must_have_recipe().training.epochs == 7
     with pytest.raises(BadInput, match=r"epochs is -1, but must lie between 0 and 1000"):
@@ -185,7 +185,7 @@ def test_photos_may_be_forgotten_while_they_are_listed(opened: Project, monkeypa
     assert len(opened.names()) == 24
 
 
-def test_photos_opened_again_are_checked_again_and_keep_their_knobs(
+def test_photos_opened_again_are_checked_again_and_keep_their_options(
     project: Project, draw_photos: Callable[..., Path], tmp_path: Path
 ) -> None:
     source = {"name": "folder", "path": str(draw_photos(tmp_path / "mine", 4))}

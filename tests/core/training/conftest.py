@@ -21,13 +21,13 @@ def make_task(make_loaders: Callable[..., DataLoaders]) -> Callable[..., Task]:
     """A task of a small network that counts as pretrained; its weights are random but always the same."""
     import timm
 
-    def make(bs: int = 10, head: str = "linear", batch_tfms: Any = None, device: str = "cpu", **knobs: Any) -> Task:
+    def make(bs: int = 10, head: str = "linear", batch_tfms: Any = None, device: str = "cpu", **options: Any) -> Task:
         torch.manual_seed(0)
         weights = timm.create_model("test_resnet").state_dict()
         architecture = from_timm("test_resnet", 3, head, pretrained=True, weights=weights)
         if head == "linear":
             nn.init.normal_(architecture.head.weight, std=0.05)  # type: ignore[arg-type]
         dls = make_loaders(bs=bs, batch_tfms=batch_tfms, device=device)
-        return Task(architecture, dls, CrossEntropy(), **{"metrics": {"accuracy": accuracy}, **knobs})
+        return Task(architecture, dls, CrossEntropy(), **{"metrics": {"accuracy": accuracy}, **options})
 
     return make

@@ -36,7 +36,7 @@ confusion = learn.confusion_matrix(); confused = learn.most_confused(min_val=5);
 learn.save(model_folder); loaded = load_learner(model_folder)
 """
 
-# fresh names, as a notebook has: architecture, its knobs, what stands for 460 and 224, and for lr_find's 100 steps
+# fresh names, as a notebook has: architecture, its options, what stands for 460 and 224, and for lr_find's 100 steps
 VARIANTS = {
     "efficientnet_lite0": ("efficientnet_lite0", {}, (48, 32), {}),
     "resnet34": ("resnet34", {"pretrained": False}, (48, 32), {"num_it": 6}),
@@ -53,13 +53,13 @@ def pets(data_folder: Path) -> Path:
 @pytest.fixture(scope="session", params=VARIANTS)
 def chapter(request: pytest.FixtureRequest, pets: Path, tmp_path_factory: pytest.TempPathFactory) -> Words:
     """Everything that the chapter's lines leave behind."""
-    name, knobs, sizes, fewer = VARIANTS[request.param]
+    name, options, sizes, fewer = VARIANTS[request.param]
     words: Words = {
         "path": pets,
         "file": next(pets.glob("Sphynx_*.jpg")),
         "model_folder": tmp_path_factory.mktemp(name) / "model_folder",
         "SMALL": sizes,
-        "KNOBS": knobs,
+        "KNOBS": options,
         "FEWER": fewer,
     }
     torch.manual_seed(0)

@@ -237,8 +237,8 @@ def test_a_state_of_features_is_refused_where_there_are_none_to_be(make_task: Ma
 def test_where_they_cannot_be_kept_the_head_sees_photos(
     make_task: MakeTask, make_loaders: Callable[..., DataLoaders], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def first(task: Task, **knobs: Any) -> int:
-        return fine_tuning(task, 1, 1e-2, 1, **knobs)[0].passes
+    def first(task: Task, **options: Any) -> int:
+        return fine_tuning(task, 1, 1e-2, 1, **options)[0].passes
 
     task = make_task()
     assert first(task) == PASSES and first(task, features=False) == 0

@@ -35,8 +35,8 @@ def learn(make_loaders: Loaders) -> Learner:
     return small(make_loaders())
 
 
-def small(dls: DataLoaders, **knobs: Any) -> Learner:
-    return vision_learner(dls, "timm", pretrained=False, model="test_resnet", **knobs)
+def small(dls: DataLoaders, **options: Any) -> Learner:
+    return vision_learner(dls, "timm", pretrained=False, model="test_resnet", **options)
 
 
 def thirds(outputs: Tensor, targets: Tensor, share: float = 3.0) -> Tensor:

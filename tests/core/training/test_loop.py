@@ -222,13 +222,13 @@ def test_a_step_is_adamw_written_by_hand(make_task: MakeTask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "knobs"),
+    ("name", "options"),
     [("efficientnet_lite0", {"head": "concat"}), ("timm", {"model": "test_vit", "pretrained": False})],
 )
 def test_norm_layers_and_biases_do_not_decay(
-    make_loaders: Callable[..., DataLoaders], name: str, knobs: dict[str, Any]
+    make_loaders: Callable[..., DataLoaders], name: str, options: dict[str, Any]
 ) -> None:
-    architecture: Architecture = architectures.create(name, 3, **knobs)
+    architecture: Architecture = architectures.create(name, 3, **options)
     task = Task(architecture, make_loaders(), CrossEntropy(), weight_decay=0.05)
     exempt = {
         id(p)

@@ -89,9 +89,9 @@ def fine_tuned(make_task: MakeTask) -> Callable[..., MakeState]:
     """How to make the state of a quick fine-tuning with augmentation: 2 steps an epoch, 1 epoch and then 2."""
     augment = transforms.create("aug_transforms", size=32, min_scale=0.6)
 
-    def choose(best_by: str = "valid_loss", patience: int = 0, features: bool = True, **knobs: Any) -> MakeState:
+    def choose(best_by: str = "valid_loss", patience: int = 0, features: bool = True, **options: Any) -> MakeState:
         def make() -> TrainState:
-            task = make_task(batch_tfms=augment, **knobs)
+            task = make_task(batch_tfms=augment, **options)
             return TrainState(task, fine_tuning(task, 2, 5e-3, 1, features=features), best_by, patience)
 
         return make

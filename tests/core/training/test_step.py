@@ -245,9 +245,9 @@ def test_a_loss_that_is_no_number_names_its_step_and_moves_no_weight(
 ONE = r"training.micro_batch is 1, but norm layers .+ set it to 0"
 
 
-@pytest.mark.parametrize("knobs", [{"head": "concat"}, {"train_bn": True}])
-def test_norm_layers_in_training_are_not_given_one_photo(make_task: MakeTask, knobs: dict[str, Any]) -> None:
-    task = make_task(micro_batch=1, **knobs)
+@pytest.mark.parametrize("options", [{"head": "concat"}, {"train_bn": True}])
+def test_norm_layers_in_training_are_not_given_one_photo(make_task: MakeTask, options: dict[str, Any]) -> None:
+    task = make_task(micro_batch=1, **options)
     with pytest.raises(BadInput, match=ONE):
         TrainState(task, fine_tuning(task, 1, 5e-3, 1))  # before any step of any stage
     task.architecture.unfreeze()

@@ -16,7 +16,7 @@ from core.recipe import TRAINING, Training
 from core.registry import Entry, Param, Range, params_of, registries
 from core.runs.project import KINDS, Project
 from plugins.panels.kit.charts import Axes, Line, Mark, chart, nice, smoothed, thinned
-from plugins.panels.kit.form import choose, chooser, edit, form, knob, parsed, typed
+from plugins.panels.kit.form import choose, chooser, edit, form, option, parsed, typed
 from plugins.panels.kit.html import bars, button, card, clock, empty, figures, notes, percent, rate, table, text
 from tests.plugins.panels.markup import HOSTILE, Page
 
@@ -54,35 +54,35 @@ def test_every_plugin_has_a_form(registry: Any, entry: Entry[Any]) -> None:
     page = Page(chooser(registry, {"name": entry.name}, "place", "Choose"))
     paths = [attributes["data-path"] for _, attributes in page.tags if "data-path" in attributes]
     assert paths == ["place", *(f"place.{p.name}" for p in entry.params)]
-    options = [o for o in page.all("option") if o["value"] == entry.name and "selected" in o]
-    assert len(options) == 1
-    assert len(page.all("label")) == len(paths), "every knob has a label"
+    chosen = [o for o in page.all("option") if o["value"] == entry.name and "selected" in o]
+    assert len(chosen) == 1
+    assert len(page.all("label")) == len(paths), "every option has a label"
     for param in entry.params:
         assert not param.help or param.help in page.texts
 
 
 @pytest.mark.parametrize(("registry", "entry"), ENTRIES)
 def test_what_a_form_shows_is_what_the_plugin_has(registry: Any, entry: Entry[Any]) -> None:
-    """Sent back unchanged, every knob has its default again."""
+    """Sent back unchanged, every option has its default again."""
     page = Page(form(entry.params, {}, "place"))
     shown = {a["data-path"]: a for _, a in page.tags if "data-path" in a}
     for param in entry.params:
         if param.required or param.choices:
             continue
-        knob = shown[f"place.{param.name}"]
-        value = ("true" if "checked" in knob else "false") if param.type is bool else knob["value"]
+        option = shown[f"place.{param.name}"]
+        value = ("true" if "checked" in option else "false") if param.type is bool else option["value"]
         default = list(param.default) if isinstance(param.default, tuple) else param.default  # JSON has lists alone
         assert parsed(entry.params, param.name, str(value)) == default
 
 
-def knobs(
+def options(
     kind: Literal["a", "b"] = "b",
     count: Annotated[int, "How many", Range(1, 9)] = 3,
     share: Annotated[float | None, "Of it", Range(0, 1)] = None,
     on: bool = True,
     name: str = "x",
 ) -> None:
-    """Knobs of every sort."""
+    """Options of every sort."""
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,12 @@ def knobs(
     ],
 )
 def test_values_come_back_in_their_own_type(name: str, sent: str, value: Any) -> None:
-    found = parsed(params_of(knobs), name, sent)
+    found = parsed(params_of(options), name, sent)
     assert (found, type(found)) == (value, type(value))
 
 
 def test_a_number_has_its_bounds() -> None:
-    page = Page(form(params_of(knobs), {"count": 5}, "x"))
+    page = Page(form(params_of(options), {"count": 5}, "x"))
     (count,) = (a for a in page.all("input") if a["data-path"] == "x.count")
     assert (count["type"], count["min"], count["max"], count["step"], count["value"]) == ("number", "1", "9", "1", "5")
 
@@ -117,11 +117,11 @@ def project(tmp_path: Path, photos: Path) -> Project:
 
 
 def test_what_is_sent_reaches_the_recipe(project: Project) -> None:
-    edit(project, {"knob": "training.base_lr", "value": "0.01"})
-    edit(project, {"knob": "training.metrics", "value": '["accuracy", "error_rate"]'})
-    edit(project, {"knob": "batch_tfms.0.size", "value": "64"})
-    choose(project, {"knob": "splitter", "value": "stratified"})
-    edit(project, {"knob": "splitter.valid_pct", "value": "0.5"})
+    edit(project, {"option": "training.base_lr", "value": "0.01"})
+    edit(project, {"option": "training.metrics", "value": '["accuracy", "error_rate"]'})
+    edit(project, {"option": "batch_tfms.0.size", "value": "64"})
+    choose(project, {"option": "splitter", "value": "stratified"})
+    edit(project, {"option": "splitter.valid_pct", "value": "0.5"})
     recipe = project.must_have_recipe()
     assert recipe.training.base_lr == 0.01 and recipe.training.metrics == ("accuracy", "error_rate")
     assert recipe.batch_tfms[0]["size"] == 64
@@ -136,22 +136,22 @@ def test_what_is_sent_reaches_the_recipe(project: Project) -> None:
 def test_a_place_that_is_none_is_refused(project: Project, path: str) -> None:
     before = project.recipe
     with pytest.raises(BadInput):
-        edit(project, {"knob": path, "value": "3"})
+        edit(project, {"option": path, "value": "3"})
     with pytest.raises(BadInput):
-        choose(project, {"knob": path, "value": "regex"})
+        choose(project, {"option": path, "value": "regex"})
     assert project.recipe == before
 
 
-@pytest.mark.parametrize("data", [{}, {"knob": None}, {"knob": "training.epochs"}, {"knob": ["a"], "value": {}}])
+@pytest.mark.parametrize("data", [{}, {"option": None}, {"option": "training.epochs"}, {"option": ["a"], "value": {}}])
 def test_nonsense_is_a_sentence(project: Project, data: dict[str, Any]) -> None:
     with pytest.raises(BadInput):
         edit(project, data)
 
 
-def test_every_knob_of_training_can_be_sent(project: Project) -> None:
+def test_every_option_of_training_can_be_sent(project: Project) -> None:
     for param in TRAINING:
         value = getattr(Training(), param.name)
-        path, sent = typed(project, {"knob": f"training.{param.name}", "value": _as_sent(value)})
+        path, sent = typed(project, {"option": f"training.{param.name}", "value": _as_sent(value)})
         assert path == f"training.{param.name}" and sent == (list(value) if isinstance(value, tuple) else value)
 
 
@@ -235,4 +235,4 @@ def test_a_form_gives_them_in_their_own_type(hint: Any, typed: str, value: Any) 
     ("hint", "value"), [(Path, Path("a b")), (dict[str, Path], {"a": Path("b")}), (Sequence[str], ("a",)), (dict, {})]
 )
 def test_a_form_shows_an_option_of_any_type_that_json_can_carry(hint: Any, value: Any) -> None:
-    assert 'type="text"' in knob(Param("value", hint, value), value, "source.value")
+    assert 'type="text"' in option(Param("value", hint, value), value, "source.value")
