@@ -23,7 +23,7 @@ from core.lock import Lock, holder
 from core.model.names import HASHES
 from core.recipe import Recipe
 from core.runs.host import ADVICE, elsewhere, is_here, lacked_memory
-from core.runs.requests import FINISH, STOP
+from core.runs.stop_signals import FINISH, STOP
 
 PACKAGES = ("torch", "torchvision", "timm", "pillow", "numpy", "safetensors", "huggingface_hub")
 KINDS = RUNS, LR_FINDS = "runs", "lr_finds"

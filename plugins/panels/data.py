@@ -16,14 +16,14 @@ from core.data.photo import BadPhoto
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import labellers, panels, splitters
-from core.runs.project import Project
-from plugins.panels.kit.bring import ACCEPT, open_path, open_sample, upload
-from plugins.panels.kit.drop import drop
-from plugins.panels.kit.form import choose, chooser, edit, typed
-from plugins.panels.kit.head import head
-from plugins.panels.kit.html import bars, button, card, empty, figures, notes, percent, table, text, view
-from plugins.panels.kit.page import Page, State
-from plugins.panels.kit.pictures import embedded, grid, thumbnail
+from plugins.panels.kit.page.head import head
+from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.bring import ACCEPT, open_path, open_sample, upload
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.drop import drop
+from plugins.panels.kit.views.form import choose, chooser, edit, typed
+from plugins.panels.kit.views.html import bars, button, card, empty, figures, notes, percent, table, text, view
+from plugins.panels.kit.views.pictures import embedded, grid, thumbnail
 
 EXAMPLES, TILES, BATCH, LABELLED = 6, 12, 8, 20_000
 MOST_SKIPPED = 200  # shown
@@ -233,7 +233,7 @@ def _not_seen(project: Project) -> str:
 
 def _seen(project: Project, data: Mapping[str, Any] = MappingProxyType({})) -> str:
     """A batch as it comes to the network, and one photo step by step; `draw` and `photo` number both."""
-    from core.data.walk import augmented, walk  # with torch, which takes seconds
+    from plugins.panels.kit.presizing.walk import augmented, walk  # with torch, which takes seconds
 
     found = project.examined
     if not isinstance(found, Examined):

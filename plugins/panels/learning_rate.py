@@ -13,13 +13,13 @@ from core.errors import BadInput
 from core.events import Checked, FeaturesMade, LearningRateTried, Queued
 from core.recipe import Recipe
 from core.registry import panels
-from core.runs.followed import Followed, follow
-from core.runs.project import Project
 from core.runs.run import ALIVE, CREATED, LR_FINDS
-from plugins.panels.kit.charts import Axes, Line, Mark, chart, nice
-from plugins.panels.kit.head import head
-from plugins.panels.kit.html import card, empty, notes, rate, text, view
-from plugins.panels.kit.page import Page, State
+from plugins.panels.kit.page.head import head
+from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.project.run_view import Followed, follow
+from plugins.panels.kit.views.charts import Axes, Line, Mark, chart, nice
+from plugins.panels.kit.views.html import card, empty, notes, rate, text, view
 
 WORDS = {"valley": "safe choice", "steep": "steepest fall", "minimum": "a tenth of the lowest point"}
 HIGHEST = 10.0  # where the test ends, unless the loss explodes before

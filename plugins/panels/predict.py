@@ -20,15 +20,15 @@ from core.data.photo import BadPhoto, View, decode, fit
 from core.errors import BadInput
 from core.model.names import CLASSES, WEIGHTS, read_json
 from core.registry import panels
-from core.runs.project import Project
 from core.runs.run import Run
-from plugins.panels.kit.drop import drop, received
-from plugins.panels.kit.head import head
-from plugins.panels.kit.html import bars, card, empty, notes, percent, table, text, view
-from plugins.panels.kit.models import model_of, predictor, zip_for
-from plugins.panels.kit.others import others
-from plugins.panels.kit.page import Page, State
-from plugins.panels.kit.pictures import embedded
+from plugins.panels.kit.page.head import head
+from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.models import model_of, predictor, zip_for
+from plugins.panels.kit.project.others import others
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.drop import drop, received
+from plugins.panels.kit.views.html import bars, card, empty, notes, percent, table, text, view
+from plugins.panels.kit.views.pictures import embedded
 
 ACCEPT = ",".join(["image/*", *sorted(SUFFIXES)])
 TOP = 10  # classes with a bar

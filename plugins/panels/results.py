@@ -10,16 +10,16 @@ import gradio as gr
 
 from core.errors import BadInput
 from core.registry import panels
-from core.runs.followed import Followed, follow
-from core.runs.project import Project
 from core.runs.run import ALIVE, Run
-from plugins.panels.kit.confusion import Results, Seen, results_of
-from plugins.panels.kit.head import head
-from plugins.panels.kit.html import card, empty, figures, notes, percent, table, text, view
-from plugins.panels.kit.others import others
-from plugins.panels.kit.page import Page, State
-from plugins.panels.kit.pictures import thumbnail
-from plugins.panels.kit.run import accuracy_of
+from plugins.panels.kit.page.head import head
+from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.others import others
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.project.run_view import Followed, follow
+from plugins.panels.kit.views.confusion import Results, Seen, results_of
+from plugins.panels.kit.views.html import card, empty, figures, notes, percent, table, text, view
+from plugins.panels.kit.views.pictures import thumbnail
+from plugins.panels.kit.views.run import accuracy_of
 
 CELL, WORST, PAIRS = 24, 12, 8  # photos of a cell, photos of mistakes, pairs that are shown
 CONFIDENT = 0.9

@@ -11,17 +11,17 @@ from core.data.check import Examined
 from core.errors import BadInput
 from core.recipe import TRAINING
 from core.registry import architectures, panels, transforms
-from core.runs.followed import Followed, follow
-from core.runs.project import RECENT, Project
 from core.runs.run import ALIVE, CREATED, QUEUED, RUNNING, Run
-from core.runs.summary import summary
-from plugins.panels.kit.form import choose, chooser, edit, form
-from plugins.panels.kit.head import head
-from plugins.panels.kit.html import card, clock, empty, notes, percent, text, view
-from plugins.panels.kit.others import others
-from plugins.panels.kit.page import Page, State
-from plugins.panels.kit.run import accuracy_of, run_view
-from plugins.panels.kit.runs import cancel_button, queued_said, runs_view
+from plugins.panels.kit.page.head import head
+from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.others import others
+from plugins.panels.kit.project.project import RECENT, Project
+from plugins.panels.kit.project.run_view import Followed, follow
+from plugins.panels.kit.project.summary import summary
+from plugins.panels.kit.views.form import choose, chooser, edit, form
+from plugins.panels.kit.views.html import card, clock, empty, notes, percent, text, view
+from plugins.panels.kit.views.run import accuracy_of, run_view
+from plugins.panels.kit.views.runs import cancel_button, queued_said, runs_view
 
 FIRST = ("epochs", "freeze_epochs", "base_lr")  # the options that stand outside of Advanced
 RESUMABLE = ("stopped", "failed", "interrupted", CREATED)

@@ -12,11 +12,11 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from core.runs.project import Project
 from core.runs.run import Run
-from plugins.panels.kit.html import DELEGATE
-from plugins.panels.kit.mode import Mode
-from plugins.panels.kit.page import Page
+from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.serving.mode import Mode
+from plugins.panels.kit.views.html import DELEGATE
 from tests.app.running import EVIL, App, jpeg, photos, zipped
 
 RAW, ESCAPED = re.compile("<img src=x", re.IGNORECASE), html.escape(EVIL)

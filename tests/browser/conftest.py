@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 
-from core.runs.project import Project
+from plugins.panels.kit.project.project import Project
 
 pytest.importorskip("gradio")
 ROOT = Path(__file__).resolve().parents[2]

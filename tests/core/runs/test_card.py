@@ -22,11 +22,11 @@ from core.data.propose import PRESIZE, SIZE
 from core.errors import BadInput
 from core.events import EpochEnded, RunEnded
 from core.model.folder import load_model
-from core.publish.card import card, finished, without_paths
 from core.publish.hub import Hub
 from core.publish.model_files import model_files
 from core.recipe import Recipe
 from core.registry import registries, transforms
+from core.runs.card import card, finished, without_paths
 from core.runs.run import Run
 from core.runs.train import train
 from core.training.interpretation import ClassificationInterpretation

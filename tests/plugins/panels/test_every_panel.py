@@ -32,10 +32,10 @@ from core.events import (
 from core.lock import Lock
 from core.recipe import Recipe
 from core.registry import panels
-from core.runs.project import Project
 from core.runs.run import EVENTS, LR_FINDS, RUNS, Run
-from plugins.panels.kit.mode import Mode
-from plugins.panels.kit.page import Page as AppPage
+from plugins.panels.kit.page.page import Page as AppPage
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.serving.mode import Mode
 from tests.plugins.panels.markup import HOSTILE, Page
 
 found = discover(panels=True)

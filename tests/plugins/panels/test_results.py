@@ -17,14 +17,14 @@ from PIL import Image
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.runs.predictions import PREDICTIONS, keep_predictions, predictions_of
-from core.runs.project import Project
 from core.runs.run import Run
 from core.runs.train import train
 from core.training.interpretation import ClassificationInterpretation
 from plugins.panels import results as panel_module
-from plugins.panels.kit.confusion import results_of
-from plugins.panels.kit.mode import Mode
-from plugins.panels.kit.page import Page
+from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.serving.mode import Mode
+from plugins.panels.kit.views.confusion import results_of
 from plugins.panels.results import ResultsPanel
 
 HOSTILE = "<img src=x onerror=alert(1)>"

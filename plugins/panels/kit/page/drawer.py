@@ -7,8 +7,8 @@ import gradio as gr
 from core.as_python import WORKSPACE, as_python
 from core.errors import BadInput
 from core.recipe import Recipe
-from core.runs.project import Project
-from plugins.panels.kit.page import Page
+from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project.project import Project
 
 NOTHING = "# Bring photos first."
 

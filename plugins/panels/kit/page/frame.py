@@ -11,11 +11,11 @@ from contextlib import suppress
 import gradio as gr
 
 from core.errors import BadInput
-from core.runs.followed import follow
-from core.runs.project import Project
-from plugins.panels.kit.drawer import drawer
-from plugins.panels.kit.html import percent, text, view
-from plugins.panels.kit.page import Page, Panel
+from plugins.panels.kit.page.drawer import drawer
+from plugins.panels.kit.page.page import Page, Panel
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.project.run_view import follow
+from plugins.panels.kit.views.html import percent, text, view
 
 
 def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from core.runs.project import Project
 from core.runs.run import Run
-from plugins.panels.kit.html import text, view
-from plugins.panels.kit.others import others
-from plugins.panels.kit.page import Page
+from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project.others import others
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.html import text, view
 
 
 def head(

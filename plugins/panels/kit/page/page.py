@@ -21,10 +21,10 @@ import gradio as gr
 from core.atomic import disk_error
 from core.errors import BadInput
 from core.events import Checked
-from core.runs.project import Project
-from plugins.panels.kit.html import doing, said, text
-from plugins.panels.kit.mode import Mode
-from plugins.panels.kit.sent import LEVELS, Drawn, Sent, When
+from plugins.panels.kit.page.sent import LEVELS, Drawn, Sent, When
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.serving.mode import Mode
+from plugins.panels.kit.views.html import doing, said, text
 
 State = Literal["todo", "active", "done"]
 LIVE, IDLE = 1.0, 5.0  # seconds between two looks at a workspace in which something runs, or nothing

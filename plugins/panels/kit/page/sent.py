@@ -13,7 +13,7 @@ from typing import Any, Literal
 import gradio as gr
 
 from core.errors import BadInput
-from core.runs.project import Project
+from plugins.panels.kit.project.project import Project
 
 When = Literal["tick", "change", "load"]
 LEVELS: dict[When, int] = {"tick": 0, "change": 1, "load": 2}

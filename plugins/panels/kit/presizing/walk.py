@@ -14,9 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from core.data import photo
-from core.data.drawn import Drawn, as_image, rendered, repeatable, within
 from core.data.loaders import Loader
-from core.data.outlines import LARGE, Outline, corners, outlined
 from core.data.photo import Size
 from core.data.pictures import LINE, MARK, contact_sheet
 from core.data.pipeline import Pipeline
@@ -24,6 +22,8 @@ from core.data.sampler import reduction
 from core.data.transforms import compose
 from core.recipe import Recipe
 from core.registry import transforms
+from plugins.panels.kit.presizing.drawn import Drawn, as_image, rendered, repeatable, within
+from plugins.panels.kit.presizing.outlines import LARGE, Outline, corners, outlined
 
 GREEN = (5, 150, 105)
 PANEL = 300  # pixels; two of them lie side by side on a page

@@ -15,8 +15,8 @@ from core.data.names import distinct
 from core.data.propose import source_of
 from core.errors import BadInput
 from core.recipe import Choice
-from core.runs.project import Project
-from plugins.panels.kit.drop import Uploaded, received, total
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.drop import Uploaded, received, total
 
 ACCEPT = ",".join([".zip", *TABLES, "image/*", *sorted(SUFFIXES)])
 LOOSE = "dropped photos"  # the folder of those that came without one

@@ -17,8 +17,8 @@ from PIL import Image
 from core.atomic import write_atomic
 from core.errors import BadInput
 from core.model.names import HASHES
-from core.runs.project import Project
 from core.runs.run import Run
+from plugins.panels.kit.project.project import Project
 
 if TYPE_CHECKING:
     from core.model.predictor import Predictor

@@ -8,8 +8,8 @@ from pathlib import Path
 from core.errors import BadInput
 from core.model.names import CLASSES, read_json
 from core.recipe import Recipe
-from core.runs.project import Project
 from core.runs.run import Run
+from plugins.panels.kit.project.project import Project
 
 NAMED = 2
 

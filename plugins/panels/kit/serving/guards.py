@@ -19,9 +19,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plugins.panels.kit.limits import AtOnce, Bodies, Logins, Waiting
-from plugins.panels.kit.mode import COOKIE, TOKEN, Mode
-from plugins.panels.kit.uploads import Uploads
+from plugins.panels.kit.serving.limits import AtOnce, Bodies, Logins, Waiting
+from plugins.panels.kit.serving.mode import COOKIE, TOKEN, Mode
+from plugins.panels.kit.serving.uploads import Uploads
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 EVERYWHERE = ("0.0.0.0", "::")

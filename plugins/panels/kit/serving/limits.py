@@ -13,7 +13,7 @@ from typing import Any
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plugins.panels.kit.uploads import UPLOAD, Disconnected
+from plugins.panels.kit.serving.uploads import UPLOAD, Disconnected
 
 CONNECTIONS = 65_536
 LOGIN = "/login"

@@ -13,8 +13,8 @@ import gradio as gr
 from gradio.utils import get_space
 
 from core.errors import BadInput
-from core.runs.project import Project
-from plugins.panels.kit.visitors import GB, LIMIT, VisitorProject
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.serving.visitors import GB, LIMIT, VisitorProject
 
 COOKIE = "presize_visitor"
 TOKEN = re.compile(r"[0-9a-f]{32}")

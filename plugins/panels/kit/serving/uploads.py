@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plugins.panels.kit.hourly import Hourly
+from plugins.panels.kit.serving.hourly import Hourly
 
 UPLOAD = "/gradio_api/upload"
 FIELD = b"files"  # the one that gradio keeps; what comes under another name would lie on the disk for nobody

@@ -19,9 +19,9 @@ from core.events import Checked
 from core.model.architecture import parameters_of
 from core.recipe import Choice, Recipe, path_options
 from core.registry import sources
-from core.runs.project import Project
 from core.runs.run import LOCK, LR_FINDS, PRESIZED, RUNS, Run, runs_in
-from plugins.panels.kit.hourly import Hourly
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.serving.hourly import Hourly
 
 GB = 2**30
 LIMIT = 4 * GB  # bytes of all that a visitor's folder holds,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plugins.panels.kit.html import text
+from plugins.panels.kit.views.html import text
 
 POINTS = 400  # of a line; a screen shows no more
 WIDTH, HEIGHT = 900, 320

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import BadInput
 from core.model.names import HASHES
 from core.runs.run import Run
-from plugins.panels.kit.html import text
+from plugins.panels.kit.views.html import text
 
 if TYPE_CHECKING:  # with torch, which takes seconds: the page is there before
     from core.training.interpretation import ClassificationInterpretation

@@ -16,7 +16,7 @@ from core.data.files import SUFFIXES, TABLES
 from core.data.names import DEEPEST, safe_name
 from core.data.zips import BLOCK, open_zip
 from core.errors import BadInput
-from plugins.panels.kit.html import text
+from plugins.panels.kit.views.html import text
 
 SCRIPT = (Path(__file__).parent / "drop.js").read_text(encoding="utf-8")
 MOST_FILES = 100_000

@@ -12,8 +12,8 @@ from core.errors import BadInput
 from core.hints import fits
 from core.recipe import TRAINING
 from core.registry import Param, Registry
-from core.runs.project import KINDS, Project
-from plugins.panels.kit.html import text
+from plugins.panels.kit.project.project import KINDS, Project
+from plugins.panels.kit.views.html import text
 
 
 def chooser(registry: Registry[Any], choice: Mapping[str, Any], path: str, label: str, short: bool = False) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.data import photo
 from core.data.photo import BadPhoto
-from plugins.panels.kit.html import text
+from plugins.panels.kit.views.html import text
 
 THUMBNAIL = 192  # pixels
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from core.events import Checked, EpochEnded, FeaturesMade, Queued, RunEnded, Validated
-from core.runs.followed import Followed
 from core.runs.run import ALIVE
-from plugins.panels.kit.charts import Axes, Line, chart, nice, smoothed
-from plugins.panels.kit.html import card, clock, empty, figures, notes, percent, table
+from plugins.panels.kit.project.run_view import Followed
+from plugins.panels.kit.views.charts import Axes, Line, chart, nice, smoothed
+from plugins.panels.kit.views.html import card, clock, empty, figures, notes, percent, table
 
 
 def run_view(shown: Followed) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from core.errors import BadInput
 from core.events import Queued
-from core.runs.project import Project
 from core.runs.run import ALIVE, QUEUED, Run
-from core.runs.summary import summary
-from plugins.panels.kit.html import button, card, clock, percent, rate, table, text
-from plugins.panels.kit.run import accuracy_of
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.project.summary import summary
+from plugins.panels.kit.views.html import button, card, clock, percent, rate, table, text
+from plugins.panels.kit.views.run import accuracy_of
 
 MOST = 50
 

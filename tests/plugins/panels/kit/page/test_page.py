@@ -13,11 +13,11 @@ import pytest
 from core.discovery import discover
 from core.errors import BadInput
 from core.registry import panels
-from core.runs.project import Project
-from plugins.panels.kit.frame import frame
-from plugins.panels.kit.html import view
-from plugins.panels.kit.mode import Mode
-from plugins.panels.kit.page import Page
+from plugins.panels.kit.page.frame import frame
+from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.serving.mode import Mode
+from plugins.panels.kit.views.html import view
 
 discover(panels=True)
 SKIP = gr.skip()

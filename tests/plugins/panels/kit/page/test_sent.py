@@ -15,10 +15,10 @@ import pytest
 from gradio_client.utils import apply_diff
 
 from core.errors import BadInput
-from core.runs.project import Project
-from plugins.panels.kit.html import view
-from plugins.panels.kit.mode import Mode
-from plugins.panels.kit.page import Page
+from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.serving.mode import Mode
+from plugins.panels.kit.views.html import view
 from tests.plugins.panels.markup import Page as Markup
 
 SKIP = gr.skip()

@@ -15,17 +15,17 @@ from PIL import Image
 from torch import Tensor
 
 from core.data import photo
-from core.data.drawn import Drawn
 from core.data.loaders import Loader
-from core.data.outlines import LARGE, OUTSIDE, Outline, corners, outlined
 from core.data.photo import BadPhoto
 from core.data.pictures import LINE, MARK
 from core.data.pipeline import Pipeline
 from core.data.transforms import Geometric, Pixel, box_matrix
-from core.data.walk import Step, augmented, walk
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import transforms
+from plugins.panels.kit.presizing.drawn import Drawn
+from plugins.panels.kit.presizing.outlines import LARGE, OUTSIDE, Outline, corners, outlined
+from plugins.panels.kit.presizing.walk import Step, augmented, walk
 
 CPU = torch.device("cpu")
 RESIZE, AUGMENT = {"name": "resize", "size": 60}, {"name": "aug_transforms", "size": 40, "min_scale": 0.5}

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadInput
-from core.runs.project import Project
 from core.runs.run import Run
-from plugins.panels.kit.others import others
+from plugins.panels.kit.project.others import others
+from plugins.panels.kit.project.project import Project
 
 
 @pytest.fixture

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-import core.runs.project as project_module
+import plugins.panels.kit.project.project as project_module
 from core.data.check import Examined
 from core.errors import BadInput
 from core.events import Checked, Queued, to_line
 from core.lock import Lock
 from core.recipe import Recipe
 from core.registry import labellers
-from core.runs.project import Project
 from core.runs.run import Run
+from plugins.panels.kit.project.project import Project
 
 MakeRecipe = Callable[..., dict[str, Any]]
 

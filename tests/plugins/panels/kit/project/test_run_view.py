@@ -27,9 +27,9 @@ from core.events import (
 )
 from core.lock import Lock
 from core.recipe import Recipe
-from core.runs import followed
-from core.runs.followed import Followed, follow
 from core.runs.run import EVENTS, Run
+from plugins.panels.kit.project import run_view as followed
+from plugins.panels.kit.project.run_view import Followed, follow
 
 MakeRecipe = Callable[..., dict[str, Any]]
 FROZEN, UNFROZEN = StageStarted("frozen", 1, 2, [0.1]), StageStarted("unfrozen", 2, 4, [0.1])

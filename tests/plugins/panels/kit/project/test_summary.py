@@ -10,9 +10,9 @@ import pytest
 
 from core.events import EpochEnded, Event, Notice, RunEnded, RunResumed, StageStarted, StepEnded, from_line, to_line
 from core.recipe import Recipe
-from core.runs.followed import Followed
 from core.runs.run import Run
-from core.runs.summary import summary
+from plugins.panels.kit.project.run_view import Followed
+from plugins.panels.kit.project.summary import summary
 
 STAGE = StageStarted("unfrozen", 3, 30, [0.1])
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-import core.runs.project as project_module
+import plugins.panels.kit.project.project as project_module
 from core.errors import BadInput
 from core.lock import Lock
 from core.recipe import Recipe
-from core.runs.project import Project
 from core.runs.run import Run
-from plugins.panels.kit import visitors
-from plugins.panels.kit.hourly import Hourly
-from plugins.panels.kit.visitors import VisitorProject
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.serving import visitors
+from plugins.panels.kit.serving.hourly import Hourly
+from plugins.panels.kit.serving.visitors import VisitorProject
 
 
 @pytest.fixture(autouse=True)

@@ -14,10 +14,10 @@ import pytest
 from core.errors import BadInput
 from core.recipe import TRAINING, Training
 from core.registry import Entry, Param, Range, params_of, registries
-from core.runs.project import KINDS, Project
-from plugins.panels.kit.charts import Axes, Line, Mark, chart, nice, smoothed, thinned
-from plugins.panels.kit.form import choose, chooser, edit, form, option, parsed, typed
-from plugins.panels.kit.html import bars, button, card, clock, empty, figures, notes, percent, rate, table, text
+from plugins.panels.kit.project.project import KINDS, Project
+from plugins.panels.kit.views.charts import Axes, Line, Mark, chart, nice, smoothed, thinned
+from plugins.panels.kit.views.form import choose, chooser, edit, form, option, parsed, typed
+from plugins.panels.kit.views.html import bars, button, card, clock, empty, figures, notes, percent, rate, table, text
 from tests.plugins.panels.markup import HOSTILE, Page
 
 ENTRIES = [

@@ -23,11 +23,11 @@ from core.events import (
     Validated,
 )
 from core.recipe import Recipe
-from core.runs import requests
+from core.runs import stop_signals
 from core.runs.queue import Queue
-from core.runs.requests import Requests
 from core.runs.run import Run
-from core.runs.train import Options, find_rate, train
+from core.runs.stop_signals import StopSignals
+from core.runs.train import RunOptions, find_rate, train
 
 ROOT = Path(__file__).resolve().parents[3]
 Create = Callable[..., Run]
@@ -36,9 +36,9 @@ HANGS = """
 import re, sys
 from core.discovery import discover
 discover()
-from core.runs import requests
+from core.runs import stop_signals
 import core.runs.plan
-requests.SPARE, requests.SAVING = 0.5, 0.5
+stop_signals.SPARE, stop_signals.SAVING = 0.5, 0.5
 def hang(*_, **__):
     re.match(r"(a+)+$", "a" * 40 + "b")  # which holds the interpreter's lock, so that no thread and no signal helps
 core.runs.plan.examine = hang
@@ -48,7 +48,7 @@ main([*sys.argv[1:], "--finish-after", "0.1"])
 
 
 class Clock:
-    """The time of `core.runs.requests`, which stands still until a test moves it."""
+    """The time of `core.runs.stop_signals`, which stands still until a test moves it."""
 
     now = 100.0
 
@@ -59,7 +59,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(requests, "time", clock)
+    monkeypatch.setattr(stop_signals, "time", clock)
     return clock
 
 
@@ -73,7 +73,7 @@ def create(recipe_dict: Callable[..., dict[str, Any]], tmp_path: Path) -> Create
 
 def carry_out(run: Run, clock: Clock, at: type[Event], seconds: float, by: float) -> list[Event]:
     """All events of the run, of which `by` seconds go by at each one of a kind."""
-    events: Iterator[Event] = (find_rate if run.is_lr_find else train)(run, Requests(run.folder, seconds))
+    events: Iterator[Event] = (find_rate if run.is_lr_find else train)(run, StopSignals(run.folder, seconds))
     told = []
     for event in events:
         told.append(event)
@@ -103,7 +103,7 @@ def test_waiting_in_the_queue_takes_none_of_its_time(create: Create, clock: Cloc
     run = create()
     other = Queue(run.workspace / "runs" / "other")
     assert next(other.wait(), None) is None
-    events = train(run, Requests(run.folder, 10.0))
+    events = train(run, StopSignals(run.folder, 10.0))
     next(events)
     clock.now += 1000
     other.leave()
@@ -127,5 +127,5 @@ def test_a_process_that_hangs_is_killed(command: str, create: Create) -> None:
 
 def test_a_run_without_a_limit_is_watched_by_nobody(create: Create, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faulthandler, "dump_traceback_later", pytest.fail)
-    *_, end = train(create(), options=Options(cache=False))
+    *_, end = train(create(), options=RunOptions(cache=False))
     assert isinstance(end, RunEnded) and end.status == "completed"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-STOP, FINISH = "stop", "finish"
+STOP, FINISH = "stop", "finish"  # files in the folder of a run
 SHARE, SPARE = 1.25, 30.0  # its time, so many times and so many seconds more, is when it is stopped
 SAVING = 60.0  # seconds after which it is killed, if that did not end it
 STDERR = 2
@@ -22,7 +22,7 @@ class Stopped(Exception):
     """The run was asked to stop; or its time is over, which the message says."""
 
 
-class Requests:
+class StopSignals:
     """The wishes of a user for the run of a folder; after so many `seconds` of its turn, if given, it must end.
 
     Then it finishes early; a little later it is stopped.

@@ -1,4 +1,4 @@
-"""What a person decides about a push; the command line and the page ask for it, and nothing of it is guessed."""
+"""The options of a push, which the command line and the page both ask for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 
 @dataclass(frozen=True)
-class Choices:
-    """The options of a push, declared here alone."""
+class PushOptions:
+    """How a model is pushed to the Hub."""
 
     license: Annotated[str, "What others may do with it, as the Hub names it, such as apache-2.0; empty: not said"] = ""
     private: Annotated[bool, "Only you see it"] = False
