@@ -61,9 +61,9 @@ def follow(args: argparse.Namespace) -> None:
 
 def runs(args: argparse.Namespace) -> None:
     """List the runs of the workspace, the newest first: what each is doing, and how good it is."""
-    from core.runs.run import KINDS, runs_in
+    from core.runs.run import RUN_FOLDERS, runs_in
 
-    for kind in KINDS:
+    for kind in RUN_FOLDERS:
         for run in runs_in(args.workspace, kind):
             end = run.last_event
             good = end.metrics.get("accuracy") if isinstance(end, RunEnded) else None
@@ -127,13 +127,13 @@ def _carry_out(find: Callable[[], Run], args: argparse.Namespace, **options: Any
     world = chosen.world
     try:
         if world.rank:
-            with StopSignals(Path()).listening():
+            with StopSignals(Path()).catching_signals():
                 assist(world)
             return 0
         run = find()
         _ = run.recipe  # a broken one is refused before anybody sees the run as under way
         signals = StopSignals(run.folder, args.finish_after)
-        with signals.listening():
+        with signals.catching_signals():
             code = _shown(run, signals, chosen)
         return code if world.size == 1 else 0  # torchrun takes any other code for a crash
     finally:

@@ -42,7 +42,7 @@ class Hub:
             raise BadInput("Nobody is signed in to the Hugging Face Hub; run `hf auth login`, or set HF_TOKEN.")
         return str(with_retries("", lambda: self.api.whoami())["name"])
 
-    def must_take(self, card: str) -> None:
+    def validate_card(self, card: str) -> None:
         """Raise BadInput unless the Hub would take a README.md, for it refuses some licenses."""
         from huggingface_hub import ModelCard
 

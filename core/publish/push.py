@@ -45,10 +45,10 @@ def push(
     `python` is an interpreter to rehearse with, instead of a new environment. Raises BadInput.
     """
     checked_repo_id(repo)
-    run.must_have_model()
+    run.check_has_model()
     discover()  # the architecture may be anybody's
     yield f"Signed in as {hub.user()}"
-    hub.must_take(finished(run.read("README.md"), repo, options.license))
+    hub.validate_card(finished(run.read("README.md"), repo, options.license))
     rehearsal, space = None, None
     hardware: Hardware | None = None if options.space == "none" else options.space
     if hardware:

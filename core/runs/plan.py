@@ -111,7 +111,7 @@ def examined_photos(run: Run, recipe: Recipe, signals: StopSignals) -> Generator
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         yield event
-        signals.obey()
+        signals.raise_if_stopped()
 
 
 def learner_of(recipe: Recipe, split: Split, world: World = ALONE, cache: Path | None = None) -> Learner:

@@ -43,7 +43,7 @@ class StopSignals:
         """Whether it shall finish early."""
         return self._is_late or (self.folder / FINISH).exists()
 
-    def obey(self) -> None:
+    def raise_if_stopped(self) -> None:
         """Raise Stopped if it shall stop."""
         if self.stop:
             raise self.stopped()
@@ -78,13 +78,13 @@ class StopSignals:
     def _is_late(self) -> bool:
         return self.seconds is not None and self._spent > self.seconds
 
-    def forget(self) -> None:
-        """Take away what was asked."""
+    def clear(self) -> None:
+        """Remove what was asked."""
         for name in (STOP, FINISH):
             (self.folder / name).unlink(missing_ok=True)
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
+    def catching_signals(self) -> Iterator[None]:
         """Understand Ctrl-C, SIGTERM and a closed terminal as a wish to stop; a second Ctrl-C ends at once."""
         before = {s: signal.getsignal(s) for s in SIGNALS}
         for number, handler in before.items():

@@ -22,7 +22,7 @@ from core.events import (
     RunStarted,
     StepEnded,
     Validated,
-    settled,
+    replayed,
 )
 from core.recipe import Recipe
 from core.registry import sources
@@ -99,7 +99,7 @@ def _in_turn(
         if not options.queue:
             queue.leave()  # the line in which an earlier life of this run stood
         for place in queue.wait() if options.queue else ():
-            signals.obey()
+            signals.raise_if_stopped()
             if place is not None:
                 yield place
         with signals.timed():
@@ -178,7 +178,7 @@ def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: 
     learner.save(run.folder)
     results = learner.interpretation(best.outputs, learner.dls.valid)
     keep_predictions(run, results, root)
-    epochs = [event for event in settled(run.events()) if isinstance(event, EpochEnded)]
+    epochs = [event for event in replayed(run.events()) if isinstance(event, EpochEnded)]
     for name, content in card(plan.recipe, learner, results, best, epochs).items():
         write_atomic(run.folder / name, content)
     low, high = results.interval
@@ -199,7 +199,7 @@ def _find_rate(run: Run, signals: StopSignals, options: RunOptions) -> Generator
         yield event
         if signals.finish:  # which a test cannot
             raise signals.stopped()
-        signals.obey()
+        signals.raise_if_stopped()
     yield RunEnded("completed")
 
 

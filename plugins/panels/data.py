@@ -239,7 +239,7 @@ def _seen(project: Project, data: Mapping[str, Any] = MappingProxyType({})) -> s
     if not isinstance(found, Examined):
         return empty("No photos yet", "Bring some, and see what presizing makes of them.")
     draw, number = (int(str(data.get(name) or 0)) for name in ("draw", "photo"))
-    split, recipe = found.split, project.must_have_recipe()
+    split, recipe = found.split, project.require_recipe()
     largest = max((side for size in _sizes(recipe) for side in size), default=0)
     if largest > DRAWN:
         return notes([f"Photos of {largest:,} pixels take too long to be drawn here; up to {DRAWN:,} they are shown."])

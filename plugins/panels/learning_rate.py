@@ -17,7 +17,7 @@ from core.runs.run import ALIVE, CREATED, LR_FINDS
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.project import Project
-from plugins.panels.kit.project.run_view import Followed, follow
+from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.views.charts import Axes, Line, Mark, chart, nice
 from plugins.panels.kit.views.html import card, empty, notes, rate, text, view
 
@@ -50,7 +50,7 @@ class LearningRatePanel:
         test = project.lr_find
         if test and test.status in ALIVE:
             return "active", "Testing"
-        fits = test and test.status == "completed" and not _others(follow(test), project.recipe)
+        fits = test and test.status == "completed" and not _others(run_view(test), project.recipe)
         return ("done" if fits else "todo"), f"{rate(project.recipe.training.base_lr)} chosen"
 
 
@@ -107,12 +107,12 @@ def _chart(project: Project) -> str:
     if test is None:
         line = f"{rate(chosen)} is chosen, which suits most photos; the test takes about a minute."
         return card("", empty("Not tested yet", line))
-    shown = follow(test)
+    shown = run_view(test)
     return card("", _curve(shown, chosen) + _said(shown, project) + _cards(shown, chosen))
 
 
-def _curve(shown: Followed, chosen: float) -> str:
-    points = [(t.lr, t.loss) for t in shown.story.tried if math.isfinite(t.loss)]
+def _curve(shown: RunView, chosen: float) -> str:
+    points = [(t.lr, t.loss) for t in shown.state.tried if math.isfinite(t.loss)]
     if not points:
         return empty("The test is starting" if shown.status in ALIVE else "Nothing was tried", _doing(shown))
     start = points[0][1]
@@ -120,7 +120,7 @@ def _curve(shown: Followed, chosen: float) -> str:
     ticks = nice(low, high)
     last = HIGHEST if shown.status in ALIVE else points[-1][0]
     axes = Axes((points[0][0], last), (ticks[0], ticks[-1]), log=True)
-    suggested = shown.story.suggestion.rates if shown.story.suggestion else {}
+    suggested = shown.state.suggestion.rates if shown.state.suggestion else {}
     places = {name: r for name, r in suggested.items() if r is not None}
     marks = [Mark(name, (r, _at(points, r)), _same(r, chosen)) for name, r in places.items()]
     if not any(m.chosen for m in marks) and axes.x[0] <= chosen <= axes.x[1]:
@@ -128,8 +128,8 @@ def _curve(shown: Followed, chosen: float) -> str:
     return chart("Smoothed loss by learning rate", axes, [Line("", points, "training")], marks, pick=True)
 
 
-def _cards(shown: Followed, chosen: float) -> str:
-    rates = shown.story.suggestion.rates if shown.story.suggestion else {}
+def _cards(shown: RunView, chosen: float) -> str:
+    rates = shown.state.suggestion.rates if shown.state.suggestion else {}
     cards = "".join(
         f'<button type="button" class="choice{" chosen" if _same(r, chosen) else ""}" data-do="edit" data-x="{r}" '
         f'aria-pressed="{str(_same(r, chosen)).lower()}"><b>{rate(r)}</b><i>{text(name)}</i>'
@@ -140,12 +140,12 @@ def _cards(shown: Followed, chosen: float) -> str:
     return f'<div class="choices">{cards}</div>' if cards else ""
 
 
-def _said(shown: Followed, project: Project) -> str:
-    said = notes(_others(shown, project.must_have_recipe())) + notes(shown.story.notices)
-    if not shown.story.tried:  # which the empty chart says
+def _said(shown: RunView, project: Project) -> str:
+    said = notes(_others(shown, project.require_recipe())) + notes(shown.state.notices)
+    if not shown.state.tried:  # which the empty chart says
         return said
-    if shown.story.suggestion and shown.story.suggestion.reason:
-        return said + notes([shown.story.suggestion.reason])
+    if shown.state.suggestion and shown.state.suggestion.reason:
+        return said + notes([shown.state.suggestion.reason])
     if shown.status in ALIVE:
         return said + notes([_doing(shown)], "note")
     if shown.end and shown.end.error:
@@ -153,7 +153,7 @@ def _said(shown: Followed, project: Project) -> str:
     return said if shown.status == "completed" else said + notes([f"The test was {shown.status} before its end."])
 
 
-def _others(shown: Followed, recipe: Recipe) -> list[str]:
+def _others(shown: RunView, recipe: Recipe) -> list[str]:
     """What of the recipe the test was not made with, as a sentence; or nothing."""
     try:
         tested = shown.recipe
@@ -167,7 +167,7 @@ def _others(shown: Followed, recipe: Recipe) -> list[str]:
     return [f"This test was made with other settings ({', '.join(other)}); run it again."] if other else []
 
 
-def _doing(shown: Followed) -> str:
+def _doing(shown: RunView) -> str:
     match shown.last:
         case Queued(place, behind):
             return f"It waits for {behind}, at place {place} of the queue."

@@ -15,7 +15,7 @@ from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.project import Project
-from plugins.panels.kit.project.run_view import Followed, follow
+from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.views.confusion import Results, Seen, results_of
 from plugins.panels.kit.views.html import card, empty, figures, notes, percent, table, text, view
 from plugins.panels.kit.views.pictures import thumbnail
@@ -58,7 +58,7 @@ class ResultsPanel:
                 return "active", other
             return "done", f"{percent(found.accuracy)} on {_photos_said(found.total)}"
         except BadInput:
-            best = _best(follow(run))
+            best = _best(run_view(run))
             return ("active", f"{percent(best[1])} so far") if best else ("todo", "Nothing yet")
 
 
@@ -77,7 +77,7 @@ def _results(run: Run | None) -> Results | None:
         return None
 
 
-def _best(shown: Followed) -> tuple[int, float] | None:
+def _best(shown: RunView) -> tuple[int, float] | None:
     """The number and the accuracy of the epoch whose model would be kept."""
     best = [(number, a) for number, _, e in shown.epochs if e.best and (a := accuracy_of(e)) is not None]
     return best[-1] if best else None
@@ -87,7 +87,7 @@ def _title(project: Project) -> tuple[str, str]:
     title, run = "How good is it?", project.run
     if run is None:
         return title, "Nothing has been trained yet; the page Train is where it begins."
-    shown = follow(run)
+    shown = run_view(run)
     which = f" This is {run.name}." if len(project.runs) > 1 else ""
     try:
         found = results_of(run)
@@ -102,7 +102,7 @@ def _title(project: Project) -> tuple[str, str]:
     return title, f"Checked on {_photos_said(found.total)} the model never trained on{more}.{goes_on}{which}"
 
 
-def _was_chosen(shown: Followed) -> bool:
+def _was_chosen(shown: RunView) -> bool:
     try:
         return len(shown.epochs) > 1 and shown.recipe.training.best_by != "last"
     except BadInput:  # the model of someone else

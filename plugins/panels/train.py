@@ -16,11 +16,11 @@ from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.project import RECENT, Project
-from plugins.panels.kit.project.run_view import Followed, follow
+from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.project.summary import summary
 from plugins.panels.kit.views.form import choose, chooser, edit, form
 from plugins.panels.kit.views.html import card, clock, empty, notes, percent, text, view
-from plugins.panels.kit.views.run import accuracy_of, run_view
+from plugins.panels.kit.views.run import accuracy_of, draw_run
 from plugins.panels.kit.views.runs import cancel_button, queued_said, runs_view
 
 FIRST = ("epochs", "freeze_epochs", "base_lr")  # the options that stand outside of Advanced
@@ -87,7 +87,7 @@ class TrainPanel:
         run = project.run
         if run is None:
             return "todo", ""
-        shown, other = follow(run), others(project, run)
+        shown, other = run_view(run), others(project, run)
         if shown.status in ALIVE:
             left = f" · {clock(shown.left)} left" if shown.left is not None else ""
             line = f"{percent(shown.fraction)}{left}" if shown.fraction else shown.status.capitalize()
@@ -100,7 +100,7 @@ def _title(project: Project) -> tuple[str, str]:
     limit = f" Here a run finishes early after {project.seconds / 60:.0f} minutes." if project.seconds else ""
     if run is None:
         return "Train", f"The defaults suit most photos; everything can be changed.{limit}"
-    status = follow(run).status
+    status = run_view(run).status
     titles = {"running": "Training", "queued": "Waiting", "completed": "Trained", "created": "Not begun"}
     title = titles.get(status, status.capitalize())
     if status in ALIVE:
@@ -136,26 +136,26 @@ def _resume(project: Project) -> None:
     project.resume(_must(project))
 
 
-def _stoppable(shown: Followed) -> bool:
+def _stoppable(shown: RunView) -> bool:
     return shown.status == RUNNING
 
 
-def _queued(shown: Followed) -> bool:
+def _queued(shown: RunView) -> bool:
     return shown.status == QUEUED
 
 
-def _finishable(shown: Followed) -> bool:
+def _finishable(shown: RunView) -> bool:
     return shown.status == RUNNING and bool(shown.losses)
 
 
-def _resumable(shown: Followed) -> bool:
+def _resumable(shown: RunView) -> bool:
     return shown.status in RESUMABLE
 
 
 def _visible_if(fits: Any) -> Any:
     def draw(project: Project) -> Any:
         run = project.run
-        return gr.update(visible=bool(run and fits(follow(run))))
+        return gr.update(visible=bool(run and fits(run_view(run))))
 
     return draw
 
@@ -220,7 +220,7 @@ def _api_stop(project: Project, name: str) -> dict[str, Any]:
 def _told(run: Run) -> dict[str, Any]:
     shown = summary(run)
     try:
-        share = round((follow(run) if shown.status in ALIVE else shown).fraction, 4)
+        share = round((run_view(run) if shown.status in ALIVE else shown).fraction, 4)
     except BadInput as error:  # its recipe is damaged
         return {"run": run.name, "status": shown.status, "error": str(error)}
     return {
@@ -271,6 +271,6 @@ def _queue(project: Project) -> str:
 def _run(project: Project) -> str:
     run = project.run
     try:
-        return run_view(follow(run)) if run else ""
+        return draw_run(run_view(run)) if run else ""
     except BadInput as error:  # its recipe is damaged
         return card("", notes([str(error)], "bad"))

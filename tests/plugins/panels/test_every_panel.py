@@ -32,7 +32,8 @@ from core.events import (
 from core.lock import Lock
 from core.recipe import Recipe
 from core.registry import panels
-from core.runs.run import EVENTS, LR_FINDS, RUNS, Run
+from core.runs.events_file import EVENTS
+from core.runs.run import LR_FINDS, RUNS, Run
 from plugins.panels.kit.page.page import Page as AppPage
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.mode import Mode
@@ -62,7 +63,7 @@ def with_photos(project: Project, photos: Path) -> None:
 
 def with_run(project: Project, photos: Path, *events: Any, kind: str = RUNS) -> Run:
     with_photos(project, photos)
-    run = Run.create(project.must_have_recipe(), project.folder, kind)
+    run = Run.create(project.require_recipe(), project.folder, kind)
     (run.folder / EVENTS).write_text("".join(f"{to_line(event)}\n" for event in events))
     return run
 
@@ -111,7 +112,7 @@ STATES: dict[str, Callable[[Project, Path], Any]] = {
     "test cut off": lambda project, photos: with_run(project, photos, *TRIED[:30], kind=LR_FINDS),
     "test of others": lambda project, photos: (
         with_run(project, photos, *TRIED, Suggestion({"valley": 1e-3}), RunEnded("completed"), kind=LR_FINDS),
-        project.edit("labeller.part", "path") if project.must_have_recipe().labeller["name"] == "regex"
+        project.edit("labeller.part", "path") if project.require_recipe().labeller["name"] == "regex"
         else project.edit("training.batch_size", 5),
     ),
     "test begun": lambda project, photos: with_run(project, photos, Checked(1, 24), kind=LR_FINDS),
@@ -182,7 +183,7 @@ def test_it_shows_a_run_under_way(
 def recipe(photos: Path, tmp_path: Path) -> Recipe:
     project = Project(tmp_path / "other")
     project.open({"name": "folder", "path": str(photos)})
-    return project.must_have_recipe()
+    return project.require_recipe()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -48,7 +48,7 @@ def _recipe(project: Project, document: str = "") -> str:
     """The recipe being edited, as JSON; one that is given takes its place."""
     if document.strip():
         project.use(Recipe.from_json(document))
-    return _shown(project.must_have_recipe(), project)
+    return _shown(project.require_recipe(), project)
 
 
 def _shown(recipe: Recipe, project: Project) -> str:

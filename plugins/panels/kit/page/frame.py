@@ -14,7 +14,7 @@ from core.errors import BadInput
 from plugins.panels.kit.page.drawer import drawer
 from plugins.panels.kit.page.page import Page, Panel
 from plugins.panels.kit.project.project import Project
-from plugins.panels.kit.project.run_view import follow
+from plugins.panels.kit.project.run_view import run_view
 from plugins.panels.kit.views.html import percent, text, view
 
 
@@ -49,7 +49,7 @@ def _top(project: Project) -> str:
     working = project.under_way
     pills = f'<span class="pill device">{text(_device())}</span>'
     if working:
-        shown = follow(working)
+        shown = run_view(working)
         said = "Testing rates" if working.is_lr_find else f"Training · {percent(shown.fraction)}"
         pills = f'<span class="pill live" title="{text(working.name)}">{text(said)}</span>' + pills
     return (

@@ -13,7 +13,7 @@ from core.data.photo import Size
 from core.data.pictures import INK
 from core.data.transforms import Matrix
 
-SMALL, LARGE = 320, 640  # pixels of the longest side on a page
+MIN_SIDE, MAX_SIDE = 320, 640  # pixels of the longest side on a page
 OUTSIDE, VEIL = (209, 213, 219), (255, 255, 255)
 ROW = 22  # pixels of a line of the legend
 FAR = 50_000.0  # pixels; a matrix of a stranger may send corners to the horizon
@@ -39,7 +39,7 @@ def corners(matrix: Matrix, size: Size) -> Corners:
 
 
 def outlined(image: Image.Image, outlines: Sequence[Outline]) -> Image.Image:
-    """The photo at most LARGE, veiled outside the first outline, above a legend; grey where no photo is."""
+    """The photo at most MAX_SIDE, veiled outside the first outline, above a legend; grey where no photo is."""
     (left, top, right, bottom), scale = _window(image, outlines)
     size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
     canvas = Image.new("RGB", size, OUTSIDE)
@@ -52,7 +52,7 @@ def outlined(image: Image.Image, outlines: Sequence[Outline]) -> Image.Image:
         mask = Image.new("L", size, 130)
         ImageDraw.Draw(mask).polygon([(float(x), float(y)) for x, y in placed[0]], fill=0)
         canvas.paste(VEIL, (0, 0), mask)
-    sheet = Image.new("RGB", (max(size[0], SMALL), size[1] + ROW * len(outlines) + 6 * bool(outlines)), "white")
+    sheet = Image.new("RGB", (max(size[0], MIN_SIDE), size[1] + ROW * len(outlines) + 6 * bool(outlines)), "white")
     across = (sheet.width - size[0]) // 2
     # drawn on the canvas, so that what lies far outside does not run over the legend
     draw = ImageDraw.Draw(canvas)
@@ -77,7 +77,7 @@ def _window(image: Image.Image, outlines: Sequence[Outline]) -> tuple[tuple[floa
     points = np.nan_to_num(points).clip(own[0] - room, own[1] + room)
     (left, top), (right, bottom) = points.min(0), points.max(0)
     longest = max(right - left, bottom - top)
-    return (float(left), float(top), float(right), float(bottom)), float(np.clip(longest, SMALL, LARGE) / longest)
+    return (float(left), float(top), float(right), float(bottom)), float(np.clip(longest, MIN_SIDE, MAX_SIDE) / longest)
 
 
 def _line(draw: ImageDraw.ImageDraw, start: Corners, end: Corners, outline: Outline) -> None:

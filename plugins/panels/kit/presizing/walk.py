@@ -23,7 +23,7 @@ from core.data.transforms import compose
 from core.recipe import Recipe
 from core.registry import transforms
 from plugins.panels.kit.presizing.drawn import Drawn, as_image, rendered, repeatable, within
-from plugins.panels.kit.presizing.outlines import LARGE, Outline, corners, outlined
+from plugins.panels.kit.presizing.outlines import MAX_SIDE, Outline, corners, outlined
 
 GREEN = (5, 150, 105)
 PANEL = 300  # pixels; two of them lie side by side on a page
@@ -90,7 +90,7 @@ def _presized(drawn: Drawn) -> Iterator[Step]:
     if drawn.first == len(drawn.matrices) - 1:
         return
     size, end = drawn.sizes[drawn.first + 1], drawn.size
-    matrix, shown = within(drawn.presized, size, LARGE)
+    matrix, shown = within(drawn.presized, size, MAX_SIDE)
     image = rendered(drawn.image, [matrix], shown, drawn.pipeline.pad_mode)
     text = f"That part at {_shown(size)}"
     if max(reduction(drawn.presized, size)) < 1:
@@ -117,7 +117,7 @@ def _methods(recipe: Recipe, drawn: Drawn) -> Iterator[Step]:
         matrix, size = compose(steps, drawn.sizes[0], Random(drawn.seed), True)
         if method == "pad":
             fill = way.pad_mode
-        small, shown = within(matrix, size, LARGE // 3)
+        small, shown = within(matrix, size, MAX_SIDE // 3)
         images.append(rendered(drawn.image, [small], shown, fill))
         captions.append(f"{method}, chosen" if method == chosen else method)
     wider = w / h * size[0] / size[1]

@@ -26,7 +26,7 @@ def upload(project: Project, data: Mapping[str, Any]) -> None:
     """Begin with the files of a drop; raises BadInput."""
     with _refusals(project):
         files = received(data)
-        project.must_have_room(total(files))
+        project.check_room(total(files))
         source = _kept(project, files)
         try:
             project.open(source)

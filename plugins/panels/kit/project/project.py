@@ -26,7 +26,7 @@ DRAFT = "draft.json"
 LARGEST_DRAFT = 2**20  # bytes
 RECENT = 20  # runs that are asked whether they are under way
 REMEMBERED = 16  # checked data sets that are kept in memory, of all projects
-KINDS: dict[str, Registry[Any]] = {
+REGISTRY_OF: dict[str, Registry[Any]] = {
     "labeller": labellers,
     "splitter": splitters,
     "item_tfms": transforms,
@@ -77,7 +77,7 @@ class Project:
     def build(self, kind: str, recipe: Recipe) -> Any:
         """The source, labeller or splitter of a recipe: the one way from a request to a plugin. Raises BadInput."""
         choice = getattr(self._admitted(recipe), kind)
-        return sources.build(choice, self.folder) if kind == "source" else KINDS[kind].build(choice)
+        return sources.build(choice, self.folder) if kind == "source" else REGISTRY_OF[kind].build(choice)
 
     def open(self, source: Choice) -> None:
         """Begin with the photos of a source: list them and propose how to train on them; raises BadInput."""
@@ -104,7 +104,7 @@ class Project:
         """Why the photos that were brought last are labelled and split as was proposed."""
         return list(self._draft().get("reasons") or ())
 
-    def must_have_room(self, size: int) -> None:
+    def check_room(self, size: int) -> None:
         """Raise BadInput where the disk has no room for `size` more bytes."""
         there = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
         if shutil.disk_usage(there).free < size + SPARE:
@@ -119,7 +119,7 @@ class Project:
 
     def names(self) -> list[Path]:
         """The photos' names as labellers see them, in the source's order; listed once. Raises BadInput."""
-        recipe = self.must_have_recipe()
+        recipe = self.require_recipe()
         key = self.folder, json.dumps(recipe.source)
         names = _listed.get(key)
         if names is None:
@@ -157,7 +157,7 @@ class Project:
 
     def changed(self, path: str, value: Any) -> Recipe:
         """The recipe with another value at a place such as `training.epochs`; raises BadInput where it does not fit."""
-        return self._admitted(self.must_have_recipe().with_settings([f"{path}={json.dumps(value)}"]))
+        return self._admitted(self.require_recipe().with_settings([f"{path}={json.dumps(value)}"]))
 
     def edit(self, path: str, value: Any) -> None:
         """Set an option, as in `training.epochs`; raises BadInput and changes nothing where it does not fit."""
@@ -167,17 +167,17 @@ class Project:
     def choose(self, path: str, name: str) -> None:
         """Put the plugin `name`, with its defaults, at a place as `labeller` or `batch_tfms.0`; raises BadInput."""
         kind, _, index = path.partition(".")
-        if kind not in KINDS or kind.endswith("_tfms") != index.isdecimal():
+        if kind not in REGISTRY_OF or kind.endswith("_tfms") != index.isdecimal():
             raise BadInput(f"A recipe has no place {path!r} for a plugin.")
         options: dict[str, Any] = {}
-        for param in KINDS[kind][name].params:
+        for param in REGISTRY_OF[kind][name].params:
             if param.required and param.type in (str, Path):
-                root = Path(self.build("source", self.must_have_recipe()).root)
+                root = Path(self.build("source", self.require_recipe()).root)
                 tables = get_tables(root) if (path, param.name) == ("labeller", "path") else []
                 options[param.name] = str(tables[0]) if tables else ""
         self.edit(path, {"name": name, **options})
 
-    def must_have_recipe(self) -> Recipe:
+    def require_recipe(self) -> Recipe:
         """The recipe being edited; raises BadInput where there is none."""
         if (recipe := self.recipe) is None:
             raise BadInput(self.refused or "There are no photos yet; bring some on the page Data.")
@@ -191,7 +191,7 @@ class Project:
 
     def examine(self) -> Generator[Checked, None, None]:
         """Check the data set unless that was done."""
-        recipe = self.must_have_recipe()
+        recipe = self.require_recipe()
         key = self._key(recipe)
         if key in _checked:
             return
@@ -234,7 +234,7 @@ class Project:
 
     def start(self, kind: str = RUNS) -> Run:
         """Train the recipe, or test learning rates with it, in a process of its own; raises BadInput."""
-        recipe = self.must_have_recipe()
+        recipe = self.require_recipe()
         if isinstance(found := self.examined, BadInput):
             raise BadInput(str(found))
         trains = self.under_way

@@ -23,7 +23,7 @@ from core.events import (
     StageStarted,
     StepEnded,
     Suggestion,
-    settled,
+    replayed,
 )
 from core.recipe import Recipe
 from core.runs.run import Run
@@ -36,7 +36,7 @@ Point = tuple[float, float]
 
 
 @dataclass
-class Stage:
+class StageProgress:
     """A stage as it goes: how many steps are done, and its epochs that ended; `last` is its last step.
 
     `work` is what it takes, in epochs over the photos: those of a head on features take next to nothing.
@@ -75,20 +75,20 @@ def _mean(points: list[Point]) -> Point:
     return points[-1][0], sum(y for _, y in points) / len(points)
 
 
-class Story:
+class RunState:
     """What the events of a run say, one after the other."""
 
     def __init__(self) -> None:
         self.last: Event | None = None
         self.started: RunStarted | None = None
-        self.stages: list[Stage] = []
+        self.stages: list[StageProgress] = []
         self.curve = Curve()
         self.tried: list[LearningRateTried] = []
         self.suggestion: Suggestion | None = None
         self.notices: list[str] = []
         self.finish: FinishingEarly | None = None
 
-    def hear(self, event: Event) -> None:
+    def apply(self, event: Event) -> None:
         """Take in one event."""
         self.last = event
         match event:
@@ -101,7 +101,7 @@ class Story:
                 kept = event.name == "frozen" and self.stages and self.stages[-1].name == "features"
                 epochs, work = 0 if made else event.epochs, 0 if kept else event.epochs
                 last = event.steps if self.finish is None or made else self.finish.step + self.finish.steps
-                self.stages.append(Stage(event.name, epochs, event.steps, work, last=last))
+                self.stages.append(StageProgress(event.name, epochs, event.steps, work, last=last))
             case FeaturesMade() if self.stages:
                 self.stages[-1].done = event.done
             case StepEnded() if self.stages:
@@ -125,32 +125,32 @@ class Story:
                 self.notices.append(f"skipped {Path(event.path).name}: {event.reason}")
 
 
-class Followed:
+class RunView:
     """What the events of a run have said so far; `update` reads those that are new."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.status = ""
-        self.story = Story()
+        self.state = RunState()
         self._position = 0
         self._seen: deque[tuple[float, Point]] = deque()  # monotonic seconds, stages, steps of the last
         self._lock = Lock()
 
-    def update(self) -> Followed:
+    def update(self) -> RunView:
         """Read what is new."""
         with self._lock:
             self.status = self.run.status  # asked before reading, so that an end is not missed
             events, self._position = self.run.since(self._position)
             if any(isinstance(event, RunResumed) for event in events):  # some of what was heard does not stand
-                story = Story()
+                state = RunState()
                 everything, self._position = self.run.since()
-                for event in settled(everything):
-                    story.hear(event)
-                self.story, events = story, []
+                for event in replayed(everything):
+                    state.apply(event)
+                self.state, events = state, []
                 self._seen.clear()
             for event in events:
-                self.story.hear(event)
-            now, stages = time.monotonic(), self.story.stages
+                self.state.apply(event)
+            now, stages = time.monotonic(), self.state.stages
             done = len(stages), float(stages[-1].done if stages else 0)
             if self._seen and self._seen[-1][1][0] != done[0]:  # a step of another stage takes another time
                 self._seen.clear()
@@ -168,7 +168,7 @@ class Followed:
     @property
     def last(self) -> Event | None:
         """The newest event that stands."""
-        return self.story.last
+        return self.state.last
 
     @property
     def end(self) -> RunEnded | None:
@@ -178,13 +178,13 @@ class Followed:
     @property
     def losses(self) -> list[Point]:
         """The training loss over epochs of the whole run, MOST_POINTS at most."""
-        return self.story.curve.points
+        return self.state.curve.points
 
     @property
     def epochs(self) -> list[tuple[int, str, EpochEnded]]:
         """Each epoch with its number in the whole run, from 1, and the name of its stage."""
         found, before = [], 0
-        for stage in self.story.stages:
+        for stage in self.state.stages:
             found += [(before + e.epoch + 1, stage.name, e) for e in stage.ended]
             before += stage.epochs
         return found
@@ -197,14 +197,14 @@ class Followed:
     @property
     def finishing(self) -> bool:
         """Whether it was asked to finish early."""
-        return self.story.finish is not None
+        return self.state.finish is not None
 
     @property
     def fraction(self) -> float:
         """The share of its work that is behind, 0 to 1."""
         if self.end and self.end.status == "completed":
             return 1.0
-        stages = self.story.stages
+        stages = self.state.stages
         if not stages:
             return 0.0
         done = sum(s.work * min(1.0, s.done / max(1, s.steps)) for s in stages)
@@ -213,7 +213,7 @@ class Followed:
     @property
     def speed(self) -> float | None:
         """Photos a second in training, as seen in the last seconds."""
-        if len(self._seen) < 2 or self.status != "running" or not self.story.stages[-1].work:
+        if len(self._seen) < 2 or self.status != "running" or not self.state.stages[-1].work:
             return None
         (t0, (_, first)), (t1, (_, last)) = self._seen[0], self._seen[-1]
         return (last - first) * self._photos_a_step / (t1 - t0) if last > first and t1 > t0 else None
@@ -226,7 +226,7 @@ class Followed:
     @property
     def left(self) -> float | None:
         """Seconds that the rest may take: epochs as long as the last of their stage, else by the speed."""
-        stages = self.story.stages
+        stages = self.state.stages
         if not stages or self.status != "running" or not (now := stages[-1]).steps or not now.work:
             return None
         if now.ended:
@@ -241,21 +241,21 @@ class Followed:
 
     @property
     def _photos_a_step(self) -> float:
-        stage, started = self.story.stages[-1], self.story.started
+        stage, started = self.state.stages[-1], self.state.started
         return started.train * stage.work / stage.steps if started else float(self.recipe.training.batch_size)
 
-    def _work(self, stages: list[Stage]) -> float:
+    def _work(self, stages: list[StageProgress]) -> float:
         """Epochs that the run will have gone through at its end."""
         if self.finishing:
             return sum(s.work * s.last / max(1, s.steps) for s in stages)
         return float(self.planned)
 
 
-def follow(run: Run) -> Followed:
+def run_view(run: Run) -> RunView:
     """The run as it is now; what was read before is not read again."""
-    return _followed(run.folder).update()
+    return _cached_view(run.folder).update()
 
 
 @lru_cache(maxsize=KEPT)
-def _followed(folder: Path) -> Followed:
-    return Followed(Run(folder))
+def _cached_view(folder: Path) -> RunView:
+    return RunView(Run(folder))

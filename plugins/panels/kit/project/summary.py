@@ -8,7 +8,8 @@ from threading import Lock
 
 from core.events import EpochEnded, Event, RunEnded, RunResumed
 from core.recipe import Recipe
-from core.runs.run import Run, event_of
+from core.runs.events_file import event_of
+from core.runs.run import Run
 
 KEPT = 1_000  # runs remembered
 MARKS = tuple(f'"{kind.__name__}"'.encode() for kind in (EpochEnded, RunEnded, RunResumed))

@@ -119,7 +119,7 @@ class VisitorProject(Project):
     def open(self, source: Choice) -> None:
         """The same; what was unpacked of a zip that cannot be used takes no room."""
         if source.get("name") not in UPLOADED:
-            self.must_have_room(SOURCE)  # before it is drawn
+            self.check_room(SOURCE)  # before it is drawn
         before = set(self._unpacked())
         try:
             super().open(source)
@@ -131,24 +131,24 @@ class VisitorProject(Project):
     def use(self, recipe: Recipe) -> None:
         """The same; what another source draws or unpacks is counted."""
         if all(known is None or known.source != recipe.source for known in (self.recipe, self.earlier)):
-            self.must_have_room(SOURCE)
+            self.check_room(SOURCE)
         super().use(recipe)
 
-    def must_have_room(self, size: int) -> None:
+    def check_room(self, size: int) -> None:
         """Raise BadInput where `size` more bytes are too many for a visitor, or for the disk."""
         if bytes_in(self.folder) + size > LIMIT:
             raise BadInput(
                 f"Your workspace here may hold {LIMIT // GB} GB; this would be more. Delete runs to make room."
             )
-        super().must_have_room(size)
+        super().check_room(size)
         if not _brought.take(self.address, size, HOURLY):
             raise BadInput("Too much has come from your address in this hour; try again later.")
 
     def start(self, kind: str = RUNS) -> Run:
         """The same, where this visitor may train now; raises BadInput."""
-        self._must_be_small()
+        self._check_network()
         with _starting:
-            self._must_have_a_turn()
+            self._check_turn()
             run = super().start(kind)
             self._take_turn()
         return run
@@ -156,7 +156,7 @@ class VisitorProject(Project):
     def resume(self, run: Run) -> None:
         """The same, where this visitor may train now; raises BadInput."""
         with _starting:
-            self._must_have_a_turn()
+            self._check_turn()
             super().resume(run)
             self._take_turn()
 
@@ -164,7 +164,7 @@ class VisitorProject(Project):
         """The sentence of an error, without the part of its paths that is not the visitor's."""
         return str(error).replace(f"{self.folder}{os.sep}", "").replace(str(self.folder), "your workspace")
 
-    def _must_have_a_turn(self) -> None:
+    def _check_turn(self) -> None:
         """Raise BadInput where a run would be one too many: each takes gigabytes and all cores."""
         if any(_under_way(self.folder)):
             raise BadInput("A run of yours is under way on this computer; stop it, or try again when it is through.")
@@ -178,7 +178,7 @@ class VisitorProject(Project):
             for run in busy:
                 _make_room(run)
             raise BadInput("Runs of others are under way on this computer; try again in a minute or two.")
-        self.must_have_room(0)
+        self.check_room(0)
 
     def _take_turn(self) -> None:
         """Count a run that has begun."""
@@ -186,9 +186,9 @@ class VisitorProject(Project):
         _waiting.pop((self.address, str(self.folder)), None)
         _trained[str(self.folder)] = _trained[self.address] = time.monotonic()
 
-    def _must_be_small(self) -> None:
+    def _check_network(self) -> None:
         """Raise BadInput where there is nothing to train, or a network or photos of it would take too much memory."""
-        recipe = self.must_have_recipe()
+        recipe = self.require_recipe()
         if (count := parameters_of(recipe.architecture)) > LARGEST_NETWORK:
             raise BadInput(
                 f"A network of {count / 1e6:.0f} million parameters is too large here; "

@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.hints import fits
 from core.recipe import TRAINING
 from core.registry import Param, Registry
-from plugins.panels.kit.project.project import KINDS, Project
+from plugins.panels.kit.project.project import REGISTRY_OF, Project
 from plugins.panels.kit.views.html import text
 
 
@@ -93,14 +93,14 @@ def typed(project: Project, data: Mapping[str, Any]) -> tuple[str, Any]:
     """The place in the recipe, and the value in the option's own type, of what a form sent; raises BadInput."""
     path, value = str(data.get("option")), str(data.get("value"))
     place, _, name = path.rpartition(".")
-    here: Any = project.must_have_recipe().to_dict()
+    here: Any = project.require_recipe().to_dict()
     for part in place.split("."):
         try:
             here = here[int(part)] if isinstance(here, list) else here[part]
         except (KeyError, IndexError, ValueError, TypeError):
             raise BadInput(f"The recipe has nothing at {place!r}.") from None
     kind = place.split(".")[0]
-    params = TRAINING if kind == "training" else KINDS[kind][here["name"]].params if kind in KINDS else ()
+    params = TRAINING if kind == "training" else REGISTRY_OF[kind][here["name"]].params if kind in REGISTRY_OF else ()
     return path, parsed(params, name, value)
 
 

@@ -6,12 +6,12 @@ import math
 
 from core.events import Checked, EpochEnded, FeaturesMade, Queued, RunEnded, Validated
 from core.runs.run import ALIVE
-from plugins.panels.kit.project.run_view import Followed
+from plugins.panels.kit.project.run_view import RunView
 from plugins.panels.kit.views.charts import Axes, Line, chart, nice, smoothed
 from plugins.panels.kit.views.html import card, clock, empty, figures, notes, percent, table
 
 
-def run_view(shown: Followed) -> str:
+def draw_run(shown: RunView) -> str:
     """Everything there is to see of a run."""
     body = f'<div class="track"><i style="width:{100 * shown.fraction:.2f}%"></i></div>' + figures(_figures(shown))
     if shown.losses:
@@ -20,12 +20,12 @@ def run_view(shown: Followed) -> str:
         body += card("", _epochs(shown))
     elif shown.status in ALIVE:
         body += card("", empty("Getting ready" if not shown.losses else "The first epoch", _doing(shown)))
-    said = shown.story.notices
+    said = shown.state.notices
     reason = shown.end.error if shown.end else shown.run.why_interrupted
     return body + (notes([reason], "bad") if reason else "") + notes(said[-8:])
 
 
-def _doing(shown: Followed) -> str:
+def _doing(shown: RunView) -> str:
     match shown.last:
         case Queued(place, behind):
             return f"It waits for {behind}, at place {place} of the queue."
@@ -38,7 +38,7 @@ def _doing(shown: Followed) -> str:
     return "The first figures come with the end of the first epoch." if shown.losses else "The network is made ready."
 
 
-def _figures(shown: Followed) -> list[tuple[str, str, str]]:
+def _figures(shown: RunView) -> list[tuple[str, str, str]]:
     epochs = [e for _, _, e in shown.epochs]
     done = len(epochs)
     accuracies = [a for e in epochs if (a := accuracy_of(e)) is not None]
@@ -65,12 +65,12 @@ def accuracy_of(epoch: EpochEnded) -> float | None:
     return 1 - epoch.metrics["error_rate"] if "error_rate" in epoch.metrics else None
 
 
-def best_accuracy(shown: Followed) -> float | None:
+def best_accuracy(shown: RunView) -> float | None:
     """The accuracy of the model that is kept so far."""
     return next((accuracy_of(e) for _, _, e in reversed(shown.epochs) if e.best), None)
 
 
-def _charts(shown: Followed) -> str:
+def _charts(shown: RunView) -> str:
     losses, epochs = shown.losses, shown.epochs
     mean = smoothed(losses)
     valid = [(float(n), e.valid_loss) for n, _, e in epochs]
@@ -95,7 +95,7 @@ def _charts(shown: Followed) -> str:
     return f'<div class="charts">{card("", loss)}{card("", accuracy)}</div>'
 
 
-def _epochs(shown: Followed) -> str:
+def _epochs(shown: RunView) -> str:
     rows, best = [], max((n for n, _, e in shown.epochs if e.best), default=0)
     for number, stage, e in shown.epochs:
         accuracy = accuracy_of(e)

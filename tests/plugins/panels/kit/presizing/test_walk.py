@@ -24,7 +24,7 @@ from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import transforms
 from plugins.panels.kit.presizing.drawn import Drawn
-from plugins.panels.kit.presizing.outlines import LARGE, OUTSIDE, Outline, corners, outlined
+from plugins.panels.kit.presizing.outlines import MAX_SIDE, OUTSIDE, Outline, corners, outlined
 from plugins.panels.kit.presizing.walk import Step, augmented, walk
 
 CPU = torch.device("cpu")
@@ -248,7 +248,7 @@ def test_sentences_say_what_this_photo_and_this_recipe_are(draw_photo: Callable[
 @pytest.mark.parametrize("name", ["presizing", "pad", "away", "crop alone"])
 def test_tiny_huge_and_narrow_photos(size: tuple[int, int], name: str, draw_photo: Callable[..., Path]) -> None:
     for step in walk(draw_photo(*size), RECIPES[name], 0):
-        assert max(step.image.size) <= LARGE + 60 and step.sentence.endswith(".")
+        assert max(step.image.size) <= MAX_SIDE + 60 and step.sentence.endswith(".")
 
 
 def test_a_photo_lying_on_its_side_is_walked_upright(draw_photo: Callable[..., Path]) -> None:

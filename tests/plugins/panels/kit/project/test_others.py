@@ -34,7 +34,7 @@ def project(tmp_path: Path, photos: Path) -> Project:
 def test_other_photos(
     project: Project, draw_photos: Callable[..., Path], tmp_path: Path, classes: object, said: str
 ) -> None:
-    run = Run.create(project.must_have_recipe(), project.folder)
+    run = Run.create(project.require_recipe(), project.folder)
     if classes is not None:
         run.write("classes.json", json.dumps(classes))
     assert others(project, run) == "" == others(project, None)
@@ -43,7 +43,7 @@ def test_other_photos(
 
 
 def test_other_labels_and_refused_photos(project: Project) -> None:
-    run = Run.create(project.must_have_recipe(), project.folder)
+    run = Run.create(project.require_recipe(), project.folder)
     project.edit("training.epochs", 7)
     assert others(project, run) == "", "the same photos, trained on differently"
     project.edit("labeller.pattern", "^(.)")
@@ -54,5 +54,5 @@ def test_other_labels_and_refused_photos(project: Project) -> None:
 
 def test_without_photos_there_are_no_others(project: Project, tmp_path: Path) -> None:
     """As where runs were made by the command line."""
-    run = Run.create(project.must_have_recipe(), tmp_path / "other")
+    run = Run.create(project.require_recipe(), tmp_path / "other")
     assert others(Project(tmp_path / "other"), run) == ""

@@ -45,15 +45,15 @@ def test_nothing_is_there_at_first(project: Project) -> None:
         None,
     )
     with pytest.raises(BadInput, match="no photos yet"):
-        project.must_have_recipe()
+        project.require_recipe()
     assert not project.folder.exists(), "who only looks leaves nothing behind"
 
 
 def test_photos_bring_a_recipe_that_another_process_sees(opened: Project, photos: Path) -> None:
     again = Project(opened.folder)
     assert again.recipe == opened.recipe is not None
-    assert again.must_have_recipe().source == {"name": "folder", "path": str(photos)}
-    assert again.must_have_recipe().labeller["name"] == "regex"
+    assert again.require_recipe().source == {"name": "folder", "path": str(photos)}
+    assert again.require_recipe().labeller["name"] == "regex"
     assert sorted(p.name for p in again.names()) == sorted(f.name for f in photos.iterdir())
 
 
@@ -107,7 +107,7 @@ def test_the_same_photos_come_back_with_their_options(opened: Project, photos: P
     opened.edit("training.epochs", 7)
     opened.refuse(BadInput("There is no folder 'photoz'; give another."))
     opened.open({"name": "folder", "path": str(photos)})
-    assert opened.must_have_recipe().training.epochs == 7 and not opened.refused
+    assert opened.require_recipe().training.epochs == 7 and not opened.refused
 
 
 def test_a_run_that_is_queued_is_not_looked_at(
@@ -132,10 +132,10 @@ def test_a_run_that_is_queued_is_not_looked_at(
 
 def test_a_option_is_set_or_refused(opened: Project) -> None:
     opened.edit("training.epochs", 7)
-    assert opened.must_have_recipe().training.epochs == 7
+    assert opened.require_recipe().training.epochs == 7
     with pytest.raises(BadInput, match=r"epochs is -1, but must lie between 0 and 1000"):
         opened.edit("training.epochs", -1)
-    assert opened.must_have_recipe().training.epochs == 7
+    assert opened.require_recipe().training.epochs == 7
 
 
 def test_another_plugin_brings_its_own_defaults(opened: Project) -> None:
@@ -143,7 +143,7 @@ def test_another_plugin_brings_its_own_defaults(opened: Project) -> None:
     opened.choose("splitter", "stratified")
     opened.choose("batch_tfms.0", "flip")
     opened.choose("architecture", "timm")
-    recipe = opened.must_have_recipe()
+    recipe = opened.require_recipe()
     assert recipe.labeller == {"name": "folder"} and recipe.splitter == {"name": "stratified"}
     assert recipe.batch_tfms == [{"name": "flip"}]
     assert recipe.architecture == {"name": "timm", "model": ""}, "what a person must give is left open"
@@ -156,7 +156,7 @@ def test_the_table_of_the_photos_is_found(project: Project, photos: Path, tmp_pa
     (folder / "labels.csv").write_text("name,label\n" + "".join(f"{f.name},x\n" for f in photos.iterdir()))
     project.open({"name": "folder", "path": str(folder)})
     project.choose("labeller", "csv")
-    assert project.must_have_recipe().labeller["path"] == str(folder / "labels.csv")
+    assert project.require_recipe().labeller["path"] == str(folder / "labels.csv")
 
 
 def test_a_data_set_is_checked_once(opened: Project) -> None:
@@ -194,7 +194,7 @@ def test_photos_opened_again_are_checked_again_and_keep_their_options(
     list(project.examine())
     draw_photos(tmp_path / "mine", 6)
     project.open(source)
-    assert project.examined is None and project.must_have_recipe().training.epochs == 7
+    assert project.examined is None and project.require_recipe().training.epochs == 7
     list(project.examine())
     assert isinstance(project.examined, Examined) and project.examined.report.counts["red"] == 6
     draw_photos(tmp_path / "mine", 8)
@@ -268,7 +268,7 @@ def test_a_read_only_disk_shows_everything_and_refuses_in_a_sentence(
 ) -> None:
     disk = small_disk("2m")
     project = Project(disk)
-    project.use(opened.must_have_recipe())
+    project.use(opened.require_recipe())
     run = Run.create(Recipe.from_dict(recipe_dict()), disk)
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     assert project.recipe == opened.recipe and project.run == run and run.status == "created"
@@ -290,11 +290,11 @@ def test_paths_in_the_workspace_hold_wherever_it_is_moved_to(project: Project, p
     shutil.copytree(photos, project.folder / "photos" / "mine")
     project.open({"name": "folder", "path": str(project.folder / "photos" / "mine")})
     assert json.loads((project.folder / "draft.json").read_text())["recipe"]["source"]["path"] == "photos/mine"
-    run = Run.create(project.must_have_recipe(), project.folder)
+    run = Run.create(project.require_recipe(), project.folder)
     assert json.loads(run.read("recipe.json"))["source"]["path"] == "photos/mine"
     moved = project.folder.rename(tmp_path / "elsewhere")
     here = str(moved / "photos" / "mine")
-    assert Project(moved).must_have_recipe().source["path"] == here
+    assert Project(moved).require_recipe().source["path"] == here
     assert Run(moved / "runs" / run.folder.name).recipe.source["path"] == here
     assert len(Project(moved).names()) == len(list(photos.glob("*.jpg")))
 
@@ -305,12 +305,12 @@ def test_a_relative_path_of_the_owner_may_start_in_the_current_folder(
     (tmp_path / "labels.csv").write_text("name,label\nred_1.jpg,x\n")
     monkeypatch.chdir(tmp_path)
     opened.edit("labeller", {"name": "csv", "path": "labels.csv"})
-    assert opened.must_have_recipe().labeller["path"] == str(tmp_path / "labels.csv")
+    assert opened.require_recipe().labeller["path"] == str(tmp_path / "labels.csv")
 
 
 @pytest.mark.parametrize("damage", ["", "[" * 100_000, "[]", "null", "{", "x" * 3_000_000, "PIPE", "FOLDER"])
 def test_a_damaged_draft_is_begun_anew(opened: Project, damage: str) -> None:
-    recipe = opened.must_have_recipe()
+    recipe = opened.require_recipe()
     draft = opened.folder / "draft.json"
     draft.unlink()
     if damage == "PIPE":

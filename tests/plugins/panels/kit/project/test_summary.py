@@ -11,7 +11,7 @@ import pytest
 from core.events import EpochEnded, Event, Notice, RunEnded, RunResumed, StageStarted, StepEnded, from_line, to_line
 from core.recipe import Recipe
 from core.runs.run import Run
-from plugins.panels.kit.project.run_view import Followed
+from plugins.panels.kit.project.run_view import RunView
 from plugins.panels.kit.project.summary import summary
 
 STAGE = StageStarted("unfrozen", 3, 30, [0.1])
@@ -55,7 +55,7 @@ LIVES: dict[str, list[Event]] = {
 def test_it_says_what_a_page_says(life: str, run: Run) -> None:
     for event in LIVES[life]:  # each as it comes
         say(run, event)
-        found, page = summary(run), Followed(run).update()
+        found, page = summary(run), RunView(run).update()
         assert found.epochs == [e for _, _, e in page.epochs]
         assert (found.status, found.elapsed, found.recipe) == (page.status, page.elapsed, page.recipe)
         assert found.best == next((e for e in reversed(found.epochs) if e.best), None)

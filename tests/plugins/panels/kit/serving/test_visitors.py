@@ -66,7 +66,7 @@ def test_a_visitor_names_no_path_outside(visitor: Project, tmp_path: Path, key: 
     places = {"OUTSIDE": str(tmp_path), "INSIDE": str(visitor.folder)}
     for name, place in places.items():
         choice = {k: v.replace(name, place) for k, v in choice.items()}
-    before = visitor.must_have_recipe()
+    before = visitor.require_recipe()
     other = Recipe.from_dict(before.to_dict() | {key: choice})
     with pytest.raises(BadInput, match=r"outside of your workspace|not open to visitors"):
         visitor.use(other)
@@ -78,7 +78,7 @@ def test_a_visitor_names_no_path_outside(visitor: Project, tmp_path: Path, key: 
     if key == "source":
         with pytest.raises(BadInput):
             visitor.open(choice)
-    assert visitor.must_have_recipe() == before
+    assert visitor.require_recipe() == before
     visitor._write(recipe=other.to_dict())  # however it came there
     assert visitor.recipe is None
 
@@ -97,9 +97,9 @@ def test_a_visitor_may_use_what_is_inside(visitor: Project) -> None:
     columns = {"name_column": "km/h", "label_column": "a\\b"}
     for path in (str(table), "photos/a.csv"):
         visitor.edit("labeller", {"name": "csv", "path": path, **columns})
-        assert visitor.build("labeller", visitor.must_have_recipe())(Path("red_1.jpg")) == "x"
+        assert visitor.build("labeller", visitor.require_recipe())(Path("red_1.jpg")) == "x"
     visitor.edit("labeller", {"name": "regex", "pattern": r"/([a-z]+)_\d+", "part": "path"})
-    assert visitor.must_have_recipe().labeller["pattern"] == r"/([a-z]+)_\d+"
+    assert visitor.require_recipe().labeller["pattern"] == r"/([a-z]+)_\d+"
     visitor.open({"name": "sample"})
 
 
@@ -139,7 +139,7 @@ def test_an_address_fills_no_disk_by_many_cookies(tmp_path: Path, monkeypatch: p
 def test_a_refused_drop_makes_no_folder(tmp_path: Path) -> None:
     nobody = VisitorProject(tmp_path / "visitors" / "n", "1.1.1.1")
     nobody.refuse(BadInput("No files arrived."))
-    nobody.must_have_room(0)
+    nobody.check_room(0)
     assert not nobody.folder.exists()
 
 
@@ -154,7 +154,7 @@ def test_a_refused_drop_makes_no_folder(tmp_path: Path) -> None:
 )
 def test_what_takes_too_much_memory_is_refused(visitor: Project, change: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match="here"):
-        visitor.use(Recipe.from_dict(visitor.must_have_recipe().to_dict() | change))
+        visitor.use(Recipe.from_dict(visitor.require_recipe().to_dict() | change))
 
 
 def test_a_network_that_is_too_large_is_not_trained(visitor: Project) -> None:
@@ -193,7 +193,7 @@ def under_way(visitor: Project, monkeypatch: pytest.MonkeyPatch) -> Any:
     locks: dict[str, Lock] = {}
 
     def train(name: str) -> Run:
-        run = Run.create(visitor.must_have_recipe(), visitor.folder.parent / name)
+        run = Run.create(visitor.require_recipe(), visitor.folder.parent / name)
         locks[name] = Lock(run.folder / "lock")
         assert locks[name].take()
         locks[name].announce()

@@ -14,7 +14,7 @@ import pytest
 from core.errors import BadInput
 from core.recipe import TRAINING, Training
 from core.registry import Entry, Param, Range, params_of, registries
-from plugins.panels.kit.project.project import KINDS, Project
+from plugins.panels.kit.project.project import REGISTRY_OF, Project
 from plugins.panels.kit.views.charts import Axes, Line, Mark, chart, nice, smoothed, thinned
 from plugins.panels.kit.views.form import choose, chooser, edit, form, option, parsed, typed
 from plugins.panels.kit.views.html import bars, button, card, clock, empty, figures, notes, percent, rate, table, text
@@ -122,7 +122,7 @@ def test_what_is_sent_reaches_the_recipe(project: Project) -> None:
     edit(project, {"option": "batch_tfms.0.size", "value": "64"})
     choose(project, {"option": "splitter", "value": "stratified"})
     edit(project, {"option": "splitter.valid_pct", "value": "0.5"})
-    recipe = project.must_have_recipe()
+    recipe = project.require_recipe()
     assert recipe.training.base_lr == 0.01 and recipe.training.metrics == ("accuracy", "error_rate")
     assert recipe.batch_tfms[0]["size"] == 64
     assert recipe.splitter == {"name": "stratified", "valid_pct": 0.5}
@@ -162,7 +162,7 @@ def _as_sent(value: Any) -> str:
 
 
 def test_all_places_of_choosers_are_known() -> None:
-    assert set(KINDS) == {"labeller", "splitter", "item_tfms", "batch_tfms", "architecture"}
+    assert set(REGISTRY_OF) == {"labeller", "splitter", "item_tfms", "batch_tfms", "architecture"}
 
 
 def test_a_chart_is_thinned_by_means() -> None:
