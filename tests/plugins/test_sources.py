@@ -450,7 +450,7 @@ def test_a_data_set_of_the_hub_is_refused_in_a_sentence(hub: Hub, photos: Path, 
         sources.create("hub", tmp_path, repo="anna/none")()  # to a stranger the Hub does not say whether it is private
     with pytest.raises(BadInput, match=r"holds 0\.00 GB; set max_gb"):
         sources.create("hub", tmp_path, repo="anna/photos", max_gb=0.0)()
-    with pytest.raises(BadInput, match="no name on the Hub"):
+    with pytest.raises(BadInput, match="not a name on the Hub"):
         sources.create("hub", tmp_path, repo="../photos")()
     HfApi(token=hub.token).create_repo("anna/tables", repo_type="dataset")
     with pytest.raises(BadInput, match="holds no photos as files"):

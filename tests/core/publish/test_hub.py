@@ -156,6 +156,6 @@ def test_no_hub_at_all(signed_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     "name", ["", "pets", "a/b/c", "anna/", "/pets", "anna/..", "anna/my pets", "../x", "anna/a--b"]
 )
 def test_what_is_no_name(signed_in: Any, name: str) -> None:
-    with pytest.raises(BadInput, match="no name on the Hub"):
+    with pytest.raises(BadInput, match="not a name on the Hub"):
         Client().push(name, FILES)
     assert not signed_in.calls

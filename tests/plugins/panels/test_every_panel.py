@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -34,7 +35,9 @@ from core.recipe import Recipe
 from core.registry import panels
 from core.runs.events_file import EVENTS
 from core.runs.run import LR_FINDS, RUNS, Run
+from plugins.panels.kit.page.frame import frame
 from plugins.panels.kit.page.page import Page as AppPage
+from plugins.panels.kit.project import draft
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.mode import Mode
 from tests.plugins.panels.markup import HOSTILE, Page
@@ -191,3 +194,25 @@ def test_it_says_what_it_is(name: str) -> None:
     panel = panels[name].factory
     assert panels[name].help.endswith(".") and panel.title and isinstance(panel.serves_models, bool)
     assert sum(entry.factory.place == panel.place for entry in panels) == 1, "two have the same place in the rail"
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_tick_reads_the_draft_once(
+    changed: bool, tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that every panel draws comes of one read of its file, of none where that is as it was, and of one recipe."""
+    page, browser = AppPage(Mode("local", tmp_path)), SimpleNamespace(session_hash="anna", cookies={})
+    with gr.Blocks() as demo:
+        frame(page, {entry.name: entry.factory for entry in panels})
+        page.wire(demo)
+    STATES["completed"](Project(tmp_path), photos)
+    for _ in page._loaded(browser), page._ticked(browser):
+        list(_)
+    if changed:
+        Project(tmp_path).edit("training.epochs", 7)
+    read, parsed = [], []
+    read_bytes, from_dict = draft.read_bytes, Recipe.from_dict
+    monkeypatch.setattr(draft, "read_bytes", lambda *given: read.append(given) or read_bytes(*given))
+    monkeypatch.setattr(Recipe, "from_dict", lambda document: parsed.append(document) or from_dict(document))
+    list(page._ticked(browser))
+    assert (len(read), len(parsed)) == (int(changed), 1)

@@ -6,27 +6,23 @@ import json
 import shutil
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
-from core.atomic import disk_error, write_atomic
 from core.data import photo
 from core.data.check import Examined, examine
 from core.data.files import get_tables
 from core.data.propose import names_of, proposal
-from core.data.text import read_bytes
 from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Choice, Recipe
 from core.registry import Registry, architectures, labellers, sources, splitters, transforms
 from core.runs.run import LR_FINDS, QUEUED, RUNS, Run, runs_in
 from core.runs.start import start
+from plugins.panels.kit.project.checked import CHECKED, NAMES
+from plugins.panels.kit.project.draft import Draft
 
-DRAFT = "draft.json"
-LARGEST_DRAFT = 2**20  # bytes
 RECENT = 20  # runs that are asked whether they are under way
-REMEMBERED = 16  # checked data sets that are kept in memory, of all projects
-REGISTRY_OF: dict[str, Registry[Any]] = {
+REGISTRY_OF: dict[str, Registry[Any]] = {  # by the key of a recipe
     "labeller": labellers,
     "splitter": splitters,
     "item_tfms": transforms,
@@ -34,10 +30,6 @@ REGISTRY_OF: dict[str, Registry[Any]] = {
     "architecture": architectures,
 }
 SPARE = 2**30  # bytes of the disk that photos leave free
-
-_lock = RLock()
-_checked: dict[tuple[Path, str], Examined | BadInput] = {}
-_listed: dict[tuple[Path, str], list[Path]] = {}
 
 
 class Project:
@@ -53,6 +45,8 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()  # as a run's workspace is
+        self.draft = Draft(self.folder)
+        self._recipes: dict[str, tuple[object, Recipe | None]] = {}  # each with the document that it was read from
 
     @property
     def recipe(self) -> Recipe | None:
@@ -60,11 +54,15 @@ class Project:
         return self._recipe("recipe")
 
     def _recipe(self, name: str) -> Recipe | None:
-        document = self._draft().get(name)
-        try:
-            return self._admitted(Recipe.from_dict(document)) if document else None
-        except BadInput:  # a plugin that is gone, a draft of another version
-            return None
+        document = self.draft.read().get(name)
+        read, recipe = self._recipes.get(name, (None, None))
+        if document is not read:
+            try:
+                recipe = self._admitted(Recipe.from_dict(document)) if document else None
+            except BadInput:  # a plugin that is gone, a draft of another version
+                recipe = None
+            self._recipes[name] = document, recipe
+        return recipe
 
     @property
     def may_examine(self) -> bool:
@@ -91,18 +89,18 @@ class Project:
         recipe, reasons = proposal(names_of(found, items), Path(found.root), source)
         recipe = recipe.absolute()
         known = (r for r in (self.recipe, self.earlier) if r and r.source == recipe.source)
-        with _lock:
+        with self.draft.lock:
             aside = self._put_aside()
             if aside and aside.source != recipe.source:
-                self._write(earlier=self._document(aside))
+                self.draft.write(earlier=self._document(aside))
             self.use(next(known, recipe))  # what was chosen for these photos stays
-            self._write(reasons=reasons)
+            self.draft.write(reasons=reasons)
         self.forget()
 
     @property
     def reasons(self) -> list[str]:
         """Why the photos that were brought last are labelled and split as was proposed."""
-        return list(self._draft().get("reasons") or ())
+        return list(self.draft.read().get("reasons") or ())
 
     def check_room(self, size: int) -> None:
         """Raise BadInput where the disk has no room for `size` more bytes."""
@@ -112,37 +110,35 @@ class Project:
 
     def forget(self) -> None:
         """Let the photos be looked at again: they may be others now."""
-        with _lock:
-            for known in (_checked, _listed):
-                for key in [k for k in known if k[0] == self.folder]:
-                    known.pop(key, None)
+        for known in (CHECKED, NAMES):
+            known.forget(self.folder)
 
     def names(self) -> list[Path]:
         """The photos' names as labellers see them, in the source's order; listed once. Raises BadInput."""
         recipe = self.require_recipe()
-        key = self.folder, json.dumps(recipe.source)
-        names = _listed.get(key)
+        key = json.dumps(recipe.source)
+        names = NAMES.get(self.folder, key)
         if names is None:
             found = self.build("source", recipe)
             original = getattr(found, "original", Path)
             names = [original(item) for item in found()]
-            _put(_listed, key, names)
+            NAMES.put(self.folder, key, names)
         return names
 
     def use(self, recipe: Recipe) -> None:
         """Edit this recipe from now on; raises BadInput if a path in it leads where it may not."""
-        self._write(recipe=self._document(recipe), refused="")
+        self.draft.write(recipe=self._document(recipe), refused="")
 
     def refuse(self, error: BadInput) -> None:
         """Remember why photos that were brought cannot be used; until others come, or `go_back`, there are none."""
-        with _lock:
+        with self.draft.lock:
             aside = self._put_aside()
-            self._write(refused=self.plain(error), earlier=self._document(aside) if aside else None, recipe=None)
+            self.draft.write(refused=self.plain(error), earlier=self._document(aside) if aside else None, recipe=None)
 
     @property
     def refused(self) -> str:
         """Why the photos that were brought last cannot be used; empty where they can."""
-        return str(self._draft().get("refused") or "")
+        return str(self.draft.read().get("refused") or "")
 
     @property
     def earlier(self) -> Recipe | None:
@@ -161,7 +157,7 @@ class Project:
 
     def edit(self, path: str, value: Any) -> None:
         """Set an option, as in `training.epochs`; raises BadInput and changes nothing where it does not fit."""
-        with _lock:
+        with self.draft.lock:
             self.use(self.changed(path, value))
 
     def choose(self, path: str, name: str) -> None:
@@ -187,13 +183,13 @@ class Project:
     def examined(self) -> Examined | BadInput | None:
         """The checked data set of the recipe, or why it cannot be used; None until `examine` has gone through."""
         recipe = self.recipe
-        return _checked.get(self._key(recipe)) if recipe else None
+        return CHECKED.get(self.folder, _photos_key(recipe)) if recipe else None
 
     def examine(self) -> Generator[Checked, None, None]:
         """Check the data set unless that was done."""
         recipe = self.require_recipe()
-        key = self._key(recipe)
-        if key in _checked:
+        key = _photos_key(recipe)
+        if CHECKED.get(self.folder, key) is not None:
             return
         try:
             found: Examined | BadInput = yield from examine(recipe, self.folder, self.decode)
@@ -201,7 +197,7 @@ class Project:
             found = error
         except Exception as error:  # a labeller, a splitter, a source is anybody's code
             found = BadInput(f"These photos could not be checked: {type(error).__name__}: {error}.")
-        _put(_checked, key, found)
+        CHECKED.put(self.folder, key, found)
 
     @property
     def runs(self) -> list[Run]:
@@ -212,13 +208,13 @@ class Project:
     def run(self) -> Run | None:
         """The run being looked at: the one chosen, else the newest."""
         runs = self.runs
-        chosen = self._draft().get("run")
+        chosen = self.draft.read().get("run")
         newest = runs[0] if runs else None
         return next((run for run in runs if run.name == chosen), newest) if chosen else newest
 
     def look_at(self, name: str) -> None:
         """Choose the run of that name; raises BadInput."""
-        self._write(run=self.find(name).name)
+        self.draft.write(run=self.find(name).name)
 
     def find(self, name: str) -> Run:
         """The run of a plain name in this folder; raises BadInput for any other name."""
@@ -244,7 +240,7 @@ class Project:
                 start(run, seconds=self.seconds, cache=self.cache)
             finally:
                 if kind == RUNS:  # one that is queued is not looked at before it trains
-                    self._write(run=(run if trains is None or trains.is_lr_find else trains).name)
+                    self.draft.write(run=(run if trains is None or trains.is_lr_find else trains).name)
         return run
 
     def resume(self, run: Run) -> None:
@@ -261,7 +257,7 @@ class Project:
     @property
     def version(self) -> str:
         """Another one whenever the draft, or what is known of its photos, is another."""
-        return f"{hash(json.dumps(self._draft()))} {id(self.examined)}"
+        return f"{hash(json.dumps(self.draft.read()))} {id(self.examined)}"
 
     def plain(self, error: BadInput) -> str:
         """The sentence of an error, as it may be shown here."""
@@ -281,28 +277,7 @@ class Project:
         recipe = self.recipe if not isinstance(self.examined, BadInput) else None
         return recipe or self.earlier
 
-    def _key(self, recipe: Recipe) -> tuple[Path, str]:
-        parts = (recipe.source, recipe.labeller, recipe.splitter, recipe.training.bad_photos)
-        return self.folder, json.dumps(parts)
 
-    def _draft(self) -> dict[str, Any]:
-        try:
-            document = json.loads(read_bytes(self.folder / DRAFT, LARGEST_DRAFT))
-        except (BadInput, ValueError, RecursionError):  # none yet, or a damaged one
-            return {}
-        return document if isinstance(document, dict) else {}
-
-    def _write(self, **changes: Any) -> None:
-        with _lock:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise disk_error(self.folder, error) from error
-            write_atomic(self.folder / DRAFT, json.dumps(self._draft() | changes, indent=1))
-
-
-def _put(known: dict[Any, Any], key: Any, value: Any) -> None:
-    with _lock:
-        known[key] = value
-        while len(known) > REMEMBERED:
-            del known[next(iter(known))]
+def _photos_key(recipe: Recipe) -> str:
+    """What of a recipe the check depends on."""
+    return json.dumps((recipe.source, recipe.labeller, recipe.splitter, recipe.training.bad_photos))

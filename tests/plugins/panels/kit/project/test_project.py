@@ -20,6 +20,7 @@ from core.lock import Lock
 from core.recipe import Recipe
 from core.registry import labellers
 from core.runs.run import Run
+from plugins.panels.kit.project.checked import NAMES
 from plugins.panels.kit.project.project import Project
 
 MakeRecipe = Callable[..., dict[str, Any]]
@@ -175,13 +176,13 @@ def test_a_data_set_is_checked_once(opened: Project) -> None:
 
 
 def test_photos_may_be_forgotten_while_they_are_listed(opened: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    put = project_module._put
+    put = NAMES.put
 
     def put_and_forgotten(*listed: Any) -> None:
         put(*listed)
         Project(opened.folder).forget()  # as an event of another browser would
 
-    monkeypatch.setattr(project_module, "_put", put_and_forgotten)
+    monkeypatch.setattr(NAMES, "put", put_and_forgotten)
     assert len(opened.names()) == 24
 
 
