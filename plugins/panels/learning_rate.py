@@ -19,7 +19,7 @@ from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.views.charts import Axes, Line, Mark, chart, nice
-from plugins.panels.kit.views.html import card, empty, notes, rate, text, view
+from plugins.panels.kit.views.html import Html, card, empty, joined, notes, rate, view
 
 WORDS = {"valley": "safe choice", "steep": "steepest fall", "minimum": "a tenth of the lowest point"}
 HIGHEST = 10.0  # where the test ends, unless the loss explodes before
@@ -108,7 +108,7 @@ def _chart(project: Project) -> str:
         line = f"{rate(chosen)} is chosen, which suits most photos; the test takes about a minute."
         return card("", empty("Not tested yet", line))
     shown = run_view(test)
-    return card("", _curve(shown, chosen) + _said(shown, project) + _cards(shown, chosen))
+    return card("", joined([_curve(shown, chosen), _said(shown, project), _cards(shown, chosen)]))
 
 
 def _curve(shown: RunView, chosen: float) -> str:
@@ -130,17 +130,21 @@ def _curve(shown: RunView, chosen: float) -> str:
 
 def _cards(shown: RunView, chosen: float) -> str:
     rates = shown.state.suggestion.rates if shown.state.suggestion else {}
-    cards = "".join(
-        f'<button type="button" class="choice{" chosen" if _same(r, chosen) else ""}" data-do="edit" data-x="{r}" '
-        f'aria-pressed="{str(_same(r, chosen)).lower()}"><b>{rate(r)}</b><i>{text(name)}</i>'
-        f"<small>{text(WORDS.get(name, ''))}</small></button>"
+    choice = Html(
+        '<button type="button" class="choice{}" data-do="edit" data-x="{}" aria-pressed="{}">'
+        "<b>{}</b><i>{}</i><small>{}</small></button>"
+    )
+    cards = joined(
+        choice.format(
+            " chosen" if _same(r, chosen) else "", r, str(_same(r, chosen)).lower(), rate(r), name, WORDS.get(name, "")
+        )
         for name, r in rates.items()
         if r is not None
     )
-    return f'<div class="choices">{cards}</div>' if cards else ""
+    return Html('<div class="choices">{}</div>').format(cards) if cards else ""
 
 
-def _said(shown: RunView, project: Project) -> str:
+def _said(shown: RunView, project: Project) -> Html:
     said = notes(_others(shown, project.require_recipe())) + notes(shown.state.notices)
     if not shown.state.tried:  # which the empty chart says
         return said
@@ -174,11 +178,11 @@ def _doing(shown: RunView) -> str:
         case Checked(done, total):
             return f"Reading photos: {done:,} of {total:,}."
         case FeaturesMade(done, total):
-            return f"The resting body sees each photo once: {done:,} of {total:,} batches; then the test takes seconds."
+            return f"The frozen backbone sees each photo: {done:,} of {total:,} batches; then the test takes seconds."
         case LearningRateTried(step, total):
             return f"Step {step} of {total}; the test ends early when the loss explodes."
     if shown.status in ALIVE:
-        return "The network is being made ready."
+        return "The network is being built."
     if shown.end and shown.end.error:
         return shown.end.error
     return (

@@ -19,7 +19,7 @@ from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.models import model_of
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.project import Project
-from plugins.panels.kit.views.html import card, empty, figures, notes, text, view
+from plugins.panels.kit.views.html import Html, card, empty, figures, joined, notes, view
 
 LICENSES = ["", "apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0", "other"]
 PUSH_OPTIONS = params_of(PushOptions)
@@ -126,10 +126,8 @@ def _push(project: Project, login: str, token: str, repo: str, *values: Any) -> 
     options = PushOptions(**dict(zip((option.name for option in _options()), values, strict=True)))
     done = yield from push(run, repo.strip(), options, Hub(login or token.strip()))
     places = [("Model", done.model)] + ([("Space", done.space)] if done.space else [])
-    links = "".join(
-        f'<p><b>{name}</b> <a href="{text(place)}" target="_blank" rel="noopener">{text(place)}</a></p>'
-        for name, place in places
-    )
+    link = Html('<p><b>{name}</b> <a href="{place}" target="_blank" rel="noopener">{place}</a></p>')
+    links = joined(link.format(name=name, place=place) for name, place in places)
     return card("On the Hub", links + _rehearsed(done.rehearsal) + _use(repo.strip()))
 
 
@@ -148,4 +146,4 @@ def _rehearsed(found: Any) -> str:
 
 def _use(repo: str) -> str:
     line = f'load_learner("{repo}").predict("photo.jpg")'
-    return notes(["Others use it like this:"], "note") + f"<pre><code>{text(line)}</code></pre>"
+    return notes(["Others use it like this:"], "note") + Html("<pre><code>{}</code></pre>").format(line)

@@ -19,7 +19,7 @@ from plugins.panels.kit.project.project import RECENT, Project
 from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.project.summary import summary
 from plugins.panels.kit.views.form import choose, chooser, edit, form
-from plugins.panels.kit.views.html import card, clock, empty, notes, percent, text, view
+from plugins.panels.kit.views.html import Html, card, clock, empty, joined, notes, percent, view
 from plugins.panels.kit.views.run import accuracy_of, draw_run
 from plugins.panels.kit.views.runs import cancel_button, queued_said, runs_view
 
@@ -248,24 +248,22 @@ def _more(project: Project) -> str:
         return ""
     rest = form([p for p in TRAINING if p.name not in FIRST], vars(recipe.training), "training")
     steps = [
-        card(title, "".join(chooser(transforms, choice, f"{key}.{i}", "Transform") for i, choice in enumerate(choices)))
+        card(title, joined(chooser(transforms, choice, f"{key}.{i}", "Transform") for i, choice in enumerate(choices)))
         for key, title, choices in (
             ("item_tfms", "Photo by photo: presizing", recipe.item_tfms),
             ("batch_tfms", "On the batch: augmentation", recipe.batch_tfms),
         )
     ]
-    return card("Training", rest) + "".join(steps)
+    return joined([card("Training", rest), *steps])
 
 
 def _queue(project: Project) -> str:
     """The runs that wait while another one is looked at."""
     looked_at = project.run
     waiting = [run for run in project.runs[:RECENT] if run != looked_at and run.status == QUEUED]
-    rows = (
-        f"<li><span><b>{text(queued_said(run))}</b> {text(run.name)}</span>{cancel_button(run)}</li>"
-        for run in reversed(waiting)
-    )
-    return card("", f'<ul class="queue">{"".join(rows)}</ul>') if waiting else ""
+    row = Html("<li><span><b>{}</b> {}</span>{}</li>")
+    rows = joined(row.format(queued_said(run), run.name, cancel_button(run)) for run in reversed(waiting))
+    return card("", Html('<ul class="queue">{}</ul>').format(rows)) if waiting else ""
 
 
 def _run(project: Project) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,11 +41,13 @@ from plugins.panels.kit.page.page import Page as AppPage
 from plugins.panels.kit.project import draft
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.mode import Mode
+from plugins.panels.kit.views.html import Html
 from tests.plugins.panels.markup import HOSTILE, Page
 
 found = discover(panels=True)
 NAMES = [entry.name for entry in panels]
 LABEL = HOSTILE.replace("/", "")
+OWN_TAG = re.compile(r"&lt;/?(?!img)[a-z]")
 STEPS = [StepEnded(i, 4, 2.0 / i, 1e-3) for i in range(1, 5)]
 EPOCHS = [EpochEnded(i, 1.0, 0.5, {"error_rate": 0.25}, 3.0, i == 0) for i in range(2)]
 STARTED = [Checked(3, 24), StageStarted("frozen", 2, 4, [1e-3])]
@@ -138,7 +141,8 @@ def drawn(page: AppPage, project: Project) -> Iterator[str]:
     for each in page._drawn:
         value = each.draw(project)
         if isinstance(each.component, gr.HTML):
-            assert isinstance(value, str)
+            assert isinstance(value, Html) or value == "", "what is no HTML by its type is shown as a text"
+            assert not OWN_TAG.search(value), "HTML of ours was taken for a text"
             yield value
         else:
             assert value is None or isinstance(value, (str, dict))

@@ -15,7 +15,7 @@ from plugins.panels.kit.page.drawer import drawer
 from plugins.panels.kit.page.page import Page, Panel
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import run_view
-from plugins.panels.kit.views.html import percent, text, view
+from plugins.panels.kit.views.html import Html, joined, percent, view
 
 
 def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
@@ -45,18 +45,17 @@ def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
         page.shows(rail, lambda project: _rail(built, project), "tick")
 
 
-def _top(project: Project) -> str:
+def _top(project: Project) -> Html:
     working = project.under_way
-    pills = f'<span class="pill device">{text(_device())}</span>'
+    pills = Html('<span class="pill device">{}</span>').format(_device())
     if working:
-        shown = run_view(working)
-        said = "Testing rates" if working.is_lr_find else f"Training · {percent(shown.fraction)}"
-        pills = f'<span class="pill live" title="{text(working.name)}">{text(said)}</span>' + pills
-    return (
+        doing = "Finding a rate" if working.is_lr_find else f"Training · {percent(run_view(working).fraction)}"
+        pills = Html('<span class="pill live" title="{}">{}</span>{}').format(working.name, doing, pills)
+    return Html(
         '<div class="bar"><div class="brand"><i class="logo" aria-hidden="true"></i><b>Presize</b></div>'
-        f'<div class="pills">{pills}<button type="button" class="pill" data-dark aria-label="Dark or light">◐</button>'
+        '<div class="pills">{}<button type="button" class="pill" data-dark aria-label="Dark or light">◐</button>'
         "</div></div>"
-    )
+    ).format(pills)
 
 
 def _device() -> str:
@@ -67,7 +66,11 @@ def _device() -> str:
     return f"CPU · {os.cpu_count()} cores"
 
 
-def _rail(panels: Mapping[str, Panel], project: Project) -> str:
+def _rail(panels: Mapping[str, Panel], project: Project) -> Html:
+    step = Html(
+        '<li><button type="button" class="step {}" data-go="{}"><i aria-hidden="true">{}</i>'
+        "<span><b>{}</b><small>{}</small></span></button></li>"
+    )
     steps = []
     for number, (name, panel) in enumerate(panels.items(), 1):
         try:
@@ -78,8 +81,5 @@ def _rail(panels: Mapping[str, Panel], project: Project) -> str:
             traceback.print_exc(file=sys.stderr)
             state, line = "todo", ""
         sign = "✓" if state == "done" else str(number)
-        steps.append(
-            f'<li><button type="button" class="step {state}" data-go="{text(name)}"><i aria-hidden="true">{sign}</i>'
-            f"<span><b>{text(panel.title)}</b><small>{text(line)}</small></span></button></li>"
-        )
-    return f"<ol>{''.join(steps)}</ol>"
+        steps.append(step.format(state, name, sign, panel.title, line))
+    return Html("<ol>{}</ol>").format(joined(steps))

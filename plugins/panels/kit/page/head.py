@@ -10,7 +10,7 @@ from core.runs.run import Run
 from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.project import Project
-from plugins.panels.kit.views.html import text, view
+from plugins.panels.kit.views.html import Html, view
 
 
 def head(
@@ -30,6 +30,6 @@ def head(
     return buttons
 
 
-def _lines(title: str, sentence: str, other: str) -> str:
-    said = f'<p class="others">This is {text(other)}.</p>' if other else ""
-    return f"<h1>{text(title)}</h1><p>{text(sentence)}</p>{said}"
+def _lines(title: str, sentence: str, other: str) -> Html:
+    remark = Html('<p class="others">This is {}.</p>').format(other) if other else ""
+    return Html("<h1>{}</h1><p>{}</p>{}").format(title, sentence, remark)

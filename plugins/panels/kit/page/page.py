@@ -24,7 +24,7 @@ from core.events import Checked
 from plugins.panels.kit.page.sent import LEVELS, Drawn, Sent, When
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.mode import Mode
-from plugins.panels.kit.views.html import doing, said, text
+from plugins.panels.kit.views.html import Html, alert, content, doing
 
 State = Literal["todo", "active", "done"]
 LIVE, IDLE = 1.0, 5.0  # seconds between two looks at a workspace in which something runs, or nothing
@@ -78,7 +78,10 @@ class Page:
         return self.mode.project(request)
 
     def shows(self, component: Any, draw: Callable[[Project], Any], when: When = "change") -> None:
-        """`draw(project)` gives the component's value: while something runs, after every event, or only on loading."""
+        """`draw(project)` gives the component's value: while something runs, after every event, or only on loading.
+
+        What it gives for HTML is escaped, unless it is `Html`.
+        """
         self._drawn.append(Drawn(component, draw, when))
 
     def does(
@@ -195,9 +198,9 @@ class Page:
             traceback.print_exc(file=sys.stderr)
             sentence = f"Something went wrong in here ({type(error).__name__}); the terminal of the app says where."
         if sentence and project and redraw in LEVELS:
-            yield from self._all("load", project, request, again=True, message=said(sentence))
+            yield from self._all("load", project, request, again=True, message=alert(sentence))
         elif sentence:
-            yield self._only(redraw, progress="", message=said(sentence))
+            yield self._only(redraw, progress="", message=alert(sentence))
         yield self._only(redraw)  # gradio says the last values again at the end, when they may be old
 
     def _act(self, done: Done, project: Project, request: gr.Request, values: Sequence[Any]) -> Iterator[list[Any]]:
@@ -207,7 +210,7 @@ class Page:
         if isinstance(went, Generator):
             went = yield from self._progress(done.redraw, went)
         if done.redraw not in LEVELS:
-            yield [went, "", ""]
+            yield [content(went) if isinstance(done.redraw, gr.HTML) else went, "", ""]
             return
         yield from self._examine(done.redraw, project, request)
         yield from self._all(done.redraw, project, request, target=went or "", again=not done.edits)
@@ -278,8 +281,8 @@ class Page:
         sent = self._sent_to(request)
         updates, noted = sent.news(self._drawn, when, project, again)
         self._went += 1
-        goal = f'<i data-to="{text(target)}" data-n="{self._went}"></i>' if target else gr.skip()
-        values = [*updates, goal, progress, message]
+        goal = Html('<i data-to="{}" data-n="{}"></i>').format(target, self._went) if target else gr.skip()
+        values = [*updates, *map(content, (goal, progress, message))]
         if values == self._only(when):
             return
         try:
@@ -290,7 +293,7 @@ class Page:
         sent.left(noted)
 
     def _only(self, redraw: Any, progress: Any = None, message: Any = None) -> list[Any]:
-        rest = [gr.skip() if value is None else value for value in (progress, message)]
+        rest = [gr.skip() if value is None else content(value) for value in (progress, message)]
         return [gr.skip()] * (len(self._outputs(redraw)) - 2) + rest
 
 

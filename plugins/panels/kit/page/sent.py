@@ -14,6 +14,7 @@ import gradio as gr
 
 from core.errors import BadInput
 from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.html import content
 
 When = Literal["tick", "change", "load"]
 LEVELS: dict[When, int] = {"tick": 0, "change": 1, "load": 2}
@@ -73,6 +74,8 @@ class Sent:
             return gr.skip()
         try:
             value = drawn.draw(project)
+            if isinstance(drawn.component, gr.HTML):
+                value = content(value)
         except (BadInput, FileNotFoundError):  # a run or a photo was deleted meanwhile
             self._doubts.add(key)
             return gr.skip()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from plugins.panels.kit.views.html import text
+from plugins.panels.kit.views.html import Html, joined
 
 POINTS = 400  # of a line; a screen shows no more
 WIDTH, HEIGHT = 900, 320
@@ -54,16 +54,19 @@ class Axes:
         return LEFT + across * inner, HEIGHT - BOTTOM - min(1.0, max(0.0, up)) * (HEIGHT - TOP - BOTTOM)
 
 
-def chart(label: str, axes: Axes, lines: Sequence[Line], marks: Sequence[Mark] = (), pick: bool = False) -> str:
+def chart(label: str, axes: Axes, lines: Sequence[Line], marks: Sequence[Mark] = (), pick: bool = False) -> Html:
     """The picture and its legend; a view tells the x of a click on one to `pick` from, whose axis is logarithmic."""
-    shapes = _grid(axes) + "".join(_line(axes, line) for line in lines) + "".join(_mark(axes, m) for m in marks)
-    legend = "".join(f'<li class="{text(ln.kind)}">{text(ln.name)}</li>' for ln in lines if ln.name)
+    shapes = [*_grid(axes), *(_line(axes, line) for line in lines), *(_mark(axes, mark) for mark in marks)]
+    legend = joined(Html('<li class="{}">{}</li>').format(line.kind, line.name) for line in lines if line.name)
     ends = {"left": LEFT / axes.width, "right": 1 - RIGHT / axes.width, "low": axes.x[0], "high": axes.x[1]}
-    frame = "".join(f' data-{name}="{value:.6g}"' for name, value in ends.items()) if pick else ""
-    return (
-        f'<ul class="legend">{legend}</ul><svg class="chart{" pick" if pick else ""}" role="img" '
-        f'aria-label="{text(label)}" viewBox="0 0 {axes.width} {HEIGHT}" style="--w:{axes.width}"{frame}>{shapes}</svg>'
-    )
+    frame = joined(Html(' data-{}="{:.6g}"').format(name, value) for name, value in ends.items() if pick)
+    return Html(
+        '<ul class="legend">{legend}</ul><svg class="chart{pick}" role="img" aria-label="{label}" '
+        'viewBox="0 0 {width} {height}" style="--w:{width}"{frame}>{shapes}</svg>'
+    ).format(
+        legend=legend, pick=" pick" if pick else "", label=label, width=axes.width, height=HEIGHT, frame=frame,
+        shapes=joined(shapes),
+    )  # fmt: skip
 
 
 def thinned(points: Sequence[Point], most: int = POINTS) -> list[Point]:
@@ -97,20 +100,23 @@ def nice(low: float, high: float, lines: int = 5) -> list[float]:
     return [round(i * step, 10) for i in range(first, last + 1)]
 
 
-def _grid(axes: Axes) -> str:
-    parts = []
+def _grid(axes: Axes) -> Iterator[Html]:
+    right = axes.width - RIGHT
     for y in nice(*axes.y):
         if axes.y[0] - 1e-9 <= y <= axes.y[1] + 1e-9:
             _, at = axes.place((axes.x[0], y))
             shown = f"{100 * y:.0f}%" if axes.y_percent else f"{y:g}"
-            parts.append(f'<line class="grid" x1="{LEFT}" x2="{axes.width - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-            parts.append(f'<text x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{shown}</text>')
+            yield Html('<line class="grid" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>').format(LEFT, right, y=at)
+            yield _label(LEFT - 8, at + 4, "end", shown)
     for x, shown in _ticks(axes):
         at, _ = axes.place((x, axes.y[0]))
-        parts.append(f'<text x="{at:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{shown}</text>')
+        yield _label(at, HEIGHT - 8, "middle", shown)
     if axes.x_name:
-        parts.append(f'<text x="{LEFT - 8}" y="{HEIGHT - 8}" text-anchor="end">{text(axes.x_name)}</text>')
-    return "".join(parts)
+        yield _label(LEFT - 8, HEIGHT - 8, "end", axes.x_name)
+
+
+def _label(x: float, y: float, anchor: str, text: str) -> Html:
+    return Html('<text x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(x, y, anchor, text)
 
 
 def _ticks(axes: Axes) -> list[tuple[float, str]]:
@@ -120,16 +126,17 @@ def _ticks(axes: Axes) -> list[tuple[float, str]]:
     return [(x, f"{x:g}") for x in nice(low, high, 8) if low < x <= high and x == int(x)]
 
 
-def _line(axes: Axes, line: Line) -> str:
+def _line(axes: Axes, line: Line) -> Html:
     places = [axes.place(p) for p in thinned(line.points)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    dots = "".join(f'<circle class="{line.kind}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in places * line.dots)
-    return f'<polyline class="{line.kind}" points="{path}"/>{dots}'
+    dot = Html('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="4"/>')
+    dots = joined(dot.format(line.kind, x, y) for x, y in places * line.dots)
+    return Html('<polyline class="{}" points="{}"/>{}').format(line.kind, path, dots)
 
 
-def _mark(axes: Axes, mark: Mark) -> str:
+def _mark(axes: Axes, mark: Mark) -> Html:
     x, y = axes.place(mark.at)
-    chosen = " chosen" if mark.chosen else ""
-    stem = f'<line class="stem{chosen}" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-    title = f"<title>{text(mark.name)}</title>"
-    return f'{stem}<circle class="mark{chosen}" cx="{x:.1f}" cy="{y:.1f}" r="6">{title}</circle>'
+    return Html(
+        '<line class="stem{chosen}" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>'
+        '<circle class="mark{chosen}" cx="{x:.1f}" cy="{y:.1f}" r="6"><title>{name}</title></circle>'
+    ).format(chosen=" chosen" if mark.chosen else "", x=x, y=y, top=TOP, bottom=HEIGHT - BOTTOM, name=mark.name)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import BadInput
 from core.model.names import HASHES
 from core.runs.run import Run
-from plugins.panels.kit.views.html import text
+from plugins.panels.kit.views.html import Html, joined
 
 if TYPE_CHECKING:  # with torch, which takes seconds: the page is there before
     from core.training.interpretation import ClassificationInterpretation
@@ -30,7 +30,7 @@ class Seen:
     true: int
     predicted: int
     loss: float
-    sure: float  # the probability of the prediction
+    confidence: float  # the probability of the prediction
 
     @property
     def wrong(self) -> bool:
@@ -42,8 +42,8 @@ class Results:
     """All that a page shows of the predictions of a run; `key` is another one when they are others."""
 
     def __init__(self, run: Run, found: ClassificationInterpretation, key: str = "") -> None:
-        sure, predicted = found.logits.softmax(1).max(1)
-        columns = (found.targets, predicted, found.losses(), sure)
+        confidence, predicted = found.logits.softmax(1).max(1)
+        columns = (found.targets, predicted, found.losses(), confidence)
         rows = zip(found.items, *(column.tolist() for column in columns), strict=True)
         self.name, self.key = run.name, f"{run.name} {key}"
         self.vocab = found.vocab
@@ -86,12 +86,13 @@ class Results:
         true, predicted = (self.vocab[i] for i in cell)
         return f"{true} recognised" if cell[0] == cell[1] else f"{true} taken for {predicted}"
 
-    def cell_data(self, cell: tuple[int, int]) -> str:
+    def cell_data(self, cell: tuple[int, int]) -> Html:
         """The attributes of a button that opens the photos of a cell."""
         n = len(self.cells[cell])
-        label = f"{self.said(cell)}: {n:,} photo{'s' * (n > 1)}"
-        where = f'data-run="{text(self.name)}" data-true="{cell[0]}" data-predicted="{cell[1]}"'
-        return f'type="button" data-do="photos" {where} title="{text(label)}" aria-label="{text(label)}"'
+        return Html(
+            'type="button" data-do="photos" data-run="{run}" data-true="{true}" data-predicted="{predicted}" '
+            'title="{label}" aria-label="{label}"'
+        ).format(run=self.name, true=cell[0], predicted=cell[1], label=f"{self.said(cell)}: {n:,} photo{'s' * (n > 1)}")
 
     @cached_property
     def shown(self) -> list[int]:
@@ -117,31 +118,39 @@ class Results:
         return f"{len(shown)} of {labels} labels, {which}{rest}."
 
     @cached_property
-    def matrix(self) -> str:
+    def matrix(self) -> Html:
         """The confusion matrix, rows true and columns predicted, each cell with photos a button."""
-        labels = [text(self.vocab[i]) for i in self.shown]
-        head = "".join(f'<th scope="col" title="{name}"><span>{name}</span></th>' for name in labels)
-        rows = "".join(self._row(true) for true in self.shown)
-        size = "roomy" if len(self.shown) <= ROOMY else "dense"
-        columns = f'style="--columns:{len(labels)}"'
-        table = f"<table {columns}><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        return f'<div class="matrix {size}" tabindex="0" role="region" aria-label="Confusion matrix">{table}</div>'
+        column = Html('<th scope="col" title="{name}"><span>{name}</span></th>')
+        return Html(
+            '<div class="matrix {size}" tabindex="0" role="region" aria-label="Confusion matrix">'
+            '<table style="--columns:{columns}"><thead><tr><td></td>{head}</tr></thead>'
+            "<tbody>{rows}</tbody></table></div>"
+        ).format(
+            size="roomy" if len(self.shown) <= ROOMY else "dense",
+            columns=len(self.shown),
+            head=joined(column.format(name=self.vocab[i]) for i in self.shown),
+            rows=joined(map(self._row, self.shown)),
+        )
 
-    def _row(self, true: int) -> str:
-        name, photos = text(self.vocab[true]), sum(self.counts[true])
-        cells = "".join(self._cell((true, predicted), photos) for predicted in self.shown)
-        return f'<tr><th scope="row" title="{name}">{name}</th>{cells}</tr>'
+    def _row(self, true: int) -> Html:
+        photos = sum(self.counts[true])
+        cells = joined(self._cell((true, predicted), photos) for predicted in self.shown)
+        return Html('<tr><th scope="row" title="{name}">{name}</th>{cells}</tr>').format(
+            name=self.vocab[true], cells=cells
+        )
 
-    def _cell(self, cell: tuple[int, int], photos: int) -> str:
+    def _cell(self, cell: tuple[int, int], photos: int) -> Html:
         n = self.counts[cell[0]][cell[1]]
         if not n:
-            return "<td>·</td>"
+            return Html("<td>·</td>")
         share = n / photos
         if cell[0] != cell[1]:
             kind, ink = "wrong", 10 + 62 * math.sqrt(share)  # few of many are to be seen as well
         else:
             kind, ink = ("right deep", 70 + 30 * share) if share > 0.5 else ("right", 12 + 70 * share)
-        return f'<td><button class="{kind}" style="--ink-share:{ink:.0f}%" {self.cell_data(cell)}>{n:,}</button></td>'
+        return Html('<td><button class="{}" style="--ink-share:{:.0f}%" {}>{:,}</button></td>').format(
+            kind, ink, self.cell_data(cell), n
+        )
 
 
 def results_of(run: Run) -> Results:

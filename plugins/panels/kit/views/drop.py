@@ -16,11 +16,11 @@ from core.data.files import SUFFIXES, TABLES
 from core.data.names import DEEPEST, safe_name
 from core.data.zips import BLOCK, open_zip
 from core.errors import BadInput
-from plugins.panels.kit.views.html import text
+from plugins.panels.kit.views.html import Html, joined
 
 SCRIPT = (Path(__file__).parent / "drop.js").read_text(encoding="utf-8")
 MOST_FILES = 100_000
-UPLOAD_ICON = (
+UPLOAD_ICON = Html(
     '<svg viewBox="0 0 24 24" width="28" height="28" aria-hidden="true" fill="none" stroke="currentColor" '
     'stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round"><path d="M12 16V4m0 0L7 9m5-5 5 5M4 16v3a1 1 0 '
     '0 0 1 1h14a1 1 0 0 0 1-1v-3"/></svg>'
@@ -38,14 +38,14 @@ class Uploaded:
 def drop(elem_id: str, sentence: str, accept: str, folders: bool = False, camera: bool = False) -> gr.HTML:
     """`upload` brings `{"files": [{"path", "rel"}]}`, which `received` checks; nothing in it is to be trusted."""
     more = [("files", "Choose files")] + [("folder", "Choose a folder")] * folders + [("camera", "Camera")] * camera
-    buttons = "".join(f'<button type="button" class="plain" data-pick="{k}">{t}</button>' for k, t in more)
-    template = (
-        f'<div class="drop" tabindex="0" role="group" aria-label="{text(sentence)}">{UPLOAD_ICON}'
-        f'<p class="drop-text">{text(sentence)}</p><div class="drop-buttons">{buttons}</div>'
-        f'<input type="file" multiple hidden data-kind="files" accept="{text(accept)}" aria-label="Files">'
+    pick = Html('<button type="button" class="plain" data-pick="{}">{}</button>')
+    template = Html(
+        '<div class="drop" tabindex="0" role="group" aria-label="{sentence}">{icon}'
+        '<p class="drop-text">{sentence}</p><div class="drop-buttons">{buttons}</div>'
+        '<input type="file" multiple hidden data-kind="files" accept="{accept}" aria-label="Files">'
         '<input type="file" hidden webkitdirectory data-kind="folder" aria-label="Folder">'
         '<video hidden playsinline muted></video><p class="drop-status" role="status"></p></div>'
-    )
+    ).format(sentence=sentence, icon=UPLOAD_ICON, buttons=joined(pick.format(*each) for each in more), accept=accept)
     return gr.HTML("", html_template=template, js_on_load=SCRIPT, elem_id=elem_id)
 
 

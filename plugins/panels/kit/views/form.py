@@ -13,70 +13,66 @@ from core.hints import fits
 from core.recipe import TRAINING
 from core.registry import Param, Registry
 from plugins.panels.kit.project.project import REGISTRY_OF, Project
-from plugins.panels.kit.views.html import text
+from plugins.panels.kit.views.html import Html, joined
 
 
-def chooser(registry: Registry[Any], choice: Mapping[str, Any], path: str, label: str, short: bool = False) -> str:
+def chooser(registry: Registry[Any], choice: Mapping[str, Any], path: str, label: str, short: bool = False) -> Html:
     """A dropdown of the registry's names and the form of the chosen one, for the place `path` of a recipe."""
     entry = registry[choice["name"]]
-    choices = "".join(
-        f'<option value="{text(e.name)}"{" selected" if e.name == entry.name else ""}>{text(e.name)}</option>'
-        for e in registry
-    )
-    pick = (
-        f'<label class="option"><span>{text(label)}</span>'
-        f'<select data-choose data-path="{text(path)}">{choices}</select>'
-        f"<small>{text(entry.help)}</small></label>"
-    )
-    return f'<div class="choosing">{pick}{(short_form if short else form)(entry.params, choice, path)}</div>'
+    pick = Html(
+        '<label class="option"><span>{}</span><select data-choose data-path="{}">{}</select><small>{}</small></label>'
+    ).format(label, path, _choices([e.name for e in registry], entry.name), entry.help)
+    options = (short_form if short else form)(entry.params, choice, path)
+    return Html('<div class="choosing">{}{}</div>').format(pick, options)
 
 
-def form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> str:
+def form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> Html:
     """An option for each parameter, with its value or its default."""
-    return f'<div class="options">{"".join(_option(p, values, path) for p in params)}</div>'
+    return Html('<div class="options">{}</div>').format(joined(_option(p, values, path) for p in params))
 
 
-def short_form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> str:
+def short_form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> Html:
     """The same with only those options in sight that a person must give, and a first one that is a text: a pattern."""
     known = list(params)
     first = [p for i, p in enumerate(known) if p.required or (i == 0 and p.type is str)]
     rest = [p for p in known if p not in first]
-    more = f"<details><summary>More</summary>{form(rest, values, path)}</details>" if rest else ""
+    more = Html("<details><summary>More</summary>{}</details>").format(form(rest, values, path)) if rest else ""
     return form(first, values, path) + more
 
 
-def _option(param: Param, values: Mapping[str, Any], path: str) -> str:
+def _option(param: Param, values: Mapping[str, Any], path: str) -> Html:
     return option(param, values.get(param.name, None if param.required else param.default), f"{path}.{param.name}")
 
 
-def option(param: Param, value: Any, path: str) -> str:
+def option(param: Param, value: Any, path: str) -> Html:
     """One input with its label and help."""
-    name = text(param.name.replace("_", " "))
-    attributes = f'data-path="{text(path)}" name="{text(path)}"'
+    field = _field(param, value, Html('data-path="{path}" name="{path}"').format(path=path))
+    return Html('<label class="option"><span>{}</span>{}<small>{}</small></label>').format(
+        param.name.replace("_", " "), field, param.help
+    )
+
+
+def _field(param: Param, value: Any, attributes: Html) -> Html:
     kinds = {param.type, *get_args(param.type)}
     if param.choices:
-        choices = "".join(
-            f'<option value="{text(c)}"{" selected" if c == value else ""}>{text(c)}</option>' for c in param.choices
-        )
-        field = f"<select {attributes}>{choices}</select>"
-    elif param.type is bool:
-        field = f'<input type="checkbox" {attributes}{" checked" if value else ""}>'
-    elif kinds <= {int, float, NoneType}:
-        bounds = f' min="{param.range.low:.10g}" max="{param.range.high:.10g}"' if param.range else ""
+        return Html("<select {}>{}</select>").format(attributes, _choices(param.choices, value))
+    if param.type is bool:
+        return Html('<input type="checkbox" {}{}>').format(attributes, " checked" if value else "")
+    if kinds <= {int, float, NoneType}:
+        bounds = Html(' min="{:.10g}" max="{:.10g}"').format(param.range.low, param.range.high) if param.range else ""
         step = "1" if float not in kinds else "any"
         needed = "" if NoneType in kinds else " required"
         shown = "" if value is None else f"{value:.10g}"
-        field = f'<input type="number" inputmode="decimal" step="{step}" {attributes}{bounds}{needed} value="{shown}">'
-    else:
-        shown = (
-            value
-            if isinstance(value, str)
-            else str(value)
-            if isinstance(value, Path)
-            else json.dumps(value, default=str)
+        return Html('<input type="number" inputmode="decimal" step="{}" {}{}{} value="{}">').format(
+            step, attributes, bounds, needed, shown
         )
-        field = f'<input type="text" autocomplete="off" spellcheck="false" {attributes} value="{text(shown)}">'
-    return f'<label class="option"><span>{name}</span>{field}<small>{text(param.help)}</small></label>'
+    shown = str(value) if isinstance(value, (str, Path)) else json.dumps(value, default=str)
+    return Html('<input type="text" autocomplete="off" spellcheck="false" {} value="{}">').format(attributes, shown)
+
+
+def _choices(names: Iterable[object], chosen: object) -> Html:
+    one = Html('<option value="{name}"{selected}>{name}</option>')
+    return joined(one.format(name=name, selected=" selected" if name == chosen else "") for name in names)
 
 
 def edit(project: Project, data: Mapping[str, Any]) -> None:

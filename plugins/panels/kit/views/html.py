@@ -1,12 +1,23 @@
-"""Pieces of HTML, every text in them escaped, and the component that shows them and reports clicks."""
+"""HTML whose type says that it is HTML: all else is escaped where it is put in; and the component that shows it."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
+
+
+class Html(Markup):
+    """HTML; what is formatted, joined or added into it is escaped unless it is HTML too."""
+
+    @classmethod
+    def escape(cls, value: Any) -> Html:
+        """Any text as HTML; half a letter, as in a broken file name, becomes a ?."""
+        text = value if hasattr(value, "__html__") else str(value).encode(errors="replace").decode()
+        return cls(super().escape(text))
+
 
 # What is clicked says so by data-do; the rest of its data-* goes with it. Buttons bring the keyboard along.
 DELEGATE = """
@@ -49,64 +60,69 @@ def view(elem_id: str, value: str = "", label: str = "", **options: Any) -> gr.H
     `click` has the data-* of what was clicked; `choose` (another plugin), `edit` (an option) and `typed` (text on its
     way) have the place of a `option` in the recipe, and a `value`; `edit` of a chart to pick from has the place `x`.
     """
-    attributes = f' role="region" aria-label="{text(label)}"' if label else ""
+    attributes = Html(' role="region" aria-label="{}"').format(label) if label else ""
     template = f"<div{attributes}>${{value}}</div>"
     return gr.HTML(value, html_template=template, js_on_load=DELEGATE, elem_id=elem_id, **options)
 
 
-def text(value: object) -> str:
-    """Any text, escaped for content and for attributes; half a letter, as in a broken file name, becomes a ?."""
-    return html.escape(str(value).encode(errors="replace").decode(), quote=True)
-
-
-def card(title: str, body: str, note: str = "") -> str:
+def card(title: str, body: str, note: str = "") -> Html:
     """A box with a title."""
-    head = f"<h3>{text(title)}</h3>" if title else ""
-    said = f'<p class="note">{text(note)}</p>' if note else ""
-    return f'<section class="card">{head}{said}{body}</section>'
+    head = Html("<h3>{}</h3>").format(title) if title else ""
+    remark = Html('<p class="note">{}</p>').format(note) if note else ""
+    return Html('<section class="card">{}{}{}</section>').format(head, remark, body)
 
 
-def figures(cells: Iterable[tuple[str, str, str]]) -> str:
+def figures(cells: Iterable[tuple[str, str, str]]) -> Html:
     """Numbers first: (what it is, the number, what to know about it)."""
-    boxes = (
-        f'<div class="figure"><span>{text(name)}</span><b>{text(value)}</b><small>{text(note)}</small></div>'
-        for name, value, note in cells
-    )
-    return f'<div class="figures">{"".join(boxes)}</div>'
+    box = Html('<div class="figure"><span>{}</span><b>{}</b><small>{}</small></div>')
+    return Html('<div class="figures">{}</div>').format(joined(box.format(*cell) for cell in cells))
 
 
-def bars(rows: Iterable[tuple[str, float, str]]) -> str:
+def bars(rows: Iterable[tuple[str, float, str]]) -> Html:
     """Names with a bar, 0 to 1, and a figure."""
-    lines = (
-        f'<li><span title="{text(name)}">{text(name)}</span>'
-        f'<i><em style="width:{100 * min(1.0, max(0.0, share)):.1f}%"></em></i><b>{text(figure)}</b></li>'
-        for name, share, figure in rows
+    line = Html(
+        '<li><span title="{name}">{name}</span><i><em style="width:{percent:.1f}%"></em></i><b>{figure}</b></li>'
     )
-    return f'<ul class="bars">{"".join(lines)}</ul>'
+    lines = (
+        line.format(name=name, percent=100 * min(1.0, max(0.0, share)), figure=figure) for name, share, figure in rows
+    )
+    return Html('<ul class="bars">{}</ul>').format(joined(lines))
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
-    """A table; the cells are HTML already, so what comes from elsewhere went through `text`."""
-    head = "".join(f'<th scope="col">{text(name)}</th>' for name in header)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    said = f"<caption>{text(caption)}</caption>" if caption else ""
-    return f'<div class="scroll"><table>{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Html:
+    """A table; each cell is a text or HTML."""
+    head = joined(Html('<th scope="col">{}</th>').format(name) for name in header)
+    body = joined(Html("<tr>{}</tr>").format(joined(map(Html("<td>{}</td>").format, row))) for row in rows)
+    title = Html("<caption>{}</caption>").format(caption) if caption else ""
+    return Html('<div class="scroll"><table>{}<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(
+        title, head, body
+    )
 
 
-def button(label: str, do: str, data: Mapping[str, object] | None = None, kind: str = "") -> str:
+def button(label: str, do: str, data: Mapping[str, object] | None = None, kind: str = "") -> Html:
     """A button that its view reports as a click."""
-    more = "".join(f' data-{name}="{text(value)}"' for name, value in (data or {}).items())
-    return f'<button type="button" class="plain {kind}" data-do="{text(do)}"{more}>{text(label)}</button>'
+    more = joined(Html(' data-{}="{}"').format(name, value) for name, value in (data or {}).items())
+    return Html('<button type="button" class="plain {}" data-do="{}"{}>{}</button>').format(kind, do, more, label)
 
 
-def notes(sentences: Iterable[str], kind: str = "warning") -> str:
+def notes(sentences: Iterable[str], kind: str = "warning") -> Html:
     """Sentences that a person should read."""
-    return "".join(f'<p class="{kind}" role="status">{text(sentence)}</p>' for sentence in sentences)
+    return joined(Html('<p class="{}" role="status">{}</p>').format(kind, sentence) for sentence in sentences)
 
 
-def empty(title: str, sentence: str) -> str:
+def empty(title: str, sentence: str) -> Html:
     """What stands where nothing is yet."""
-    return f'<div class="nothing"><b>{text(title)}</b><p>{text(sentence)}</p></div>'
+    return Html('<div class="nothing"><b>{}</b><p>{}</p></div>').format(title, sentence)
+
+
+def joined(parts: Iterable[str]) -> Html:
+    """Texts or pieces of HTML, one after the other."""
+    return Html().join(parts)
+
+
+def content(value: Any) -> Any:
+    """What a component that shows HTML is sent for a value: a text is escaped unless its type says that it is HTML."""
+    return str(Html.escape(value)) if isinstance(value, str) else value
 
 
 def clock(seconds: float | None) -> str:
@@ -129,18 +145,17 @@ def rate(value: float) -> str:
     return f"{number.removesuffix('.0')}e{int(power)}"
 
 
-def doing(sentence: str, share: float | None = None) -> str:
+def doing(sentence: str, share: float | None = None) -> Html:
     """What is being done, with a bar; without a share of it, 0 to 1, the bar only moves."""
-    value = "" if share is None else f' value="{share:.4f}"'
-    return (
-        f'<div class="doing" role="status"><span>{text(sentence)}</span>'
-        f'<progress max="1" aria-label="{text(sentence)}"{value}></progress></div>'
-    )
+    value = "" if share is None else Html(' value="{:.4f}"').format(share)
+    return Html(
+        '<div class="doing" role="status"><span>{sentence}</span>'
+        '<progress max="1" aria-label="{sentence}"{value}></progress></div>'
+    ).format(sentence=sentence, value=value)
 
 
-def said(sentence: str) -> str:
+def alert(sentence: str) -> Html:
     """A sentence in front of everything, until it is closed."""
-    return (
-        f'<div class="said" role="alert"><p>{text(sentence)}</p>'
-        '<button type="button" data-close aria-label="Close">×</button></div>'
-    )
+    return Html(
+        '<div class="said" role="alert"><p>{}</p><button type="button" data-close aria-label="Close">×</button></div>'
+    ).format(sentence)

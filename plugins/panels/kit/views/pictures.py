@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.data import photo
 from core.data.photo import BadPhoto
-from plugins.panels.kit.views.html import text
+from plugins.panels.kit.views.html import Html, joined
 
 THUMBNAIL = 192  # pixels
 
@@ -43,13 +43,15 @@ def _thumbnail(file: Path, side: int, size: int, changed: int) -> str:
     return embedded(image)
 
 
-def grid(pictures: Iterable[tuple[str, str]]) -> str:
+def grid(pictures: Iterable[tuple[str, str]]) -> Html:
     """(src, caption) as tiles; pictures that could not be read say so."""
-    tiles = (
-        f"<figure>{_shown(src, caption)}<figcaption>{text(caption)}</figcaption></figure>" for src, caption in pictures
+    tile = Html("<figure>{}<figcaption>{}</figcaption></figure>")
+    return Html('<div class="tiles">{}</div>').format(
+        joined(tile.format(_picture(src, caption), caption) for src, caption in pictures)
     )
-    return f'<div class="tiles">{"".join(tiles)}</div>'
 
 
-def _shown(src: str, caption: str) -> str:
-    return f'<img src="{src}" alt="{text(caption)}" loading="lazy">' if src else "<i>cannot be read</i>"
+def _picture(src: str, caption: str) -> Html:
+    if not src:
+        return Html("<i>cannot be read</i>")
+    return Html('<img src="{}" alt="{}" loading="lazy">').format(src, caption)

@@ -8,21 +8,21 @@ from core.events import Checked, EpochEnded, FeaturesMade, Queued, RunEnded, Val
 from core.runs.run import ALIVE
 from plugins.panels.kit.project.run_view import RunView
 from plugins.panels.kit.views.charts import Axes, Line, chart, nice, smoothed
-from plugins.panels.kit.views.html import card, clock, empty, figures, notes, percent, table
+from plugins.panels.kit.views.html import Html, card, clock, empty, figures, notes, percent, table
 
 
-def draw_run(shown: RunView) -> str:
+def draw_run(shown: RunView) -> Html:
     """Everything there is to see of a run."""
-    body = f'<div class="track"><i style="width:{100 * shown.fraction:.2f}%"></i></div>' + figures(_figures(shown))
+    body = Html('<div class="track"><i style="width:{:.2f}%"></i></div>').format(100 * shown.fraction)
+    body += figures(_figures(shown))
     if shown.losses:
         body += _charts(shown)
     if shown.epochs:
         body += card("", _epochs(shown))
     elif shown.status in ALIVE:
         body += card("", empty("Getting ready" if not shown.losses else "The first epoch", _doing(shown)))
-    said = shown.state.notices
     reason = shown.end.error if shown.end else shown.run.why_interrupted
-    return body + (notes([reason], "bad") if reason else "") + notes(said[-8:])
+    return body + notes([reason] if reason else [], "bad") + notes(shown.state.notices[-8:])
 
 
 def _doing(shown: RunView) -> str:
@@ -32,10 +32,10 @@ def _doing(shown: RunView) -> str:
         case Checked(done, total):
             return f"Reading photos: {done:,} of {total:,}."
         case FeaturesMade(done, total):
-            return f"The resting body sees each photo: {done:,} of {total:,} batches; then its head learns in seconds."
+            return f"The frozen backbone sees each photo: {done:,} of {total:,} batches; then its head learns."
         case Validated(done, total):
-            return f"Looking at the held-out photos: {done} of {total} batches."
-    return "The first figures come with the end of the first epoch." if shown.losses else "The network is made ready."
+            return f"Validating: {done} of {total} batches."
+    return "The first figures come with the end of the first epoch." if shown.losses else "The network is being built."
 
 
 def _figures(shown: RunView) -> list[tuple[str, str, str]]:
@@ -47,7 +47,7 @@ def _figures(shown: RunView) -> list[tuple[str, str, str]]:
     if isinstance(end, RunEnded) and "low" in end.metrics:
         note = f"{percent(end.metrics['low'])} to {percent(end.metrics['high'])}, 95 % interval"
     else:
-        note = f"best so far, of {len(accuracies)} epochs" if len(accuracies) > 1 else "on held-out photos"
+        note = f"best so far, of {len(accuracies)} epochs" if len(accuracies) > 1 else "on validation photos"
     alive = shown.status in ALIVE
     took = (clock(shown.elapsed), f"{done} of {shown.planned} epochs")
     return [
@@ -70,7 +70,7 @@ def best_accuracy(shown: RunView) -> float | None:
     return next((accuracy_of(e) for _, _, e in reversed(shown.epochs) if e.best), None)
 
 
-def _charts(shown: RunView) -> str:
+def _charts(shown: RunView) -> Html:
     losses, epochs = shown.losses, shown.epochs
     mean = smoothed(losses)
     valid = [(float(n), e.valid_loss) for n, _, e in epochs]
@@ -90,23 +90,23 @@ def _charts(shown: RunView) -> str:
     accuracy = chart(
         "Accuracy by epoch",
         Axes(span, (0.0, 1.0), y_percent=True, x_name="epoch", width=440),
-        [Line("accuracy on held-out photos", right, "accuracy", dots=True)],
+        [Line("accuracy on validation photos", right, "accuracy", dots=True)],
     )
-    return f'<div class="charts">{card("", loss)}{card("", accuracy)}</div>'
+    return Html('<div class="charts">{}{}</div>').format(card("", loss), card("", accuracy))
 
 
-def _epochs(shown: RunView) -> str:
+def _epochs(shown: RunView) -> Html:
     rows, best = [], max((n for n, _, e in shown.epochs if e.best), default=0)
     for number, stage, e in shown.epochs:
         accuracy = accuracy_of(e)
-        mark = '<span class="best">best</span>' if number == best else ""
+        mark = Html('<span class="best">best</span>') if number == best else ""
         rows.append(
             (
                 str(number),
-                "the head alone" if stage == "frozen" else "everything",
+                "the head (frozen)" if stage == "frozen" else "everything (unfrozen)",
                 f"{e.train_loss:.3f}",
                 f"{e.valid_loss:.3f}",
-                ("–" if accuracy is None else percent(accuracy)) + mark,
+                Html("{}{}").format("–" if accuracy is None else percent(accuracy), mark),
                 clock(e.seconds),
             )
         )

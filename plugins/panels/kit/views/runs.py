@@ -7,17 +7,17 @@ from core.events import Queued
 from core.runs.run import ALIVE, QUEUED, Run
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.summary import summary
-from plugins.panels.kit.views.html import button, card, clock, percent, rate, table, text
+from plugins.panels.kit.views.html import Html, button, card, clock, percent, rate, table
 from plugins.panels.kit.views.run import accuracy_of
 
 MOST = 50
 
 
-def runs_view(project: Project) -> str:
+def runs_view(project: Project) -> Html:
     """The newest runs with what tells them apart, and what can be done with each."""
     runs = project.runs
     if not runs:
-        return ""
+        return Html()
     looked_at = project.run
     rows = [_row(run, bool(looked_at and run.name == looked_at.name)) for run in runs[:MOST]]
     header = ["Begun", "Status", "Accuracy", "Architecture", "Epochs", "Rate", "Time", ""]
@@ -31,7 +31,7 @@ def queued_said(run: Run) -> str:
     return "queued, next" if place == 1 else f"queued, place {place}"
 
 
-def cancel_button(run: Run) -> str:
+def cancel_button(run: Run) -> Html:
     """Takes a run that waits out of the queue."""
     return button("Cancel", "cancel", {"run": run.name})
 
@@ -43,8 +43,8 @@ def _row(run: Run, selected: bool) -> list[str]:
     try:
         recipe = shown.recipe
     except BadInput as error:
-        name, why = text(run.name), f'<span title="{text(error)}">damaged</span>'
-        return [name, why, "", "", "", "", "", f'<div class="row-actions">{delete}</div>']
+        why = Html('<span title="{}">damaged</span>').format(error)
+        return [run.name, why, "", "", "", "", "", _actions(delete)]
     accuracy, training = accuracy_of(shown.best) if shown.best else None, recipe.training
     actions = button("Use its recipe", "recipe", data | {"confirm": "Use the recipe of this run in place of yours?"})
     if accuracy is not None:
@@ -53,15 +53,21 @@ def _row(run: Run, selected: bool) -> list[str]:
         actions += cancel_button(run)
     elif shown.status not in ALIVE:
         actions += delete
-    here, name = ' aria-current="true"' if selected else "", text(run.name)
+    here = Html(' aria-current="true"') if selected else ""
     begun = run.name.removesuffix(f"_{recipe.architecture['name']}").replace("_", " ")
     return [
-        f'<button type="button" class="link" data-do="look" data-run="{name}"{here}>{text(begun)}</button>',
-        text(queued_said(run) if shown.status == QUEUED else shown.status),
+        Html('<button type="button" class="link" data-do="look" data-run="{}"{}>{}</button>').format(
+            run.name, here, begun
+        ),
+        queued_said(run) if shown.status == QUEUED else shown.status,
         "–" if accuracy is None else percent(accuracy),
-        text(recipe.architecture.get("model", recipe.architecture["name"])),
+        str(recipe.architecture.get("model", recipe.architecture["name"])),
         f"{training.freeze_epochs} + {training.epochs}",
         rate(training.base_lr),
         clock(shown.elapsed),
-        f'<div class="row-actions">{actions}</div>',
+        _actions(actions),
     ]
+
+
+def _actions(buttons: Html) -> Html:
+    return Html('<div class="row-actions">{}</div>').format(buttons)

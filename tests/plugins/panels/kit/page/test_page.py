@@ -17,7 +17,9 @@ from plugins.panels.kit.page.frame import frame
 from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.mode import Mode
-from plugins.panels.kit.views.html import view
+from plugins.panels.kit.views.html import Html, view
+from tests.plugins.panels.markup import HOSTILE
+from tests.plugins.panels.markup import Page as Markup
 
 discover(panels=True)
 SKIP = gr.skip()
@@ -32,8 +34,8 @@ class Small:
         self.page = page
         self.form, self.line = view("form"), view("line")
         self.set, self.fail, self.ask = gr.Button(), gr.Button(), gr.Button()
-        page.shows(self.form, lambda project: f"<b>{_epochs(project)}</b>", "load")
-        page.shows(self.line, lambda project: f"<i>{_epochs(project)}</i>", "change")
+        page.shows(self.form, lambda project: Html("<b>{}</b>").format(_epochs(project)), "load")
+        page.shows(self.line, lambda project: Html("<i>{}</i>").format(_epochs(project)), "change")
         page.does(self.set.click, lambda project: project.edit("training.epochs", 9))
         page.does(self.fail.click, lambda project: project.edit("training.epochs", -1))
 
@@ -170,3 +172,19 @@ def test_a_panel_that_breaks_leaves_the_others(tmp_path: Path, capsys: pytest.Ca
     everything = "".join(str(value) for value in sent(page, page._loaded(browser("anna"))).values())
     assert 'data-go="data"' in everything and 'data-go="silent"' in everything
     assert "oops" not in everything and "oops" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("when", ["tick", "change", "load"])
+def test_what_is_no_html_by_its_type_is_shown_as_a_text(tmp_path: Path, when: Any) -> None:
+    page, browser = Page(Mode("local", tmp_path)), SimpleNamespace(session_hash="anna", cookies={})
+    with gr.Blocks() as demo:
+        page.shows(view("plain"), lambda project: HOSTILE, when)
+        page.shows(view("html"), lambda project: Html("<b>{}</b>").format(HOSTILE), when)
+        button = gr.Button()
+        page.answers(button.click, lambda project: HOSTILE, [], view("answer"))
+        page.wire(demo)
+    plain, html = next(iter(page._loaded(browser)))[:2]
+    (answered,) = page._answered
+    answer = next(page._safely(answered.redraw, browser, lambda p: page._act(answered, p, browser, ())))[0]
+    for shown in plain, html, answer:
+        assert Markup(shown).texts == [HOSTILE] and not Markup(shown).all("img")
