@@ -92,7 +92,9 @@ def _created(args: argparse.Namespace, kind: str) -> Run:
     if args.set:
         raise BadInput(f"{args.recipe!r} has its recipe already; --set can change one only before its run.")
     if run.is_lr_find != (kind == LR_FINDS):
-        raise BadInput(f"{run.name!r} is a {'learning-rate test' if run.is_lr_find else 'training'}; use its command.")
+        raise BadInput(
+            f"{run.name!r} is a {'run of the LR finder' if run.is_lr_find else 'training run'}; use its command."
+        )
     if run.status != CREATED:
         raise BadInput(f"{run.name!r} is {run.status}; `resume` goes on with it, unless it is completed.")
     return run

@@ -107,7 +107,7 @@ class Run:
     def check_has_model(self) -> None:
         """Raise BadInput unless this is a run that has its model, and does not change it just now."""
         if self.is_lr_find:
-            raise BadInput(f"{self.name!r} is a learning-rate test, which makes no model; give a run that trained.")
+            raise BadInput(f"{self.name!r} is a run of the LR finder, which makes no model; give a run that trained.")
         if not self.has_model:
             raise BadInput(f"{self.name!r} has no model yet; it gets one when its first epoch is checked and it ends.")
         if not self.is_created:
@@ -117,7 +117,7 @@ class Run:
 
     @property
     def is_lr_find(self) -> bool:
-        """Whether it is a learning-rate test."""
+        """Whether it is a run of the LR finder."""
         return self.folder.resolve().parent.name == LR_FINDS
 
     def check_is_run(self) -> None:
@@ -212,7 +212,7 @@ class Run:
     def finish(self) -> None:
         """Ask it to bring the learning rate to its end over the next steps, validate and complete; raises BadInput."""
         if self.is_lr_find:
-            raise BadInput(f"{self.name!r} is a learning-rate test, which cannot be finished early; stop it.")
+            raise BadInput(f"{self.name!r} is a run of the LR finder, which cannot be finished early; stop it.")
         self._ask(FINISH)
 
     def delete(self) -> None:

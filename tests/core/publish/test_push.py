@@ -135,7 +135,7 @@ def test_what_cannot_be_pushed_says_why(signed_in: Any, mine: Run, tmp_path: Pat
     (mine.folder / "hashes.json").unlink()
     assert "has no model yet" in refused(mine)
     test = Run(tmp_path / "lr_finds" / "test")
-    assert "learning-rate test, which makes no model" in refused(test)
+    assert "run of the LR finder, which makes no model" in refused(test)
 
 
 def test_what_is_downloaded_is_little_and_ours(signed_in: Any, trained: Run, monkeypatch: Any) -> None:

@@ -277,7 +277,7 @@ def test_a_learning_rate_test_and_a_training_are_not_taken_for_each_other(
 ) -> None:
     training, test = create(), create("lr_finds")
     assert f"'{training.name}' is a training" in fails("lr-find", str(training.folder))
-    assert f"'{test.name}' is a learning-rate test" in fails("train", str(test.folder))
+    assert f"'{test.name}' is a run of the LR finder" in fails("train", str(test.folder))
     assert (training.status, test.status) == ("created", "created")
 
 

@@ -49,7 +49,7 @@ def _top(project: Project) -> Html:
     working = project.under_way
     pills = Html('<span class="pill device">{}</span>').format(_device())
     if working:
-        doing = "Finding a rate" if working.is_lr_find else f"Training · {percent(run_view(working).fraction)}"
+        doing = "LR finder" if working.is_lr_find else f"Training · {percent(run_view(working).fraction)}"
         pills = Html('<span class="pill live" title="{}">{}</span>{}').format(working.name, doing, pills)
     return Html(
         '<div class="bar"><div class="brand"><i class="logo" aria-hidden="true"></i><b>Presize</b></div>'

@@ -225,11 +225,11 @@ class Project:
 
     @property
     def lr_find(self) -> Run | None:
-        """The newest learning-rate test."""
+        """The newest run of the LR finder."""
         return next(iter(runs_in(self.folder, LR_FINDS)), None)
 
     def start(self, kind: str = RUNS) -> Run:
-        """Train the recipe, or test learning rates with it, in a process of its own; raises BadInput."""
+        """Train the recipe, or run the LR finder with it, in a process of its own; raises BadInput."""
         recipe = self.require_recipe()
         if isinstance(found := self.examined, BadInput):
             raise BadInput(str(found))
@@ -249,7 +249,7 @@ class Project:
 
     @property
     def under_way(self) -> Run | None:
-        """The run or learning-rate test that has a process now, also one that was begun elsewhere; queued ones last."""
+        """The run, also one of the LR finder, that has a process now, also one that was begun elsewhere; queued ones last."""
         recent = (run for kind in (RUNS, LR_FINDS) for run in runs_in(self.folder, kind)[:RECENT])
         alive = [run for run in recent if run.process is not None]
         return next((run for run in alive if run.status != QUEUED), alive[0] if alive else None)

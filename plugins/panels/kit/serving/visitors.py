@@ -1,10 +1,8 @@
-"""A visitor's project: a folder that nothing leads out of, bounded room, and a fair share of the computer."""
+"""A visitor's project: confined to its folder, with bounded room there and a fair share of the computer."""
 
 from __future__ import annotations
 
-import ntpath
 import os
-import re
 import shutil
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -14,13 +12,13 @@ from threading import Lock
 from typing import Any
 
 from core.data.decoder import decoders
-from core.errors import BadInput, quoted
+from core.errors import BadInput
 from core.events import Checked
 from core.model.architecture import parameters_of
-from core.recipe import Choice, Recipe, path_options
-from core.registry import sources
+from core.recipe import Choice, Recipe
 from core.runs.run import LOCK, LR_FINDS, PRESIZED, RUNS, Run, runs_in
 from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.serving.confinement import check_confined
 from plugins.panels.kit.serving.hourly import Hourly
 
 GB = 2**30
@@ -35,7 +33,6 @@ WAITS = 300.0  # seconds for which one who was turned away comes before those wh
 
 CHECKS = 4  # data sets that are checked at once
 LONGEST_CHECK = 1200.0  # seconds of decoding
-LARGEST_SIDE, LARGEST_BATCH = 512, 128  # pixels and photos that a network of a visitor sees at once
 LARGEST_NETWORK = 60_000_000  # parameters
 
 _starting = Lock()  # visitors, one after the other
@@ -59,26 +56,8 @@ class VisitorProject(Project):
         self._spent = 0.0  # seconds in which photos were decoded
 
     def admit(self, document: Mapping[str, Any]) -> None:
-        """Raise BadInput where a recipe, or a part of one, leads out of the folder."""
-        if "source" in document:
-            name = document["source"].get("name")
-            if not getattr(sources[name].factory, "for_visitors", False):
-                raise BadInput(f"The source {name!r} is not open to visitors; upload photos or a zip.")
-        for choice in (*document.get("item_tfms", ()), *document.get("batch_tfms", ())):
-            size = choice.get("size") or 0
-            if (side := size if isinstance(size, int) else max(size)) > LARGEST_SIDE:
-                raise BadInput(f"A size of {side} pixels is too much here; choose {LARGEST_SIDE} at most.")
-        if (photos := document.get("training", {}).get("batch_size", 0)) > LARGEST_BATCH:
-            raise BadInput(f"batch_size is {photos}; here it may be {LARGEST_BATCH} at most.")
-        for key, part in document.items():
-            for choice in part if isinstance(part, list) else [part]:
-                paths = path_options(key, choice)
-                for name, value in choice.items() if isinstance(choice, Mapping) else ():
-                    for text in _texts(value):
-                        if not self._inside(text) if name in paths else name != "pattern" and _leads_out(text):
-                            raise BadInput(
-                                f"{name} {quoted(text)} lies outside of your workspace; upload the file instead."
-                            )
+        """Raise BadInput where a recipe, or a part of one, may not be used by a visitor."""
+        check_confined(document, self.folder)
 
     def examine(self) -> Generator[Checked, None, None]:
         """The same, one data set of an address and few of all at a time; `may_examine` tells when to ask again."""
@@ -203,9 +182,6 @@ class VisitorProject(Project):
     def _unpacked(self) -> Iterator[Path]:
         return (self.folder / "sources").glob("*")
 
-    def _inside(self, path: str) -> bool:
-        return Path(path).resolve().is_relative_to(self.folder.resolve())
-
 
 def bytes_in(folder: Path) -> int:
     """Bytes of all files below a folder."""
@@ -231,19 +207,3 @@ def _make_room(run: Run) -> None:
     with suppress(BadInput, OSError):  # it has just ended
         if time.time() - (run.folder / LOCK).stat().st_mtime > FAIR:
             run.stop() if run.is_lr_find else run.finish()
-
-
-def _leads_out(value: str) -> bool:
-    """Whether a text, were it a path or an address, would lead out of any folder; a column may be called `km/h`."""
-    path = value.replace("\\", "/")
-    is_address = re.match(r"[\w+.-]+:.*/", path, re.DOTALL) or ntpath.splitdrive(value)[0]
-    return bool(is_address) or path.startswith(("/", "~")) or ".." in path.split("/")
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in the value of an option."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (Mapping, list, tuple)):
-        for inner in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(inner)
