@@ -249,7 +249,7 @@ class Project:
 
     @property
     def under_way(self) -> Run | None:
-        """The run, also one of the LR finder, that has a process now, also one that was begun elsewhere; queued ones last."""
+        """The run, of training or of the LR finder, that has a process now, whoever started it; queued ones last."""
         recent = (run for kind in (RUNS, LR_FINDS) for run in runs_in(self.folder, kind)[:RECENT])
         alive = [run for run in recent if run.process is not None]
         return next((run for run in alive if run.status != QUEUED), alive[0] if alive else None)
