@@ -27,7 +27,7 @@ from core.runs import requests
 from core.runs.queue import Queue
 from core.runs.requests import Requests
 from core.runs.run import Run
-from core.runs.train import Options, find_rate, train
+from core.runs.train import RunOptions, find_rate, train
 
 ROOT = Path(__file__).resolve().parents[3]
 Create = Callable[..., Run]
@@ -127,5 +127,5 @@ def test_a_process_that_hangs_is_killed(command: str, create: Create) -> None:
 
 def test_a_run_without_a_limit_is_watched_by_nobody(create: Create, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faulthandler, "dump_traceback_later", pytest.fail)
-    *_, end = train(create(), options=Options(cache=False))
+    *_, end = train(create(), options=RunOptions(cache=False))
     assert isinstance(end, RunEnded) and end.status == "completed"
