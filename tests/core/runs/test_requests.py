@@ -38,7 +38,7 @@ from core.discovery import discover
 discover()
 from core.runs import requests
 import core.runs.plan
-requests.SPARE, requests.SAVING = 0.5, 0.5
+requests.SPARE, requests.SAVING = 0.5, 2
 def hang(*_, **__):
     re.match(r"(a+)+$", "a" * 40 + "b")  # which holds the interpreter's lock, so that no thread and no signal helps
 core.runs.plan.examine = hang
