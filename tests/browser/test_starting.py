@@ -95,7 +95,8 @@ def test_a_second_run_waits_and_can_be_cancelled(prepared: Prepare, serve: Serve
     waiting.get_by_role("button", name="Cancel").click()
     expect(waiting).not_to_contain_text("queued")
     second = next(run for run in project.runs if run != first)
-    assert second.status == "stopped" and first.status == "running"
+    until(lambda: second.status == "stopped")
+    assert first.status == "running"
 
     page.on("dialog", lambda dialog: dialog.accept())
     row = page.locator("#train-runs tr", has=page.locator(f'[data-run="{second.name}"]'))
