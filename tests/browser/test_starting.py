@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -9,12 +10,18 @@ import pytest
 from tests.browser.conftest import Prepare, Serve, Shoot, Visit
 from tests.browser.steps import TRAINS, edit, epochs, expect, go, titled, until
 from tests.browser.test_long_work import LONG
+from tests.matrix import thinned
 
 BUTTONS = {"data": "#data-train", "learning_rate": "#rate-train", "train": "#train-start"}
 
 
-@pytest.mark.parametrize("name", BUTTONS)
-@pytest.mark.parametrize("option", ["epochs", "seed"])  # in sight, and under Advanced
+ALWAYS = {("data", "epochs"), ("learning_rate", "seed"), ("train", "epochs")}
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),  # in sight, and under Advanced
+    thinned(product(BUTTONS, ("epochs", "seed")), ALWAYS.__contains__, "-".join),
+)
 def test_a_wrong_field_is_shown(name: str, option: str, prepared: Prepare, serve: Serve, visit: Visit) -> None:
     project = prepared(**LONG)
     page = visit(serve(project.folder), page="train")
