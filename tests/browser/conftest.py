@@ -84,10 +84,9 @@ class App:
         """Start it, and wait until it serves."""
         began = self.log.stat().st_size if self.log.exists() else 0
         command = [sys.executable, "app.py", "--port", self.port, "--workspace", self.workspace, *self.arguments]
-        variables = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                list(map(str, command)), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables
+                list(map(str, command)), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         end = time.monotonic() + STARTS
         while f"Presize is at {self.url}" not in (said := self.said[began:]):
@@ -252,7 +251,6 @@ def held_out(drawn: Path) -> Path:
 def core(*arguments: object, folder: Path = ROOT) -> str:
     """`python -m core` with these arguments, in a folder; what it printed."""
     variables = os.environ | {"PYTHONPATH": str(ROOT)}
-    variables.pop("OMP_NUM_THREADS", None)
     command = [sys.executable, "-m", "core", *map(str, arguments)]
     ended = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, ended.stderr
