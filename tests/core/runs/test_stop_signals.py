@@ -26,7 +26,6 @@ from core.recipe import Recipe
 from core.runs import stop_signals
 from core.runs.queue import Queue
 from core.runs.run import Run
-from core.runs.stop_signals import StopSignals
 from core.runs.train import RunOptions, find_rate, train
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -38,7 +37,7 @@ from core.discovery import discover
 discover()
 from core.runs import stop_signals
 import core.runs.plan
-stop_signals.SPARE, stop_signals.SAVING = 0.5, 0.5
+stop_signals.SPARE, stop_signals.SAVING = 0.5, 2
 def hang(*_, **__):
     re.match(r"(a+)+$", "a" * 40 + "b")  # which holds the interpreter's lock, so that no thread and no signal helps
 core.runs.plan.examine = hang
