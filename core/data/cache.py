@@ -35,7 +35,7 @@ MARK = b"PRE1"
 DIGITS = 32  # of a SHA-256, in a name
 ENTRY = re.compile(r"\.?[0-9a-f]{30}-[0-9a-f]{8}(\.\d+)?")  # or what became of one while it was written
 MAKERS = "pillow", "pillow-heif", "torch"  # another version of these may make other pixels,
-METHOD = 2  # and another number here does
+METHOD = 3  # and another number here does
 LOCK, SIZE = "lock", "size"
 UNSAID = 1 / 64  # of the limit may be written by a process before it tells the others
 PATIENCE = 1.0  # seconds that are waited for another process, when the folder is opened
@@ -43,7 +43,7 @@ PATIENCE = 1.0  # seconds that are waited for another process, when the folder i
 
 def decoded(file: Path, method: str, make: Callable[[Image], Pixels]) -> Pixels:
     """What `make` makes of a photo, as `Cache.pixels` gives it, with nothing kept; raises BadPhoto."""
-    return make(photo.decode(file))
+    return make(photo.load(file))
 
 
 class Cache:
@@ -84,7 +84,7 @@ class Cache:
         entry = self._entry(content, method)
         found = self._read(entry)
         if found is None:
-            found = make(photo.decode(content))
+            found = make(photo.load(content))
             self._write(entry, found)
         if entry in self._whole:
             self._known[file, method] = about.st_size, about.st_mtime_ns, entry

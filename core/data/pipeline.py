@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.data import photo
+from core.data import colours, photo
 from core.data.cache import decoded
 from core.data.sampler import Source, moved, sample, shrunk, to_size
 from core.data.transforms import Geometric, PadMode, Pixel, Pixels, box_matrix, compose
@@ -77,12 +77,13 @@ class Pipeline:
         return image
 
     def presized(self, image: Image.Image) -> Pixels:
-        """The photo as training begins with it, no larger than the first transform needs: uint8 [h, w, 3]."""
+        """The photo as training begins with it, in sRGB, no larger than the first transform needs: uint8 [h, w, 3]."""
         enough = self.geometric[0].enough or (image.height, image.width)
         scale = min(image.height / enough[0], image.width / enough[1])
         if scale <= 1:
-            return np.asarray(image)
-        return to_size(image, round(image.height / scale), round(image.width / scale))
+            return np.asarray(colours.in_srgb(image))
+        small = to_size(image, round(image.height / scale), round(image.width / scale))
+        return np.asarray(to_srgb.apply(Image.fromarray(small))) if (to_srgb := colours.to_srgb(image)) else small
 
     def batch(self, samples: Sequence[Sample], device: torch.device, training: bool) -> Tensor:
         """Values in 0..1, [N, 3, H, W], on `device`."""
