@@ -224,15 +224,18 @@ def normalise(
 
 
 def read(source: bytes | str | Path) -> bytes:
-    """The content of a photo's file; raises BadPhoto where it cannot be one, and OSError."""
+    """The content of a photo's file; raises BadPhoto."""
     if isinstance(source, bytes):
         return source
-    about = Path(source).stat()
-    if not stat.S_ISREG(about.st_mode):  # a device, a pipe: it might never end
-        raise BadPhoto("it is not a file")
-    if about.st_size > MAX_BYTES:
-        raise BadPhoto(f"the file is larger than {MAX_BYTES // 1_000_000} MB")
-    return Path(source).read_bytes()
+    try:
+        about = Path(source).stat()
+        if not stat.S_ISREG(about.st_mode):  # a device, a pipe: it might never end
+            raise BadPhoto("it is not a file")
+        if about.st_size > MAX_BYTES:
+            raise BadPhoto(f"the file is larger than {MAX_BYTES // 1_000_000} MB")
+        return Path(source).read_bytes()
+    except (OSError, MemoryError) as error:
+        raise BadPhoto(_reason(error)) from error
 
 
 def _opened(data: bytes) -> ImageFile:

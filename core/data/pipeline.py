@@ -57,14 +57,18 @@ class Pipeline:
 
     def item(self, file: Path, generator: Random, training: bool, prepared: Prepare = decoded) -> Sample:
         """Prepare one photo and draw what will happen to it; raises BadPhoto."""
+        kept = self.kept(training)
+        pixels = prepared(file, *kept) if kept else self.presized(self.changed(photo.decode(file)))
         if not training:
-            return Sample(Source(prepared(file, f"views {self.views}", self.seen), np.eye(3)))
-        if self.keeps:
-            pixels = prepared(file, f"enough {self.geometric[0].enough}", self.presized)
-        else:
-            pixels = self.presized(self.changed(photo.decode(file)))
+            return Sample(Source(pixels, np.eye(3)))
         matrix, size = compose(self.geometric, pixels.shape[:2], generator, training)
         return Sample(shrunk(pixels, matrix, size), tuple(t.draw(size, generator, training) for t in self.pixel))
+
+    def kept(self, training: bool) -> tuple[str, Callable[[Image.Image], Pixels]] | None:
+        """What a cache may keep of a photo: its description, and the function that makes it; None where nothing."""
+        if not training:
+            return f"views {self.views}", self.seen
+        return (f"enough {self.geometric[0].enough}", self.presized) if self.keeps else None
 
     def seen(self, image: Image.Image) -> Pixels:
         """The photo as validation and a saved model see it: uint8 [H, W, 3]."""

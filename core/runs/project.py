@@ -10,7 +10,6 @@ from threading import RLock
 from typing import Any
 
 from core.atomic import disk_error, write_atomic
-from core.data import photo
 from core.data.check import Examined, examine
 from core.data.files import get_tables
 from core.data.propose import names_of, proposal
@@ -19,7 +18,7 @@ from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Choice, Recipe
 from core.registry import Registry, architectures, labellers, sources, splitters, transforms
-from core.runs.run import LR_FINDS, QUEUED, RUNS, Run, runs_in
+from core.runs.run import LR_FINDS, PRESIZED, QUEUED, RUNS, Run, runs_in
 from core.runs.start import start
 
 DRAFT = "draft.json"
@@ -49,7 +48,7 @@ class Project:
     confined = False  # whether a recipe may use nothing outside of the folder
     seconds: float | None = None  # that a run may train before it finishes early
     cache: Path | None = None  # where presized photos are kept, if not in the folder
-    decode: Callable[[Path], object] = staticmethod(photo.decode)  # what the check reads photos with
+    decode: Callable[[Path], object] | None = None  # what the check reads photos with, if not by itself
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()  # as a run's workspace is
@@ -196,7 +195,9 @@ class Project:
         if key in _checked:
             return
         try:
-            found: Examined | BadInput = yield from examine(recipe, self.folder, self.decode)
+            found: Examined | BadInput = yield from examine(
+                recipe, self.folder, self.decode, self.cache or self.folder / PRESIZED
+            )
         except BadInput as error:
             found = error
         except Exception as error:  # a labeller, a splitter, a source is anybody's code

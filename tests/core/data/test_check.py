@@ -147,9 +147,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     real = check._read
 
-    def counting(file: Path, decode: Any) -> tuple[str, str]:
+    def counting(file: Path, *rest: Any) -> Any:
         names.append(file.name)
-        return real(file, decode)
+        return real(file, *rest)
 
     monkeypatch.setattr(check, "_read", counting)
     return names
