@@ -26,6 +26,7 @@ from core.recipe import Recipe
 from core.runs import stop_signals
 from core.runs.queue import Queue
 from core.runs.run import Run
+from core.runs.stop_signals import StopSignals
 from core.runs.train import RunOptions, find_rate, train
 
 ROOT = Path(__file__).resolve().parents[3]
