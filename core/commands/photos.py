@@ -12,7 +12,7 @@ from core.data.text import read_bytes
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import sources
-from core.runs.run import RUN_FOLDERS, Run
+from core.runs.run import PRESIZED, RUN_FOLDERS, Run
 
 LARGEST_RECIPE = 2**20  # bytes; they have some hundreds
 
@@ -42,7 +42,7 @@ def check(args: argparse.Namespace) -> None:
     found: list[Report] = []
 
     def events() -> Iterator[Event]:
-        examined = yield from examine(recipe_of(args), args.workspace)
+        examined = yield from examine(recipe_of(args), args.workspace, cache=args.workspace / PRESIZED)
         found.append(examined.report)
 
     for _ in shown(events()):

@@ -74,7 +74,7 @@ def make_plan(run: Run, signals: StopSignals, accept_changes: bool, cache: Path 
     """What to train and from where; raises BadInput where the photos are not those that the run began with."""
     recipe = run.recipe
     asked = [Finish(e.stage, e.step, e.steps) for e in run.events() if isinstance(e, FinishingEarly)]
-    examined = yield from examined_photos(run, recipe, signals)
+    examined = yield from examined_photos(run, recipe, signals, cache)
     if not (run.folder / PHOTOS).exists():
         remember(run, examined)
         yield from (Notice(f"warning: {warning}") for warning in examined.report.warnings)
@@ -99,12 +99,14 @@ def make_plan(run: Run, signals: StopSignals, accept_changes: bool, cache: Path 
     return Plan(recipe, split, True, tensors, document, asked[-1] if asked else None, cache)
 
 
-def examined_photos(run: Run, recipe: Recipe, signals: StopSignals) -> Generator[Event, None, Examined]:
+def examined_photos(
+    run: Run, recipe: Recipe, signals: StopSignals, cache: Path | None
+) -> Generator[Event, None, Examined]:
     """The photos of a recipe, checked, after its options of training; raises BadInput."""
     training = recipe.training
     if not training.epochs + training.freeze_epochs:
         raise BadInput("training.epochs and training.freeze_epochs are both 0, so nothing would be trained.")
-    check = examine(recipe, run.workspace)
+    check = examine(recipe, run.workspace, cache=cache)
     while True:
         try:
             event = next(check)

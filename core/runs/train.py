@@ -189,8 +189,9 @@ def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: 
 def _find_rate(run: Run, signals: StopSignals, options: RunOptions) -> Generator[Event, None, None]:
     recipe = run.recipe
     again = any(isinstance(event, LearningRateTried) for event in run.events())
-    examined = yield from examined_photos(run, recipe, signals)
-    learner = learner_of(recipe, examined.split, cache=options.folder(run))
+    cache = options.folder(run)
+    examined = yield from examined_photos(run, recipe, signals, cache)
+    learner = learner_of(recipe, examined.split, cache=cache)
     if again:
         yield RunResumed(0, "", 0, 0)  # from its beginning
     yield _started(recipe, learner)

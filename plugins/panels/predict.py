@@ -14,9 +14,9 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from core.data.decoder import Prepared, decoders
+from core.data.decoder import Prepared, decoders, prepare
 from core.data.files import SUFFIXES
-from core.data.photo import BadPhoto, View, decode, fit
+from core.data.photo import BadPhoto, View
 from core.errors import BadInput
 from core.model.names import CLASSES, WEIGHTS, read_json
 from core.registry import panels
@@ -219,10 +219,7 @@ class PredictPanel:
         """What the model sees of a photo, and the photo made small; a stranger's is decoded where it can be ended."""
         if not self.page.mode.local:
             return decoders().prepare(file, views, side)
-        image = decode(file)
-        pixels = fit(image, views)
-        image.thumbnail((side, side))
-        return Prepared(pixels, image)
+        return prepare(file, views, side)
 
 
 def _check_time(until: float) -> None:

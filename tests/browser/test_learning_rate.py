@@ -22,7 +22,7 @@ def test_curve_suggestions_and_clicks(prepared: Prepare, serve: Serve, visit: Vi
 
     cards = page.locator("#rate-chart .choice")
     expect(cards.first).to_be_visible()
-    assert page.locator("#rate-chart circle.mark").count() >= cards.count() >= 2
+    until(lambda: page.locator("#rate-chart circle.mark").count() >= cards.count() >= 2)
 
     card = cards.nth(1)
     value = float(card.get_attribute("data-x"))

@@ -20,7 +20,7 @@ from core.runs.run import Run, runs_in
 from core.runs.train import train
 
 ROOT = Path(__file__).resolve().parents[3]
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "core"]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "core"]
 
 
 def begin(*arguments: str) -> subprocess.Popen[str]:

@@ -38,7 +38,7 @@ from core.discovery import discover
 discover()
 from core.runs import stop_signals
 import core.runs.plan
-stop_signals.SPARE, stop_signals.SAVING = 0.5, 0.5
+stop_signals.SPARE, stop_signals.SAVING = 0.5, 2
 def hang(*_, **__):
     re.match(r"(a+)+$", "a" * 40 + "b")  # which holds the interpreter's lock, so that no thread and no signal helps
 core.runs.plan.examine = hang

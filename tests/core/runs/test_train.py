@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -72,9 +73,15 @@ def run_all(document: dict[str, Any], workspace: Path) -> tuple[Run, list[Event]
     return run, list(train(run))
 
 
-def test_it_finishes_early_when_its_time_is_over(recipe_dict: MakeRecipe, tmp_path: Path) -> None:
+def test_it_finishes_early_when_its_time_is_over(
+    recipe_dict: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = Run.create(Recipe.from_dict(recipe_dict({"epochs": 50}, architecture=TINY)), tmp_path)
-    events = list(train(run, StopSignals(run.folder, seconds=0.2)))
+    events: list[Event] = []  # each step takes a second
+    clock = SimpleNamespace(monotonic=lambda: float(sum(isinstance(e, StepEnded) for e in events)))
+    monkeypatch.setattr("core.runs.stop_signals.time", clock)
+    for event in train(run, StopSignals(run.folder, seconds=4)):
+        events.append(event)
     assert sum(isinstance(e, FinishingEarly) for e in events) == 1
     assert isinstance(events[-1], RunEnded) and events[-1].status == "completed" and run.has_model
     assert len([e for e in events if isinstance(e, StepEnded)]) < 100

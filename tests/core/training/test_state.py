@@ -27,6 +27,7 @@ from core.training.schedules import one_cycle
 from core.training.state import FINISH_SHARE, LAST, Finish, TrainState, restore_optimizer
 from core.training.task import Stage, Task
 from core.training.validate import validate
+from tests.matrix import thinned
 
 MakeTask = Callable[..., Task]
 MakeState = Callable[[], TrainState]
@@ -99,7 +100,10 @@ def fine_tuned(make_task: MakeTask) -> Callable[..., MakeState]:
     return choose
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+ALWAYS = {"concat_dropout_train_bn", "parts", "photos", "features_concat_dropout"}
+
+
+@pytest.mark.parametrize("shape", thinned(SHAPES, ALWAYS.__contains__))
 def test_a_state_put_away_after_any_step_goes_on_to_the_last_bit(
     fine_tuned: Callable[..., MakeState], shape: str
 ) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from core.data import photo
 from core.data.check import Examined, examine
 from core.data.files import get_tables
 from core.data.propose import names_of, proposal
@@ -16,7 +15,7 @@ from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Choice, Recipe
 from core.registry import Registry, architectures, labellers, sources, splitters, transforms
-from core.runs.run import LR_FINDS, QUEUED, RUNS, Run, runs_in
+from core.runs.run import LR_FINDS, PRESIZED, QUEUED, RUNS, Run, runs_in
 from core.runs.start import start
 from plugins.panels.kit.project.checked import CHECKED, NAMES
 from plugins.panels.kit.project.draft import Draft
@@ -41,7 +40,7 @@ class Project:
     confined = False  # whether a recipe may use nothing outside of the folder
     seconds: float | None = None  # that a run may train before it finishes early
     cache: Path | None = None  # where presized photos are kept, if not in the folder
-    decode: Callable[[Path], object] = staticmethod(photo.decode)  # what the check reads photos with
+    decode: Callable[[Path], object] | None = None  # what the check reads photos with, if not by itself
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()  # as a run's workspace is
@@ -192,7 +191,9 @@ class Project:
         if CHECKED.get(self.folder, key) is not None:
             return
         try:
-            found: Examined | BadInput = yield from examine(recipe, self.folder, self.decode)
+            found: Examined | BadInput = yield from examine(
+                recipe, self.folder, self.decode, self.cache or self.folder / PRESIZED
+            )
         except BadInput as error:
             found = error
         except Exception as error:  # a labeller, a splitter, a source is anybody's code
@@ -249,7 +250,7 @@ class Project:
 
     @property
     def under_way(self) -> Run | None:
-        """The run, of training or of the LR finder, that has a process now, whoever started it; queued ones last."""
+        """The run that has a process now, also one of the LR finder or begun elsewhere; queued ones last."""
         recent = (run for kind in (RUNS, LR_FINDS) for run in runs_in(self.folder, kind)[:RECENT])
         alive = [run for run in recent if run.process is not None]
         return next((run for run in alive if run.status != QUEUED), alive[0] if alive else None)

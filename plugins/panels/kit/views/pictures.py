@@ -36,11 +36,9 @@ def thumbnail(file: Path, side: int = THUMBNAIL) -> str:
 @lru_cache(maxsize=2000)
 def _thumbnail(file: Path, side: int, size: int, changed: int) -> str:
     try:
-        image = photo.decode(file)
+        return embedded(photo.thumbnail(file, side))
     except BadPhoto:
         return ""
-    image.thumbnail((side, side))
-    return embedded(image)
 
 
 def grid(pictures: Iterable[tuple[str, str]]) -> Html:
