@@ -79,7 +79,7 @@ def test_a_visitor_names_no_path_outside(visitor: Project, tmp_path: Path, key: 
         with pytest.raises(BadInput):
             visitor.open(choice)
     assert visitor.require_recipe() == before
-    visitor._write(recipe=other.to_dict())  # however it came there
+    visitor.draft.write(recipe=other.to_dict())  # however it came there
     assert visitor.recipe is None
 
 
