@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from core.data.text import read_bytes
 from core.errors import BadInput
@@ -21,9 +20,7 @@ def new(args: argparse.Namespace) -> None:
     """Write a recipe for photos in a folder, a zip or a data set of the Hub, or for the drawn sample."""
     from core.data.propose import names_of, proposal, source_of
 
-    source: dict[str, Any] = {"name": "sample"}
-    if args.photos:
-        source = source_of(args.photos)
+    source = source_of(args.photos or "")
     found = sources.build(source, args.workspace)
     items = found()
     if not items:

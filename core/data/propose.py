@@ -10,20 +10,20 @@ from typing import Any
 
 from core.data.proposals import proposals
 from core.errors import BadInput, quoted
-from core.hub_name import is_of_the_hub
 from core.recipe import Choice, Recipe, Training
-from core.registry import labellers, splitters
+from core.registry import architectures, labellers, sources, splitters, transforms
 
-PRESIZE, SIZE = 256, 192
 FREEZE_STEPS, STEPS = 40, 120
 LONGEST_REASON = 300  # characters
 
 
 def source_of(place: str) -> Choice:
-    """The source for what a person names: a .zip, a folder, or OWNER/NAME of a data set on the Hugging Face Hub."""
-    if place.lower().endswith(".zip"):
-        return {"name": "zip", "path": place}
-    return {"name": "hub", "repo": place} if is_of_the_hub(place) else {"name": "folder", "path": place}
+    """The source that fits best what a person typed, such as a path; the default one for nothing. Raises BadInput."""
+    if not place:
+        return sources.defaults("source")[0]
+    for choice, _ in proposals(sources, place):
+        return choice
+    raise BadInput(f"No source takes {quoted(place)}; install one that does.")
 
 
 def names_of(source: Any, items: Sequence[Path]) -> Sequence[Path]:
@@ -42,9 +42,9 @@ def proposal(names: Sequence[Path], root: Path, source: Choice) -> tuple[Recipe,
         source=source,
         labeller=labeller,
         splitter=splitter,
-        item_tfms=[{"name": "resize", "size": PRESIZE}],
-        batch_tfms=[{"name": "aug_transforms", "size": SIZE, "min_scale": 0.75}],
-        architecture={"name": "efficientnet_lite0", "pretrained": True, "head": "linear"},
+        item_tfms=transforms.defaults("item_tfms"),
+        batch_tfms=transforms.defaults("batch_tfms"),
+        architecture=architectures.defaults("architecture")[0],
         training=pace(len(names)),
     )
     return recipe, reasons

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from core.data.files import SUFFIXES, TABLES, get_image_files
+from core.data.proposals import Proposal
 from core.errors import BadInput
-from core.hub_name import must_be_a_name
+from core.hub_name import is_of_the_hub, must_be_a_name
 from core.publish.refusals import asked
 from core.registry import Range, sources
 
@@ -17,6 +18,8 @@ from core.registry import Range, sources
 @sources.register("hub")
 class HubSource:
     """The photos of a data set on the Hugging Face Hub, OWNER/NAME, its folders kept; downloaded once."""
+
+    title, place = "", "OWNER/NAME of a data set on the Hub"
 
     def __init__(
         self,
@@ -36,6 +39,12 @@ class HubSource:
             self._download()
             done.touch()
         return get_image_files(self.root)
+
+    @classmethod
+    def proposes(cls, place: str) -> Iterator[Proposal]:
+        """For OWNER/NAME, where no such folder is here."""
+        if is_of_the_hub(place):
+            yield Proposal({"repo": place}, 0.5)
 
     def _download(self) -> None:
         from huggingface_hub import HfApi, snapshot_download

@@ -19,6 +19,7 @@ from typing import IO, Annotated, Any, Literal
 
 from core.data.files import EMPTY, SUFFIXES, TABLES, get_image_files, is_stray, why_no_photo
 from core.data.names import DEEPEST, distinct, safe_name
+from core.data.proposals import Proposal
 from core.data.text import read_bytes
 from core.data.zip_names import OF_OLD, encoding_of, renamed
 from core.data.zips import BLOCK, CHUNK, open_zip
@@ -39,6 +40,7 @@ class ZipSource:
     """The photos in a zip file, and its tables; unpacked once into the workspace, the zip is never changed."""
 
     for_visitors = True  # in a folder of their own
+    title, place = "", "a .zip of this computer"
 
     def __init__(
         self,
@@ -54,6 +56,12 @@ class ZipSource:
 
     def __call__(self) -> Sequence[Path]:
         return get_image_files(self.root)
+
+    @classmethod
+    def proposes(cls, place: str) -> Iterator[Proposal]:
+        """For the path of a .zip."""
+        if place.lower().endswith(".zip"):
+            yield Proposal({"path": place}, 1)
 
     def original(self, path: Path) -> Path:
         """The photo's name in the zip, which labels are taken from: the written one may have been made safe."""
