@@ -17,13 +17,14 @@ FREEZE_STEPS, STEPS = 40, 120
 LONGEST_REASON = 300  # characters
 
 
-def source_of(place: str) -> Choice:
+def source_of(text: str) -> Choice:
     """The source that fits best what a person typed, such as a path; the default one for nothing. Raises BadInput."""
-    if not place:
+    if not text:
         return sources.defaults("source")[0]
-    for choice, _ in proposals(sources, place):
-        return choice
-    raise BadInput(f"No source takes {quoted(place)}; install one that does.")
+    for choice, proposed in proposals(sources, text):
+        if proposed.score:
+            return choice
+    raise BadInput(f"No source takes {quoted(text)}; install one that does.")
 
 
 def names_of(source: Any, items: Sequence[Path]) -> Sequence[Path]:

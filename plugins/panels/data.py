@@ -17,13 +17,14 @@ from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import labellers, panels, splitters
 from core.runs.project import Project
-from plugins.panels.kit.bring import ACCEPT, open_path, open_sample, upload
+from plugins.panels.kit.bring import ACCEPT, upload
 from plugins.panels.kit.drop import drop
 from plugins.panels.kit.form import choose, chooser, edit, typed
 from plugins.panels.kit.head import head
 from plugins.panels.kit.html import bars, button, card, empty, figures, notes, percent, table, text, view
 from plugins.panels.kit.page import Page, State
 from plugins.panels.kit.pictures import embedded, grid, thumbnail
+from plugins.panels.kit.sources import tabs, text_tab
 
 EXAMPLES, TILES, BATCH, LABELLED = 6, 12, 8, 20_000
 MOST_SKIPPED = 200  # shown
@@ -83,19 +84,8 @@ class DataPanel:
                 zone = drop("data-drop", "Drop a zip, a folder or photos here", ACCEPT, folders=True)
                 page.does(zone.upload, upload, redraw="load", busy="Looking at the photos")
             if page.mode.local:
-                with gr.Tab("Folder"):
-                    path = gr.Textbox(
-                        label="A folder or a .zip of this computer, or OWNER/NAME of a data set on the Hub",
-                        elem_id="data-path",
-                        placeholder="~/Pictures",
-                    )
-                    opened = gr.Button("Open", elem_id="data-open")
-                    for trigger in (opened.click, path.submit):
-                        page.does(trigger, open_path, [path], redraw="load", busy="Looking at the photos")
-            with gr.Tab("Sample"):
-                gr.Markdown("200 pictures of five things, drawn by this program: no photos needed.")
-                sample = gr.Button("Use the sample", elem_id="data-sample")
-                page.does(sample.click, open_sample, redraw="load", busy="Drawing the sample")
+                text_tab(page)
+            tabs(page)
 
 
 def _on_found(project: Project, data: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ class FolderSource:
     """The photos in a folder of this machine, its sub-folders included; nothing in it is changed."""
 
     for_visitors = True  # in a folder of their own
-    title, place = "", "a folder of this computer"
+    title, looks_like = "", "a folder of this computer"
     get_items = staticmethod(get_image_files)
 
     def __init__(self, workspace: Path, /, path: Annotated[str, "The folder that holds the photos"]) -> None:
@@ -30,6 +30,6 @@ class FolderSource:
         return self.get_items(self.root, workspace=self.workspace)
 
     @classmethod
-    def proposes(cls, place: str) -> Iterator[Proposal]:
+    def proposes(cls, text: str) -> Iterator[Proposal]:
         """For what no other source knows: any text can be a path."""
-        yield Proposal({"path": place}, 0.1)
+        yield Proposal({"path": text}, 0.1)

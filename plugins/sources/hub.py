@@ -19,7 +19,7 @@ from core.registry import Range, sources
 class HubSource:
     """The photos of a data set on the Hugging Face Hub, OWNER/NAME, its folders kept; downloaded once."""
 
-    title, place = "", "OWNER/NAME of a data set on the Hub"
+    title, looks_like = "", "OWNER/NAME of a data set on the Hub"
 
     def __init__(
         self,
@@ -41,10 +41,10 @@ class HubSource:
         return get_image_files(self.root)
 
     @classmethod
-    def proposes(cls, place: str) -> Iterator[Proposal]:
+    def proposes(cls, text: str) -> Iterator[Proposal]:
         """For OWNER/NAME, where no such folder is here."""
-        if is_of_the_hub(place):
-            yield Proposal({"repo": place}, 0.5)
+        if is_of_the_hub(text):
+            yield Proposal({"repo": text}, 0.5)
 
     def _download(self) -> None:
         from huggingface_hub import HfApi, snapshot_download

@@ -40,7 +40,7 @@ class ZipSource:
     """The photos in a zip file, and its tables; unpacked once into the workspace, the zip is never changed."""
 
     for_visitors = True  # in a folder of their own
-    title, place = "", "a .zip of this computer"
+    title, looks_like = "", "a .zip of this computer"
 
     def __init__(
         self,
@@ -58,10 +58,10 @@ class ZipSource:
         return get_image_files(self.root)
 
     @classmethod
-    def proposes(cls, place: str) -> Iterator[Proposal]:
+    def proposes(cls, text: str) -> Iterator[Proposal]:
         """For the path of a .zip."""
-        if place.lower().endswith(".zip"):
-            yield Proposal({"path": place}, 1)
+        if text.lower().endswith(".zip"):
+            yield Proposal({"path": text}, 1)
 
     def original(self, path: Path) -> Path:
         """The photo's name in the zip, which labels are taken from: the written one may have been made safe."""
