@@ -149,6 +149,15 @@ def test_listing_plugins_imports_no_gradio() -> None:
     assert "plugins.labellers.regex" in modules and "gradio" not in modules
 
 
+def test_the_words_of_core_take_a_person_from_photos_to_a_run() -> None:
+    import core
+    from core.runs.evaluate import evaluate
+    from core.runs.start import start
+
+    assert {"Recipe", "Run", "discover", "evaluate", "start"} <= set(core.__all__)
+    assert core.evaluate is evaluate and core.start is start
+
+
 def test_every_word_of_core_is_there() -> None:
     import core
 
