@@ -80,7 +80,7 @@ def _files(given: str) -> list[str]:
     places = sorted(glob.glob(given, recursive=True)) if _is_pattern(given) else [given]
     found = [str(file) for place in places for file in (get_image_files(place) if os.path.isdir(place) else [place])]
     if not found:
-        raise BadInput(f"There are no photos by {quoted(given)}; give photos, or a folder with photos.")
+        raise BadInput(f"There are no photos in {quoted(given)}; give photos, or a folder with photos.")
     return found
 
 

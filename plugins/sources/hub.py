@@ -55,7 +55,7 @@ class HubSource:
         try:
             info = asked(self.repo, listed)
         except BadInput as error:
-            raise BadInput(f"{str(error).rstrip('.')}; nor is there such a folder here.") from None
+            raise BadInput(f"{str(error).rstrip('.')}; there is no such folder on this computer either.") from None
         files = [f for f in info.siblings or () if Path(f.rfilename).suffix.lower() in SUFFIXES.union(TABLES)]
         if all(f.rfilename.lower().endswith(TABLES) for f in files):
             raise BadInput(f"The data set {self.repo!r} holds no photos as files; tables of photos are not read.")

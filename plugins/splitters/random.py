@@ -1,4 +1,4 @@
-"""Chance decides which photos are for validation; fastai's numbers, seed by seed."""
+"""A random split, the same as fastai's for the same seed."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def one_label(folder: Path, photos: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("rubbish", "said"), [(broken_zip, "damaged or no zip file"), (no_photos, "No photos"), (one_label, "label")]
+    ("rubbish", "said"), [(broken_zip, "damaged or not a zip file"), (no_photos, "No photos"), (one_label, "label")]
 )
 def test_it_stands_in_their_place(
     rubbish: Callable[[Path, Path], Path],

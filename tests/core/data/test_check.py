@@ -87,7 +87,7 @@ def test_names_without_a_label_unreadable_files_and_others_are_listed_with_reaso
     (folder / "notes.txt").write_text("x")
     found = report(folder, tmp_path)
     assert {Path(p).name for p in found.skipped} == {"IMG.jpg", "red_99.jpg", "blue_98.png", "notes.txt"}
-    assert "does not fit the regular expression" in found.skipped[str(folder / "IMG.jpg")]
+    assert "does not match the regular expression" in found.skipped[str(folder / "IMG.jpg")]
     assert "runcated" in found.skipped[str(folder / "red_99.jpg")]
     assert found.skipped[str(folder / "blue_98.png")] == "not an image in a known format"
     assert "'.txt'" in found.skipped[str(folder / "notes.txt")]
@@ -314,7 +314,7 @@ def test_a_test_folder_without_labels_is_listed_and_no_class(
     examined, _ = run(proposed, tmp_path / "workspace")
     assert examined.report.counts == {"blue": 15, "red": 15}
     assert not examined.report.warnings
-    assert all("'test' is no label" in reason for reason in examined.report.skipped.values())
+    assert all("'test' is not a label" in reason for reason in examined.report.skipped.values())
     assert len(examined.report.skipped) == 9
 
 
