@@ -92,7 +92,7 @@ class Registry(Generic[T]):
     def register(self, name: str, default: Defaults = MappingProxyType({})) -> Callable[[F], F]:
         """Decorate a class or function to make it known as `name`.
 
-        `default` gives the keys of a recipe under which a new recipe has it, each with the options it has there.
+        `default` maps each key of a recipe under which it is the default to its options there.
         Raises ValueError if the name is taken, or an option has a type that no recipe can carry.
         """
 
@@ -138,7 +138,7 @@ class Registry(Generic[T]):
         check_options(entry.params, options, f"{self.kind} {entry.name!r}")
 
     def defaults(self, key: str) -> list[dict[str, Any]]:
-        """What a new recipe has under `key`, as far as the plugins of this kind say so."""
+        """The default choices under `key` of a recipe, as the plugins of this kind declare them."""
         return [{"name": entry.name, **entry.default[key]} for entry in self if key in entry.default]
 
     def __getitem__(self, name: str) -> Entry[T]:

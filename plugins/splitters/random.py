@@ -9,7 +9,7 @@ from typing import Annotated
 from core.registry import Range, splitters
 
 
-@splitters.register("random")
+@splitters.register("random", default={"splitter": {}})
 class RandomSplitter:
     """A random share of all photos is for validation; the same seed gives the same split on every machine."""
 
