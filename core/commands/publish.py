@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.commands.command import RUN, argument, command
-from core.publish.choices import Choices
+from core.publish.options import PushOptions
 from core.registry import params_of
 
 
@@ -27,7 +27,7 @@ def export(args: argparse.Namespace) -> None:
 
 
 def _choices(parser: argparse.ArgumentParser) -> None:
-    for p in params_of(Choices):
+    for p in params_of(PushOptions):
         kind: dict[str, Any] = {"choices": p.choices} if p.choices else {"metavar": p.name.upper()}
         kind = {"action": "store_true"} if p.type is bool else kind | {"default": p.default}
         parser.add_argument(f"--{p.name}", help=p.help, **kind)
@@ -46,13 +46,13 @@ def push(args: argparse.Namespace) -> None:
     from core.runs.run import Run
 
     run = Run.find(args.run, args.workspace)
-    choices = Choices(**{p.name: getattr(args, p.name) for p in params_of(Choices)})
-    if not choices.license and sys.stdin.isatty():
+    options = PushOptions(**{p.name: getattr(args, p.name) for p in params_of(PushOptions)})
+    if not options.license and sys.stdin.isatty():
         said = input("License, such as apache-2.0, cc-by-4.0 or mit; empty where you do not say: ").strip()
-        choices = replace(choices, license=said)
+        options = replace(options, license=said)
 
     def steps() -> Iterator[str]:
-        pushed = yield from pushing(run, args.repo, choices, Hub())
+        pushed = yield from pushing(run, args.repo, options, Hub())
         yield f"model: {pushed.model}"
         if pushed.space:
             yield f"space: {pushed.space}"

@@ -199,7 +199,7 @@ import sys
 from pathlib import Path
 
 from app import build
-from plugins.panels.kit.mode import Mode
+from plugins.panels.kit.serving.mode import Mode
 
 for kind in ("local", "shared"):
     for component in build(Mode(kind, Path(sys.argv[1]))).config["components"]:
