@@ -20,7 +20,7 @@ def test_a_form_gives_the_options_that_were_changed(
 ) -> None:
     project = Project(tmp_path)
     use_form("sample", project, *values)
-    assert project.must_have_recipe().source == {"name": "sample"} | options
+    assert project.require_recipe().source == {"name": "sample"} | options
 
 
 @pytest.mark.parametrize("value", ["many", "", "1.5", "0"])
@@ -35,6 +35,6 @@ def test_a_text_is_for_the_source_that_knows_it(tmp_path: Path, draw_photos: Cal
     photos = draw_photos(tmp_path / "photos", 4)
     project = Project(tmp_path / "workspace")
     use_text(project, f" {photos} ")
-    assert project.must_have_recipe().source == {"name": "folder", "path": str(photos)}
+    assert project.require_recipe().source == {"name": "folder", "path": str(photos)}
     with pytest.raises(BadInput, match=r"a folder of this computer.* \.zip"):
         use_text(project, " ")
