@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import markupsafe
 import pytest
 
-from core.runs.project import Project
 from core.runs.run import Run
-from plugins.panels.kit.html import DELEGATE
-from plugins.panels.kit.mode import Mode
-from plugins.panels.kit.page import Page
+from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.serving.mode import Mode
+from plugins.panels.kit.views.html import DELEGATE
 from tests.app.running import EVIL, App, jpeg, photos, zipped
 
-RAW, ESCAPED = re.compile("<img src=x", re.IGNORECASE), html.escape(EVIL)
-KEY = re.search(r"told = option => \(\{(\w+):", DELEGATE)[1]  # type: ignore[index]  # what a form calls the place of an option
+RAW, ESCAPED = re.compile("<img src=x", re.IGNORECASE), str(markupsafe.escape(EVIL))
+KEY = re.search(r"told = field => \(\{\s*(\w+):", DELEGATE)[1]  # type: ignore[index]  # what a form calls the place of an option
 TRACE = re.compile(r'Traceback|File \\?"|\.py\b.{0,20}line \d', re.IGNORECASE)
 CLICKED = ("train-runs", "results-body", "rate-chart", "data-seen")
 JUNK: tuple[Any, ...] = (

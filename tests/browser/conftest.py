@@ -21,7 +21,7 @@ import pytest
 from filelock import FileLock
 
 from core.__main__ import main
-from core.runs.project import Project
+from plugins.panels.kit.project.project import Project
 from tests.browser.warm import begin
 
 pytest.importorskip("gradio")

@@ -73,7 +73,7 @@ def test_it_stands_in_their_place(
     expect(found.locator(".bad")).to_have_count(0)
     expect(page.locator("#data-train")).to_be_enabled()
     shows_labels(page, FOUND)
-    assert project.must_have_recipe().training.epochs == 7
+    assert project.require_recipe().training.epochs == 7
 
 
 def refuses_to_train(page: Any) -> None:

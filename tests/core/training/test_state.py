@@ -24,7 +24,7 @@ from core.training.fine_tune import fine_tuning
 from core.training.loop import Diverged, fit
 from core.training.metrics import accuracy
 from core.training.schedules import one_cycle
-from core.training.state import FINISH, LAST, Finish, TrainState, restore_optimizer
+from core.training.state import FINISH_SHARE, LAST, Finish, TrainState, restore_optimizer
 from core.training.task import Stage, Task
 from core.training.validate import validate
 from tests.matrix import thinned
@@ -280,7 +280,7 @@ def test_an_early_finish_brings_the_rate_down_in_the_steps_it_promised(
     two_stages: MakeState, stage: int, step: int
 ) -> None:
     """Asked in the warm-up, in the middle of an epoch or before its end, and when nothing is left."""
-    assert round(FINISH * STEPS) == FALL
+    assert round(FINISH_SHARE * STEPS) == FALL
     state = two_stages()
     promised, events = finishing(state, stage, step)
     assert promised == Finish(stage, step, min(FALL, STEPS - step))
