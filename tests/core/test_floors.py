@@ -88,6 +88,18 @@ def test_a_page_reaches_plugins_that_read_files_through_its_project(file: Path) 
     assert {ast.unparse(f.value) for f in made} <= {"project", "transforms"}, "which read no files"
 
 
+OFFERED = {"core.runs.start", "core.as_python"}  # to programs and notebooks too
+
+
+def test_core_has_nothing_that_only_pages_need() -> None:
+    import core
+
+    users = (file for file in (*FILES, *PLUGINS, ROOT / "app.py") if "panels" not in file.parts)
+    used = {module for file in users for module in imported(file) if module != name(file)}
+    unused = set(map(name, FILES)) - used - set(core._HOME.values()) - OFFERED
+    assert {module for module in unused if not module.endswith(("__init__", "__main__"))} == set()
+
+
 LOW = ("core.registry", "core.hints", "core.events", "core.errors", "core.atomic", "core.environment")
 HUB = (*LOW, "core.hub")
 RECIPE = (*HUB, "core.recipe", "core.discovery")

@@ -31,7 +31,7 @@ from core.events import (
     Suggestion,
     to_line,
 )
-from core.lock import Lock
+from core.lock import ProcessLock
 from core.recipe import Recipe
 from core.registry import panels
 from core.runs.events_file import EVENTS
@@ -174,7 +174,7 @@ def test_it_shows_a_run_under_way(
     project = Project(tmp_path)
     run = Run.create(recipe, tmp_path)
     (run.folder / EVENTS).write_text("".join(f"{to_line(e)}\n" for e in [*STARTED, *STEPS[:3]]))
-    lock = Lock(run.folder / "lock")
+    lock = ProcessLock(run.folder / "lock")
     assert lock.take()
     lock.announce()
     try:
