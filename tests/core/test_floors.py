@@ -45,6 +45,32 @@ def test_core_imports_neither_gradio_nor_plugins(file: Path) -> None:
     assert not [m for m in imported(file) if within(m, "gradio", "plugins", "app", "tests")]
 
 
+REGISTRIES = {"sources", "labellers", "splitters", "transforms", "architectures"}
+NAMING = {  # what fastai's own words stand for
+    "core.data.image_data_loaders": {"folder", "regex", "grandparent"},
+    "core.training.learner": {"timm"},
+}
+
+
+def named(file: Path) -> Iterator[str]:
+    """The plugins that a file names: `create("zip", ...)`, `sources["zip"]`, `{"name": "zip"}`, `== "zip"`."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        found: list[ast.expr | None] = []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "create":
+            found = list(node.args[:1])
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) in REGISTRIES:
+            found = [node.slice]
+        elif isinstance(node, ast.Dict):
+            found = [v for k, v in zip(node.keys, node.values, strict=True) if k and ast.unparse(k) == "'name'"]
+        elif isinstance(node, ast.Compare) and "['name']" in ast.unparse(node.left):
+            found = list(node.comparators)
+        yield from (one.value for one in found if isinstance(one, ast.Constant) and isinstance(one.value, str))
+
+
+def test_core_names_no_plugin() -> None:
+    assert {name(file): found for file in FILES if (found := set(named(file)))} == NAMING
+
+
 @pytest.mark.parametrize("file", PLUGINS, ids=name)
 def test_plugins_import_gradio_in_panels_alone(file: Path) -> None:
     if "panels" not in file.parts:
@@ -159,6 +185,15 @@ def test_core_itself_imports_nothing_until_a_word_is_used() -> None:
 def test_listing_plugins_imports_no_gradio() -> None:
     modules = after("from core.__main__ import main", "assert main(['plugins']) == 0")
     assert "plugins.labellers.regex" in modules and "gradio" not in modules
+
+
+def test_the_words_of_core_take_a_person_from_photos_to_a_run() -> None:
+    import core
+    from core.runs.evaluate import evaluate
+    from core.runs.start import start
+
+    assert {"Recipe", "Run", "discover", "evaluate", "start"} <= set(core.__all__)
+    assert core.evaluate is evaluate and core.start is start
 
 
 def test_every_word_of_core_is_there() -> None:

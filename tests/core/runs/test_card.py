@@ -18,7 +18,6 @@ from PIL import Image, ImageCms
 
 from core.atomic import write_atomic
 from core.data.loaders import DataLoaders
-from core.data.propose import PRESIZE, SIZE
 from core.errors import BadInput
 from core.events import EpochEnded, RunEnded
 from core.model.folder import load_model
@@ -344,8 +343,8 @@ def test_on_real_photos_timm_is_as_near_as_it_says(recipe_dict: MakeRecipe, data
         recipe_dict(
             {"freeze_epochs": 0, "base_lr": 4e-3},
             source={"name": "folder", "path": str(folder)},
-            item_tfms=[{"name": "resize", "size": PRESIZE}],
-            batch_tfms=[{"name": "aug_transforms", "size": SIZE, "min_scale": 0.75}],
+            item_tfms=transforms.defaults("item_tfms"),
+            batch_tfms=transforms.defaults("batch_tfms"),
         ),
         tmp_path,
     )
