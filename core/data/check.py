@@ -82,8 +82,8 @@ def examine(
     original = getattr(source, "original", None)  # a name that was changed in unpacking still says what it said
     names = Files.of(map(original, items)) if original else items
     report = Report(skipped=dict.fromkeys(getattr(source, "skipped", ()), "not a photo that can be unpacked safely"))
-    labeller = labellers.build(placed("labeller", recipe.labeller, source.root))
-    splitter = splitters.build(placed("splitter", recipe.splitter, source.root))
+    labeller = labellers.build(placed("labeller", recipe.labeller, source))
+    splitter = splitters.build(placed("splitter", recipe.splitter, source))
     labels, unlabelled = _labels(items, names, labeller)
     report.skipped |= unlabelled
     labelled = [i for i, label in enumerate(labels) if label]

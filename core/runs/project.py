@@ -13,6 +13,7 @@ from core.atomic import disk_error, write_atomic
 from core.data import photo
 from core.data.check import Examined, examine
 from core.data.files import get_tables
+from core.data.leftovers import placed
 from core.data.propose import names_of, proposal
 from core.data.text import read_bytes
 from core.errors import BadInput
@@ -76,8 +77,9 @@ class Project:
 
     def build(self, kind: str, recipe: Recipe) -> Any:
         """The source, labeller or splitter of a recipe: the one way from a request to a plugin. Raises BadInput."""
-        choice = getattr(self._admitted(recipe), kind)
-        return sources.build(choice, self.folder) if kind == "source" else KINDS[kind].build(choice)
+        admitted = self._admitted(recipe)
+        source = sources.build(admitted.source, self.folder)
+        return source if kind == "source" else KINDS[kind].build(placed(kind, getattr(admitted, kind), source))
 
     def open(self, source: Choice) -> None:
         """Begin with the photos of a source: list them and propose how to train on them; raises BadInput."""

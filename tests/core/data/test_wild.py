@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from core.discovery import discover
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import labellers, sources
+from core.runs.project import Project
 from tests.core.data.wild import CASES, Maker
 
 discover()
@@ -107,6 +109,19 @@ def test_a_zip_with_a_table_in_another_workspace(tmp_path: Path, contents: list[
     shutil.rmtree(tmp_path / "first")
     report = check(recipe, tmp_path / "second").report
     assert report == expected and report.valid == 12 and report.skipped == {}
+
+
+@pytest.mark.parametrize("case", ["table_split_column", "a_table_for_each_side"])
+def test_photos_that_moved_with_their_tables(tmp_path: Path, contents: list[bytes], case: str) -> None:
+    folder, other = tmp_path / "data", tmp_path / "under another name"
+    CASES[case][0](Maker(folder, contents))
+    recipe = new(folder, tmp_path / "w")
+    folder.rename(other)
+    moved = replace(recipe, source={"name": "folder", "path": str(other)})
+    report = check(moved, tmp_path / "w").report
+    assert len(report.counts) == 4 and report.valid == 12
+    project = Project(tmp_path / "w")
+    assert isinstance(project.build("labeller", moved)(get_image_files(other)[0]), str)
 
 
 def test_reasons_name_what_was_found(tmp_path: Path, contents: list[bytes]) -> None:
