@@ -50,9 +50,9 @@ class Photos:
 def guess(path: Path, photos: Photos) -> Columns:
     """The columns of a table; raises BadInput where it cannot be read, or its columns name none of the photos."""
     table = read_table(path, header=False)
-    rows = list(table.rows)
+    rows = [row for _, row in table.rows]
     width = len(table.header)
-    cells = [[row[i] if i < len(row) else "" for row in rows] for i in range(width)]
+    cells = [[row[i] for row in rows] for i in range(width)]
     named = [_named(column, photos) for column in cells]
     at = max(range(width), key=lambda i: (named[i], not NAMES.isdisjoint(tokens(cells[i][0]))))
     if not named[at]:

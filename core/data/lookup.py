@@ -27,7 +27,7 @@ class Lookup:
         names: list[str] = []
         values: list[str] = []
         for name, value in rows:
-            names.append(bare(normal(name)) if loose else normal(name))
+            names.append(spelled(name, loose))
             values.append(shared.setdefault(value, value))
         self._names = Ends(names)
         self._values = [values[i] for i in self._names.order]
@@ -42,9 +42,15 @@ class Lookup:
 
     def __call__(self, path: Path | str) -> str:
         """The value of a photo; raises BadInput where there is none, or two."""
+        if value := self.get(path):
+            return value
+        raise self._bad(f"has no label for {quoted(Path(path).name)}", "add a row for it")
+
+    def get(self, path: Path | str) -> str:
+        """The value of a photo, empty where there is none; raises BadInput where there are two."""
         end = self._end(path)
         if not end:
-            raise self._bad(f"has no label for {quoted(Path(path).name)}", "add a row for it")
+            return ""
         found = self._names.having(end)
         value, other = self._values[found.start], self._until[found.start]
         if other < found.stop and end not in self._names:
@@ -80,6 +86,11 @@ def normal(name: str) -> str:
     ):  # of which marks on a letter take time by their square
         raise BadInput(f"{quoted(name)} has a part of over {LONGEST_NAME} characters, as no file has; shorten it.")
     return unicodedata.normalize("NFC", PurePosixPath(parts).as_posix())
+
+
+def spelled(name: str, loose: bool) -> str:
+    """The spelling by which a name is looked up."""
+    return bare(normal(name)) if loose else normal(name)
 
 
 def bare(name: str) -> str:

@@ -10,11 +10,11 @@ from typing import Annotated
 
 from core.data.columns import TRUE
 from core.data.found_tables import found_tables
-from core.data.lookup import Lookup, inside
+from core.data.lookup import Lookup, inside, spelled
 from core.data.proposals import Proposal
 from core.data.tables import WINDOWS, Table, read_table
 from core.data.text import some
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.registry import labellers
 
 
@@ -36,17 +36,26 @@ class CsvLabeller:
             raise BadInput("The path of the table is empty; give a CSV file that lists the photos and their labels.")
         self.path = Path(os.path.expanduser(path))
         self.files = [self.path / name for name in inside(self.path, tables)] or [self.path]
+        self.loose = loose
         self.encodings: dict[str, str] = {}
+        self.unlabelled: dict[str, str] = {}  # of names in rows that have no label, why
         named = bool(name_column or label_column or classes)
         rows = (self._rows(file, name_column, label_column, classes, header and (named or None)) for file in self.files)
         self._lookup = Lookup(self.path, chain.from_iterable(rows), loose)
+        self._reasons = Lookup(self.path, self.unlabelled.items(), loose)
 
     def __call__(self, path: Path | str) -> str:
-        return self._lookup(path)
+        label = self._lookup.get(path)
+        if not label and (reason := self._reasons.get(path)):
+            raise BadInput(reason)
+        return label or self._lookup(path)
 
     def remarks(self, names: Sequence[Path]) -> list[str]:
-        """How many rows have no photo, and whether the encoding was a guess."""
+        """How many rows have no photo or no label, and whether the encoding was a guess."""
         said = [f"{name} is not in UTF-8 and was read as {code}" for name, code in self.encodings.items()]
+        if n := len(self.unlabelled):
+            first = next(iter(self.unlabelled.values())).removesuffix(".")
+            said.append(f"1 row has no label: {first}" if n == 1 else f"{n} rows have no label; the first: {first}")
         if missing := self._lookup.without_photo(names):
             tables = some([file.name for file in self.files])
             said.append(
@@ -86,21 +95,26 @@ class CsvLabeller:
         name_at = table.column(name_column) if name_column else _next(table, unasked)
         if classes:
             marks = [(table.column(name), name) for name in classes]
-            width = max(at for at, _ in marks)
-            cells = ((row, _marked(row, marks)) for row in table.rows if len(row) > max(width, name_at))
         else:
             label_at = table.column(label_column) if label_column else _next(table, unasked)
-            cells = ((row, row[label_at]) for row in table.rows if len(row) > max(name_at, label_at))
-        return ((row[name_at], label) for row, label in cells if row[name_at] and label)
+        for line, row in table.rows:
+            name = row[name_at]
+            if classes:
+                labels = [label for at, label in marks if row[at].casefold() in TRUE]
+            else:
+                labels = list(filter(None, [row[label_at]]))
+            if name and len(labels) == 1:
+                yield name, labels[0]
+            elif name:
+                what, remedy = ("marks several classes", "mark one") if labels else ("has no label", "fill it in")
+                which = f", {some(labels)}" if labels else ""
+                self.unlabelled.setdefault(
+                    spelled(name, self.loose),
+                    f"line {line} of {file.name} {what} for {quoted(name)}{which}; {remedy}, or leave the photo out.",
+                )
 
 
 def _next(table: Table, columns: Iterator[int]) -> int:
     if (position := next(columns, None)) is None:
         raise table.bad("has too few columns", "it needs one of names and one of labels")
     return position
-
-
-def _marked(row: Sequence[str], marks: Sequence[tuple[int, str]]) -> str:
-    """The only class that a row marks, or nothing."""
-    found = [name for at, name in marks if row[at].casefold() in TRUE]
-    return found[0] if len(found) == 1 else ""

@@ -40,8 +40,8 @@ class TableSplitter:
             for file, name in zip(self.files, names, strict=True)
             for table in [read_table(file, header)]
             for name_at, at in [(table.column(name_column), table.column(split_column or name_column))]
-            for row in table.rows
-            if len(row) > max(name_at, at) and row[name_at]
+            for _, row in table.rows
+            if row[name_at]
         )
         self._lookup = Lookup(self.path, rows, loose)
 

@@ -446,3 +446,26 @@ def tables_of_attributes_and_of_numbered_sides(m: Maker) -> None:
     m.put(*(f"img/{i}.jpg" for i in range(20)))
     m.write("attributes.csv", "id,Smiling,Male\n" + "".join(f"{i}.jpg,{1 - 2 * (i % 2)},1\n" for i in range(20)))
     m.write("partition.csv", "id,partition\n" + "".join(f"{i}.jpg,{i % 3}\n" for i in range(20)))
+
+
+@case(
+    classes=BREEDS,
+    told=[
+        "0006.jpg: line 8 of labels.csv marks several classes for '0006.jpg', Abyssinian, pug; mark one",
+        "line 9 of labels.csv has no label",
+    ],
+)
+def a_table_of_classes_that_marks_two(m: Maker) -> None:
+    m.table("{n},{on[0]},{on[1]},{on[2]},{on[3]}", "file,Abyssinian,Bengal,Sphynx,pug")
+    text = (m.folder / "labels.csv").read_text()
+    m.write("labels.csv", text.replace("0006.jpg,1,0,0,0", "0006.jpg,1,0,0,1").replace("0007.jpg,1", "0007.jpg,0"))
+
+
+@case(
+    classes=BREEDS,
+    told=["0006.jpg: line 8 of labels.csv has no label for '0006.jpg'; fill it in", "2 rows have no label"],
+)
+def a_table_with_short_rows(m: Maker) -> None:
+    m.table("{n},{b}", "file,label")
+    text = (m.folder / "labels.csv").read_text()
+    m.write("labels.csv", text.replace("0006.jpg,Abyssinian", "0006.jpg").replace("0007.jpg,Abyssinian", "0007.jpg,"))
