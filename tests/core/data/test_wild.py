@@ -34,10 +34,14 @@ def contents(tmp_path_factory: pytest.TempPathFactory, draw_photos: Callable[...
     return [file.read_bytes() for file in sorted(draw_photos(tmp_path_factory.mktemp("drawn"), 20).iterdir())]
 
 
-def new(place: Path, workspace: Path) -> Recipe:
+def proposed(place: Path, workspace: Path) -> tuple[Recipe, list[str]]:
     source = source_of(str(place))
     found = sources.build(source, workspace)
-    return proposal(names_of(found, found()), Path(found.root), source)[0]
+    return proposal(names_of(found, found()), Path(found.root), source)
+
+
+def new(place: Path, workspace: Path) -> Recipe:
+    return proposed(place, workspace)[0]
 
 
 def check(recipe: Recipe, workspace: Path) -> Examined:
@@ -61,12 +65,15 @@ def test_data_as_people_have_it(tmp_path: Path, contents: list[bytes], name: str
             check(new(folder / expected.at, workspace), workspace)
         assert expected.refused in str(refused.value)
         return
-    report = check(new(folder / expected.at, workspace), workspace).report
+    recipe, reasons = proposed(folder / expected.at, workspace)
+    report = check(recipe, workspace).report
     assert list(report.counts) == sorted(expected.classes)
     assert expected.valid in (None, report.valid)
     text = "\n".join(report.lines())
     for told in expected.told:
         assert told in text
+    for reason in expected.reasons:
+        assert reason in reasons[0]
     assert "labels.csv: " not in text, "a table that is used is not left out"
 
 

@@ -13,11 +13,12 @@ BREEDS = ("Abyssinian", "Bengal", "Sphynx", "pug")
 
 @dataclass(frozen=True)
 class Expected:
-    """Classes, how many photos are for validation where the data says so, and facts that must be told."""
+    """Classes, how many photos are for validation where the data says so, and facts that must be told by the check."""
 
     classes: Sequence[str] = ()
     valid: int | None = None
     told: Sequence[str] = ()
+    reasons: Sequence[str] = ()  # that `new` gives
     refused: str = ""  # a part of the sentence
     at: str = ""  # what is opened, in the folder
 
@@ -469,3 +470,23 @@ def a_table_with_short_rows(m: Maker) -> None:
     m.table("{n},{b}", "file,label")
     text = (m.folder / "labels.csv").read_text()
     m.write("labels.csv", text.replace("0006.jpg,Abyssinian", "0006.jpg").replace("0007.jpg,Abyssinian", "0007.jpg,"))
+
+
+VEHICLES = ("bike", "car", "plane", "train")
+
+
+@case(classes=VEHICLES, reasons=["'train' is one of them"])
+def a_class_called_train(m: Maker) -> None:
+    m.many("{v}/{i}.jpg", VEHICLES)
+
+
+@case(classes=VEHICLES, valid=12, reasons=["'train' is one of them"])
+def a_class_called_train_on_both_sides(m: Maker) -> None:
+    m.many("train/{v}/{i}.jpg", VEHICLES, 12)
+    m.many("test/{v}/{i}.jpg", VEHICLES, 3)
+
+
+@case(classes=CAT_DOG, told=["unlabelled/4.jpg"])
+def training_photos_beside_those_without_labels(m: Maker) -> None:
+    m.many("train/{v}.{i}.jpg", CAT_DOG)
+    m.put(*(f"unlabelled/{i}.jpg" for i in range(5)))
