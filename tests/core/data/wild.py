@@ -490,3 +490,33 @@ def a_class_called_train_on_both_sides(m: Maker) -> None:
 def training_photos_beside_those_without_labels(m: Maker) -> None:
     m.many("train/{v}.{i}.jpg", CAT_DOG)
     m.put(*(f"unlabelled/{i}.jpg" for i in range(5)))
+
+
+@case(classes=("강아지", "고양이"), at="photos.zip", told=["read as cp949"])
+def zip_of_korea(m: Maker) -> None:
+    m.pack([f"{v}/{i}.jpg" for v in ("강아지", "고양이") for i in range(PHOTOS)], "cp949")
+
+
+@case(classes=("犬", "猫"), at="photos.zip", told=["read as cp932"])
+def zip_of_japan_with_names_of_one_letter(m: Maker) -> None:
+    m.pack([f"{v}/{i}.jpg" for v in ("犬", "猫") for i in range(PHOTOS)], "cp932")
+
+
+@case(classes=("合格", "不合格"), at="photos.zip", told=["'不合格' could be '꼇북목' in cp949 too"])
+def zip_of_china_that_could_be_of_korea(m: Maker) -> None:
+    m.pack([f"{v}/{i}.jpg" for v in ("合格", "不合格") for i in range(PHOTOS)], "gbk")
+
+
+@case(classes=("犬", "猫"), at="photos.zip", told=["read as gb18030"])
+def zip_of_china_with_names_of_one_letter(m: Maker) -> None:
+    m.pack([f"{v}/{i}.jpg" for v in ("犬", "猫") for i in range(PHOTOS)], "gbk")
+
+
+@case(classes=("Müll", "Glas"), at="photos.zip")
+def zip_of_the_west(m: Maker) -> None:
+    m.pack([f"{v}/{i}.jpg" for v in ("Müll", "Glas") for i in range(PHOTOS)], "cp850")
+
+
+@case(classes=("кот", "собака"), at="photos.zip", told=["read as cp866"])
+def zip_of_russia(m: Maker) -> None:
+    m.pack([f"{v}/{i}.jpg" for v in ("кот", "собака") for i in range(PHOTOS)], "cp866")
