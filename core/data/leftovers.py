@@ -44,7 +44,7 @@ def placed(key: str, choice: Choice, source: Any, elsewhere: bool = False) -> Ch
 
     `elsewhere`: the photos are others than the recipe's, so theirs is taken though the recipe's table is still there.
     """
-    found = {}
+    found: Choice = {}
     for option in path_options(key, choice):
         path = Path(choice[option])
         if elsewhere or not os.path.exists(os.path.expanduser(path)):
