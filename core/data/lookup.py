@@ -58,15 +58,15 @@ class Lookup:
             raise self._bad(f"has {two} for photos called {quoted(end)}", "name them there with their folders")
         return value
 
-    def without_photo(self, paths: Sequence[Path]) -> int:
-        """How many rows name none of the photos."""
+    def photos_of_rows(self, paths: Iterable[Path]) -> list[int]:
+        """Of each row how many of the photos it names."""
         begin_less_end = [0] * (len(self._values) + 1)
         for path in paths:
             if end := self._end(path):
                 found = self._names.having(end)
                 begin_less_end[found.start] += 1
                 begin_less_end[found.stop] -= 1
-        return sum(not named for named in list(accumulate(begin_less_end))[: len(self._values)])
+        return list(accumulate(begin_less_end))[: len(self._values)]
 
     def _end(self, path: Path | str) -> str:
         name = normal(path if isinstance(path, str) else path.as_posix())
@@ -107,3 +107,9 @@ def inside(folder: Path, names: Sequence[str]) -> list[str]:
         if parts.is_absolute() or ".." in parts.parts or not parts.name or ":" in name:
             raise BadInput(f"{quoted(name)} is no table in {quoted(str(folder))}; give its name from there.")
     return list(names)
+
+
+def from_table(table: str, name: str) -> str:
+    """A photo's name in one of several tables, which may be relative to the table: `train/labels.csv` lists `1.jpg`."""
+    folder = PurePosixPath(table.replace("\\", "/")).parent.as_posix()
+    return name if folder == "." else f"{folder}/{name}"

@@ -98,10 +98,10 @@ def _rows(path: Path, content: bytes, encoding: str, delimiter: str | None) -> I
         if said := re.fullmatch(r'"?sep=(.)"?\s*', first, re.IGNORECASE):  # as Excel reads and writes
             first = _next_line(lines)
         delimiter = delimiter or (said[1] if said else _delimiter(first))
-        for row in csv.reader(chain([first], lines), delimiter=delimiter):
+        for row in csv.reader(chain([first], lines), delimiter=delimiter, skipinitialspace=True):
             size = 0
             if any(row):
-                cells = [cell.strip() for cell in row]
+                cells = [_bare(cell.strip()) for cell in row]
                 columns = columns or len(cells)
                 if any(cells[columns:]):
                     what = f"has {len(cells)} cells in line {number}, but {columns} columns"
@@ -109,6 +109,11 @@ def _rows(path: Path, content: bytes, encoding: str, delimiter: str | None) -> I
                 yield number, cells[:columns] + [""] * (columns - len(cells))
     except csv.Error as error:
         raise BadInput(f"The table {quoted(str(path))} cannot be read ({error}); give a CSV file in UTF-8.") from error
+
+
+def _bare(cell: str) -> str:
+    """A cell without the quotes that some programs write around texts."""
+    return cell[1:-1] if len(cell) > 2 and cell[0] == cell[-1] == "'" else cell
 
 
 def _next_line(lines: Iterator[str]) -> str:
