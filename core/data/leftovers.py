@@ -11,6 +11,8 @@ from core.data.files import EMPTY, TABLES, get_tables, is_photo, is_stray, walk,
 from core.data.found_tables import found_tables
 from core.recipe import Choice, path_options
 
+OTHER_LABELS = (".json", ".jsonl", ".xlsx", ".xls", ".ods", ".xml", ".yaml", ".yml", ".txt", ".parquet", ".mat", ".db")
+
 
 def leftovers(
     root: Path, workspace: Path, names: Sequence[Path], used: Iterable[Path]
@@ -37,6 +39,17 @@ def leftovers(
         tables |= found_tables(names, root)[1]
     reasons = {str(file): tables.get(file) or why_no_photo(file.name, file) for file in unused}
     return reasons | aside, sorted(stray)
+
+
+def label_files(root: Path) -> list[str]:
+    """Files beside the photos that may hold their labels in a form that is not read, those at the top first."""
+    found = [
+        Path(here, name).relative_to(root)
+        for here, _, files in walk(root)
+        for name in files
+        if name.lower().endswith(OTHER_LABELS) and not name.startswith(".")
+    ]
+    return [file.as_posix() for file in sorted(found, key=lambda file: (len(file.parts), file))]
 
 
 def placed(key: str, choice: Choice, source: Any, elsewhere: bool = False) -> Choice:

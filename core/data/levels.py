@@ -42,11 +42,16 @@ def class_level(counts: Mapping[Folders, int]) -> Level | None:
     for positions in (inside, {f: at[::-1] for f, at in inside.items()}, telling):  # from the top, from the photos
         for depth in deepest:
             level = _level(counts, {f: at[depth] if depth < len(at) else None for f, at in positions.items()}, sided)
-            if level and (best is None or (level.classes > 1 and not (best.classes > 1 and level.only_parts))):
+            if level and (best is None or (level.classes > 1 and not (best.classes > 1 and _are_parts(level, best)))):
                 best = level
         if best and best.classes > 1:
             break
     return best
+
+
+def _are_parts(level: Level, above: Level) -> bool:
+    """Whether folders are parts of the classes above them, not classes in each of many numbered folders."""
+    return level.only_parts and not (above.only_parts and level.classes < above.classes)
 
 
 def trains_among(paths: Iterable[Folders]) -> set[Folders]:
@@ -83,5 +88,16 @@ def _level(
     labelled = sum(photos.values())
     if not labelled or labelled < ENOUGH * possible or are_counters(photos):
         return None
-    only_parts = differ_by_number_alone(photos) or labelled < ALONE * len(photos)
+    only_parts = labelled < ALONE * len(photos) or _only_count(positions)
     return Level(positions, labelled / possible, len(photos), only_parts)
+
+
+def _only_count(positions: dict[Folders, int | None]) -> bool:
+    """Whether the names differ by a number alone, all or those in each folder: `walk/walk_1`, `run/run_1`."""
+    inside = defaultdict[Folders, set[str]](set)
+    for folders, position in positions.items():
+        if position is not None:
+            inside[folders[:position]].add(folders[position])
+    several = [names for names in inside.values() if len(names) > 1]
+    whole = set().union(*inside.values())
+    return differ_by_number_alone(whole) or (bool(several) and all(map(differ_by_number_alone, inside.values())))

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core.data.leftovers import label_files
 from core.data.proposals import proposals
+from core.data.text import some
 from core.errors import BadInput, quoted
 from core.hub_name import is_of_the_hub
 from core.recipe import Choice, Recipe, Training
@@ -91,11 +93,13 @@ def propose(names: Sequence[Path], root: Path) -> tuple[Choice, Choice, list[str
             )
         else:
             against.append(proposed.reason)
+    if unread := label_files(root):
+        against.append(f"labels may stand in {some(unread, 3)}, but only CSV tables are read")
     why = f" ({'; '.join(reason[:LONGEST_REASON] for reason in against[:3])})" if against else ""
     raise BadInput(
         few
-        or f"No labels were found for the {len(names)} photos in {str(root)!r}{why}; put them in a folder a class, or "
-        "name them like beagle_12.jpg."
+        or f"No labels were found for the {len(names)} photos in {str(root)!r}{why}; put them in a folder a class, "
+        "name them like beagle_12.jpg, or write a CSV table with a row of name and label for each."
     )
 
 

@@ -25,8 +25,8 @@ AFFIXES = _words(  # beside a side, still a side
     "original out photo photos pictures png private public raw resized seg set sets small split the v"
 )
 WRAPPERS = _words(  # folders that hold photos, whatever they show
-    "data dataset datasets files image images img imgs jpeg jpegimages jpegs jpg photo photos pic pics picture "
-    "pictures png pngs raw"
+    "data dataset datasets files image images img imgs jpeg jpegimages jpegs jpg mask masks photo photos pic pics "
+    "picture pictures png pngs raw"
 )
 COUNTERS = _words(  # with a number, folders that only count
     "apple batch camera canon chunk clip day dcim dir disk fold folder group images img month msdcf nikon page "

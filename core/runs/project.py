@@ -12,7 +12,7 @@ from typing import Any
 from core.atomic import disk_error, write_atomic
 from core.data import photo
 from core.data.check import Examined, examine
-from core.data.files import get_tables
+from core.data.files import get_tables, no_photos
 from core.data.leftovers import placed
 from core.data.propose import names_of, proposal
 from core.data.text import read_bytes
@@ -87,9 +87,7 @@ class Project:
         found = sources.build(source, self.folder)
         items = found()
         if not items:
-            raise BadInput(
-                f"No photos were found in {Path(found.root).name!r}; photos are files such as .jpg, .png and .webp."
-            )
+            raise no_photos(Path(found.root), shown=Path(found.root).name)
         recipe, reasons = proposal(names_of(found, items), Path(found.root), source)
         recipe = recipe.absolute()
         known = (r for r in (self.recipe, self.earlier) if r and r.source == recipe.source)

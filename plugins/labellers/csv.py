@@ -144,7 +144,7 @@ class CsvLabeller:
                 which = f", {some(labels)}" if labels else ""
                 self.unlabelled.setdefault(
                     spelled(name, self.loose),
-                    f"line {line} of {file.name} {what} for {quoted(row[name_at])}{which}; {remedy}, or leave the photo out.",
+                    f"line {line} of {file.name} {what} for {quoted(row[name_at])}{which}; {remedy}, or leave it out.",
                 )
 
 

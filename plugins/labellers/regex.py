@@ -26,6 +26,8 @@ PATTERNS = (
     r"(.+)_\d+\.\w+$",
     r"(.+?)[ ._-]*\(?\d+\)?\.\w+$",
     r"([^\W\d].*?)[ ._-]*\(?\d+\)?\.\w+$",
+    r"^\d+[ ._-]+([^\W\d].*)\.\w+$",
+    r"(.+?)[ ._-][0-9a-f]{6,}\.\w+$",
 )  # that are tried where nobody gives one
 LABELLED, REPEATED = 0.9, 0.8  # shares of the photos that such a pattern must label, and of those with others alike
 

@@ -56,7 +56,7 @@ class TableSplitter:
 
     def remarks(self, names: Sequence[Path]) -> list[str]:
         """Whether a test set is used."""
-        return test_remarks([Path(name).stem for name in self.valid])
+        return test_remarks([part for name in self.valid for part in Path(name).with_suffix("").parts])
 
     @classmethod
     def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:

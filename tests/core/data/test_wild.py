@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from core.data.check import Examined, examine
-from core.data.files import get_image_files
+from core.data.files import get_image_files, no_photos
 from core.data.proposals import Proposal
 from core.data.propose import names_of, proposal, propose, source_of
 from core.discovery import discover
@@ -37,7 +37,9 @@ def contents(tmp_path_factory: pytest.TempPathFactory, draw_photos: Callable[...
 def proposed(place: Path, workspace: Path) -> tuple[Recipe, list[str]]:
     source = source_of(str(place))
     found = sources.build(source, workspace)
-    return proposal(names_of(found, found()), Path(found.root), source)
+    if not (items := found()):
+        raise no_photos(found.root)
+    return proposal(names_of(found, items), Path(found.root), source)
 
 
 def new(place: Path, workspace: Path) -> Recipe:

@@ -520,3 +520,127 @@ def zip_of_the_west(m: Maker) -> None:
 @case(classes=("кот", "собака"), at="photos.zip", told=["read as cp866"])
 def zip_of_russia(m: Maker) -> None:
     m.pack([f"{v}/{i}.jpg" for v in ("кот", "собака") for i in range(PHOTOS)], "cp866")
+
+
+@case(classes=("0", "1"), told=["the label '0' joins the folders of that name in '8000', '8001'"])
+def numbered_patients_above_the_classes(m: Maker) -> None:
+    m.put(*(f"{8000 + i // 6}/{i % 2}/{i}.png" for i in range(60)))
+
+
+@case(classes=("run", "walk"))
+def frames_of_videos_called_like_their_class(m: Maker) -> None:
+    for v in ("run", "walk"):
+        m.put(*(f"{v}/v_{v}_g{i // 4:02}_c01/frame_{i % 4:04}.jpg" for i in range(16)))
+
+
+@case(classes=CAT_DOG, told=["test/3.jpg: 'train.csv' lists photos in 'train', where this one is not"])
+def numbers_that_begin_anew_in_the_test_folder(m: Maker) -> None:
+    m.put(*(f"train/{i}.jpg" for i in range(20)), *(f"test/{i}.jpg" for i in range(8)))
+    m.write("train.csv", "id,label\n" + "".join(f"{i},{CAT_DOG[i % 2]}\n" for i in range(20)))
+
+
+@case(classes=CAT_DOG, told=["test/3.jpg: 'train.csv' lists photos in 'train', where this one is not"])
+def paths_of_training_photos_with_numbers_that_begin_anew(m: Maker) -> None:
+    m.put(*(f"train/{i}.jpg" for i in range(20)), *(f"test/{i}.jpg" for i in range(8)))
+    m.write("train.csv", "path,label\n" + "".join(f"train/{i}.jpg,{CAT_DOG[i % 2]}\n" for i in range(20)))
+
+
+@case(classes=CAT_DOG, told=["10 rows of labels.csv name several photos each"])
+def one_row_for_photos_in_two_folders(m: Maker) -> None:
+    m.put(*(f"{side}/{i}.jpg" for side in ("left", "right") for i in range(10)))
+    m.write("labels.csv", "file,label\n" + "".join(f"{i}.jpg,{CAT_DOG[i % 2]}\n" for i in range(10)))
+
+
+@case(classes=CAT_DOG, valid=2, told=["test is used for validation"])
+def a_table_in_each_side_with_numbers_that_begin_anew(m: Maker) -> None:
+    for side, n in (("train", 8), ("test", 2)):
+        m.put(*(f"{side}/{i}.jpg" for i in range(n)))
+        rows = [f"{i}.jpg,{CAT_DOG[(i + (side == 'test')) % 2]}\n" for i in range(n)]
+        m.write(f"{side}/metadata.csv", "file_name,label\n" + "".join(rows))
+
+
+@case(classes=BREEDS)
+def table_with_dates_before_the_labels(m: Maker) -> None:
+    m.table("2023-05-0{fold},{n},{b}", "date,file,what")
+
+
+@case(classes=BREEDS, told=["2 rows have no label", "line 5 of labels.csv has no label for '0003.jpg'"])
+def table_with_labels_that_are_missing(m: Maker) -> None:
+    m.table("{n},{b}", "file,label")
+    text = (m.folder / "labels.csv").read_text()
+    m.write(
+        "labels.csv", text.replace("0003.jpg,Abyssinian", "0003.jpg,NaN").replace("0004.jpg,Abyssinian", "0004.jpg,")
+    )
+
+
+@case(classes=BREEDS)
+def table_with_quotes_of_both_kinds(m: Maker) -> None:
+    m.table("'{n}', \"{b}\"", "'file', \"label\"")
+
+
+@case(classes=("benign", "normal"), told=["10 photos are by name a mask of another, such as 'benign (0)_mask.png'"])
+def masks_beside_the_photos(m: Maker) -> None:
+    m.put(*(f"{v}/{v} ({i}){s}.png" for v in ("benign", "normal") for i in range(5) for s in ("", "_mask")))
+
+
+@case(classes=("COVID", "Normal"), told=["16 photos are by name a mask"])
+def masks_in_folders(m: Maker) -> None:
+    m.put(*(f"{v}/{d}/{v}-{i}.png" for v in ("COVID", "Normal") for d in ("images", "masks") for i in range(8)))
+
+
+@case(classes=CAT_DOG, told=["16 photos are by name a mask", "the label 'cat' joins the folders"])
+def masks_in_a_folder_beside_all_images(m: Maker) -> None:
+    m.put(*(f"{d}/{v}/{i}.png" for d in ("images", "masks") for v in CAT_DOG for i in range(8)))
+
+
+@case(refused="labels may stand in annotations.json, but only CSV tables are read")
+def labels_in_json(m: Maker) -> None:
+    m.put(*(f"images/{i:05}.jpg" for i in range(20)))
+    m.write("annotations.json", "{}")
+
+
+@case(refused="only CSV tables are read")
+def labels_in_a_spreadsheet(m: Maker) -> None:
+    m.put(*(f"images/{i:05}.jpg" for i in range(20)))
+    m.write("labels.xlsx", "")
+
+
+@case(refused="and .webp; unpack cat.zip, dog.zip")
+def a_zip_of_each_class(m: Maker) -> None:
+    m.write("cat.zip", "")
+    m.write("dog.zip", "")
+
+
+@case(classes=CAT_DOG)
+def labels_after_the_numbers(m: Maker) -> None:
+    m.put(*(f"{i:03}_{CAT_DOG[i % 2]}.jpg" for i in range(20)))
+
+
+@case(classes=CAT_DOG)
+def labels_before_hashes(m: Maker) -> None:
+    m.put(*(f"{CAT_DOG[i % 2]}-{i * 7919:08x}.jpg" for i in range(20)))
+
+
+@case(classes=("Cat photos", "Dog photos"), told=["IMG_0000.jpg.supplemental-metadata.json: not a photo by its suffix"])
+def albums_of_a_phone_with_side_files(m: Maker) -> None:
+    for v in ("Cat photos", "Dog photos"):
+        m.put(*(f"Takeout/Photos/{v}/IMG_{i:04}{s}.jpg" for i in range(5) for s in ("", "(1)")))
+        m.write(f"Takeout/Photos/{v}/IMG_0000.jpg.supplemental-metadata.json", "{}")
+
+
+@case(classes=("Kitten", "Puppy"), told=["DSC00000.xmp: not a photo", "IMG_0000.MOV: not a photo"])
+def exports_by_day_with_side_files(m: Maker) -> None:
+    for v in ("Kitten", "Puppy"):
+        m.put(*(f"Export/{v}/2023-05-0{1 + i % 3}/DSC0{i:04}.jpg" for i in range(9)))
+        m.write(f"Export/{v}/2023-05-01/DSC00000.xmp", "x")
+        m.write(f"Export/{v}/2023-05-01/IMG_0000.MOV", "x")
+
+
+@case(classes=("bar", "cafe\u0301", "caf\u00e9"), told=["look like one label spelt twice"])
+def a_class_in_two_spellings_of_unicode(m: Maker) -> None:
+    m.many("{v}/{i}.jpg", ("bar", "cafe\u0301", "caf\u00e9"), 5)
+
+
+@case(classes=("Cat", "cat", "cat ", "dog"), told=["'Cat' and 'cat' look like one", "'cat' and 'cat ' look like one"])
+def a_class_in_spellings_that_look_alike(m: Maker) -> None:
+    m.many("{v}/{i}.jpg", ("Cat", "cat", "cat ", "dog"), 5)
