@@ -22,7 +22,6 @@ from core.discovery import discover
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import labellers, sources
-from core.runs.project import Project
 from tests.core.data.wild import CASES, Maker
 
 discover()
@@ -129,8 +128,6 @@ def test_photos_that_moved_with_their_tables(tmp_path: Path, contents: list[byte
     moved = replace(recipe, source={"name": "folder", "path": str(other)})
     report = check(moved, tmp_path / "w").report
     assert len(report.counts) == 4 and report.valid == 12
-    project = Project(tmp_path / "w")
-    assert isinstance(project.build("labeller", moved)(get_image_files(other)[0]), str)
 
 
 def test_reasons_name_what_was_found(tmp_path: Path, contents: list[bytes]) -> None:
