@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
@@ -79,7 +80,9 @@ class Lookup:
 
 
 def normal(name: str) -> str:
-    """One spelling for all systems: `/` between folders, no leading `./`, composed letters (macOS parts them)."""
+    """One spelling for all systems: `/` between folders, no leading `./`, no query of a URL, composed letters."""
+    if "://" in name:
+        name = re.split(r"[?#]", name, maxsplit=1)[0]
     parts = name.replace("\\", "/")
     if (
         len(parts) > LONGEST_NAME < max(map(len, parts.split("/")))

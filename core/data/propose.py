@@ -93,12 +93,14 @@ def propose(names: Sequence[Path], root: Path) -> tuple[Choice, Choice, list[str
             )
         else:
             against.append(proposed.reason)
-    if unread := label_files(root):
-        against.append(f"labels may stand in {some(unread, 3)}, but only CSV tables are read")
-    why = f" ({'; '.join(reason[:LONGEST_REASON] for reason in against[:3])})" if against else ""
+    unread = label_files(root)
+    hint = f"labels may stand in {some(unread, 3)}, but only CSV tables are read" if unread else ""
+    if few:
+        raise BadInput(few + (f" {hint[0].upper()}{hint[1:]}." if hint else ""))
+    against = [reason[:LONGEST_REASON] for reason in against[:3]] + [hint] * bool(hint)
+    why = f" ({'; '.join(against)})" if against else ""
     raise BadInput(
-        few
-        or f"No labels were found for the {len(names)} photos in {str(root)!r}{why}; put them in a folder a class, "
+        f"No labels were found for the {len(names)} photos in {str(root)!r}{why}; put them in a folder a class, "
         "name them like beagle_12.jpg, or write a CSV table with a row of name and label for each."
     )
 

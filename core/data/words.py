@@ -30,7 +30,7 @@ WRAPPERS = _words(  # folders that hold photos, whatever they show
 )
 COUNTERS = _words(  # with a number, folders that only count
     "apple batch camera canon chunk clip day dcim dir disk fold folder group images img month msdcf nikon page "
-    "part photos scan seq session shard video vol volume week"
+    "part photos scan seq session set shard video vol volume week"
 )
 DEVICES = _words(  # of names that cameras, phones and programs give
     "capture cimg dcim download dsc dscf dscn file frame gopr image images img jpeg jpg mvi pano photo photos pic "

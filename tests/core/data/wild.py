@@ -644,3 +644,35 @@ def a_class_in_two_spellings_of_unicode(m: Maker) -> None:
 @case(classes=("Cat", "cat", "cat ", "dog"), told=["'Cat' and 'cat' look like one", "'cat' and 'cat ' look like one"])
 def a_class_in_spellings_that_look_alike(m: Maker) -> None:
     m.many("{v}/{i}.jpg", ("Cat", "cat", "cat ", "dog"), 5)
+
+
+@case(classes=("1", "2", "3"), told=["the label '1' joins the folders of that name in 'set_0', 'set_1'"])
+def numbered_sets_above_numbered_classes(m: Maker) -> None:
+    m.put(*(f"set_{k}/{v}/{i}.jpg" for k in (0, 1) for v in (1, 2, 3) for i in range(4)))
+
+
+@case(classes=CAT_DOG)
+def several_crops_of_each_numbered_animal(m: Maker) -> None:
+    m.put(*(f"{v}_{i:02}_crop{j}.jpg" for v in CAT_DOG for i in range(6) for j in range(3)))
+
+
+@case(classes=BREEDS)
+def table_of_urls(m: Maker) -> None:
+    m.table("https://example.org/img/{n}?w=300,{b}", "url,label")
+
+
+@case(refused="Labels may stand in list_attr.txt, but only CSV tables are read")
+def one_folder_with_a_list_of_attributes(m: Maker) -> None:
+    m.put(*(f"img_align/{i:06}.jpg" for i in range(10)))
+    m.write("list_attr.txt", "10\nSmiling Male\n")
+
+
+@case(refused="No labels were found")
+def names_of_chance(m: Maker) -> None:
+    m.put(*(f"{i * 0x9E3779B97F4A7C15 % 2**64:016x}-{i:04x}.jpg" for i in range(30)))
+
+
+@case(classes=("Audi A1", "Audi X5", "BMW A1", "BMW X5"))
+def makes_models_and_years(m: Maker) -> None:
+    for make in ("Audi", "BMW"):
+        m.put(*(f"{make}/{make} {v}/{y}/{i}.jpg" for v in ("A1", "X5") for y in (2011, 2012) for i in range(3)))
