@@ -69,7 +69,7 @@ def test_few_events_are_read_and_each_once(run: Run, monkeypatch: pytest.MonkeyP
         read.append(line)
         return from_line(line)
 
-    monkeypatch.setattr("core.runs.run.from_line", counted)
+    monkeypatch.setattr("core.runs.events_file.from_line", counted)
     for _ in range(3):
         assert len(summary(run).epochs) == 1
     assert len(read) == 2 + 3, "the epoch and the end, and the end for the status at every look"
