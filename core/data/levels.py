@@ -66,6 +66,8 @@ def trains_among(paths: Iterable[Folders]) -> set[Folders]:
             children[path[:i]].add(path[i])
     found = set()
     for parent, names in children.items():
+        if TRAIN not in map(str.casefold, names):
+            continue
         split = sides(names)
         beside = [n for n in names - split.keys() if (*parent, n) in leaves and not is_wrapper(n)]
         if list(split.values()) == [TRAIN] and len(beside) >= BESIDE and not are_counters(beside):

@@ -12,12 +12,11 @@ MASK = re.compile(r"(.+)[ ._-](?:mask|seg|gt)[ ._-]?\d*", re.IGNORECASE)
 
 def masks(root: Path, names: Sequence[Path]) -> str:
     """What to say, if anything, of photos in a folder `masks` beside others, or called `1_mask.png` beside `1.png`."""
-    beside = {name.with_suffix("") for name in names}
+    called = {name: whole[1] for name in names if (whole := MASK.fullmatch(name.stem))}
+    beside = {name.with_suffix("") for name in names} if called else set()
     folders = {f for f in {name.parent for name in names} if not FOLDERS.isdisjoint(map(str.casefold, _below(root, f)))}
     found = [
-        name
-        for name in names
-        if name.parent in folders or ((whole := MASK.fullmatch(name.stem)) and name.parent / whole[1] in beside)
+        name for name in names if name.parent in folders or (name in called and name.parent / called[name] in beside)
     ]
     if not found or len(found) == len(names):
         return ""
