@@ -44,18 +44,27 @@ _WORDS = {
     "core.training.lr_finder": ("minimum", "steep", "valley"),
     "core.training.metrics": ("accuracy", "error_rate", "f1_macro", "macro_error", "top_k_accuracy"),
     "core.training.not_offered": (
+        "BCEWithLogitsLossFlat",
         "EarlyStoppingCallback",
         "ImageClassifierCleaner",
+        "L",
+        "MultiCategoryBlock",
         "Normalize",
+        "PointBlock",
         "SaveModelCallback",
         "TensorImage",
         "URLs",
+        "accuracy_multi",
+        "download_images",
+        "first",
+        "imagenet_stats",
         "untar_data",
+        "xresnet50",
     ),
     "functools": ("partial",),
     "pathlib": ("Path",),
 }
-_MODULES = {"F": "torch.nn.functional", "nn": "torch.nn", "np": "numpy", "torch": "torch"}
+_MODULES = {"F": "torch.nn.functional", "Image": "PIL.Image", "nn": "torch.nn", "np": "numpy", "torch": "torch"}
 _HOME = {word: module for module, words in _WORDS.items() for word in words}
 __all__ = sorted([*_HOME, *_MODULES])
 

@@ -36,13 +36,14 @@ TRAINING_OPTIONS = "\n".join(
 )
 def new(args: argparse.Namespace) -> None:
     """Write a recipe for photos in a folder, a zip or a data set of the Hub, or for the drawn sample."""
+    from core.data.files import no_photos
     from core.data.propose import names_of, proposal, source_of
 
     source = source_of(args.photos or "")
     found = sources.build(source, args.workspace)
     items = found()
     if not items:
-        raise BadInput(f"No photos were found in {str(found.root)!r}; photos are files such as .jpg, .png and .webp.")
+        raise no_photos(Path(found.root))
     recipe, reasons = proposal(names_of(found, items), Path(found.root), source)
     print(recipe.with_settings(args.set).to_json())
     print("\n".join(reasons), file=sys.stderr)

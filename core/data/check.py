@@ -18,8 +18,9 @@ import PIL
 from core.data import photo
 from core.data.alike import alike
 from core.data.content import DIGITS, digest
-from core.data.files import Files
+from core.data.files import Files, no_photos
 from core.data.leftovers import leftovers, placed
+from core.data.masks import masks
 from core.data.remembered import Key, Remembered, Result
 from core.data.split import LONGEST_LABEL, Split, divide
 from core.data.twins import twins
@@ -81,12 +82,12 @@ def examine(
     source = sources.build(recipe.source, workspace)
     items = Files.of(source())
     if not items:
-        raise BadInput(f"No photos were found in {str(source.root)!r}; photos are files such as .jpg, .png and .webp.")
+        raise no_photos(source.root)
     original = getattr(source, "original", None)  # a name that was changed in unpacking still says what it said
     names = Files.of(map(original, items)) if original else items
     report = Report(skipped=dict.fromkeys(getattr(source, "skipped", ()), "not a photo that can be unpacked safely"))
-    labeller = labellers.build(placed("labeller", recipe.labeller, source.root))
-    splitter = splitters.build(placed("splitter", recipe.splitter, source.root))
+    labeller = labellers.build(placed("labeller", recipe.labeller, source))
+    splitter = splitters.build(placed("splitter", recipe.splitter, source))
     labels, unlabelled = _labels(items, names, labeller)
     report.skipped |= unlabelled
     labelled = [i for i, label in enumerate(labels) if label]
@@ -120,7 +121,7 @@ def examine(
     others, stray = leftovers(source.root, workspace, names, used)
     _describe(split, source.root, report)
     report.skipped |= others | getattr(source, "others", {})
-    report.warnings += filter(None, [twins(split, digests)])
+    report.warnings += filter(None, [twins(split, digests), masks(source.root, names)])
     for plugin, seen_by in ((source, names), (labeller, names), (splitter, names.take(good))):
         if remarks := getattr(plugin, "remarks", None):
             report.warnings += _bounded(remarks(seen_by))

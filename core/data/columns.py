@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from core.errors import BadInput
 
 REPEATED = 0.8  # share of the labels that another photo must have too
 TRUE, FALSE = frozenset(("1", "1.0", "true", "yes", "t", "y")), frozenset(("0", "0.0", "-1", "false", "no", "f", "n"))
+MISSING = frozenset(("", "nan", "null", "<na>", "#n/a"))  # as programs write that there is nothing
 SPLITS = frozenset(("split", "set", "subset", "partition", "fold", "folds", "kfold", "phase", "usage"))
 FOLDS = range(2, 21)
 
@@ -50,9 +52,9 @@ class Photos:
 def guess(path: Path, photos: Photos) -> Columns:
     """The columns of a table; raises BadInput where it cannot be read, or its columns name none of the photos."""
     table = read_table(path, header=False)
-    rows = list(table.rows)
+    rows = [row for _, row in table.rows]
     width = len(table.header)
-    cells = [[row[i] if i < len(row) else "" for row in rows] for i in range(width)]
+    cells = [[row[i] for row in rows] for i in range(width)]
     named = [_named(column, photos) for column in cells]
     at = max(range(width), key=lambda i: (named[i], not NAMES.isdisjoint(tokens(cells[i][0]))))
     if not named[at]:
@@ -130,8 +132,7 @@ def _splits(name: str, column: Sequence[str]) -> bool:
 
 
 def _repeat(column: Sequence[str]) -> bool:
-    counts = Counter(column)
-    del counts[""]
+    counts = Counter(cell for cell in column if cell.casefold() not in MISSING)
     labelled = counts.total()
     repeated = sum(n for n in counts.values() if n > 1)
     return len(counts) > 1 and 2 * labelled >= len(column) and repeated >= REPEATED * labelled
@@ -142,7 +143,8 @@ def _is_label(name: str) -> bool:
 
 
 def _are_numbers(column: Sequence[str]) -> bool:
-    return all(cell.replace(".", "", 1).replace("-", "", 1).isdecimal() for cell in column if cell)
+    """Whether they are numbers, dates or times."""
+    return all(re.fullmatch(r"[+-]?[\d.,:/T -]+Z?", cell) for cell in column if cell)
 
 
 def _named(column: Sequence[str], photos: Photos) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from core.data.remembered import NAME as MEMORY
+from core.data.text import some
 from core.errors import BadInput, quoted
 
 SUFFIXES = frozenset(
@@ -34,6 +35,7 @@ SUFFIXES = frozenset(
 ENDINGS = tuple(SUFFIXES)
 T = TypeVar("T")
 TABLES = (".csv", ".tsv")
+PACKED = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz")
 EMPTY = "an empty folder"
 STRAY = frozenset(("__MACOSX", "__pycache__", "@eaDir", "$RECYCLE.BIN", "System Volume Information"))
 
@@ -202,3 +204,12 @@ def get_tables(path: str | Path) -> list[Path]:
         subfolders[:] = (d for d in subfolders if not is_stray(d))
         found += [Path(here, name) for name in names if name.lower().endswith(TABLES) and not name.startswith(".")]
     return sorted(table for table in found if table.is_file())
+
+
+def no_photos(root: Path, shown: str = "") -> BadInput:
+    """That there are no photos under `root`, and what may hold them."""
+    zips = [name for _, _, names in walk(root) for name in names if name.lower().endswith(PACKED)]
+    packed = f"; unpack {some(sorted(zips), 3)}" if zips else ""
+    return BadInput(
+        f"No photos were found in {(shown or str(root))!r}; photos are files such as .jpg, .png and .webp{packed}."
+    )

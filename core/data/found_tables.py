@@ -10,6 +10,7 @@ from pathlib import Path
 from core.data.columns import Columns, Photos, guess
 from core.data.files import get_tables
 from core.data.proposals import folders_of
+from core.data.tables import read_table
 from core.data.words import TEST, sides, tokens
 from core.errors import BadInput
 from core.recipe import Choice
@@ -47,6 +48,7 @@ def found_tables(names: Sequence[Path], root: Path) -> tuple[list[Listing], dict
     alone: list[Listing] = []
     alike = defaultdict[tuple[object, ...], list[tuple[str, Columns]]](list)
     unused: dict[Path, str] = {}
+    small: list[tuple[Path, Columns]] = []  # of a side, with too few rows to see labels in
     for n, table in enumerate(get_tables(root)):
         if n >= MOST or EXAMPLES.intersection(tokens(table.stem)):
             unused[table] = f"one of over {MOST} tables" if n >= MOST else "an example by its name"
@@ -58,6 +60,8 @@ def found_tables(names: Sequence[Path], root: Path) -> tuple[list[Listing], dict
             continue
         if columns.unusable:
             unused[table] = columns.unusable
+            if _side(table.relative_to(root)):
+                small.append((table, columns))
             if columns.valid and columns.share >= LEAST:  # it splits photos that have their labels elsewhere
                 alone.append(Listing(table.parent, (table.name,), columns))
             continue
@@ -69,6 +73,11 @@ def found_tables(names: Sequence[Path], root: Path) -> tuple[list[Listing], dict
             alone.append(Listing(table.parent, (table.name,), columns))
         else:
             unused[table] = f"its column {columns.name!r} names {columns.share:.0%} of the photos only"
+    for table, columns in small:
+        for found in alike.values():
+            like = found[0][1]
+            if (columns.header, columns.name) == (like.header, like.name) and like.label in read_table(table).header:
+                found.append((table.relative_to(root).as_posix(), replace(like, share=columns.share)))
     together = [_joined(root, found) for found in alike.values() if len(found) > 1]
     for listing in together:
         for name in listing.names:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from core.data.block import CategoryBlock, DataBlock, ImageBlock, using_attr
 from core.data.files import get_image_files
 from core.data.loaders import DataLoaders
 from core.data.table import ColReader, ColSplitter, Rows
+from core.data.tables import read_table
 from core.errors import BadInput
 from core.registry import labellers, splitters
 
@@ -103,13 +103,8 @@ class ImageDataLoaders:
         Columns, by name or number: `fn_col` names the photo (in `folder` of `path`, less `suff`), `label_col` its
         label, and `valid_col`, if there is one, says whether it is for validation.
         """
-        file = Path(path, csv_fname)
-        try:
-            with file.open(encoding="utf-8-sig", newline="") as stream:
-                rows = list(csv.DictReader(stream, delimiter=delimiter or ","))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise BadInput(f"The table {str(file)!r} cannot be read ({error}); give a CSV file in UTF-8.") from error
-        return _of_rows(rows, path, **options)
+        table = read_table(Path(path, csv_fname), header=True, delimiter=delimiter)
+        return _of_rows([dict(zip(table.header, row, strict=True)) for _, row in table.rows], path, **options)
 
 
 def _of_rows(

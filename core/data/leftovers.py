@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from core.data.files import EMPTY, TABLES, is_photo, is_stray, walk, why_no_photo
+from core.data.files import EMPTY, TABLES, get_tables, is_photo, is_stray, walk, why_no_photo
 from core.data.found_tables import found_tables
 from core.recipe import Choice, path_options
+
+OTHER_LABELS = (".json", ".jsonl", ".xlsx", ".xls", ".ods", ".xml", ".yaml", ".yml", ".txt", ".parquet", ".mat", ".db")
 
 
 def leftovers(
@@ -38,12 +41,31 @@ def leftovers(
     return reasons | aside, sorted(stray)
 
 
-def placed(key: str, choice: Choice, root: Path) -> Choice:
-    """A labeller or splitter of a recipe from elsewhere: a table that lay with the photos there lies with them here."""
-    moved = {}
+def label_files(root: Path) -> list[str]:
+    """Files beside the photos that may hold their labels in a form that is not read, those at the top first."""
+    found = [
+        Path(here, name).relative_to(root)
+        for here, _, files in walk(root)
+        for name in files
+        if name.lower().endswith(OTHER_LABELS) and not name.startswith(".")
+    ]
+    return [file.as_posix() for file in sorted(found, key=lambda file: (len(file.parts), file))]
+
+
+def placed(key: str, choice: Choice, source: Any, elsewhere: bool = False) -> Choice:
+    """A labeller or splitter of a recipe whose table, lost there, lies with the photos of `source`.
+
+    `elsewhere`: the photos are others than the recipe's, so theirs is taken though the recipe's table is still there.
+    """
+    found: Choice = {}
     for option in path_options(key, choice):
-        parts = Path(choice[option]).parts
-        if root.name in parts and not os.path.exists(os.path.expanduser(choice[option])):
-            inside = parts[len(parts) - parts[::-1].index(root.name) :]
-            moved[option] = str(root.joinpath(*inside))
-    return choice | moved
+        path = Path(choice[option])
+        if elsewhere or not os.path.exists(os.path.expanduser(path)):
+            root, parts = Path(source.root), path.relative_to(path.anchor).parts
+            ends = [root.joinpath(*parts[i:]) for i in range(len(parts) + 1)]
+            found |= next(({option: str(end)} for end in ends if end.is_file() or _holds_tables(end, path)), {})
+    return choice | found
+
+
+def _holds_tables(folder: Path, before: Path) -> bool:
+    return before.suffix.lower() not in TABLES and folder.is_dir() and bool(get_tables(folder))

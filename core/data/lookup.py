@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
@@ -27,7 +28,7 @@ class Lookup:
         names: list[str] = []
         values: list[str] = []
         for name, value in rows:
-            names.append(bare(normal(name)) if loose else normal(name))
+            names.append(spelled(name, loose))
             values.append(shared.setdefault(value, value))
         self._names = Ends(names)
         self._values = [values[i] for i in self._names.order]
@@ -42,9 +43,15 @@ class Lookup:
 
     def __call__(self, path: Path | str) -> str:
         """The value of a photo; raises BadInput where there is none, or two."""
+        if value := self.get(path):
+            return value
+        raise self._bad(f"has no label for {quoted(Path(path).name)}", "add a row for it")
+
+    def get(self, path: Path | str) -> str:
+        """The value of a photo, empty where there is none; raises BadInput where there are two."""
         end = self._end(path)
         if not end:
-            raise self._bad(f"has no label for {quoted(Path(path).name)}", "add a row for it")
+            return ""
         found = self._names.having(end)
         value, other = self._values[found.start], self._until[found.start]
         if other < found.stop and end not in self._names:
@@ -52,15 +59,15 @@ class Lookup:
             raise self._bad(f"has {two} for photos called {quoted(end)}", "name them there with their folders")
         return value
 
-    def without_photo(self, paths: Sequence[Path]) -> int:
-        """How many rows name none of the photos."""
+    def photos_of_rows(self, paths: Iterable[Path]) -> list[int]:
+        """Of each row how many of the photos it names."""
         begin_less_end = [0] * (len(self._values) + 1)
         for path in paths:
             if end := self._end(path):
                 found = self._names.having(end)
                 begin_less_end[found.start] += 1
                 begin_less_end[found.stop] -= 1
-        return sum(not named for named in list(accumulate(begin_less_end))[: len(self._values)])
+        return list(accumulate(begin_less_end))[: len(self._values)]
 
     def _end(self, path: Path | str) -> str:
         name = normal(path if isinstance(path, str) else path.as_posix())
@@ -73,13 +80,20 @@ class Lookup:
 
 
 def normal(name: str) -> str:
-    """One spelling for all systems: `/` between folders, no leading `./`, composed letters (macOS parts them)."""
+    """One spelling for all systems: `/` between folders, no leading `./`, no query of a URL, composed letters."""
+    if "://" in name:
+        name = re.split(r"[?#]", name, maxsplit=1)[0]
     parts = name.replace("\\", "/")
     if (
         len(parts) > LONGEST_NAME < max(map(len, parts.split("/")))
     ):  # of which marks on a letter take time by their square
         raise BadInput(f"{quoted(name)} has a part of over {LONGEST_NAME} characters, as no file has; shorten it.")
     return unicodedata.normalize("NFC", PurePosixPath(parts).as_posix())
+
+
+def spelled(name: str, loose: bool) -> str:
+    """The spelling by which a name is looked up."""
+    return bare(normal(name)) if loose else normal(name)
 
 
 def bare(name: str) -> str:
@@ -98,3 +112,9 @@ def inside(folder: Path, names: Sequence[str]) -> list[str]:
                 f"{quoted(name)} is not a table in {quoted(str(folder))}; give a name relative to that folder."
             )
     return list(names)
+
+
+def from_table(table: str, name: str) -> str:
+    """A photo's name in one of several tables, which may be relative to the table: `train/labels.csv` lists `1.jpg`."""
+    folder = PurePosixPath(table.replace("\\", "/")).parent.as_posix()
+    return name if folder == "." else f"{folder}/{name}"

@@ -32,13 +32,18 @@ def opened(item: Any) -> Image.Image:
 
 
 class PILImage(Image.Image):
-    """A Pillow image with fastai's two words: `PILImage.create(file)` and `to_thumb(192)`."""
+    """A Pillow image with fastai's words: `PILImage.create(file)`, `shape` (height, width) and `to_thumb(192)`."""
 
     @classmethod
     def create(cls, fn: Any) -> PILImage:
         """The photo as a person sees it, of whatever `opened` takes; raises BadPhoto."""
         image = in_srgb(opened(fn))
         return cls._of(image.copy() if image is fn else image)  # what is drawn on it is not drawn on the other
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.height, self.width
 
     def to_thumb(self, h: int, w: int | None = None) -> PILImage:
         """A copy that fits into `h` x `w` pixels, or into a square of `h`; never larger than the photo."""

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core.data.leftovers import label_files
 from core.data.proposals import proposals
+from core.data.text import some
 from core.errors import BadInput, quoted
 from core.recipe import Choice, Recipe, Training
 from core.registry import architectures, labellers, sources, splitters, transforms
@@ -90,11 +92,15 @@ def propose(names: Sequence[Path], root: Path) -> tuple[Choice, Choice, list[str
             few = few or f"{where} each have a label of their own; at least two photos per label are needed."
         else:
             against.append(proposed.reason)
-    why = f" ({'; '.join(reason[:LONGEST_REASON] for reason in against[:3])})" if against else ""
+    unread = label_files(root)
+    hint = f"labels may stand in {some(unread, 3)}, but only CSV tables are read" if unread else ""
+    if few:
+        raise BadInput(few + (f" {hint[0].upper()}{hint[1:]}." if hint else ""))
+    against = [reason[:LONGEST_REASON] for reason in against[:3]] + [hint] * bool(hint)
+    why = f" ({'; '.join(against)})" if against else ""
     raise BadInput(
-        few
-        or f"No labels were found for the {len(names)} photos in {str(root)!r}{why}; put them in one folder per class, "
-        "or name them like beagle_12.jpg."
+        f"No labels were found for the {len(names)} photos in {str(root)!r}{why}; put them in one folder per class, "
+        "name them like beagle_12.jpg, or write a CSV table with a row of name and label for each."
     )
 
 

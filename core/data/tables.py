@@ -23,11 +23,14 @@ MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 @dataclass(frozen=True)
 class Table:
-    """The names of the columns, numbers from 1 where the table has none, and the rows, cells stripped."""
+    """The names of the columns, numbers from 1 where the table has none, and each row with its line.
+
+    Cells are stripped, and as many as there are columns: programs leave out empty ones at the end of a row.
+    """
 
     path: Path
     header: list[str]
-    rows: Iterator[list[str]]
+    rows: Iterator[tuple[int, list[str]]]
     encoding: str
 
     def column(self, name: str) -> int:
@@ -44,16 +47,17 @@ class Table:
         return _bad(self.path, what, remedy)
 
 
-def read_table(path: Path, header: bool | None = None) -> Table:
+def read_table(path: Path, header: bool | None = None, delimiter: str | None = None) -> Table:
     """A table; raises BadInput, also while its rows are read.
 
     Without a `header`, all rows are data; None finds that out: the first row of a table without one names a photo.
+    A `delimiter` that is not given is found out too.
     """
     content = read_bytes(path)
     encoding = _encoding(content)
-    rows = _rows(path, content, encoding)
-    first = next(rows, None)
-    if first is None:
+    rows = _rows(path, content, encoding, delimiter)
+    line, first = next(rows, (0, []))
+    if not first:
         raise _bad(path, "is empty", "give one with a column of names and one of labels")
     if len(first) < 2:
         raise _bad(path, "has too few columns", "it needs one of names and one of labels")
@@ -62,7 +66,7 @@ def read_table(path: Path, header: bool | None = None) -> Table:
     if header is None:
         header = Path(first[0]).suffix.lower() not in SUFFIXES
     names = first if header else [str(i + 1) for i in range(len(first))]
-    return Table(path, names, rows if header else chain([first], rows), encoding)
+    return Table(path, names, rows if header else chain([(line, first)], rows), encoding)
 
 
 def _encoding(content: bytes) -> str:
@@ -76,8 +80,8 @@ def _encoding(content: bytes) -> str:
     return "utf-8-sig"
 
 
-def _rows(path: Path, content: bytes, encoding: str) -> Iterator[list[str]]:
-    """The rows, blank ones left out; the delimiter is that of a `sep=` line, else parts the first line the most."""
+def _rows(path: Path, content: bytes, encoding: str, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
+    """The rows with the line that each ends in, blank ones left out."""
     size = number = 0
 
     def numbered() -> Iterator[str]:
@@ -88,26 +92,37 @@ def _rows(path: Path, content: bytes, encoding: str) -> Iterator[list[str]]:
                 raise csv.Error("a row is too long")
             yield line
 
-    def next_line() -> str:
-        return next((line for line in lines if line.strip()), "")
-
     try:
         lines, columns = numbered(), 0
-        first = next_line()
+        first = _next_line(lines)
         if said := re.fullmatch(r'"?sep=(.)"?\s*', first, re.IGNORECASE):  # as Excel reads and writes
-            first = next_line()
-        delimiter = said[1] if said else max(DELIMITERS, key=lambda d: len(next(csv.reader([first], delimiter=d), [])))
-        for row in csv.reader(chain([first], lines), delimiter=delimiter):
+            first = _next_line(lines)
+        delimiter = delimiter or (said[1] if said else _delimiter(first))
+        for row in csv.reader(chain([first], lines), delimiter=delimiter, skipinitialspace=True):
             size = 0
             if any(row):
-                cells = [cell.strip() for cell in row]
+                cells = [_bare(cell.strip()) for cell in row]
                 columns = columns or len(cells)
                 if any(cells[columns:]):
                     what = f"has {len(cells)} cells in line {number}, but {columns} columns"
                     raise _bad(path, what, "put quotes around cells that contain the separator")
-                yield cells
+                yield number, cells[:columns] + [""] * (columns - len(cells))
     except csv.Error as error:
         raise BadInput(f"The table {quoted(str(path))} cannot be read ({error}); give a CSV file in UTF-8.") from error
+
+
+def _bare(cell: str) -> str:
+    """A cell without the quotes that some programs write around texts."""
+    return cell[1:-1] if len(cell) > 2 and cell[0] == cell[-1] == "'" else cell
+
+
+def _next_line(lines: Iterator[str]) -> str:
+    return next((line for line in lines if line.strip()), "")
+
+
+def _delimiter(line: str) -> str:
+    """The sign that parts a line the most."""
+    return max(DELIMITERS, key=lambda sign: len(next(csv.reader([line], delimiter=sign), [])))
 
 
 def _bad(path: Path, what: str, remedy: str) -> BadInput:

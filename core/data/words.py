@@ -25,12 +25,12 @@ AFFIXES = _words(  # beside a side, still a side
     "original out photo photos pictures png private public raw resized seg set sets small split the v"
 )
 WRAPPERS = _words(  # folders that hold photos, whatever they show
-    "data dataset datasets files image images img imgs jpeg jpegimages jpegs jpg photo photos pic pics picture "
-    "pictures png pngs raw"
+    "data dataset datasets files image images img imgs jpeg jpegimages jpegs jpg mask masks photo photos pic pics "
+    "picture pictures png pngs raw"
 )
 COUNTERS = _words(  # with a number, folders that only count
     "apple batch camera canon chunk clip day dcim dir disk fold folder group images img month msdcf nikon page "
-    "part photos scan seq session shard video vol volume week"
+    "part photos scan seq session set shard video vol volume week"
 )
 DEVICES = _words(  # of names that cameras, phones and programs give
     "capture cimg dcim download dsc dscf dscn file frame gopr image images img jpeg jpg mvi pano photo photos pic "

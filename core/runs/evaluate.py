@@ -13,6 +13,7 @@ import torch
 from core.data import photo
 from core.data.alike import alike
 from core.data.check import label_all
+from core.data.leftovers import placed
 from core.data.propose import source_of
 from core.errors import BadInput, quoted
 from core.model.folder import load_model
@@ -84,7 +85,8 @@ def _labelled(
         if not labeller:
             return own, skipped
         items = list(own)
-    label = labellers.build(_choice(labeller) if labeller else run.recipe.labeller)
+    own_labeller = placed("labeller", run.recipe.labeller, found, elsewhere=bool(source))
+    label = labellers.build(_choice(labeller) if labeller else own_labeller)
     labelled, unlabelled = label_all(items, label, getattr(found, "original", Path))
     return labelled, skipped | unlabelled
 

@@ -25,13 +25,23 @@ class NotOffered:
         raise BadInput(repr(self))
 
 
+_ONE_LABEL = "a photo has one label here, which is neither a number nor a place"
+BCEWithLogitsLossFlat = NotOffered("BCEWithLogitsLossFlat", _ONE_LABEL)
 EarlyStoppingCallback = NotOffered("EarlyStoppingCallback", "a run has training.patience")
 ImageClassifierCleaner = NotOffered(
     "ImageClassifierCleaner", "interp.top_losses() gives the places in interp.items of the files to look at"
 )
+L = NotOffered("L", "write list(...), which takes the same")
+MultiCategoryBlock = NotOffered("MultiCategoryBlock", _ONE_LABEL)
 Normalize = NotOffered("Normalize", "leave it out, as an architecture normalises by the statistics of its weights")
+PointBlock = NotOffered("PointBlock", _ONE_LABEL)
 SaveModelCallback = NotOffered("SaveModelCallback", "a run keeps its best epoch, by training.best_by")
 TensorImage = NotOffered("TensorImage", "a batch is a plain torch.Tensor, and so may be tensor(image)")
+accuracy_multi = NotOffered("accuracy_multi", _ONE_LABEL)
+download_images = NotOffered("download_images", "nothing is fetched from addresses; give the folder of your photos")
+first = NotOffered("first", "write dls.one_batch() for a batch, or next(iter(...))")
+imagenet_stats = NotOffered("imagenet_stats", "an architecture normalises by the statistics of its weights")
+xresnet50 = NotOffered("xresnet50", "write resnet50, or a name of timm's such as 'resnet50d'")
 URLs = NotOffered("URLs", 'write sources.create("pets", Path("workspace"))() or a folder of your own')
 untar_data = NotOffered("untar_data", 'write sources.create("pets", Path("workspace"))() or a folder of your own')
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from pathlib import Path
-from typing import Annotated
+from pathlib import Path, PurePath
+from typing import Annotated, Any
 
-from core.data.columns import TRUE
+from core.data.columns import MISSING, TRUE
 from core.data.found_tables import found_tables
-from core.data.lookup import Lookup, inside
-from core.data.proposals import Proposal
+from core.data.lookup import Lookup, from_table, inside, spelled
+from core.data.proposals import Proposal, folders_of
 from core.data.tables import WINDOWS, Table, read_table
 from core.data.text import some
-from core.errors import BadInput
+from core.data.words import TRAIN, sides
+from core.errors import BadInput, quoted
 from core.registry import labellers
 
 
@@ -31,27 +32,44 @@ class CsvLabeller:
         tables: Annotated[Sequence[str], "The tables in the folder, such as train.csv and valid.csv"] = (),
         header: Annotated[bool, "The first row names the columns; else they are called 1, 2 and so on"] = True,
         loose: Annotated[bool, "Names match whatever their case and suffix"] = False,
+        folder: Annotated[str, "Only photos in a folder of this name are listed; empty: all are"] = "",
     ) -> None:
         if not str(path).strip():  # Path("") is the current folder
             raise BadInput("The path of the table is empty; give a CSV file that lists the photos and their labels.")
         self.path = Path(os.path.expanduser(path))
-        self.files = [self.path / name for name in inside(self.path, tables)] or [self.path]
+        names = inside(self.path, tables) or [""]
+        self.files = [self.path / name for name in names]
+        self.loose, self.folder = loose, folder
         self.encodings: dict[str, str] = {}
+        self.unlabelled: dict[str, str] = {}  # of names in rows that have no label, why
         named = bool(name_column or label_column or classes)
-        rows = (self._rows(file, name_column, label_column, classes, header and (named or None)) for file in self.files)
+        rows = (self._rows(name, name_column, label_column, classes, header and (named or None)) for name in names)
         self._lookup = Lookup(self.path, chain.from_iterable(rows), loose)
+        self._reasons = Lookup(self.path, self.unlabelled.items(), loose)
 
     def __call__(self, path: Path | str) -> str:
-        return self._lookup(path)
+        if self.folder and self.folder not in PurePath(path).parts[:-1]:
+            raise BadInput(f"{quoted(self.path.name)} lists photos in {quoted(self.folder)}, where this one is not.")
+        label = self._lookup.get(path)
+        if not label and (reason := self._reasons.get(path)):
+            raise BadInput(reason)
+        return label or self._lookup(path)
 
     def remarks(self, names: Sequence[Path]) -> list[str]:
-        """How many rows have no photo, and whether the encoding was a guess."""
+        """How many rows have no photo or no label, and whether the encoding was a guess."""
         said = [f"{name} is not in UTF-8 and was read as {code}" for name, code in self.encodings.items()]
-        if missing := self._lookup.without_photo(names):
-            tables = some([file.name for file in self.files])
+        if n := len(self.unlabelled):
+            first = next(iter(self.unlabelled.values())).removesuffix(".")
+            said.append(f"1 row has no label: {first}" if n == 1 else f"{n} rows have no label; the first: {first}")
+        tables = some([file.name for file in self.files])
+        counts = self._named(names)
+        if missing := counts.count(0):
             said.append(
                 f"1 row of {tables} has no photo" if missing == 1 else f"{missing} rows of {tables} have no photo"
             )
+        if several := sum(n > 1 for n in counts):
+            rows = f"1 row of {tables} names" if several == 1 else f"{several} rows of {tables} name"
+            said.append(f"{rows} several photos each, which lie in different folders and get one label")
         return said
 
     @classmethod
@@ -69,14 +87,39 @@ class CsvLabeller:
             else:
                 reason = f"labels from the column {columns.label!r} {where}"
                 reason += f"; it could be {some(columns.others, 3)} too" if columns.others and not columns.known else ""
-            yield Proposal(listing.options() | label, (0.9 if columns.known else 0.7) * columns.share, reason)
+            options = listing.options() | label
+            yield Proposal(
+                options | cls._side(options, names, root), (0.9 if columns.known else 0.7) * columns.share, reason
+            )
         for table, why in unused.items():
             yield Proposal({}, 0, f"the table {table.name!r}: {why}")
 
+    @classmethod
+    def _side(cls, options: dict[str, Any], names: Sequence[Path], root: Path) -> dict[str, str]:
+        """The folder for training, where it alone can be meant: numbers that begin anew in each side of a split."""
+        try:
+            if max(cls(**options)._named(names), default=0) < 2:
+                return {}
+            split = sides(
+                {folder for parent in {name.parent for name in names} for folder in folders_of(parent / "x", root)}
+            )
+            trains = [folder for folder, side in split.items() if side == TRAIN]
+            if len(trains) == 1 and max(cls(**options, folder=trains[0])._named(names), default=0) == 1:
+                return {"folder": trains[0]}
+        except BadInput:  # said when it is tried
+            pass
+        return {}
+
+    def _named(self, names: Sequence[Path]) -> list[int]:
+        """Of each row with a label how many of the photos it names."""
+        listed = (name for name in names if not self.folder or self.folder in name.parts[:-1])
+        return self._lookup.photos_of_rows(listed)
+
     def _rows(
-        self, file: Path, name_column: str, label_column: str, classes: Sequence[str], header: bool | None
+        self, table_name: str, name_column: str, label_column: str, classes: Sequence[str], header: bool | None
     ) -> Iterator[tuple[str, str]]:
         """The names and labels of a table; rows without either are left out."""
+        file = self.path / table_name
         table = read_table(file, header)
         if table.encoding == WINDOWS:
             self.encodings[file.name] = table.encoding
@@ -86,21 +129,26 @@ class CsvLabeller:
         name_at = table.column(name_column) if name_column else _next(table, unasked)
         if classes:
             marks = [(table.column(name), name) for name in classes]
-            width = max(at for at, _ in marks)
-            cells = ((row, _marked(row, marks)) for row in table.rows if len(row) > max(width, name_at))
         else:
             label_at = table.column(label_column) if label_column else _next(table, unasked)
-            cells = ((row, row[label_at]) for row in table.rows if len(row) > max(name_at, label_at))
-        return ((row[name_at], label) for row, label in cells if row[name_at] and label)
+        for line, row in table.rows:
+            name = row[name_at] and from_table(table_name, row[name_at])
+            if classes:
+                labels = [label for at, label in marks if row[at].casefold() in TRUE]
+            else:
+                labels = [row[label_at]] * (row[label_at].casefold() not in MISSING)
+            if name and len(labels) == 1:
+                yield name, labels[0]
+            elif name:
+                what, remedy = ("marks several classes", "mark one") if labels else ("has no label", "fill it in")
+                which = f", {some(labels)}" if labels else ""
+                self.unlabelled.setdefault(
+                    spelled(name, self.loose),
+                    f"line {line} of {file.name} {what} for {quoted(row[name_at])}{which}; {remedy}, or leave it out.",
+                )
 
 
 def _next(table: Table, columns: Iterator[int]) -> int:
     if (position := next(columns, None)) is None:
         raise table.bad("has too few columns", "it needs one of names and one of labels")
     return position
-
-
-def _marked(row: Sequence[str], marks: Sequence[tuple[int, str]]) -> str:
-    """The only class that a row marks, or nothing."""
-    found = [name for at, name in marks if row[at].casefold() in TRUE]
-    return found[0] if len(found) == 1 else ""

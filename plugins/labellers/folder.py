@@ -88,6 +88,7 @@ class FolderLabeller:
             options | ({"ignore": ignore} if ignore else {}),
             0.8 * level_found.share,
             f"labels from the folders {_where(below)}: {some(sorted(classes))}"
+            + "".join(f"; {name!r} is one of them for what lies beside it" for name in sides(classes))
             + (f"; photos in {some(ignore)} have none" if ignore else ""),
         )
 

@@ -26,6 +26,9 @@ PATTERNS = (
     r"(.+)_\d+\.\w+$",
     r"(.+?)[ ._-]*\(?\d+\)?\.\w+$",
     r"([^\W\d].*?)[ ._-]*\(?\d+\)?\.\w+$",
+    r"^\d+[ ._-]+([^\W\d].*)\.\w+$",
+    r"(.+?)[ ._-][0-9a-f]{6,}\.\w+$",
+    r"^([^\W\d_][^\W\d_][^\W\d_]+)[\W_]?\d.*$",
 )  # that are tried where nobody gives one
 LABELLED, REPEATED = 0.9, 0.8  # shares of the photos that such a pattern must label, and of those with others alike
 
@@ -162,6 +165,14 @@ def _are_classes(labels: Iterable[str]) -> bool:
     """Whether at least two texts are neither names that cameras give, nor sides of a split, nor dates."""
     split = sides(labels)
     kept = [label for label in labels if label not in split and DEVICES.isdisjoint(tokens(label))]
+    if _are_numbered(kept):
+        return False
     if any(re.search(r"\d{4}", label) for label in kept):
         return len({" ".join(tokens(label)) for label in kept}) > 1
     return len(kept) > 1
+
+
+def _are_numbered(labels: Sequence[str]) -> bool:
+    """Whether each of several labels comes with several numbers: `cat_00_crop`, `cat_01_crop`, `dog_00_crop`."""
+    bare = Counter(re.sub(r"(?<!\d)0\d+", "", label) for label in labels)
+    return 1 < len(bare) < len(labels) and min(bare.values()) > 1

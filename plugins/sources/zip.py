@@ -48,7 +48,20 @@ class ZipSource:
         /,
         path: Annotated[str, "The zip file that holds the photos"],
         encoding: Annotated[
-            Literal["", "utf-8", "cp932", "gb18030", "big5", "euc-kr", "cp1251", "cp866", "cp437"],
+            Literal[
+                "",
+                "utf-8",
+                "cp932",
+                "gb18030",
+                "big5",
+                "cp949",
+                "euc-kr",
+                "cp1251",
+                "cp866",
+                "cp1252",
+                "cp850",
+                "cp437",
+            ],
             "Encoding of names in an old zip; empty: detected",
         ] = "",
     ) -> None:
@@ -85,8 +98,12 @@ class ZipSource:
 
     def remarks(self, names: Sequence[Path]) -> list[str]:
         """In which encoding names were read that did not say it."""
-        encoding = self._table.get("encoding")
-        return [f"the names in the zip are read as {encoding}; set source.encoding if they look wrong"] * bool(encoding)
+        encoding, readings = self._table.get("encoding"), self._table.get("readings", {})
+        others = " or ".join(f"{text!r} in {name}" for name, text in readings.items() if name != encoding)
+        one = f"; {readings[encoding]!r} could be {others} too" if others else ""
+        return [f"the names in the zip are read as {encoding}{one}; set source.encoding if they look wrong"] * bool(
+            encoding
+        )
 
     @cached_property
     def _table(self) -> dict[str, Any]:
@@ -133,7 +150,7 @@ class ZipSource:
 
     def _extract(self, archive: zipfile.ZipFile, folder: Path) -> dict[str, Any]:
         """Write the photos and tables of `archive`; returns the names written with the names they had."""
-        encoding = self.encoding or encoding_of(archive.infolist())
+        encoding, readings = (self.encoding, {}) if self.encoding else encoding_of(archive.infolist())
         renamed(archive.infolist(), encoding)
         members, skipped, others = _photos_and_tables(archive)
         if len(members) > MAX_FILES:
@@ -156,8 +173,8 @@ class ZipSource:
                     unpacked.write(chunk)
         originals = (member.filename.replace("\\", "/") for member, _ in members)
         files = {name.as_posix(): original for name, original in zip(names, originals, strict=True)}
-        told = encoding if encoding != OF_OLD and not self.encoding else ""
-        return {"files": files, "skipped": skipped, "others": others, "encoding": told}
+        told = encoding if (encoding != OF_OLD or readings) and not self.encoding else ""
+        return {"files": files, "skipped": skipped, "others": others, "encoding": told, "readings": readings}
 
     def _must_fit(self, size: int) -> None:
         if size > max(FREE_OF_RATIO, MAX_RATIO * self.path.stat().st_size):

@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 from typing import Annotated
 
 from core.data.files import Files
+from core.data.levels import trains_among
 from core.data.proposals import Proposal, folders_of
 from core.data.text import some
 from core.data.words import TEST, TRAIN, VALID, sides, test_remarks
@@ -54,6 +55,8 @@ class FolderSplitter:
         """The folders that are called like sides of a split."""
         folders = {folders_of(parent / "x", root) for parent in {name.parent for name in names}}
         split = sides({name for found in folders for name in found})
+        if split.keys() & {path[-1] for path in trains_among(folders)}:  # a class of that name would be a side
+            return
         nearest = {next((name for name in reversed(found) if name in split), "") for found in folders} - {""}
         found = {side: sorted(n for n in nearest if split[n] == side) for side in (TRAIN, VALID, TEST)}
         valid = found[VALID] or found[TEST]

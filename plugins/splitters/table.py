@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from core.data.found_tables import found_tables
-from core.data.lookup import Lookup, inside
+from core.data.lookup import Lookup, from_table, inside
 from core.data.proposals import Proposal
 from core.data.tables import read_table
 from core.data.text import some
@@ -36,12 +36,12 @@ class TableSplitter:
         names = [""] if split_column else inside(self.path, [*valid, *train])
         self.files = [self.path / name for name in names]
         rows = (
-            (row[name_at], row[at] if split_column else name)
+            (from_table(name, row[name_at]), row[at] if split_column else name)
             for file, name in zip(self.files, names, strict=True)
             for table in [read_table(file, header)]
             for name_at, at in [(table.column(name_column), table.column(split_column or name_column))]
-            for row in table.rows
-            if len(row) > max(name_at, at) and row[name_at]
+            for _, row in table.rows
+            if row[name_at]
         )
         self._lookup = Lookup(self.path, rows, loose)
 
@@ -58,7 +58,7 @@ class TableSplitter:
 
     def remarks(self, names: Sequence[Path]) -> list[str]:
         """Whether a test set is used."""
-        return test_remarks([Path(name).stem for name in self.valid])
+        return test_remarks([part for name in self.valid for part in Path(name).with_suffix("").parts])
 
     @classmethod
     def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:

@@ -27,6 +27,8 @@ said = f"Is it a cat? {answer}, with a probability of {probs[1].item():.6f}"
 # %% the same photo as numbers
 from_array, _, array_probs = learn.predict(np.array(img))
 pixels = tensor(img)
+opened = Image.open(get_image_files(path)[0])
+shape = img.shape
 
 # %% labels from names by an expression, from whole paths, from lists
 by_expression = ImageDataLoaders.from_name_re(

@@ -28,7 +28,8 @@ def test_chapter_1(data_folder: Path) -> None:
     assert left["epochs"][-1].metrics["error_rate"] <= 0.34  # 4 of 12
     assert left["answer"] in ("True", "False") and left["said"].startswith(f"Is it a cat? {left['answer']}")
     assert left["thumb"].size[0] <= 48 < left["img"].size[0] and left["img"].mode == "RGB"
-    assert left["pixels"].shape == (left["img"].height, left["img"].width, 3)
+    assert left["pixels"].shape == (*left["shape"], 3) and left["shape"] == left["img"].size[::-1]
+    assert left["opened"].format == "JPEG"
     assert left["from_array"] == left["answer"] and torch.equal(left["array_probs"], left["probs"])
     assert left["by_expression"].vocab == ["Abyssinian", "Bengal", "Sphynx", "american_bulldog"]
     assert left["by_path"].vocab == ["0", "1"] and left["by_list"].vocab == ["Aby", "Ben", "Sph", "ame"]

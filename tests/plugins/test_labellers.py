@@ -146,8 +146,8 @@ def test_csv_of_classes_in_columns_and_of_several_tables(tmp_path: Path) -> None
     options = {"path": str(tmp_path), "tables": ["a.csv", "b.csv"], "name_column": "f", "classes": ["cat", "dog"]}
     labeller = labellers.create("csv", **options, loose=True)
     assert [labeller(name) for name in ("1.jpg", "3.jpg")] == ["cat", "dog"]
-    assert labeller.remarks([Path("1.jpg")]) == ["1 row of a.csv, b.csv has no photo"]
-    with pytest.raises(BadInput, match=r"has no label for '2\.jpg'"):
+    assert labeller.remarks([Path("1.jpg")])[1:] == ["1 row of a.csv, b.csv has no photo"]
+    with pytest.raises(BadInput, match=r"line 3 of a.csv marks several classes for '2.jpg', cat, dog; mark one"):
         labeller("2.jpg")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,25 @@ def test_a_table_with_a_column_of_validation(source: str, photos: Path, tmp_path
     else:
         dls = ImageDataLoaders.from_df(table, tmp_path, **chosen)
     assert sides(dls) == (names[5:], names[:5]) and dls.vocab == COLOURS
+
+
+@pytest.mark.parametrize(("encoding", "delimiter"), [("utf-16", "\t"), ("cp1252", ";"), ("utf-8-sig", ",")])
+def test_a_table_in_any_encoding(encoding: str, delimiter: str, photos: Path, tmp_path: Path) -> None:
+    rows = [("n", "y"), *((f.name, f"{f.name[0]}é") for f in get_image_files(photos))]
+    (tmp_path / "labels.csv").write_bytes("\n".join(map(delimiter.join, rows)).encode(encoding))
+    for given in ({}, {"delimiter": delimiter}):
+        dls = ImageDataLoaders.from_csv(tmp_path, folder=photos, **given, **small())
+        assert dls.vocab == ["bé", "gé", "ré"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes")
+def test_a_table_is_a_file_of_some_size(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "labels.csv")
+    with pytest.raises(BadInput, match="a device or a pipe"):
+        ImageDataLoaders.from_csv(tmp_path)
+    (tmp_path / "long.csv").write_text("n,y\n" + "a" * 2**20)
+    with pytest.raises(BadInput, match="too long"):
+        ImageDataLoaders.from_csv(tmp_path, "long.csv")
 
 
 @pytest.mark.parametrize(

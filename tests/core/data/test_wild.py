@@ -8,13 +8,14 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.data.check import Examined, examine
-from core.data.files import get_image_files
+from core.data.files import get_image_files, no_photos
 from core.data.proposals import Proposal
 from core.data.propose import names_of, proposal, propose, source_of
 from core.discovery import discover
@@ -32,10 +33,16 @@ def contents(tmp_path_factory: pytest.TempPathFactory, draw_photos: Callable[...
     return [file.read_bytes() for file in sorted(draw_photos(tmp_path_factory.mktemp("drawn"), 20).iterdir())]
 
 
-def new(place: Path, workspace: Path) -> Recipe:
+def proposed(place: Path, workspace: Path) -> tuple[Recipe, list[str]]:
     source = source_of(str(place))
     found = sources.build(source, workspace)
-    return proposal(names_of(found, found()), Path(found.root), source)[0]
+    if not (items := found()):
+        raise no_photos(found.root)
+    return proposal(names_of(found, items), Path(found.root), source)
+
+
+def new(place: Path, workspace: Path) -> Recipe:
+    return proposed(place, workspace)[0]
 
 
 def check(recipe: Recipe, workspace: Path) -> Examined:
@@ -59,12 +66,16 @@ def test_data_as_people_have_it(tmp_path: Path, contents: list[bytes], name: str
             check(new(folder / expected.at, workspace), workspace)
         assert expected.refused in str(refused.value)
         return
-    report = check(new(folder / expected.at, workspace), workspace).report
+    recipe, reasons = proposed(folder / expected.at, workspace)
+    report = check(recipe, workspace).report
     assert list(report.counts) == sorted(expected.classes)
+    assert list(expected.counts) in ([], list(report.counts.values()))
     assert expected.valid in (None, report.valid)
     text = "\n".join(report.lines())
     for told in expected.told:
         assert told in text
+    for reason in expected.reasons:
+        assert reason in reasons[0]
     assert "labels.csv: " not in text, "a table that is used is not left out"
 
 
@@ -107,6 +118,17 @@ def test_a_zip_with_a_table_in_another_workspace(tmp_path: Path, contents: list[
     shutil.rmtree(tmp_path / "first")
     report = check(recipe, tmp_path / "second").report
     assert report == expected and report.valid == 12 and report.skipped == {}
+
+
+@pytest.mark.parametrize("case", ["table_split_column", "a_table_for_each_side"])
+def test_photos_that_moved_with_their_tables(tmp_path: Path, contents: list[bytes], case: str) -> None:
+    folder, other = tmp_path / "data", tmp_path / "under another name"
+    CASES[case][0](Maker(folder, contents))
+    recipe = new(folder, tmp_path / "w")
+    folder.rename(other)
+    moved = replace(recipe, source={"name": "folder", "path": str(other)})
+    report = check(moved, tmp_path / "w").report
+    assert len(report.counts) == 4 and report.valid == 12
 
 
 def test_reasons_name_what_was_found(tmp_path: Path, contents: list[bytes]) -> None:

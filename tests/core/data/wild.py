@@ -13,11 +13,13 @@ BREEDS = ("Abyssinian", "Bengal", "Sphynx", "pug")
 
 @dataclass(frozen=True)
 class Expected:
-    """Classes, how many photos are for validation where the data says so, and facts that must be told."""
+    """Classes, how many photos are for validation where the data says so, and facts that must be told by the check."""
 
     classes: Sequence[str] = ()
+    counts: Sequence[int] = ()  # of the classes in alphabetical order
     valid: int | None = None
     told: Sequence[str] = ()
+    reasons: Sequence[str] = ()  # that `new` gives
     refused: str = ""  # a part of the sentence
     at: str = ""  # what is opened, in the folder
 
@@ -446,3 +448,232 @@ def tables_of_attributes_and_of_numbered_sides(m: Maker) -> None:
     m.put(*(f"img/{i}.jpg" for i in range(20)))
     m.write("attributes.csv", "id,Smiling,Male\n" + "".join(f"{i}.jpg,{1 - 2 * (i % 2)},1\n" for i in range(20)))
     m.write("partition.csv", "id,partition\n" + "".join(f"{i}.jpg,{i % 3}\n" for i in range(20)))
+
+
+@case(
+    classes=BREEDS,
+    told=[
+        "0006.jpg: line 8 of labels.csv marks several classes for '0006.jpg', Abyssinian, pug; mark one",
+        "line 9 of labels.csv has no label",
+    ],
+)
+def a_table_of_classes_that_marks_two(m: Maker) -> None:
+    m.table("{n},{on[0]},{on[1]},{on[2]},{on[3]}", "file,Abyssinian,Bengal,Sphynx,pug")
+    text = (m.folder / "labels.csv").read_text()
+    m.write("labels.csv", text.replace("0006.jpg,1,0,0,0", "0006.jpg,1,0,0,1").replace("0007.jpg,1", "0007.jpg,0"))
+
+
+@case(
+    classes=BREEDS,
+    told=["0006.jpg: line 8 of labels.csv has no label for '0006.jpg'; fill it in", "2 rows have no label"],
+)
+def a_table_with_short_rows(m: Maker) -> None:
+    m.table("{n},{b}", "file,label")
+    text = (m.folder / "labels.csv").read_text()
+    m.write("labels.csv", text.replace("0006.jpg,Abyssinian", "0006.jpg").replace("0007.jpg,Abyssinian", "0007.jpg,"))
+
+
+VEHICLES = ("bike", "car", "plane", "train")
+
+
+@case(classes=VEHICLES, reasons=["'train' is one of them"])
+def a_class_called_train(m: Maker) -> None:
+    m.many("{v}/{i}.jpg", VEHICLES)
+
+
+@case(classes=VEHICLES, valid=12, reasons=["'train' is one of them"])
+def a_class_called_train_on_both_sides(m: Maker) -> None:
+    m.many("train/{v}/{i}.jpg", VEHICLES, 12)
+    m.many("test/{v}/{i}.jpg", VEHICLES, 3)
+
+
+@case(classes=CAT_DOG, told=["unlabelled/4.jpg"])
+def training_photos_beside_those_without_labels(m: Maker) -> None:
+    m.many("train/{v}.{i}.jpg", CAT_DOG)
+    m.put(*(f"unlabelled/{i}.jpg" for i in range(5)))
+
+
+@case(classes=("강아지", "고양이"), at="photos.zip", told=["read as cp949"])
+def zip_of_korea(m: Maker) -> None:
+    m.pack([f"{v}/{i}.jpg" for v in ("강아지", "고양이") for i in range(PHOTOS)], "cp949")
+
+
+@case(classes=("犬", "猫"), at="photos.zip", told=["read as cp932"])
+def zip_of_japan_with_names_of_one_letter(m: Maker) -> None:
+    m.pack([f"{v}/{i}.jpg" for v in ("犬", "猫") for i in range(PHOTOS)], "cp932")
+
+
+@case(classes=("合格", "不合格"), at="photos.zip", told=["'不合格' could be '꼇북목' in cp949 too"])
+def zip_of_china_that_could_be_of_korea(m: Maker) -> None:
+    m.pack([f"{v}/{i}.jpg" for v in ("合格", "不合格") for i in range(PHOTOS)], "gbk")
+
+
+@case(classes=("犬", "猫"), at="photos.zip", told=["read as gb18030"])
+def zip_of_china_with_names_of_one_letter(m: Maker) -> None:
+    m.pack([f"{v}/{i}.jpg" for v in ("犬", "猫") for i in range(PHOTOS)], "gbk")
+
+
+@case(classes=("Müll", "Glas"), at="photos.zip")
+def zip_of_the_west(m: Maker) -> None:
+    m.pack([f"{v}/{i}.jpg" for v in ("Müll", "Glas") for i in range(PHOTOS)], "cp850")
+
+
+@case(classes=("кот", "собака"), at="photos.zip", told=["read as cp866"])
+def zip_of_russia(m: Maker) -> None:
+    m.pack([f"{v}/{i}.jpg" for v in ("кот", "собака") for i in range(PHOTOS)], "cp866")
+
+
+@case(classes=("0", "1"), told=["the label '0' joins the folders of that name in '8000', '8001'"])
+def numbered_patients_above_the_classes(m: Maker) -> None:
+    m.put(*(f"{8000 + i // 6}/{i % 2}/{i}.png" for i in range(60)))
+
+
+@case(classes=("run", "walk"))
+def frames_of_videos_called_like_their_class(m: Maker) -> None:
+    for v in ("run", "walk"):
+        m.put(*(f"{v}/v_{v}_g{i // 4:02}_c01/frame_{i % 4:04}.jpg" for i in range(16)))
+
+
+@case(classes=CAT_DOG, told=["test/3.jpg: 'train.csv' lists photos in 'train', where this one is not"])
+def numbers_that_begin_anew_in_the_test_folder(m: Maker) -> None:
+    m.put(*(f"train/{i}.jpg" for i in range(20)), *(f"test/{i}.jpg" for i in range(8)))
+    m.write("train.csv", "id,label\n" + "".join(f"{i},{CAT_DOG[i % 2]}\n" for i in range(20)))
+
+
+@case(classes=CAT_DOG, told=["test/3.jpg: 'train.csv' lists photos in 'train', where this one is not"])
+def paths_of_training_photos_with_numbers_that_begin_anew(m: Maker) -> None:
+    m.put(*(f"train/{i}.jpg" for i in range(20)), *(f"test/{i}.jpg" for i in range(8)))
+    m.write("train.csv", "path,label\n" + "".join(f"train/{i}.jpg,{CAT_DOG[i % 2]}\n" for i in range(20)))
+
+
+@case(classes=CAT_DOG, told=["10 rows of labels.csv name several photos each"])
+def one_row_for_photos_in_two_folders(m: Maker) -> None:
+    m.put(*(f"{side}/{i}.jpg" for side in ("left", "right") for i in range(10)))
+    m.write("labels.csv", "file,label\n" + "".join(f"{i}.jpg,{CAT_DOG[i % 2]}\n" for i in range(10)))
+
+
+@case(classes=CAT_DOG, counts=(4, 6), valid=2, told=["test is used for validation"])
+def a_table_in_each_side_with_numbers_that_begin_anew(m: Maker) -> None:
+    for side, n in (("train", 8), ("test", 2)):
+        m.put(*(f"{side}/{i}.jpg" for i in range(n)))
+        rows = [f"{i}.jpg,{CAT_DOG[i % 2] if side == 'train' else 'dog'}\n" for i in range(n)]
+        m.write(f"{side}/metadata.csv", "file_name,label\n" + "".join(rows))
+
+
+@case(classes=BREEDS)
+def table_with_dates_before_the_labels(m: Maker) -> None:
+    m.table("2023-05-0{fold},{n},{b}", "date,file,what")
+
+
+@case(classes=BREEDS, told=["2 rows have no label", "line 5 of labels.csv has no label for '0003.jpg'"])
+def table_with_labels_that_are_missing(m: Maker) -> None:
+    m.table("{n},{b}", "file,label")
+    text = (m.folder / "labels.csv").read_text()
+    m.write(
+        "labels.csv", text.replace("0003.jpg,Abyssinian", "0003.jpg,NaN").replace("0004.jpg,Abyssinian", "0004.jpg,")
+    )
+
+
+@case(classes=BREEDS)
+def table_with_quotes_of_both_kinds(m: Maker) -> None:
+    m.table("'{n}', \"{b}\"", "'file', \"label\"")
+
+
+@case(classes=("benign", "normal"), told=["10 photos are by name a mask of another, such as 'benign (0)_mask.png'"])
+def masks_beside_the_photos(m: Maker) -> None:
+    m.put(*(f"{v}/{v} ({i}){s}.png" for v in ("benign", "normal") for i in range(5) for s in ("", "_mask")))
+
+
+@case(classes=("COVID", "Normal"), told=["16 photos are by name a mask"])
+def masks_in_folders(m: Maker) -> None:
+    m.put(*(f"{v}/{d}/{v}-{i}.png" for v in ("COVID", "Normal") for d in ("images", "masks") for i in range(8)))
+
+
+@case(classes=CAT_DOG, told=["16 photos are by name a mask", "the label 'cat' joins the folders"])
+def masks_in_a_folder_beside_all_images(m: Maker) -> None:
+    m.put(*(f"{d}/{v}/{i}.png" for d in ("images", "masks") for v in CAT_DOG for i in range(8)))
+
+
+@case(refused="labels may stand in annotations.json, but only CSV tables are read")
+def labels_in_json(m: Maker) -> None:
+    m.put(*(f"images/{i:05}.jpg" for i in range(20)))
+    m.write("annotations.json", "{}")
+
+
+@case(refused="only CSV tables are read")
+def labels_in_a_spreadsheet(m: Maker) -> None:
+    m.put(*(f"images/{i:05}.jpg" for i in range(20)))
+    m.write("labels.xlsx", "")
+
+
+@case(refused="and .webp; unpack cat.zip, dog.zip")
+def a_zip_of_each_class(m: Maker) -> None:
+    m.write("cat.zip", "")
+    m.write("dog.zip", "")
+
+
+@case(classes=CAT_DOG)
+def labels_after_the_numbers(m: Maker) -> None:
+    m.put(*(f"{i:03}_{CAT_DOG[i % 2]}.jpg" for i in range(20)))
+
+
+@case(classes=CAT_DOG)
+def labels_before_hashes(m: Maker) -> None:
+    m.put(*(f"{CAT_DOG[i % 2]}-{i * 7919:08x}.jpg" for i in range(20)))
+
+
+@case(classes=("Cat photos", "Dog photos"), told=["IMG_0000.jpg.supplemental-metadata.json: not a photo by its suffix"])
+def albums_of_a_phone_with_side_files(m: Maker) -> None:
+    for v in ("Cat photos", "Dog photos"):
+        m.put(*(f"Takeout/Photos/{v}/IMG_{i:04}{s}.jpg" for i in range(5) for s in ("", "(1)")))
+        m.write(f"Takeout/Photos/{v}/IMG_0000.jpg.supplemental-metadata.json", "{}")
+
+
+@case(classes=("Kitten", "Puppy"), told=["DSC00000.xmp: not a photo", "IMG_0000.MOV: not a photo"])
+def exports_by_day_with_side_files(m: Maker) -> None:
+    for v in ("Kitten", "Puppy"):
+        m.put(*(f"Export/{v}/2023-05-0{1 + i % 3}/DSC0{i:04}.jpg" for i in range(9)))
+        m.write(f"Export/{v}/2023-05-01/DSC00000.xmp", "x")
+        m.write(f"Export/{v}/2023-05-01/IMG_0000.MOV", "x")
+
+
+@case(classes=("bar", "cafe\u0301", "caf\u00e9"), told=["look like one label spelt twice"])
+def a_class_in_two_spellings_of_unicode(m: Maker) -> None:
+    m.many("{v}/{i}.jpg", ("bar", "cafe\u0301", "caf\u00e9"), 5)
+
+
+@case(classes=("Cat", "cat", "cat ", "dog"), told=["'Cat' and 'cat' look like one", "'cat' and 'cat ' look like one"])
+def a_class_in_spellings_that_look_alike(m: Maker) -> None:
+    m.many("{v}/{i}.jpg", ("Cat", "cat", "cat ", "dog"), 5)
+
+
+@case(classes=("1", "2", "3"), told=["the label '1' joins the folders of that name in 'set_0', 'set_1'"])
+def numbered_sets_above_numbered_classes(m: Maker) -> None:
+    m.put(*(f"set_{k}/{v}/{i}.jpg" for k in (0, 1) for v in (1, 2, 3) for i in range(4)))
+
+
+@case(classes=CAT_DOG)
+def several_crops_of_each_numbered_animal(m: Maker) -> None:
+    m.put(*(f"{v}_{i:02}_crop{j}.jpg" for v in CAT_DOG for i in range(6) for j in range(3)))
+
+
+@case(classes=BREEDS)
+def table_of_urls(m: Maker) -> None:
+    m.table("https://example.org/img/{n}?w=300,{b}", "url,label")
+
+
+@case(refused="Labels may stand in list_attr.txt, but only CSV tables are read")
+def one_folder_with_a_list_of_attributes(m: Maker) -> None:
+    m.put(*(f"img_align/{i:06}.jpg" for i in range(10)))
+    m.write("list_attr.txt", "10\nSmiling Male\n")
+
+
+@case(refused="No labels were found")
+def names_of_chance(m: Maker) -> None:
+    m.put(*(f"{i * 0x9E3779B97F4A7C15 % 2**64:016x}-{i:04x}.jpg" for i in range(30)))
+
+
+@case(classes=("Audi A1", "Audi X5", "BMW A1", "BMW X5"))
+def makes_models_and_years(m: Maker) -> None:
+    for make in ("Audi", "BMW"):
+        m.put(*(f"{make}/{make} {v}/{y}/{i}.jpg" for v in ("A1", "X5") for y in (2011, 2012) for i in range(3)))

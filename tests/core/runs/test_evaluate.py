@@ -96,6 +96,21 @@ def test_evaluate_with_another_labeller(
     assert again["accuracy"] == result["accuracy"]
 
 
+def test_a_table_of_the_photos_that_are_scored_goes_before_that_of_the_training_photos(
+    mine: Run, draw_photos: DrawPhotos
+) -> None:
+    """Both list photos of the same names, as tables of numbered photos do."""
+    for folder, breed in (("photos", "saint_bernard"), ("others", "american_bulldog")):
+        photos = draw_photos(mine.workspace / folder, count=2, colours=("red",))
+        names = [file.name for file in photos.glob("*.jpg")]
+        (mine.workspace / folder / "labels.csv").write_text("".join(f"{name},{breed}\n" for name in ["name", *names]))
+    recipe = json.loads((mine.folder / "recipe.json").read_text())
+    recipe["labeller"] = {"name": "csv", "path": str(mine.workspace / "photos/labels.csv")}
+    (mine.folder / "recipe.json").write_text(json.dumps(recipe))
+    result = evaluate(mine, mine.workspace, str(mine.workspace / "others"))
+    assert [row["n"] for row in result["per_class"]] == [2, 0]
+
+
 def test_evaluate_on_nothing_it_knows(trained: Run, workspace: Path, photos: Path, tmp_path: Path) -> None:
     folder = tmp_path / "strange"
     folder.mkdir()

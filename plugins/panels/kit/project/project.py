@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.data.check import Examined, examine
-from core.data.files import get_tables
+from core.data.files import get_tables, no_photos
+from core.data.leftovers import placed
 from core.data.propose import names_of, proposal
 from core.errors import BadInput
 from core.events import Checked
@@ -73,8 +74,9 @@ class Project:
 
     def build(self, kind: str, recipe: Recipe) -> Any:
         """The source, labeller or splitter of a recipe: the one way from a request to a plugin. Raises BadInput."""
-        choice = getattr(self._admitted(recipe), kind)
-        return sources.build(choice, self.folder) if kind == "source" else REGISTRY_OF[kind].build(choice)
+        admitted = self._admitted(recipe)
+        source = sources.build(admitted.source, self.folder)
+        return source if kind == "source" else REGISTRY_OF[kind].build(placed(kind, getattr(admitted, kind), source))
 
     def open(self, source: Choice) -> None:
         """Begin with the photos of a source: list them and propose how to train on them; raises BadInput."""
@@ -82,9 +84,7 @@ class Project:
         found = sources.build(source, self.folder)
         items = found()
         if not items:
-            raise BadInput(
-                f"No photos were found in {Path(found.root).name!r}; photos are files such as .jpg, .png and .webp."
-            )
+            raise no_photos(Path(found.root), shown=Path(found.root).name)
         recipe, reasons = proposal(names_of(found, items), Path(found.root), source)
         recipe = recipe.absolute()
         known = (r for r in (self.recipe, self.earlier) if r and r.source == recipe.source)

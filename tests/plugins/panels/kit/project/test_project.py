@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -321,3 +322,14 @@ def test_a_damaged_draft_is_begun_anew(opened: Project, damage: str) -> None:
     assert opened.recipe is None and opened.run is None
     opened.use(recipe)
     assert opened.recipe == recipe
+
+
+def test_a_table_that_moved_with_the_photos_labels_the_preview(tmp_path: Path, photos: Path, project: Project) -> None:
+    shutil.copytree(photos, tmp_path / "before")
+    names = [file.name for file in photos.iterdir()]
+    (tmp_path / "before/labels.csv").write_text("file,label\n" + "".join(f"{n},{n[0]}\n" for n in names))
+    project.open({"name": "folder", "path": str(tmp_path / "before")})
+    project.edit("labeller", {"name": "csv", "path": str(tmp_path / "before/labels.csv")})
+    (tmp_path / "before").rename(tmp_path / "after")
+    moved = replace(project.require_recipe(), source={"name": "folder", "path": str(tmp_path / "after")})
+    assert project.build("labeller", moved)(tmp_path / "after" / names[0]) == names[0][0]

@@ -1,0 +1,28 @@
+"""Pictures that stand beside photos to tell where something is in them, as data sets for other tasks have them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+FOLDERS = frozenset(("annotations", "groundtruth", "gt", "mask", "masks", "segmentation", "segmentations"))
+MASK = re.compile(r"(.+)[ ._-](?:mask|seg|gt)[ ._-]?\d*", re.IGNORECASE)
+
+
+def masks(root: Path, names: Sequence[Path]) -> str:
+    """What to say, if anything, of photos in a folder `masks` beside others, or called `1_mask.png` beside `1.png`."""
+    called = {name: whole[1] for name in names if (whole := MASK.fullmatch(name.stem))}
+    beside = {name.with_suffix("") for name in names} if called else set()
+    folders = {f for f in {name.parent for name in names} if not FOLDERS.isdisjoint(map(str.casefold, _below(root, f)))}
+    found = [
+        name for name in names if name.parent in folders or (name in called and name.parent / called[name] in beside)
+    ]
+    if not found or len(found) == len(names):
+        return ""
+    photos = "1 photo is" if len(found) == 1 else f"{len(found)} photos are"
+    return f"{photos} by name a mask of another, such as {found[0].name!r}, and used as a photo; move masks elsewhere"
+
+
+def _below(root: Path, folder: Path) -> tuple[str, ...]:
+    return folder.relative_to(root).parts if folder.is_relative_to(root) else folder.parts
