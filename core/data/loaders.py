@@ -170,6 +170,11 @@ class DataLoaders:
         """Where batches are made."""
         return self.train.device
 
+    @property
+    def class_counts(self) -> Tensor:
+        """How many training photos each class has: [C]."""
+        return torch.bincount(torch.tensor(self.train.targets, dtype=torch.long), minlength=self.c)
+
     def one_batch(self) -> tuple[Tensor, Tensor]:
         """The first training batch: images [N, 3, H, W] in 0..1 and targets [N]."""
         return next(iter(self.train))

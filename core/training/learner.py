@@ -18,12 +18,12 @@ from core.events import EpochEnded
 from core.model.architecture import Architecture, is_timm
 from core.model.whole import Whole, whole
 from core.recipe import Training
-from core.registry import architectures
+from core.registry import architectures, losses
 from core.training import not_offered
 from core.training.fine_tune import DIV, PCT_START, fine_tuning
 from core.training.inference import Inference
 from core.training.loop import fit
-from core.training.losses import FunctionLoss, loss_for
+from core.training.losses import FunctionLoss
 from core.training.lr_finder import Suggest, lr_find
 from core.training.memory import keep_freed_memory
 from core.training.metrics import Metric, named
@@ -33,7 +33,7 @@ from core.training.recorder import Recorder
 from core.training.schedules import spread
 from core.training.state import TrainState
 from core.training.summary import summary
-from core.training.task import ADAMW, OptFunc, Stage, Task
+from core.training.task import OptFunc, Stage, Task, default_optimizer
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # a module or a plain function
 
@@ -53,12 +53,12 @@ class Learner(Inference):
         choice: Mapping[str, Any] | None = None,
         loss_func: Loss | None = None,
         metrics: Metric | Sequence[Metric] | None = (),
-        wd: float = Training.weight_decay,
+        wd: float | None = None,
         train_bn: bool = Training.train_bn,
         micro_batch: int = Training.micro_batch,
         ema: float = Training.ema,
         world: World = ALONE,
-        opt_func: OptFunc = ADAMW,
+        opt_func: OptFunc | None = None,
     ) -> None:
         """`choice` is the recipe's `{"name": ..., options}` that built `model`, if a recipe can; raises BadInput."""
         if not isinstance(choice, Mapping | None):  # fastai's third argument
@@ -67,7 +67,16 @@ class Learner(Inference):
         self.choice = dict(choice or {"name": type(model).__name__})
         arch = model if isinstance(model, Architecture) else whole(model)
         self.task = Task(
-            arch, dls, _loss(loss_func, dls), named(metrics), wd, train_bn, micro_batch, ema, 0, world, opt_func
+            arch,
+            dls,
+            _loss(loss_func, dls),
+            named(metrics),
+            wd,
+            train_bn,
+            micro_batch,
+            ema,
+            world=world,
+            opt_func=opt_func or default_optimizer(),
         )
         self.recorder = Recorder()
         self._check_size(dls)
@@ -232,7 +241,7 @@ class Learner(Inference):
 
 def _loss(loss_func: Loss | None, dls: DataLoaders) -> nn.Module:
     if loss_func is None:
-        return loss_for(dls.train.targets, dls.c)
+        return losses.build(Training.loss, dls.class_counts)  # type: ignore[no-any-return]
     return loss_func if isinstance(loss_func, nn.Module) else FunctionLoss(loss_func)
 
 
@@ -246,11 +255,11 @@ def vision_learner(
     pretrained: bool = True,
     loss_func: Loss | None = None,
     metrics: Metric | Sequence[Metric] | None = (),
-    wd: float = Training.weight_decay,
+    wd: float | None = None,
     train_bn: bool = Training.train_bn,
     micro_batch: int = Training.micro_batch,
     ema: float = Training.ema,
-    opt_func: OptFunc = ADAMW,
+    opt_func: OptFunc | None = None,
     **options: Any,
 ) -> Learner:
     """A learner of an architecture with a new, and for now only learning, head; raises BadInput.

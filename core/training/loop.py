@@ -11,10 +11,11 @@ from torch import Tensor
 from core.data.loaders import Loader
 from core.errors import BadInput
 from core.events import EpochEnded, Event, PhotoSkipped, StageStarted, StepEnded
+from core.recipe import VALID_LOSS
+from core.registry import metrics
 from core.training.features import FeatureLoader, make_features
-from core.training.metrics import METRICS
 from core.training.parallel import World
-from core.training.state import VALID_LOSS, TrainState
+from core.training.state import TrainState
 from core.training.step import attempt, step
 from core.training.validate import gathered, outputs, scores
 
@@ -97,17 +98,18 @@ def _validate(state: TrainState) -> Iterator[Event]:
         own = yield from outputs(task, state.valid)
     yield from skipped(state.valid, task.world)
     found = gathered(task, own)
-    valid_loss, metrics = scores(task, found)
+    valid_loss, figures = scores(task, found)
     where = f"epoch {state.epoch} of the stage {state.now.name!r}"
     if not math.isfinite(valid_loss):
         raise Diverged(f"The validation loss became {valid_loss} in {where}; lower the learning rate.")
-    figures = (state.epoch, state.loss_sum / state.photos, valid_loss, metrics, time.perf_counter() - state.began)
-    value = {VALID_LOSS: valid_loss, **metrics}.get(state.best_by)
+    value = {VALID_LOSS: valid_loss, **figures}.get(state.best_by)
     if value is None:  # it need not be among those that are shown
-        value = METRICS[state.best_by](found.logits, found.targets) if state.best_by in METRICS else valid_loss
+        shown = state.best_by in metrics
+        value = float(metrics.create(state.best_by, found.logits, found.targets)) if shown else valid_loss
+    ended = (state.epoch, state.loss_sum / state.photos, valid_loss, figures, time.perf_counter() - state.began)
     with average.applied():
         best = state.end_epoch(value, valid_loss, found)
-    yield EpochEnded(*figures, best)
+    yield EpochEnded(*ended, best)
 
 
 def skipped(loader: Loader | FeatureLoader, world: World) -> Iterator[PhotoSkipped]:

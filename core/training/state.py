@@ -14,14 +14,14 @@ from torch import Tensor
 
 from core.data.loaders import Loader
 from core.errors import BadInput
+from core.recipe import LAST
+from core.registry import metrics
 from core.training.average import Average
 from core.training.features import FeatureLoader, Features
-from core.training.metrics import METRICS, higher_is_better
 from core.training.schedules import cosine, one_cycle, one_cycle_momentum
 from core.training.task import Stage, Task, make_optimizer
 from core.training.validate import Outputs
 
-LAST, VALID_LOSS = "last", "valid_loss"
 FINISH = 0.1  # of the steps of a stage: over so many the rate falls to its end when a run is finished early
 
 
@@ -164,7 +164,8 @@ class TrainState:
 
     def _score(self, value: float, loss: float) -> list[float]:
         """Smaller is better."""
-        return [-value if self.best_by in METRICS and higher_is_better(self.best_by) else value, loss]
+        higher = self.best_by in metrics and metrics[self.best_by].factory.higher_is_better  # type: ignore[attr-defined]
+        return [-value if higher else value, loss]
 
     def finish_early(self) -> Finish:
         """Bring the rate to its end over the next steps, after which nothing follows but the validation."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import torch
@@ -13,14 +12,20 @@ from torch import Tensor, nn
 from core.data.loaders import DataLoaders
 from core.errors import BadInput
 from core.model.architecture import Architecture
-from core.training.losses import CrossEntropy
+from core.recipe import Training
+from core.registry import optimizers
+from core.training.losses import ClassificationLoss
 from core.training.metrics import Metric
 from core.training.parallel import ALONE, World
 
 BATCH_NORM = nn.modules.batchnorm._BatchNorm
 OptFunc = Callable[..., torch.optim.Optimizer]
-ADAMW: OptFunc = partial(torch.optim.AdamW, betas=(0.9, 0.99), eps=1e-5, fused=True)  # as fastai sets it
 CPU_PART = 16  # photos at once where parts give the same gradient: what a CPU's caches hold, and less memory
+
+
+def default_optimizer() -> OptFunc:
+    """What makes the optimizer of a recipe that names none."""
+    return optimizers.bind(Training.optimizer)
 
 
 @dataclass
@@ -31,13 +36,13 @@ class Task:
     dls: DataLoaders
     loss: nn.Module
     metrics: Mapping[str, Metric] = field(default_factory=dict)
-    weight_decay: float = 0.01
+    weight_decay: float | None = None  # in place of the optimizer's own
     train_bn: bool = False
     micro_batch: int = 0
     ema: float = 0.0
     epochs_seen: int = 0  # of all stages: each epoch has an order and augmentation of its own
     world: World = ALONE
-    opt_func: OptFunc = ADAMW
+    opt_func: OptFunc = field(default_factory=default_optimizer)
     network: nn.Module = field(init=False)
     on_features: bool = field(default=False, init=False)
     _resting: Architecture | None = field(default=None, init=False)
@@ -146,7 +151,7 @@ def parts(batch: Tensor, size: int) -> tuple[Tensor, ...]:
 def is_mean_over_photos(loss: nn.Module) -> bool:
     """Whether the loss of a batch is the mean of the losses of its photos, so that it can be taken in parts."""
     plain = isinstance(loss, nn.CrossEntropyLoss) and loss.weight is None and loss.reduction == "mean"
-    return plain or isinstance(loss, CrossEntropy)
+    return plain or isinstance(loss, ClassificationLoss)
 
 
 def trains_norms(model: nn.Module) -> bool:
@@ -155,14 +160,18 @@ def trains_norms(model: nn.Module) -> bool:
 
 
 def make_optimizer(task: Task, rates: Sequence[float]) -> torch.optim.Optimizer:
-    """The task's, with no decay on norm layers and biases; a group knows its place in `rates`."""
+    """The task's, with no decay on norm layers, biases and what the model says; a group knows its place in `rates`."""
+    own = {} if task.weight_decay is None else {"weight_decay": task.weight_decay}
+    model: Any = task.architecture.model
+    exempt = model.no_weight_decay() if hasattr(model, "no_weight_decay") else ()  # timm's convention
+    plain = {p for name, p in model.named_parameters() if p.ndim <= 1 or name in exempt}
     groups: list[dict[str, Any]] = []
     for layers, (parameters, rate) in enumerate(zip(task.architecture.groups, rates, strict=True)):
         learning = [p for p in parameters if p.requires_grad]
         for decay, chosen in (
-            (task.weight_decay, [p for p in learning if p.ndim > 1]),
-            (0.0, [p for p in learning if p.ndim <= 1]),
+            (own, [p for p in learning if p not in plain]),
+            ({"weight_decay": 0.0}, [p for p in learning if p in plain]),
         ):
             if chosen:
-                groups.append({"params": chosen, "lr": rate, "weight_decay": decay, "layers": layers})
+                groups.append({"params": chosen, "lr": rate, "layers": layers, **decay})
     return task.opt_func(groups)

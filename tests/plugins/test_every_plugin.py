@@ -25,6 +25,9 @@ BUILT_IN = {
     "labellers": {"regex", "folder", "csv"},
     "splitters": {"random", "stratified", "grandparent", "folder", "table", "file"},
     "transforms": {"resize", "random_resized_crop", "aug_transforms", "flip", "rotate", "zoom", "warp", "lighting"},
+    "losses": {"cross_entropy", "focal"},
+    "metrics": {"accuracy", "error_rate", "f1_macro", "macro_error", "top_k_accuracy"},
+    "optimizers": {"adamw", "sgd"},
     "architectures": {"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "timm", "efficientnet_lite0"},
 }
 
@@ -78,7 +81,8 @@ def test_it_refuses_a_option_that_it_does_not_have(kind: str, entry: Entry[Any])
 @pytest.mark.parametrize(("kind", "entry"), ENTRIES)
 def test_what_the_engine_supplies_stands_before_the_slash(kind: str, entry: Entry[Any]) -> None:
     supplied = [p for p in inspect.signature(entry.factory).parameters.values() if p.kind is p.POSITIONAL_ONLY]
-    assert len(supplied) == {"sources": 1, "architectures": 1, "panels": 1}.get(kind, 0)
+    counts = {"sources": 1, "architectures": 1, "losses": 1, "metrics": 2, "optimizers": 1, "panels": 1}
+    assert len(supplied) == counts.get(kind, 0)
 
 
 def built(entry: Entry[Any]) -> list[Any]:

@@ -19,11 +19,11 @@ from core.training.features import FeatureLoader, made, make_features, why_not
 from core.training.fine_tune import PASSES, fine_tuning
 from core.training.learner import Learner
 from core.training.loop import fit
-from core.training.losses import CrossEntropy
 from core.training.lr_finder import lr_find
 from core.training.state import TrainState
 from core.training.task import Task
 from core.training.validate import predict
+from plugins.losses.cross_entropy import CrossEntropy
 
 MakeTask = Callable[..., Task]
 OTHERS = ("convnext_atto", "mobilenetv3_small_050", "vit_tiny_patch16_224", "densenet121", "repvgg_a0", "resnetv2_50")

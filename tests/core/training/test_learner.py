@@ -22,9 +22,10 @@ from core.model.folder import load_model
 from core.registry import transforms
 from core.training.learner import Learner, vision_learner
 from core.training.loop import fit
-from core.training.losses import CrossEntropy
-from core.training.metrics import accuracy, top_k_accuracy
 from core.training.state import TrainState
+from plugins.losses.cross_entropy import CrossEntropy
+from plugins.metrics.accuracy import accuracy
+from plugins.metrics.top_k_accuracy import top_k_accuracy
 
 Loaders = Callable[..., DataLoaders]
 

@@ -23,13 +23,13 @@ from core.runs.train import train
 from core.training.average import Average
 from core.training.fine_tune import CALMER, fine_tuning
 from core.training.loop import Diverged, fit
-from core.training.losses import CrossEntropy
 from core.training.lr_finder import lr_find
 from core.training.schedules import one_cycle, one_cycle_momentum
 from core.training.state import TrainState
 from core.training.step import step
 from core.training.task import CPU_PART, Stage, Task, make_optimizer
 from core.training.validate import validate
+from plugins.losses.cross_entropy import CrossEntropy
 
 MakeTask = Callable[..., Task]
 
@@ -328,7 +328,7 @@ WEIGHTS = torch.tensor([0.2, 1.0, 5.0])
     "loss",
     [
         CrossEntropy(),
-        CrossEntropy(WEIGHTS, 0.1),
+        CrossEntropy(torch.tensor([9, 4, 1]), class_weights="balanced", label_smoothing=0.1),
         nn.CrossEntropyLoss(),
         nn.CrossEntropyLoss(weight=WEIGHTS),
         nn.CrossEntropyLoss(reduction="sum"),

@@ -19,14 +19,15 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from core.errors import BadInput
 from core.events import EpochEnded, Event, PhotoSkipped, StageStarted, StepEnded, Validated
+from core.recipe import LAST
 from core.registry import transforms
 from core.training.fine_tune import fine_tuning
 from core.training.loop import Diverged, fit
-from core.training.metrics import accuracy
 from core.training.schedules import one_cycle
-from core.training.state import FINISH, LAST, Finish, TrainState, restore_optimizer
+from core.training.state import FINISH, Finish, TrainState, restore_optimizer
 from core.training.task import Stage, Task
 from core.training.validate import validate
+from plugins.metrics.accuracy import accuracy
 
 MakeTask = Callable[..., Task]
 MakeState = Callable[[], TrainState]
