@@ -34,7 +34,7 @@ from core.runs.queue import Queue
 from core.runs.record import Log, held, record
 from core.runs.requests import FINISH, STOP, Requests, Stopped
 from core.runs.run import PRESIZED, Run
-from core.training.features import why_not
+from core.training.features import unsupported_reason
 from core.training.learner import Learner
 from core.training.loop import Diverged, fit
 from core.training.lr_finder import lr_find
@@ -147,7 +147,11 @@ def _slower(recipe: Recipe, learner: Learner) -> Iterator[Notice]:
         first = (pipeline.on_photo or pipeline.geometric)[0]
         name = getattr(first, "__name__", type(first).__name__)
         yield Notice(f"photos are decoded anew each epoch, as {name} may need all of their pixels each time")
-    if training.features and training.freeze_epochs and (reason := why_not(learner.task, training.freeze_epochs)):
+    if (
+        training.features
+        and training.freeze_epochs
+        and (reason := unsupported_reason(learner.task, training.freeze_epochs))
+    ):
         yield Notice(f"the head sees each photo anew in the frozen epochs: {reason}")
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from core.data.loaders import Loader
 from core.errors import BadInput
 from core.events import FeaturesMade, Notice
-from core.training.step import attempt
+from core.training.step import retry_on_oom
 from core.training.task import Task, parts
 
 LIMIT = 1_000_000_000  # bytes; a checkpoint holds them too
@@ -76,12 +76,14 @@ class Features:
         return cls(replace(train, passes=passes), valid)
 
 
-def why_not(task: Task, views: int) -> str:
+def unsupported_reason(task: Task, views: int) -> str:
     """Why `views` features of each photo cannot take the place of photos while the body is frozen; or nothing."""
     if task.train_bn:
         return "the norm layers of the body learn"
     if task.world.size > 1:
         return "several processes share it"
+    if mixing := task.dls.train.pipeline.with_targets:
+        return f"{type(mixing[0]).__name__} mixes photos before the body sees them"
     task.architecture.model.eval()
     with torch.inference_mode():  # of the network itself: folding takes longer, and is for when there is work
         probe = task.architecture.features(torch.zeros(1, 3, *task.dls.train.pipeline.size, device=task.dls.device))
@@ -110,7 +112,7 @@ def made(
     for view in range(views):
         for images, _, indices in in_order.batches(task.epochs_seen + view):
             if indices:
-                found = yield from attempt(task, len(images), partial(_features, task, images))
+                found = yield from retry_on_oom(task, len(images), partial(_features, task, images))
                 if not len(values):
                     values = found.new_zeros(views, len(loader.items), *found.shape[1:])
                 values[view, indices] = found

@@ -8,8 +8,8 @@ at a CALMER rate: as many photos go through the body, and the head comes further
 from __future__ import annotations
 
 from core.recipe import Training
-from core.training.features import why_not
-from core.training.schedules import spread
+from core.training.features import unsupported_reason
+from core.training.schedules import discriminative_lrs
 from core.training.task import Stage, Task
 
 PCT_START, DIV = 0.3, 5.0  # fastai's shape of the second stage
@@ -29,9 +29,9 @@ def fine_tuning(
 ) -> list[Stage]:
     """fastai's two stages: `freeze_epochs` of the head, then `epochs` of everything at half the rate."""
     groups = len(task.architecture.groups)
-    head = spread(slice(base_lr), groups)
-    everything = spread(slice(base_lr / 2 / lr_mult, base_lr / 2), groups)
-    kept = features and freeze_epochs > 0 and not why_not(task, freeze_epochs)
+    head = discriminative_lrs(slice(base_lr), groups)
+    everything = discriminative_lrs(slice(base_lr / 2 / lr_mult, base_lr / 2), groups)
+    kept = features and freeze_epochs > 0 and not unsupported_reason(task, freeze_epochs)
     stages = [
         Stage("frozen", freeze_epochs, [rate / CALMER for rate in head], frozen=True, passes=PASSES)
         if kept

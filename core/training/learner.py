@@ -30,7 +30,7 @@ from core.training.metrics import Metric, named
 from core.training.parallel import ALONE, World
 from core.training.progress import history, shown
 from core.training.recorder import Recorder
-from core.training.schedules import spread
+from core.training.schedules import discriminative_lrs
 from core.training.state import TrainState
 from core.training.summary import summary
 from core.training.task import OptFunc, Stage, Task, default_optimizer
@@ -205,14 +205,14 @@ class Learner(Inference):
         div_final: float = 1e5,
         pct_start: float = 0.25,
     ) -> list[EpochEnded]:
-        """Train what is not frozen through one cycle; `lr_max` as in `spread`."""
+        """Train what is not frozen through one cycle; `lr_max` as in `discriminative_lrs`."""
         arch = self.task.architecture
-        rates = spread(lr_max, len(arch.groups))
+        rates = discriminative_lrs(lr_max, len(arch.groups))
         stage = Stage("frozen" if arch.frozen else "unfrozen", n_epoch, rates, pct_start, div, div_final)
         return self._fit([stage])
 
     def fit(self, n_epoch: int, lr: float | slice | Sequence[float] = Training.base_lr) -> list[EpochEnded]:
-        """Train what is not frozen at constant rates and momentum; `lr` as in `spread`."""
+        """Train what is not frozen at constant rates and momentum; `lr` as in `discriminative_lrs`."""
         return self.fit_one_cycle(n_epoch, lr, div=1.0, pct_start=inf)  # a cycle that never leaves its beginning
 
     def _fit(self, stages: list[Stage]) -> list[EpochEnded]:

@@ -16,7 +16,7 @@ from core.registry import metrics
 from core.training.features import FeatureLoader, make_features
 from core.training.parallel import World
 from core.training.state import TrainState
-from core.training.step import attempt, step
+from core.training.step import retry_on_oom, step
 from core.training.validate import gathered, outputs, scores
 
 
@@ -79,7 +79,7 @@ def _step(state: TrainState, images: Tensor, targets: Tensor) -> Generator[Event
     assert state.optimizer is not None and state.average is not None  # begin_stage made them
     rates, momentum = state.schedule()
     optimizer = state.optimizer
-    loss = yield from attempt(
+    loss = yield from retry_on_oom(
         state.task, len(targets), lambda: step(state.task, optimizer, images, targets, rates, momentum)
     )
     if not math.isfinite(loss):

@@ -42,7 +42,7 @@ class ClassificationLoss(nn.Module, ABC):
 
 
 class FunctionLoss(nn.Module):
-    """A function of logits [N, C] and targets [N] as a loss."""
+    """A function of logits [N, C] and targets, [N] or soft [N, C], as a loss."""
 
     def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
         super().__init__()

@@ -14,8 +14,8 @@ from core.data.loaders import Loader
 from core.errors import BadInput
 from core.events import Event, LearningRateTried, StageStarted, Suggestion
 from core.recipe import Training
-from core.training.features import FeatureLoader, made, why_not
-from core.training.step import attempt, step
+from core.training.features import FeatureLoader, made, unsupported_reason
+from core.training.step import retry_on_oom, step
 from core.training.task import Task, make_optimizer
 
 Suggest = Callable[[Sequence[float], Sequence[float]], float]
@@ -48,7 +48,7 @@ def lr_find(
         try:
             task.connect()
             loader: Loader | FeatureLoader = task.dls.train
-            if features and task.architecture.frozen and not why_not(task, 1):
+            if features and task.architecture.frozen and not unsupported_reason(task, 1):
                 some = _enough(task.dls.train, num_it)
                 yield StageStarted("features", 1, len(some), [])
                 loader = yield from made(task, some, 1, 1, len(some))
@@ -56,7 +56,7 @@ def lr_find(
             yield StageStarted("lr_find", 1, num_it, [end_lr] * groups)
             for i, (images, targets) in zip(range(num_it), _endless(loader), strict=False):
                 lr = start_lr * (end_lr / start_lr) ** (i / num_it)
-                loss = yield from attempt(
+                loss = yield from retry_on_oom(
                     task, len(targets), partial(step, task, optimizer, images, targets, [lr] * groups, 0.9)
                 )
                 average = 0.98 * average + 0.02 * loss

@@ -65,7 +65,7 @@ def out_of_memory(error: Exception) -> bool:
     return cpu or isinstance(error, (torch.OutOfMemoryError, MemoryError))
 
 
-def attempt(task: Task, photos: int, do: Callable[[], T]) -> Generator[Notice, None, T]:
+def retry_on_oom(task: Task, photos: int, do: Callable[[], T]) -> Generator[Notice, None, T]:
     """What `do` returns, with fewer photos at once for as long as there is no memory for them."""
     while True:
         try:
@@ -73,10 +73,10 @@ def attempt(task: Task, photos: int, do: Callable[[], T]) -> Generator[Notice, N
         except Exception as error:
             if not out_of_memory(error):
                 raise
-        yield Notice(halve(task, photos))  # out of the handler, which holds the memory of what failed
+        yield Notice(halve_micro_batch(task, photos))  # out of the handler, which holds the memory of what failed
 
 
-def halve(task: Task, photos: int) -> str:
+def halve_micro_batch(task: Task, photos: int) -> str:
     """Send half as many photos at once from now on and say so; raises BadInput where no fewer can be sent."""
     before = min(task.part(photos), photos)
     norms = not task.architecture.frozen and trains_norms(task.architecture.model)

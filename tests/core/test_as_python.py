@@ -142,6 +142,7 @@ def assert_as_in_a_run(recipe: Recipe) -> Learner:
         assert (mine.pipeline.size, mine.pipeline.views) == (its.pipeline.size, its.pipeline.views)
         assert described(mine.pipeline.geometric) == described(its.pipeline.geometric)
         assert described(mine.pipeline.pixel) == described(its.pipeline.pixel)
+        assert described(mine.pipeline.with_targets) == described(its.pipeline.with_targets)
         for one, other in zip(next(mine.batches(0)), next(its.batches(0)), strict=True):
             assert torch.equal(torch.as_tensor(one), torch.as_tensor(other))
     assert equal(made.model, run.model) and equal(made.task.loss, run.task.loss)

@@ -272,9 +272,10 @@ def test_an_architecture_nobody_registered(words: Words, block: Callable[..., An
 
 
 CORE_WORDS = """DataBlock ImageBlock CategoryBlock get_image_files using_attr cnn_learner vision_learner load_learner
-    error_rate accuracy top_k_accuracy f1_macro ClassificationInterpretation minimum steep valley"""
+    ClassificationInterpretation minimum steep valley"""
 PLUGIN_WORDS = """RegexLabeller RandomSplitter Resize ResizeMethod RandomResizedCrop aug_transforms
-    resnet18 resnet34 resnet50 resnet101 resnet152 efficientnet_lite0"""
+    resnet18 resnet34 resnet50 resnet101 resnet152 efficientnet_lite0
+    error_rate accuracy top_k_accuracy f1_macro CrossEntropy Focal MixUp CutMix"""
 
 
 def test_exported_members() -> None:

@@ -15,7 +15,7 @@ from core.data.loaders import DataLoaders
 from core.events import EpochEnded, FeaturesMade, PhotoSkipped, StageStarted, StepEnded
 from core.model.architecture import Architecture
 from core.registry import architectures, transforms
-from core.training.features import FeatureLoader, made, make_features, why_not
+from core.training.features import FeatureLoader, made, make_features, unsupported_reason
 from core.training.fine_tune import PASSES, fine_tuning
 from core.training.learner import Learner
 from core.training.loop import fit
@@ -248,8 +248,8 @@ def test_where_they_cannot_be_kept_the_head_sees_photos(
     size = 4 * (len(task.dls.train.items) + len(task.dls.valid.items)) * task.architecture.head.in_features  # type: ignore[operator]
     for limit, fits in ((size, True), (size - 1, False)):
         monkeypatch.setattr("core.training.features.LIMIT", limit)
-        assert (why_not(task, 1) == "") is fits
-    assert "would take 0.0 GB of memory" in why_not(task, 1)
+        assert (unsupported_reason(task, 1) == "") is fits
+    assert "would take 0.0 GB of memory" in unsupported_reason(task, 1)
 
 
 def test_the_rate_test_on_features_has_the_losses_of_that_on_photos(make_task: MakeTask) -> None:

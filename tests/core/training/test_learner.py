@@ -222,7 +222,7 @@ def test_summary_counts_what_learns(learn: Learner, capsys: pytest.CaptureFixtur
     norms = [p for m in learn.task.architecture.body_norms() for p in m.parameters()]
     learning = sum(p.numel() for p in [*learn.task.architecture.groups[-1], *norms])
     assert f"Parameters: {parameters:,}, of which {learning:,} learn" in text
-    for part in ("photos 40 x 40", "Conv2d", "Linear", "Optimizer: AdamW, loss: CrossEntropy"):
+    for part in ("photos 40 x 40", "Conv2d", "Linear", "Optimizer: adamw, loss: CrossEntropy"):
         assert part in text
     assert text == learn.summary(), "and it leaves no hooks behind"
     assert not any(m._forward_hooks for m in learn.model.modules())

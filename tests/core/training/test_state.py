@@ -82,6 +82,7 @@ SHAPES = {
     "parts": {"ema": 0.9, "micro_batch": 3},
     "photos": {"ema": 0.9, "features": False},
     "features_concat_dropout": {"ema": 0.9, "head": "concat"},
+    "mixed": {"ema": 0.9, "mixing": ("mixup", "cutmix")},
 }
 
 
@@ -90,9 +91,15 @@ def fine_tuned(make_task: MakeTask) -> Callable[..., MakeState]:
     """How to make the state of a quick fine-tuning with augmentation: 2 steps an epoch, 1 epoch and then 2."""
     augment = transforms.create("aug_transforms", size=32, min_scale=0.6)
 
-    def choose(best_by: str = "valid_loss", patience: int = 0, features: bool = True, **options: Any) -> MakeState:
+    def choose(
+        best_by: str = "valid_loss",
+        patience: int = 0,
+        features: bool = True,
+        mixing: tuple[str, ...] = (),
+        **options: Any,
+    ) -> MakeState:
         def make() -> TrainState:
-            task = make_task(batch_tfms=augment, **options)
+            task = make_task(batch_tfms=[*augment, *map(transforms.create, mixing)], **options)
             return TrainState(task, fine_tuning(task, 2, 5e-3, 1, features=features), best_by, patience)
 
         return make

@@ -16,7 +16,7 @@ from core.training.fine_tune import fine_tuning
 from core.training.loop import Diverged, fit
 from core.training.lr_finder import lr_find
 from core.training.state import TrainState
-from core.training.step import halve, out_of_memory
+from core.training.step import halve_micro_batch, out_of_memory
 from core.training.task import CPU_PART, Stage, Task
 
 MakeTask = Callable[..., Task]
@@ -166,7 +166,7 @@ def test_fewer_photos_than_a_part_are_what_is_halved(make_task: MakeTask, left: 
     """A batch of which some vanished may be smaller than a part; half of that part could be more than it has."""
     task = make_task(micro_batch=10)
     task.architecture.train_mode(train_bn=False)
-    assert halve(task, left).startswith(f"Out of memory with {left} photos at once: from now on 1, ")
+    assert halve_micro_batch(task, left).startswith(f"Out of memory with {left} photos at once: from now on 1, ")
     assert task.micro_batch == 1
 
 
