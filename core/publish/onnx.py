@@ -54,7 +54,7 @@ def export_onnx(run: Run) -> Exported:
     from core.runs.predictions import predictions_of
 
     began = time.perf_counter()
-    run.must_have_model()
+    run.check_has_model()
     for package in NEEDS:
         try:
             import_module(package)
