@@ -68,16 +68,16 @@ def train(run: Run, signals: StopSignals | None = None, options: RunOptions | No
 
 
 def find_rate(run: Run, signals: StopSignals | None = None, options: RunOptions | None = None) -> Iterator[Event]:
-    """The learning-rate test of the run's recipe, head alone, in this process; always from its beginning."""
+    """The learning-rate finder on the run's recipe, frozen, in this process; always from its beginning."""
     signals, options = signals or StopSignals(run.folder), options or RunOptions()
     with held(run, signals) as log:
         yield from record(log, _in_turn(run, signals, options, _find_rate(run, signals, options)))
 
 
-def assist(world: World) -> None:
+def run_worker(world: World) -> None:
     """What the other processes of a run do: they take their share of each batch, and what the first one decides."""
     with together(world):
-        plan: Plan | None = world.tell(None)
+        plan: Plan | None = world.broadcast_once(None)
         if plan is None:  # it did not come to training
             return
         _, state = plan.state(world)
@@ -111,7 +111,7 @@ def _in_turn(
 def _train(run: Run, log: Log, signals: StopSignals, options: RunOptions) -> Generator[Event, None, None]:
     plan = yield from make_plan(run, signals, options.accept_changes, options.folder(run))
     root = Path(sources.build(plan.recipe.source, run.workspace).root)  # now: a zip may be gone when training ends
-    options.world.tell(plan)
+    options.world.broadcast_once(plan)
     learner, state = plan.state(options.world)
     if plan.resumed:
         at = ("", 0, 0) if state.done else (state.now.name, state.step, state.steps)

@@ -59,10 +59,13 @@ class Learner(Inference):
         ema: float = Training.ema,
         world: World = ALONE,
         opt_func: OptFunc | None = None,
+        cbs: object = None,
     ) -> None:
         """`choice` is the recipe's `{"name": ..., options}` that built `model`, if a recipe can; raises BadInput."""
         if not isinstance(choice, Mapping | None):  # fastai's third argument
             raise BadInput("loss_func must be given by its name: Learner(dls, model, loss_func=...).")
+        if cbs:
+            raise BadInput(not_offered.CALLBACKS)
         keep_freed_memory()
         self.choice = dict(choice or {"name": type(model).__name__})
         arch = model if isinstance(model, Architecture) else whole(model)
@@ -178,7 +181,7 @@ class Learner(Inference):
         self.task.architecture.freeze_to(n, self.task.train_bn)
 
     def unfreeze(self) -> None:
-        """Everything learns from now on."""
+        """All layers learn from now on."""
         self.task.architecture.unfreeze()
 
     def fine_tune(
@@ -191,7 +194,7 @@ class Learner(Inference):
         div: float = DIV,
         features: bool = Training.features,
     ) -> list[EpochEnded]:
-        """Train the head for `freeze_epochs`, on kept features or on photos, then everything for `epochs`."""
+        """Train `freeze_epochs` frozen, on extracted features or on photos, then `epochs` unfrozen."""
         stages = fine_tuning(self.task, epochs, base_lr, freeze_epochs, lr_mult, pct_start, div, features)
         events = self._fit(stages)
         self.unfreeze()  # as fastai leaves it, whatever stages there were
@@ -260,6 +263,7 @@ def vision_learner(
     micro_batch: int = Training.micro_batch,
     ema: float = Training.ema,
     opt_func: OptFunc | None = None,
+    cbs: object = None,
     **options: Any,
 ) -> Learner:
     """A learner of an architecture with a new, and for now only learning, head; raises BadInput.
@@ -278,7 +282,9 @@ def vision_learner(
     if any(p.name == "pretrained" for p in entry.params):
         choice["pretrained"] = pretrained
     architecture: Architecture = architectures.build(choice, dls.c)
-    learner = Learner(dls, architecture, choice, loss_func, metrics, wd, train_bn, micro_batch, ema, opt_func=opt_func)
+    learner = Learner(
+        dls, architecture, choice, loss_func, metrics, wd, train_bn, micro_batch, ema, ALONE, opt_func, cbs
+    )
     if architecture.pretrained:
         learner.freeze()
     return learner

@@ -13,7 +13,7 @@ from core.errors import BadInput
 from core.events import EpochEnded, Event, PhotoSkipped, StageStarted, StepEnded
 from core.recipe import VALID_LOSS
 from core.registry import metrics
-from core.training.features import FeatureLoader, make_features
+from core.training.features import FeatureLoader, extract_features
 from core.training.parallel import World
 from core.training.state import TrainState
 from core.training.step import retry_on_oom, step
@@ -32,7 +32,7 @@ def fit(state: TrainState) -> Generator[Event, None, None]:
     while not state.done:
         if state.optimizer is None:
             began = time.perf_counter()
-            if state.now.passes:
+            if state.now.head_epochs:
                 yield from _keep_features(state)
             state.begin_stage()
             state.began = began
@@ -49,7 +49,9 @@ def _keep_features(state: TrainState) -> Iterator[Event]:
     task.architecture.freeze()
     task.connect()
     yield StageStarted("features", stage.epochs, stage.epochs * len(task.dls.train) + len(task.dls.valid), [])
-    state.features = yield from make_features(task, stage.epochs, stage.passes, lambda: state.finish is not None)
+    state.features = yield from extract_features(
+        task, stage.epochs, stage.head_epochs, lambda: state.finish is not None
+    )
     for loader in (task.dls.train, task.dls.valid):
         yield from skipped(loader, task.world)
 

@@ -14,7 +14,7 @@ from core.errors import BadInput
 from core.events import Notice, Validated
 from core.training.features import FeatureLoader
 from core.training.step import retry_on_oom
-from core.training.task import Task, parts
+from core.training.task import Task, chunks
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def outputs(task: Task, loader: Batches, epoch: int = 0) -> Generator[Validated 
 
 def _infer(task: Task, inputs: Tensor, infer: Callable[[Tensor], Tensor]) -> Tensor:
     with torch.inference_mode(), task.precision():
-        return torch.cat([infer(x) for x in parts(inputs, task.micro_batch or len(inputs))]).float().cpu()
+        return torch.cat([infer(x) for x in chunks(inputs, task.micro_batch or len(inputs))]).float().cpu()
 
 
 def gathered(task: Task, own: Outputs) -> Outputs:

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 import core
-from core.training.fine_tune import PASSES
+from core.training.fine_tune import HEAD_EPOCHS
 from tests.matrix import thinned
 
 CHAPTER = """
@@ -112,7 +112,9 @@ def test_training_returns_its_epochs(chapter: Words) -> None:
         assert list(epoch.metrics) == ["error_rate"]
         assert epoch.metrics["error_rate"] * 12 == pytest.approx(round(epoch.metrics["error_rate"] * 12))
     losses = chapter["learn"].recorder.losses
-    assert len(losses) == 3 + (PASSES if chapter["learn"].task.architecture.pretrained else 1)  # one batch an epoch
+    assert len(losses) == 3 + (
+        HEAD_EPOCHS if chapter["learn"].task.architecture.pretrained else 1
+    )  # one batch an epoch
     assert len(chapter["learn"].recorder.epochs) == 4
 
 

@@ -124,9 +124,9 @@ def test_a_state_put_away_after_any_step_goes_on_to_the_last_bit(
         if isinstance(event, (StepEnded, EpochEnded)):
             kept.append((len(events), put_away(whole)))
     expected = weights_of(whole)
-    passes = max(1, whole.stages[0].passes)
-    assert len(kept) == 2 * passes + 4 + 3
-    for position, content in kept[:: 1 if passes == 1 else 5]:
+    head_epochs = max(1, whole.stages[0].head_epochs)
+    assert len(kept) == 2 * head_epochs + 4 + 3
+    for position, content in kept[:: 1 if head_epochs == 1 else 5]:
         state = taken_up(make, content)
         assert said(list(fit(state))) == said(events[position:])
         assert_same(weights_of(state), expected)
