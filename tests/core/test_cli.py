@@ -68,7 +68,7 @@ def new(photos: Path, capsys: Capture, *more: str) -> dict[str, Any]:
 
 def test_new_writes_a_recipe_and_says_why_beside_it(photos: Path, capsys: Capture) -> None:
     document = new(photos, capsys)
-    assert document["version"] == 1
+    assert document["version"] == 2
     assert document["labeller"]["name"] == "regex"
     assert document["source"] == {"name": "folder", "path": str(photos)}
     assert document["splitter"] == {"name": "stratified", "valid_pct": 0.2, "seed": 42}
