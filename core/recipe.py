@@ -61,8 +61,12 @@ class Training:
     micro_batch: Annotated[
         int, "Photos at once, gradients added up to the batch; 0 chooses by itself", Range(0, 4096)
     ] = 0
-    loss: Annotated[str | Choice, "What training minimises", losses] = "cross_entropy"
-    optimizer: Annotated[str | Choice, "What takes the steps", optimizers] = "adamw"
+    loss: Annotated[str | Choice, "What training minimises; its own options are set as training.loss.NAME", losses] = (
+        "cross_entropy"
+    )
+    optimizer: Annotated[
+        str | Choice, "What takes the steps; its own options are set as training.optimizer.NAME", optimizers
+    ] = "adamw"
     ema: Annotated[
         float, "The model is a running mean of the weights: share of it kept a step; 0 is off", Range(0, 0.9999)
     ] = 0.95

@@ -75,16 +75,19 @@ class Param:
 
     @property
     def kind(self) -> str:
-        """What a value must be, in words."""
+        """What a value must be, in words that are the same whether plugins were discovered or not."""
         if self.registry is not None:
-            names = " | ".join(entry.name for entry in self.registry)
-            return f"a list of {names}" if get_origin(self.type) in LISTS else names
+            return f"{'a list' if get_origin(self.type) in LISTS else 'one'} of the {self.registry.kind}"
+        if self.name_of:
+            return " | ".join([*self.name_of.others, f"one of the {self.name_of.registry.kind}"])
         return " | ".join(map(str, self.choices)) or type_name(self.type)
 
     def check(self, value: Any, where: str) -> None:
         """Raise BadInput if `value` has the wrong type, lies outside the range or is no plugin of the registry."""
         if not fits(value, self.type) or (self.name_of and value not in self.choices):
             wanted = f"one of {', '.join(map(repr, self.choices))}" if self.choices else self.kind
+            if self.registry is not None:
+                wanted += f": {', '.join(entry.name for entry in self.registry)}"
             raise BadInput(f"{where}: {self.name} is {quoted(value)}, but must be {wanted}.")
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if self.range and is_number and not self.range.low <= value <= self.range.high:

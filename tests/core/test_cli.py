@@ -269,7 +269,7 @@ def test_plugins_lists_every_kind_with_its_options(capsys: Capture) -> None:
         ("new", ["photos", "--set", "training.epochs=3", "base_lr", "--workspace"]),
         ("check", ["recipe", "--set", "bad_photos", "--workspace"]),
         ("lr-find", ["recipe", "--set", "--no-queue", "--workspace"]),
-        ("train", ["recipe", "--set", "epochs", "freeze_epochs", "label_smoothing", "train_bn", "--workspace"]),
+        ("train", ["recipe", "--set", "epochs", "freeze_epochs", "training.loss.NAME", "train_bn", "--workspace"]),
         ("train", ["best_by", "patience", "--no-queue", "not begun"]),
         ("resume", ["run", "--accept-changes", "--no-queue", "--workspace"]),
         ("stop", ["run", "--finish", "--workspace"]),

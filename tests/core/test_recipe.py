@@ -77,11 +77,14 @@ def test_defaults_of_training_pass_their_own_check() -> None:
         (changed(training={"epoch": 3}), "training has no option 'epoch'; it has: epochs"),
         (changed(training={"epochs": "3"}), "epochs is '3', but must be a whole number"),
         (changed(training={"epochs": -1}), "epochs is -1, but must lie between 0 and 1000"),
-        (changed(training={"metrics": "accuracy"}), "metrics is 'accuracy', but must be a list of accuracy |"),
+        (
+            changed(training={"metrics": "accuracy"}),
+            "metrics is 'accuracy', but must be a list of the metrics: accuracy,",
+        ),
         (changed(training={"loss": {"name": "cross_entropy", "class_weights": "some"}}), "one of 'none', 'balanced'"),
         (changed(training={"loss": "hinge"}), "no 'hinge' among the losses; there are: cross_entropy, focal"),
         (changed(training={"loss": {"gamma": 1}}), "no '' among the losses"),
-        (changed(training={"optimizer": 5}), "optimizer is 5, but must be adamw | sgd"),
+        (changed(training={"optimizer": 5}), "optimizer is 5, but must be one of the optimizers: adamw, sgd"),
         (
             changed(training={"optimizer": {"name": "sgd", "beta2": 0.9}}),
             "'sgd' has no option 'beta2'; it has: weight_d",
