@@ -15,6 +15,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from core.errors import BadInput, quoted
@@ -23,6 +24,7 @@ from core.hints import LISTS, can_be_json, fits, type_name, with_paths
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 NameOrChoice = str | Mapping[str, Any]  # the name of a plugin, or {"name": ..., and the options beside it}
+Defaults = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class Entry(Generic[T]):
     params: tuple[Param, ...]
     help: str
     module: str
+    default: Defaults
 
 
 class Registry(Generic[T]):
@@ -119,9 +122,10 @@ class Registry(Generic[T]):
         self.kind, self.says = kind, says
         self._entries: dict[str, Entry[T]] = {}
 
-    def register(self, name: str) -> Callable[[F], F]:
+    def register(self, name: str, default: Defaults = MappingProxyType({})) -> Callable[[F], F]:
         """Decorate a class or function to make it known as `name`.
 
+        `default` maps each key of a recipe under which it is the default to its options there.
         Raises ValueError if the name is taken, an attribute is missing or no recipe can carry the type of an option.
         """
 
@@ -139,7 +143,7 @@ class Registry(Generic[T]):
             if missing := next((attribute for attribute in self.says if not hasattr(factory, attribute)), None):
                 raise ValueError(f"{self.kind} {name!r} must say {missing}, as those in plugins/{self.kind} do")
             summary = (inspect.getdoc(factory) or "").split("\n\n")[0].replace("\n", " ")
-            self._entries[name] = Entry(name, factory, params, summary, factory.__module__)
+            self._entries[name] = Entry(name, factory, params, summary, factory.__module__, default)
             return factory
 
         return decorate
@@ -170,6 +174,10 @@ class Registry(Generic[T]):
         options = as_choice(choice)
         entry = self[options.pop("name", "")]
         check_options(entry.params, options, f"{self.kind} {entry.name!r}")
+
+    def defaults(self, key: str) -> list[dict[str, Any]]:
+        """The default choices under `key` of a recipe, as the plugins of this kind declare them."""
+        return [{"name": entry.name, **entry.default[key]} for entry in self if key in entry.default]
 
     def __getitem__(self, name: str) -> Entry[T]:
         if not isinstance(name, str) or name not in self._entries:

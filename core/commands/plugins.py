@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 
+from core.commands.command import command
 from core.discovery import discover
 from core.registry import Param, registries
 
 
+@command("plugins")
 def plugins(args: argparse.Namespace) -> None:
     """List every plugin with its options, and those that could not be loaded."""
     for kind, registry in registries.items():

@@ -6,11 +6,14 @@ import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
+from core.commands.command import RUN, argument, command
 from core.publish.options import PushOptions
 from core.registry import params_of
 
 
+@command("export", RUN, argument("--onnx", action="store_true", required=True, help="as RUN/model.onnx"))
 def export(args: argparse.Namespace) -> None:
     """Write the model as ONNX, which answers without torch, and say how close its answers are."""
     from core.publish.onnx import export_onnx
@@ -23,6 +26,19 @@ def export(args: argparse.Namespace) -> None:
     )
 
 
+def _choices(parser: argparse.ArgumentParser) -> None:
+    for p in params_of(PushOptions):
+        kind: dict[str, Any] = {"choices": p.choices} if p.choices else {"metavar": p.name.upper()}
+        kind = {"action": "store_true"} if p.type is bool else kind | {"default": p.default}
+        parser.add_argument(f"--{p.name}", help=p.help, **kind)
+
+
+@command(
+    "push",
+    RUN,
+    argument("repo", metavar="OWNER/NAME", help="the repository; it is made where there is none"),
+    _choices,
+)
 def push(args: argparse.Namespace) -> None:
     """Push a model to the Hugging Face Hub, and a Space that shows it once it was seen to work on this machine."""
     from core.publish.hub import Hub
