@@ -335,7 +335,7 @@ def test_new_refuses_what_holds_no_data_set(
         ({"training": {"epochs": 2.5}}, "epochs is 2.5"),
         ({"training": {"base_lr": -1}}, "base_lr is -1"),
         ({"item_tfms": {"name": "resize"}}, "item_tfms must be a list"),
-        ({"version": 2}, "version 2"),
+        ({"version": 3}, "version 3"),
     ],
 )
 def test_a_recipe_that_cannot_be_used(
