@@ -11,9 +11,9 @@ from torch import nn
 
 from core.data.loaders import DataLoaders
 from core.model.architecture import from_timm
-from core.training.losses import CrossEntropy
-from core.training.metrics import accuracy
 from core.training.task import Task
+from plugins.losses.cross_entropy import CrossEntropy
+from plugins.metrics.accuracy import accuracy
 
 
 @pytest.fixture
