@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core.errors import BadInput
 from core.hub_name import must_be_a_name
-from core.model.names import CONFIG
+from core.model.file_names import CONFIG
 from core.publish.refusals import asked
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from core.atomic import disk_error, sha256, write_atomic
 from core.errors import BadInput
-from core.model.names import HASHES, WEIGHTS, read_json
+from core.model.file_names import HASHES, WEIGHTS, read_json
 from core.runs.run import Run
 
 if TYPE_CHECKING:  # torch takes seconds to import

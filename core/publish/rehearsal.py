@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from core.atomic import disk_error
 from core.environment import environment
 from core.errors import BadInput
-from core.model.names import CONFIG
+from core.model.file_names import CONFIG
 from core.publish.onnx import CLOSE
 
 INSTALLS, STARTS, ANSWERS = 900, 180, 60  # seconds that each may take

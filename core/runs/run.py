@@ -20,7 +20,7 @@ from core.atomic import disk_error, write_atomic
 from core.errors import BadInput
 from core.events import Event, Notice, Queued, RunEnded, from_line
 from core.lock import Lock, holder
-from core.model.names import HASHES
+from core.model.file_names import HASHES
 from core.recipe import Recipe
 from core.runs.host import ADVICE, elsewhere, is_here, lacked_memory
 from core.runs.requests import FINISH, STOP

@@ -18,7 +18,7 @@ from core.data.decoder import Prepared, decoders
 from core.data.files import SUFFIXES
 from core.data.photo import BadPhoto, View, decode, fit
 from core.errors import BadInput
-from core.model.names import CLASSES, WEIGHTS, read_json
+from core.model.file_names import CLASSES, WEIGHTS, read_json
 from core.registry import panels
 from core.runs.project import Project
 from core.runs.run import Run

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from core.data.files import SUFFIXES, TABLES
-from core.data.names import distinct
 from core.data.propose import source_of
+from core.data.safe_names import distinct
 from core.errors import BadInput
 from core.recipe import Choice
 from core.runs.project import Project

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from core.errors import BadInput
 from core.model.architecture import Architecture
+from core.model.file_names import HASHES, WEIGHTS
 from core.model.folder import load_model
 from core.model.head import Classifier
-from core.model.names import HASHES, WEIGHTS
 from core.publish.onnx import CLOSE, ONNX, export_onnx, onnx_is_current
 from core.recipe import Recipe
 from core.registry import architectures

@@ -18,8 +18,8 @@ from PIL import Image
 
 from core.data.photo import BadPhoto, decode
 from core.errors import BadInput
+from core.model.file_names import CONFIG
 from core.model.folder import load_model
-from core.model.names import CONFIG
 from core.publish import rehearsal
 from core.publish.onnx import CLOSE
 from core.publish.rehearsal import Rehearsal, rehearse
