@@ -59,7 +59,9 @@ def fetch(repo: str) -> Path:
     if (size := sum(sizes[name] for name in FILES)) > LARGEST:
         raise BadInput(f"{repo!r} holds {size / 1e9:.1f} GB, more than the {LARGEST / 1e9:.0f} GB that are taken.")
     if too_large := [name for name in FILES if name != WEIGHTS and sizes[name] > MAX_JSON_BYTES]:
-        raise BadInput(f"{too_large[0]} of {repo!r} is larger than {MAX_JSON_BYTES / 1e6:.0f} MB, which no model needs.")
+        raise BadInput(
+            f"{too_large[0]} of {repo!r} is larger than {MAX_JSON_BYTES / 1e6:.0f} MB, which no model needs."
+        )
     return Path(asked(repo, lambda: snapshot_download(repo, allow_patterns=list(FILES))))
 
 

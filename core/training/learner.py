@@ -15,7 +15,8 @@ from core.data.loaders import DataLoaders
 from core.data.transforms import MAX_AREA
 from core.errors import BadInput
 from core.events import EpochEnded
-from core.model.architecture import Architecture, is_timm
+from core.model.architecture import Architecture
+from core.model.timm_network import is_timm
 from core.model.whole import Whole, whole
 from core.recipe import Training
 from core.registry import architectures

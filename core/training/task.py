@@ -60,7 +60,7 @@ class Task:
         """The network with a frozen body, which only answers as long as this is the same."""
         if self._resting is None:
             example = torch.zeros(1, 3, *self.dls.train.pipeline.size, device=self.dls.device)
-            self._resting = self.architecture.at_rest(example)
+            self._resting = self.architecture.fused_copy(example)
         return self._resting
 
     def precision(self) -> torch.autocast:
@@ -121,8 +121,8 @@ class Network(nn.Module):
         if not arch.frozen:
             return arch.forward(images)
         with torch.no_grad():
-            maps = torch.cat([self.task.resting.maps(x) for x in parts(images, part)])
-        return self.model.forward_head(maps)  # type: ignore[no-any-return]
+            feature_map = torch.cat([self.task.resting.feature_map(x) for x in parts(images, part)])
+        return self.model.forward_head(feature_map)  # type: ignore[no-any-return]
 
 
 class Head(nn.Module):

@@ -191,8 +191,8 @@ def test_a_model_without_trained_weights_says_so() -> None:
 
 
 @pytest.mark.parametrize("model", ["test_vit", "efficientvit_b0", "coat_tiny"])
-def test_concat_needs_maps(model: str) -> None:
-    with pytest.raises(BadInput, match="'concat' pools maps") as caught:
+def test_concat_needs_a_feature_map(model: str) -> None:
+    with pytest.raises(BadInput, match="'concat' pools a feature map") as caught:
         build("timm", model=model, pretrained=False, head="concat")
     assert "linear" in one_sentence(caught.value)
 

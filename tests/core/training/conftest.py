@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from core.data.loaders import DataLoaders
-from core.model.architecture import from_timm
+from core.model.timm_network import from_timm
 from core.training.losses import CrossEntropy
 from core.training.metrics import accuracy
 from core.training.task import Task
