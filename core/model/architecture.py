@@ -72,7 +72,7 @@ class Architecture:
         head, random = copy.deepcopy(self.head), torch.Generator().manual_seed(0)
         for parameter in head.parameters():  # a new head may be zero, which would hide a difference
             parameter.data.copy_(torch.randn(parameter.shape, generator=random))
-        weights = {f"{self._head_name}.{name}": parameter for name, parameter in head.named_parameters()}
+        weights: dict[str, Tensor] = {f"{self._head_name}.{name}": p for name, p in head.named_parameters()}
         try:
             with torch.no_grad():
                 expected = functional_call(self.model, weights, (self.normalise(images),))
@@ -97,7 +97,7 @@ class Architecture:
 
     @property
     def _head_name(self) -> str:
-        return next(name for name, module in self.model.named_modules() if module is self.head)
+        return next(str(name) for name, module in self.model.named_modules() if module is self.head)
 
     def freeze(self, train_bn: bool = False) -> None:
         """Only the head learns; with `train_bn` the norm layers of the body do too."""

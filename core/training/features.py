@@ -85,7 +85,7 @@ def why_not(task: Task, views: int) -> str:
     task.architecture.model.eval()
     image = torch.zeros(1, 3, *task.dls.train.pipeline.size, device=task.dls.device)
     if not task.architecture.has_features(image):
-        return "the network does not part before its head"
+        return "this network cannot be split before its head"
     with torch.inference_mode():  # of the network itself: a fused copy takes longer, and is for when there is work
         probe = task.architecture.features(image)
     photos = views * len(task.dls.train.items) + len(task.dls.valid.items)

@@ -1,4 +1,4 @@
-"""Model folders as an earlier version wrote them, whose weights are drawn anew: only their names and shapes are kept."""
+"""Model folders of an earlier version; of their weights the names and shapes are kept, and the values drawn."""
 
 from __future__ import annotations
 
