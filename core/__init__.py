@@ -28,6 +28,7 @@ _WORDS = {
         "Range",
         "Registry",
         "architectures",
+        "exporters",
         "labellers",
         "panels",
         "sources",

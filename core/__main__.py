@@ -148,7 +148,11 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("images", nargs="+", metavar="IMAGE", help="photos, or folders with photos")
     added = command("export", publish.export)
     added.add_argument("run", help="a run's folder, or its name")
-    added.add_argument("--onnx", action="store_true", required=True, help="as RUN/model.onnx")
+    formats = added.add_mutually_exclusive_group(required=True)
+    formats.add_argument(
+        "--to", nargs="+", metavar=("NAME", "FOLDER"), help="an exporter, as `plugins` lists them; else in RUN's folder"
+    )
+    formats.add_argument("--onnx", dest="to", action="store_const", const=["onnx"], help="as RUN/model.onnx")
     added = command("push", publish.push)
     added.add_argument("run", help="a run's folder, or its name")
     added.add_argument("repo", metavar="OWNER/NAME", help="the repository; it is made where there is none")

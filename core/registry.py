@@ -152,8 +152,9 @@ labellers: Registry[Any] = Registry("labellers")
 splitters: Registry[Any] = Registry("splitters")
 transforms: Registry[Any] = Registry("transforms")
 architectures: Registry[Any] = Registry("architectures")
+exporters: Registry[Any] = Registry("exporters")
 panels: Registry[Any] = Registry("panels")
-registries = {r.kind: r for r in (sources, labellers, splitters, transforms, architectures, panels)}
+registries = {r.kind: r for r in (sources, labellers, splitters, transforms, architectures, exporters, panels)}
 
 
 def params_of(factory: Callable[..., Any]) -> tuple[Param, ...]:

@@ -6,17 +6,23 @@ import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
+from core.errors import BadInput
 from core.publish.choices import Choices
 from core.registry import params_of
 
 
 def export(args: argparse.Namespace) -> None:
-    """Write the model as ONNX, which answers without torch, and say how close its answers are."""
-    from core.publish.onnx import export_onnx
+    """Write the model in another format, such as ONNX, and say how close its probabilities are."""
+    from core.publish.export import export as write
+    from core.registry import exporters
     from core.runs.run import Run
 
-    done = export_onnx(Run.find(args.run, args.workspace))
+    name, *folder = args.to
+    if len(folder) > 1:
+        raise BadInput(f"--to takes a name and a folder, but not {' '.join(folder[1:])!r} too.")
+    done = write(Run.find(args.run, args.workspace), exporters.create(name), *map(Path, folder))
     print(
         f"{done.file}: {done.file.stat().st_size / 1e6:.1f} MB; on {done.photos} validation photos no probability "
         f"differs from torch's by more than {done.largest_difference:.1e}"

@@ -26,6 +26,7 @@ BUILT_IN = {
     "splitters": {"random", "stratified", "grandparent", "folder", "table", "file"},
     "transforms": {"resize", "random_resized_crop", "aug_transforms", "flip", "rotate", "zoom", "warp", "lighting"},
     "architectures": {"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "timm", "efficientnet_lite0"},
+    "exporters": {"onnx", "torch_export"},
 }
 
 
