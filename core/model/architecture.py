@@ -23,7 +23,8 @@ class Architecture:
     `model` has `forward_features` ([N, 3, H, W] to a feature map) and `forward_head` (to logits [N, classes], or with
     `pre_logits=True` to what enters its last layers), as timm's models and `Classifier` have. `head` is the part of it
     that is new. `groups` are the body's parameters from the first layers to the last; learning rates rise along them.
-    `timm` is the name by which timm builds the same network, if it does.
+    `timm` is the name by which timm builds the same network, if it does; `img_size` is the height and width that it was
+    built for, if it was built for one.
     """
 
     model: Any
@@ -33,6 +34,7 @@ class Architecture:
     std: tuple[float, float, float] = IMAGENET_STD
     pretrained: bool = False
     timm: str | None = None
+    img_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         self.groups = [group for group in (*self.groups, list(self.head.parameters())) if group]
@@ -142,9 +144,17 @@ class Architecture:
         return (m for m in self.model.modules() if isinstance(m, NORMS) and m not in own)
 
 
-def build_architecture(choice: Mapping[str, Any], num_classes: int, **options: Any) -> Architecture:
-    """What a recipe's `{"name": ..., options}` describes, with those of `options` that it has; raises BadInput."""
+def build_architecture(
+    choice: Mapping[str, Any], num_classes: int, size: tuple[int, int] | None = None, **options: Any
+) -> Architecture:
+    """What a recipe's `{"name": ..., options}` describes, with those of `options` that it has; raises BadInput.
+
+    One with an option `img_size` is built for photos of `size`, height and width in pixels, unless the choice says
+    which, or that the network takes any (`dynamic_img_size`).
+    """
     own = {p.name for p in architectures[str(choice.get("name"))].params}
+    if size and not choice.get("img_size") and not choice.get("dynamic_img_size"):
+        options["img_size"] = size
     chosen = {**choice, **{name: value for name, value in options.items() if name in own}}
     return architectures.build(chosen, num_classes)  # type: ignore[no-any-return]
 

@@ -73,6 +73,8 @@ def option(param: Param, value: Any, path: str) -> str:
             if isinstance(value, str)
             else str(value)
             if isinstance(value, Path)
+            else ""
+            if value is None
             else json.dumps(value, default=str)
         )
         field = f'<input type="text" autocomplete="off" spellcheck="false" {attributes} value="{text(shown)}">'
