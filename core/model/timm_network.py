@@ -64,7 +64,6 @@ def from_timm(
         if not size or isinstance(error, NotImplementedError):  # which is of the device
             raise
         raise _wrong_size(name, size, f"cannot be built for ({error})") from error
-    _check_patches(name, network, size)
     classifiers = _classifiers(network)
     if weights is not None:
         body_weights = {k: v for k, v in weights.items() if not k.startswith(classifiers)}
@@ -76,6 +75,7 @@ def from_timm(
     body = _body_groups(network, classifiers)
     if not isinstance(network.get_classifier(), nn.Module):
         raise BadInput(f"{name!r} has more than one classifier, which this program cannot train; choose another model.")
+    _check_patches(name, network, size)
     if head == "linear":
         # timm's own start can be so large that the first epoch is spent on undoing it
         for parameter in network.get_classifier().parameters():
