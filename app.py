@@ -21,7 +21,7 @@ from core.environment import hide_secrets
 if __name__ == "__main__":
     hide_secrets()  # first of all, as the program begins anew
 
-from plugins.panels.kit.temporary import keep_swept, upload_folder
+from plugins.panels.kit.serving.temporary import keep_swept, upload_folder
 
 PASSWORD = "PRESIZE_AUTH"
 
@@ -38,15 +38,15 @@ from core.discovery import discover  # noqa: E402
 from core.errors import BadInput  # noqa: E402
 from core.publish.fetch import model_folder  # noqa: E402
 from core.registry import panels  # noqa: E402
-from core.runs.project import Project  # noqa: E402
 from core.runs.run import Run, runs_in  # noqa: E402
-from plugins.panels.kit.frame import frame  # noqa: E402
-from plugins.panels.kit.guards import EVERYWHERE, LOOPBACK, fetch_nothing, guards, is_loopback, known_hosts  # noqa: E402
-from plugins.panels.kit.limits import allow_many_connections, expiring_answers  # noqa: E402
-from plugins.panels.kit.mode import Mode, on_a_space  # noqa: E402
-from plugins.panels.kit.models import model_of, warm  # noqa: E402
-from plugins.panels.kit.page import Page  # noqa: E402
-from plugins.panels.kit.theme import CSS, SCRIPT, theme  # noqa: E402
+from plugins.panels.kit.page.frame import frame  # noqa: E402
+from plugins.panels.kit.page.page import Page  # noqa: E402
+from plugins.panels.kit.page.theme import CSS, SCRIPT, theme  # noqa: E402
+from plugins.panels.kit.project.models import model_of, warm  # noqa: E402
+from plugins.panels.kit.project.project import Project  # noqa: E402
+from plugins.panels.kit.serving.guards import EVERYWHERE, LOOPBACK, fetch_nothing, guards, is_loopback, known_hosts  # noqa: E402
+from plugins.panels.kit.serving.limits import allow_many_connections, expiring_answers  # noqa: E402
+from plugins.panels.kit.serving.mode import Mode, on_a_space  # noqa: E402
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,10 +14,10 @@ from core.commands import models, photos, plugins, publish, runs
 from core.commands.streams import discard, streams
 from core.discovery import discover
 from core.errors import BadInput
-from core.publish.choices import Choices
+from core.publish.options import PushOptions
 from core.recipe import TRAINING
 from core.registry import params_of
-from core.runs.requests import SHARE, SPARE
+from core.runs.stop_signals import SHARE, SPARE
 
 DESCRIPTION = """Train an image classifier on your own photos.
 
@@ -156,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     added = command("push", publish.push)
     added.add_argument("run", help="a run's folder, or its name")
     added.add_argument("repo", metavar="OWNER/NAME", help="the repository; it is made where there is none")
-    for p in params_of(Choices):
+    for p in params_of(PushOptions):
         kind: dict[str, Any] = {"choices": p.choices} if p.choices else {"metavar": p.name.upper()}
         kind = {"action": "store_true"} if p.type is bool else kind | {"default": p.default}
         added.add_argument(f"--{p.name}", help=p.help, **kind)

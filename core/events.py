@@ -195,7 +195,7 @@ def from_line(line: str) -> Event:
     return kind(**{k: math.nan if v is None else v for k, v in document.items()})  # type: ignore[no-any-return]
 
 
-def settled(events: Iterable[Event]) -> list[Event]:
+def replayed(events: Iterable[Event]) -> list[Event]:
     """The events of a run from its first, without those that it did again after it was resumed; notices stand."""
     kept: list[tuple[int, Event]] = []
     for number, event in enumerate(events):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,3 +60,44 @@ def draw_photos() -> Callable[..., Path]:
 def photos(tmp_path_factory: pytest.TempPathFactory, draw_photos: Callable[..., Path]) -> Path:
     """24 photos: 8 each of blue, green and red."""
     return draw_photos(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture(scope="session")
+def recipe_dict(photos: Path) -> Callable[..., dict[str, Any]]:
+    """A recipe's document on the drawn photos, quick to train; keywords replace its keys, `training` is merged."""
+
+    def make(training: dict[str, Any] | None = None, **keys: Any) -> dict[str, Any]:
+        quick = {"epochs": 1, "freeze_epochs": 1, "batch_size": 10, "base_lr": 0.01}
+        return {
+            "version": 1,
+            "source": {"name": "folder", "path": str(photos)},
+            "labeller": {"name": "regex"},
+            "splitter": {"name": "random", "seed": 42},
+            "item_tfms": [{"name": "resize", "size": 40}],
+            "batch_tfms": [{"name": "aug_transforms", "size": 32, "min_scale": 0.75}],
+            "architecture": {"name": "efficientnet_lite0"},
+            "training": quick | (training or {}),
+            **keys,
+        }
+
+    return make
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[[str], Path]]:
+    """Mounts a disk of that size; skips where that is not allowed."""
+    mounted: list[Path] = []
+
+    def mount(size: str) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="presize-disk-"))
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        if not shutil.which("mount") or subprocess.run(command, capture_output=True).returncode:
+            folder.rmdir()
+            pytest.skip("a small disk can only be mounted as root on Linux")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=True)
+        folder.rmdir()

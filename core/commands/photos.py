@@ -12,7 +12,7 @@ from core.data.text import read_bytes
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import sources
-from core.runs.run import KINDS, Run
+from core.runs.run import PRESIZED, RUN_FOLDERS, Run
 
 LARGEST_RECIPE = 2**20  # bytes; they have some hundreds
 
@@ -42,7 +42,7 @@ def check(args: argparse.Namespace) -> None:
     found: list[Report] = []
 
     def events() -> Iterator[Event]:
-        examined = yield from examine(recipe_of(args), args.workspace)
+        examined = yield from examine(recipe_of(args), args.workspace, cache=args.workspace / PRESIZED)
         found.append(examined.report)
 
     for _ in shown(events()):
@@ -58,6 +58,8 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     except BadInput as error:
         raise BadInput(f"{str(error).removesuffix('.')}, or let `python -m core new` write one.") from None
     recipe = Recipe.from_json(content)
-    if path.name == "recipe.json" and path.parent.parent.name in KINDS:  # of a run, whose paths start in its workspace
+    if (
+        path.name == "recipe.json" and path.parent.parent.name in RUN_FOLDERS
+    ):  # of a run, whose paths start in its workspace
         recipe = recipe.absolute(Run(path.parent).workspace)
     return recipe.with_settings(args.set)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.errors import BadInput
-from core.publish.choices import Choices
+from core.publish.options import PushOptions
 from core.registry import params_of
 
 
@@ -36,13 +36,13 @@ def push(args: argparse.Namespace) -> None:
     from core.runs.run import Run
 
     run = Run.find(args.run, args.workspace)
-    choices = Choices(**{p.name: getattr(args, p.name) for p in params_of(Choices)})
-    if not choices.license and sys.stdin.isatty():
+    options = PushOptions(**{p.name: getattr(args, p.name) for p in params_of(PushOptions)})
+    if not options.license and sys.stdin.isatty():
         said = input("License, such as apache-2.0, cc-by-4.0 or mit; empty where you do not say: ").strip()
-        choices = replace(choices, license=said)
+        options = replace(options, license=said)
 
     def steps() -> Iterator[str]:
-        pushed = yield from pushing(run, args.repo, choices, Hub())
+        pushed = yield from pushing(run, args.repo, options, Hub())
         yield f"model: {pushed.model}"
         if pushed.space:
             yield f"space: {pushed.space}"

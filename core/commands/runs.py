@@ -14,8 +14,8 @@ from core.errors import BadInput
 from core.events import RunEnded
 
 if TYPE_CHECKING:
-    from core.runs.requests import Requests
     from core.runs.run import Run
+    from core.runs.stop_signals import StopSignals
     from core.runs.train import RunOptions
 
 
@@ -61,9 +61,9 @@ def follow(args: argparse.Namespace) -> None:
 
 def runs(args: argparse.Namespace) -> None:
     """List the runs of the workspace, the newest first: what each is doing, and how good it is."""
-    from core.runs.run import KINDS, runs_in
+    from core.runs.run import RUN_FOLDERS, runs_in
 
-    for kind in KINDS:
+    for kind in RUN_FOLDERS:
         for run in runs_in(args.workspace, kind):
             end = run.last_event
             good = end.metrics.get("accuracy") if isinstance(end, RunEnded) else None
@@ -92,7 +92,9 @@ def _created(args: argparse.Namespace, kind: str) -> Run:
     if args.set:
         raise BadInput(f"{args.recipe!r} has its recipe already; --set can change one only before its run.")
     if run.is_lr_find != (kind == LR_FINDS):
-        raise BadInput(f"{run.name!r} is a {'learning-rate test' if run.is_lr_find else 'training'}; use its command.")
+        raise BadInput(
+            f"{run.name!r} is a {'run of the LR finder' if run.is_lr_find else 'training run'}; use its command."
+        )
     if run.status != CREATED:
         raise BadInput(f"{run.name!r} is {run.status}; `resume` goes on with it, unless it is completed.")
     return run
@@ -119,7 +121,7 @@ def _unfinished(args: argparse.Namespace) -> Run:
 
 def _carry_out(find: Callable[[], Run], args: argparse.Namespace, **options: Any) -> int:
     """Train, or test learning rates, in this process; returns 128 + the number of the signal that stopped it."""
-    from core.runs.requests import Requests
+    from core.runs.stop_signals import StopSignals
     from core.runs.train import RunOptions, assist
     from core.training.parallel import join
 
@@ -127,33 +129,33 @@ def _carry_out(find: Callable[[], Run], args: argparse.Namespace, **options: Any
     world = chosen.world
     try:
         if world.rank:
-            with Requests(Path()).listening():
+            with StopSignals(Path()).catching_signals():
                 assist(world)
             return 0
         run = find()
         _ = run.recipe  # a broken one is refused before anybody sees the run as under way
-        requests = Requests(run.folder, args.finish_after)
-        with requests.listening():
-            code = _shown(run, requests, chosen)
+        signals = StopSignals(run.folder, args.finish_after)
+        with signals.catching_signals():
+            code = _shown(run, signals, chosen)
         return code if world.size == 1 else 0  # torchrun takes any other code for a crash
     finally:
         world.tell(None)  # where it did not come to training, so that no other process waits for it
         world.leave()
 
 
-def _shown(run: Run, requests: Requests, chosen: RunOptions) -> int:
+def _shown(run: Run, signals: StopSignals, chosen: RunOptions) -> int:
     from core.runs.train import find_rate
     from core.runs.train import train as train_run
     from core.training.progress import shown
     from core.training.recorder import Recorder
 
     recorder, end = Recorder(), RunEnded("")
-    events = (find_rate if run.is_lr_find else train_run)(run, requests, chosen)
+    events = (find_rate if run.is_lr_find else train_run)(run, signals, chosen)
     for event in shown(recorder.watch(events)):
         end = event if isinstance(event, RunEnded) else end
     if end.status == "stopped":
         print(f"{end.error.rstrip('.') or 'stopped'}; to go on: python -m core resume {run.folder}")
-        return 128 + requests.signal if requests.signal else 0
+        return 128 + signals.signal if signals.signal else 0
     if run.is_lr_find:
         recorder.plot_lr_find().save(run.folder / "curve.png")
         print(f"curve: {run.folder / 'curve.png'}; to use a rate: --set training.base_lr=RATE")

@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import shutil
-import stat
 import struct
 import threading
 import time
@@ -24,6 +23,7 @@ from PIL.Image import Image
 
 from core.atomic import disk_is_full, make_folder, open_own, replacing
 from core.data import photo
+from core.data.content import digest
 from core.data.transforms import Pixels
 from core.errors import BadInput
 from core.lock import Lock
@@ -32,10 +32,10 @@ LIMIT = 8_000_000_000  # bytes of a cache at most,
 SHARE = 0.5  # and so much of what was free on the disk
 HEADER = struct.Struct("<4sIII")  # mark, height, width, CRC-32 of the pixels
 MARK = b"PRE1"
-DIGITS = 32  # of a SHA-256, in a name
-ENTRY = re.compile(r"\.?[0-9a-f]{30}-[0-9a-f]{8}(\.\d+)?")  # or what became of one while it was written
+ENTRY = re.compile(r"\.?[0-9a-f]{22,30}-[0-9a-f]{8}(\.\d+)?")  # or what became of one while it was written
+LONGEST_SIZE = 32  # digits
 MAKERS = "pillow", "pillow-heif", "torch"  # another version of these may make other pixels,
-METHOD = 2  # and another number here does
+METHOD = 3  # and another number here does
 LOCK, SIZE = "lock", "size"
 UNSAID = 1 / 64  # of the limit may be written by a process before it tells the others
 PATIENCE = 1.0  # seconds that are waited for another process, when the folder is opened
@@ -43,7 +43,7 @@ PATIENCE = 1.0  # seconds that are waited for another process, when the folder i
 
 def decoded(file: Path, method: str, make: Callable[[Image], Pixels]) -> Pixels:
     """What `make` makes of a photo, as `Cache.pixels` gives it, with nothing kept; raises BadPhoto."""
-    return make(photo.decode(file))
+    return make(photo.load(file))
 
 
 class Cache:
@@ -76,24 +76,26 @@ class Cache:
                 found = self._read(known[2])
                 if found is not None:
                     return found
-            if not stat.S_ISREG(about.st_mode) or about.st_size > photo.MAX_BYTES:
-                return decoded(file, method, make)
-            content = file.read_bytes()
-        except OSError:
+            content = photo.read(file)
+        except (OSError, photo.BadPhoto):
             return decoded(file, method, make)  # which says why not
-        entry = self._entry(content, method)
-        found = self._read(entry)
-        if found is None:
-            found = make(photo.decode(content))
-            self._write(entry, found)
+        entry, found = self._made(content, digest(content), method, make)
         if entry in self._whole:
             self._known[file, method] = about.st_size, about.st_mtime_ns, entry
         return found
 
-    def _entry(self, content: bytes, method: str) -> Path:
+    def add(self, content: bytes, digest: str, method: str, make: Callable[[Image], Pixels]) -> None:
+        """Keep what `make` makes of a photo's content, whose hash is `digest`, for `pixels`. Raises BadPhoto."""
+        self._made(content, digest, method, make)
+
+    def _made(self, content: bytes, digest: str, method: str, make: Callable[[Image], Pixels]) -> tuple[Path, Pixels]:
         kind = hashlib.sha256(f"{method} {METHOD} {_makers()} {photo.FORMATS}".encode()).hexdigest()[:8]
-        name = hashlib.sha256(content).hexdigest()[:DIGITS]
-        return self.folder / name[:2] / f"{name[2:]}-{kind}"
+        entry = self.folder / digest[:2] / f"{digest[2:]}-{kind}"
+        found = self._read(entry)
+        if found is None:
+            found = make(photo.load(content))
+            self._write(entry, found)
+        return entry, found
 
     def _read(self, entry: Path) -> Pixels | None:
         try:
@@ -185,7 +187,7 @@ class Cache:
         self._total, self._new = self._total + more, self._new + more
         if at_once or abs(self._new) > self.limit * UNSAID:
             with os.fdopen(open_own(self.folder / SIZE, os.O_RDWR | os.O_CREAT), "r+b") as file:
-                said = int(file.read(DIGITS).strip(b"\0") or b"0")  # a ValueError, where it is no size of ours
+                said = int(file.read(LONGEST_SIZE).strip(b"\0") or b"0")  # a ValueError, where it is no size of ours
                 self._total = self._new + (0 if anew else said)
                 file.seek(0)
                 file.write(b"%d" % self._total)

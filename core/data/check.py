@@ -11,12 +11,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import PIL
 
-from core.atomic import sha256
 from core.data import photo
 from core.data.alike import alike
+from core.data.content import DIGITS, digest
 from core.data.files import Files
 from core.data.leftovers import leftovers, placed
 from core.data.remembered import Key, Remembered, Result
@@ -27,10 +28,12 @@ from core.events import Checked
 from core.recipe import Recipe
 from core.registry import labellers, sources, splitters
 
+if TYPE_CHECKING:
+    from core.data.presizing import Presizing
+
 FEW = 10  # photos of a class; below, its figures mean little
 FEW_VALID = 5  # validation photos; below, a share of them says nothing
 STEP = 64  # photos between two events
-HASH = 24  # hexadecimal digits of a SHA-256 that are kept
 LONGEST_LABEL = 255  # characters, as a folder may have
 SHOWN = 20  # of warnings of one kind
 
@@ -65,15 +68,16 @@ class Examined:
     root: Path
     split: Split
     report: Report
-    digests: list[str]  # SHA-256 of each photo of the split, shortened: against mistakes, not against an enemy
+    digests: list[str]  # of each photo of the split
 
 
 def examine(
-    recipe: Recipe, workspace: Path, decode: Callable[[Path], object] = photo.decode
+    recipe: Recipe, workspace: Path, decode: Callable[[Path], object] | None = None, cache: Path | None = None
 ) -> Generator[Checked, None, Examined]:
-    """List, label, `decode` and split what a recipe describes; raises BadInput where nothing can be trained on it.
+    """List, label, decode and split what a recipe describes; raises BadInput where nothing can be trained on it.
 
-    Decoding is remembered in the workspace by path, size and time of change, so a second check costs nothing.
+    Decoding is remembered in the workspace by path, size and time of change, so a second check costs nothing. What
+    training will begin with is kept in the folder `cache`, unless photos are decoded elsewhere, by `decode`.
     """
     source = sources.build(recipe.source, workspace)
     items = Files.of(source())
@@ -87,7 +91,19 @@ def examine(
     labels, unlabelled = _labels(items, names, labeller)
     report.skipped |= unlabelled
     labelled = [i for i, label in enumerate(labels) if label]
-    seen = yield from read_all(items.take(labelled), workspace, decode)
+
+    def divided(chosen: list[int]) -> Split:
+        return divide(splitter, names.take(chosen), [labels[i] for i in chosen], items.take(chosen))
+
+    def presizing() -> Presizing | None:
+        from core.data.presizing import Presizing  # needs torch, and a check of known photos does not
+
+        try:
+            return Presizing(recipe, divided(labelled), cache) if cache and not decode else None
+        except Exception:  # of anybody's code; whoever needs what it makes will say so
+            return None
+
+    seen = yield from read_all(items.take(labelled), workspace, decode, presizing)
     report.skipped |= {str(items[i]): reason for i, (reason, _) in zip(labelled, seen, strict=True) if reason}
     good = [i for i, (reason, _) in zip(labelled, seen, strict=True) if not reason]
     if recipe.training.bad_photos == "stop" and report.skipped:
@@ -99,7 +115,7 @@ def examine(
     if not good:
         path, reason = next(iter(report.skipped.items()))
         raise BadInput(f"None of the {len(items)} photos can be used; the first is {path}: {reason}.")
-    split = divide(splitter, names.take(good), [labels[i] for i in good], items.take(good))
+    split = divided(good)
     digests = [digest for reason, digest in seen if not reason]
     used = (file for plugin in (labeller, splitter) for file in getattr(plugin, "files", ()))
     others, stray = leftovers(source.root, workspace, names, used)
@@ -114,19 +130,26 @@ def examine(
 
 
 def read_all(
-    files: Sequence[Path], workspace: Path, decode: Callable[[Path], object] = photo.decode
+    files: Sequence[Path],
+    workspace: Path,
+    decode: Callable[[Path], object] | None = None,
+    presizing: Callable[[], Presizing | None] = lambda: None,
 ) -> Generator[Checked, None, list[tuple[str, str]]]:
-    """Decode every file that was not decoded before; returns of each why it is unreadable, or nothing, and its hash."""
+    """Decode every file that was not decoded before; returns of each why it is unreadable, or nothing, and its hash.
+
+    `presizing` is asked for, if there is anything to decode, what decodes each file by its index to keep something.
+    """
     with closing(Remembered(workspace, _decoder())) as memory:
         found = [memory.recall(_key(file)) for file in files]
         new = [i for i, result in enumerate(found) if result is None]
         done = len(files) - len(new)
         yield Checked(done, len(files))
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1), "check") as pool:
+        keep = presizing() if new else None
+        with _threads(keep) as pool:
             for start in range(0, len(new), STEP):
                 part = new[start : start + STEP]
                 keys = [_key(files[i]) for i in part]
-                results = list(pool.map(_read, [files[i] for i in part], repeat(decode)))
+                results = list(pool.map(_read, [files[i] for i in part], part, repeat(decode), repeat(keep)))
                 memory.add([(key, result) for key, (result, lasts) in zip(keys, results, strict=True) if lasts])
                 for i, (result, _) in zip(part, results, strict=True):
                     found[i] = result
@@ -135,11 +158,28 @@ def read_all(
     return [result for result in found if result]
 
 
-def _read(file: Path, decode: Callable[[Path], object]) -> tuple[Result, bool]:
+def _threads(keep: Presizing | None) -> ThreadPoolExecutor:
+    number = min(8, os.cpu_count() or 1)
+    if keep is None:
+        return ThreadPoolExecutor(number, "check")
+    from core.data.threads import photo_threads
+
+    return photo_threads(number)
+
+
+def _read(
+    file: Path, index: int, decode: Callable[[Path], object] | None, keep: Presizing | None
+) -> tuple[Result, bool]:
     """Why a file cannot be decoded, or nothing, and the hash of its content; and whether that will be so next time."""
     try:
-        decode(file)
-        return ("", sha256(file)[:HASH]), True
+        if decode:
+            decode(file)
+            return ("", digest(file)), True
+        content = photo.read(file)
+        name = digest(content)
+        if not (keep and keep.decode(index, content, name)):
+            photo.load(content)
+        return ("", name), True
     except photo.BadPhoto as error:
         return (str(error), ""), not isinstance(error, photo.NotNow)
     except OSError as error:  # gone between the two
@@ -149,7 +189,7 @@ def _read(file: Path, decode: Callable[[Path], object]) -> tuple[Result, bool]:
 def _decoder() -> int:
     """A number that changes with what this program can read."""
     bounds = photo.MAX_PIXELS, photo.MAX_WORK, photo.REDUCED_PASSES
-    return zlib.crc32(f"{PIL.__version__} {photo.FORMATS} {bounds} {HASH}".encode()) >> 1
+    return zlib.crc32(f"{PIL.__version__} {photo.FORMATS} {bounds} {DIGITS}".encode()) >> 1
 
 
 def _key(file: Path) -> Key:

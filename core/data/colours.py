@@ -17,6 +17,12 @@ PROGRAM = b"mpet"  # calculations, as many as a profile says, which would take m
 SAME = 2  # of 255; profiles that are all called sRGB differ by so much
 
 
+def in_srgb(image: Image.Image) -> Image.Image:
+    """An image in sRGB by its profile; the image itself where it is that already, or has none that fits."""
+    transform = to_srgb(image)
+    return transform.apply(image) if transform else image
+
+
 def to_srgb(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
     """What makes sRGB of an image's colours; None where they are that, or its profile is none that Little CMS reads."""
     profile = image.info.get("icc_profile")

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from core.data import photo
+from core.data.colours import in_srgb
 from core.data.photo import BadPhoto, NotNow, TooMuchWork, View
 
 SECONDS = 10.0  # for one photo; the largest takes two
@@ -37,6 +38,17 @@ class Prepared(NamedTuple):
     shown: Image.Image
 
 
+def prepare(file: str | Path, views: Sequence[View], side: int, *bounds: int) -> Prepared:
+    """A photo as `views` show it, and with its longer side at most `side`, decoded here; `bounds` are those of `load`.
+
+    Raises BadPhoto.
+    """
+    image = photo.load(file, *bounds)
+    pixels = photo.fit(image, views)
+    image.thumbnail((side, side))
+    return Prepared(pixels, in_srgb(image))
+
+
 class Decoders:
     """Two processes, so that small photos never wait for large ones."""
 
@@ -46,10 +58,7 @@ class Decoders:
         self._checks = Lock()
 
     def prepare(self, file: Path, views: Sequence[View], side: int) -> Prepared:
-        """A photo as `views` show it, and with its longer side at most `side`; raises BadPhoto.
-
-        That is also where too many large ones wait already.
-        """
+        """As the function of that name; raises BadPhoto, also where too many large ones wait already."""
         if (found := self._decoded(file, views, side, wait=False)) is None:
             raise NotNow("too many large photos are being read just now; send it again in a minute")
         return found
@@ -165,10 +174,9 @@ def _serve(memory: int) -> None:
 def _decode(request: dict[str, Any]) -> tuple[Any, ...]:
     """What goes back: a header, and the bytes that it announces."""
     try:
-        image = photo.decode(request["path"], photo.STRANGERS_PIXELS, request["work"])
-        pixels = photo.fit(image, [View(**{**view, "size": tuple(view["size"])}) for view in request["views"]])
-        image.thumbnail((request["side"], request["side"]))
-        return {"shown": image.size}, pixels.tobytes(), image.tobytes()
+        views = [View(**{**view, "size": tuple(view["size"])}) for view in request["views"]]
+        found = prepare(request["path"], views, request["side"], photo.STRANGERS_PIXELS, request["work"])
+        return {"shown": found.shown.size}, found.pixels.tobytes(), found.shown.tobytes()
     except (BadPhoto, MemoryError) as error:
         short = isinstance(error, (TooMuchWork, MemoryError)) or isinstance(error.__cause__, MemoryError)
         if short and request["work"] < photo.MAX_WORK:

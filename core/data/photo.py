@@ -44,6 +44,7 @@ MAX_WORK = 1_000_000_000  # pixels x passes, 3 seconds
 LARGE = 13_000_000  # pixels; photos that have more wait for each other,
 AT_ONCE = 2 * MAX_PIXELS  # so that no more pixels than these are decoded at once
 STRIP = 2**20  # pixels
+SHARP = 2  # pixels decoded, in each direction, for one of a thumbnail
 BACKGROUND = (255, 255, 255)
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -119,13 +120,31 @@ class View:
 
 
 def decode(source: bytes | str | Path, max_pixels: int = MAX_PIXELS, max_work: int = MAX_WORK) -> Image.Image:
-    """The sRGB image a person sees: first frame, upright, on white where transparent. Raises BadPhoto.
+    """The sRGB image a person sees: first frame, upright, on white where transparent. Raises BadPhoto."""
+    return colours.in_srgb(load(source, max_pixels, max_work))
+
+
+def thumbnail(source: bytes | str | Path, side: int) -> Image.Image:
+    """The sRGB image a person sees, its longer side at most `side`; a JPEG is decoded no larger than that needs.
+
+    Raises BadPhoto.
+    """
+    image = load(source, side=side)
+    image.thumbnail((side, side))
+    return colours.in_srgb(image)
+
+
+def load(
+    source: bytes | str | Path, max_pixels: int = MAX_PIXELS, max_work: int = MAX_WORK, side: int | None = None
+) -> Image.Image:
+    """`decode` in the photo's own colours: `info` holds their profile, and `fit` applies it to what is left to show.
 
     What it costs is known before memory is taken: no more than `max_pixels`, nor than `max_work` pixels x passes. A
-    JPEG of more pixels comes at a half, a quarter or an eighth of its sides, unless its decoder must keep all of it.
+    JPEG of more pixels comes at a half, a quarter or an eighth of its sides, unless its decoder must keep all of it;
+    so does any JPEG of which only `side` pixels will be shown. Raises BadPhoto.
     """
     try:
-        data, scans = bounds.checked(_read(source))
+        data, scans = bounds.checked(read(source))
         with _opened(data) as image:
             most = max_pixels // COSTLY.get(image.format or "", 1)
             width, height = bounds.unpacked(image)
@@ -136,9 +155,11 @@ def decode(source: bytes | str | Path, max_pixels: int = MAX_PIXELS, max_work: i
             work = width * height * (REDUCED_PASSES if reduced else bounds.passes(image, scans))
             if work > max_work:
                 raise TooMuchWork(f"its {width} x {height} pixels take too many passes to decode")
+            if side and not reduced:
+                image.draft(None, (SHARP * side, SHARP * side))
             with _large.taken(pixels) if pixels > LARGE else nullcontext():
                 image.load()
-                return as_seen(image)
+                return upright(image)
     except BadPhoto:
         raise
     except Exception as error:  # decoders raise anything, SyntaxError included
@@ -147,20 +168,27 @@ def decode(source: bytes | str | Path, max_pixels: int = MAX_PIXELS, max_work: i
 
 def as_seen(image: Image.Image) -> Image.Image:
     """An image that is already open, as a person sees it: sRGB, upright, on white where transparent."""
+    return colours.in_srgb(upright(image))
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """`as_seen` in the image's own colours, as `load` gives them: RGB, and where they are not sRGB, with a profile."""
     transform = colours.to_srgb(image)
-    upright = _upright(image)
+    turned = _turned(image)
     if transform and transform.input_mode == "CMYK":
-        return transform.apply(upright)
-    shown = _rgb(upright, deep=image.format == "PPM")
-    if transform is None:
-        return shown
-    if transform.input_mode == "L":
+        return transform.apply(turned)
+    shown = _rgb(turned, deep=image.format == "PPM")
+    if transform and transform.input_mode == "L":
         return transform.apply(shown.getchannel(0))
-    return transform.apply(shown, None if shown is image else shown)  # an image of the caller's stays as it is
+    if transform:
+        shown.info["icc_profile"] = image.info["icc_profile"]  # which is lost with transparency
+    elif shown.mode != image.mode:
+        shown.info.pop("icc_profile", None)  # one that did not fit before must not fit now
+    return shown
 
 
 def fit(image: Image.Image, views: Sequence[View]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The photo as `views`, one after the other, show it: uint8 [H, W, 3], sampled once."""
+    """The photo as `views`, one after the other, show it: uint8 [H, W, 3] in sRGB, sampled once."""
     frame: Size = (image.height, image.width)
     box: Box = (0.0, 0.0, float(image.width), float(image.height))
     pad_mode = "zeros"
@@ -174,13 +202,13 @@ def fit(image: Image.Image, views: Sequence[View]) -> np.ndarray[Any, np.dtype[n
 
 
 def show_box(image: Image.Image, box: Box, size: Size, pad_mode: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The part `box` of a photo at `size` (height, width), uint8 [H, W, 3]; what lies outside is padded."""
+    """The part `box` of a photo at `size` (height, width), uint8 [H, W, 3] in sRGB; what lies outside is padded."""
     inside = max(0.0, box[0]), max(0.0, box[1]), min(float(image.width), box[2]), min(float(image.height), box[3])
     sx, sy = size[1] / (box[2] - box[0]), size[0] / (box[3] - box[1])
     left, top = round((inside[0] - box[0]) * sx), round((inside[1] - box[1]) * sy)
     right, bottom = round((box[2] - inside[2]) * sx), round((box[3] - inside[3]) * sy)
     width, height = max(1, size[1] - left - right), max(1, size[0] - top - bottom)
-    small = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, inside))
+    small = np.asarray(colours.in_srgb(image.resize((width, height), Image.Resampling.BILINEAR, inside)))
     pads = ((top, size[0] - height - top), (left, size[1] - width - left), (0, 0))
     if pad_mode == "zeros":
         return np.pad(small, pads)
@@ -195,15 +223,19 @@ def normalise(
     return np.ascontiguousarray(scaled.transpose(2, 0, 1))
 
 
-def _read(source: bytes | str | Path) -> bytes:
+def read(source: bytes | str | Path) -> bytes:
+    """The content of a photo's file; raises BadPhoto."""
     if isinstance(source, bytes):
         return source
-    about = Path(source).stat()
-    if not stat.S_ISREG(about.st_mode):  # a device, a pipe: it might never end
-        raise BadPhoto("it is not a file")
-    if about.st_size > MAX_BYTES:
-        raise BadPhoto(f"the file is larger than {MAX_BYTES // 1_000_000} MB")
-    return Path(source).read_bytes()
+    try:
+        about = Path(source).stat()
+        if not stat.S_ISREG(about.st_mode):  # a device, a pipe: it might never end
+            raise BadPhoto("it is not a file")
+        if about.st_size > MAX_BYTES:
+            raise BadPhoto(f"the file is larger than {MAX_BYTES // 1_000_000} MB")
+        return Path(source).read_bytes()
+    except (OSError, MemoryError) as error:
+        raise BadPhoto(_reason(error)) from error
 
 
 def _opened(data: bytes) -> ImageFile:
@@ -223,7 +255,7 @@ def _reduce(image: ImageFile, most: int) -> bool:
     return width * height > most and image.draft(None, (width // scale, height // scale)) is not None
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _turned(image: Image.Image) -> Image.Image:
     try:
         turn = TURNS.get(_orientation(image))
     except Exception:  # a broken EXIF block does not make the pixels unreadable

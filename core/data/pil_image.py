@@ -9,25 +9,26 @@ import numpy as np
 from PIL import Image
 
 from core.data import photo
+from core.data.colours import in_srgb
 from core.data.photo import BadPhoto
 
 
 def opened(item: Any) -> Image.Image:
-    """The RGB image that a person sees in a file, its bytes, an image or an array uint8 [H, W(, 3 or 4)].
+    """The photo in a file, its bytes, an image or an array uint8 [H, W(, 3 or 4)], in its own colours as `photo.load`.
 
     Raises BadPhoto.
     """
     if isinstance(item, Image.Image):
-        return photo.as_seen(item)
+        return photo.upright(item)
     if isinstance(item, (str, Path, bytes)):
-        return photo.decode(item)
+        return photo.load(item)
     array = np.asarray(item)
     grey = array.ndim == 2
     if array.dtype != np.uint8 or not array.size or not (grey or (array.ndim == 3 and array.shape[2] in (3, 4))):
         raise BadPhoto(
             f"an array {list(array.shape)} of {array.dtype} is not a photo; give uint8 [H, W], [H, W, 3] or [H, W, 4]"
         )
-    return photo.as_seen(Image.fromarray(np.ascontiguousarray(array)))
+    return photo.upright(Image.fromarray(np.ascontiguousarray(array)))
 
 
 class PILImage(Image.Image):
@@ -36,7 +37,7 @@ class PILImage(Image.Image):
     @classmethod
     def create(cls, fn: Any) -> PILImage:
         """The photo as a person sees it, of whatever `opened` takes; raises BadPhoto."""
-        image = opened(fn)
+        image = in_srgb(opened(fn))
         return cls._of(image.copy() if image is fn else image)  # what is drawn on it is not drawn on the other
 
     def to_thumb(self, h: int, w: int | None = None) -> PILImage:

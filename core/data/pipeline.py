@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.data import photo
+from core.data import colours, photo
 from core.data.cache import decoded
 from core.data.sampler import Source, moved, sample, shrunk, to_size
 from core.data.transforms import Geometric, PadMode, Pixel, Pixels, box_matrix, compose
@@ -57,14 +57,18 @@ class Pipeline:
 
     def item(self, file: Path, generator: Random, training: bool, prepared: Prepare = decoded) -> Sample:
         """Prepare one photo and draw what will happen to it; raises BadPhoto."""
+        kept = self.kept(training)
+        pixels = prepared(file, *kept) if kept else self.presized(self.changed(photo.decode(file)))
         if not training:
-            return Sample(Source(prepared(file, f"views {self.views}", self.seen), np.eye(3)))
-        if self.keeps:
-            pixels = prepared(file, f"enough {self.geometric[0].enough}", self.presized)
-        else:
-            pixels = self.presized(self.changed(photo.decode(file)))
+            return Sample(Source(pixels, np.eye(3)))
         matrix, size = compose(self.geometric, pixels.shape[:2], generator, training)
         return Sample(shrunk(pixels, matrix, size), tuple(t.draw(size, generator, training) for t in self.pixel))
+
+    def kept(self, training: bool) -> tuple[str, Callable[[Image.Image], Pixels]] | None:
+        """What a cache may keep of a photo: its description, and the function that makes it; None where nothing."""
+        if not training:
+            return f"views {self.views}", self.seen
+        return (f"enough {self.geometric[0].enough}", self.presized) if self.keeps else None
 
     def seen(self, image: Image.Image) -> Pixels:
         """The photo as validation and a saved model see it: uint8 [H, W, 3]."""
@@ -77,12 +81,13 @@ class Pipeline:
         return image
 
     def presized(self, image: Image.Image) -> Pixels:
-        """The photo as training begins with it, no larger than the first transform needs: uint8 [h, w, 3]."""
+        """The photo as training begins with it, in sRGB, no larger than the first transform needs: uint8 [h, w, 3]."""
         enough = self.geometric[0].enough or (image.height, image.width)
         scale = min(image.height / enough[0], image.width / enough[1])
         if scale <= 1:
-            return np.asarray(image)
-        return to_size(image, round(image.height / scale), round(image.width / scale))
+            return np.asarray(colours.in_srgb(image))
+        small = to_size(image, round(image.height / scale), round(image.width / scale))
+        return np.asarray(to_srgb.apply(Image.fromarray(small))) if (to_srgb := colours.to_srgb(image)) else small
 
     def batch(self, samples: Sequence[Sample], device: torch.device, training: bool) -> Tensor:
         """Values in 0..1, [N, 3, H, W], on `device`."""

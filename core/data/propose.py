@@ -10,7 +10,7 @@ from typing import Any
 
 from core.data.proposals import proposals
 from core.errors import BadInput, quoted
-from core.hub_name import is_of_the_hub
+from core.hub import is_repo_id
 from core.recipe import Choice, Recipe, Training
 from core.registry import labellers, splitters
 
@@ -23,7 +23,7 @@ def source_of(place: str) -> Choice:
     """The source for what a person names: a .zip, a folder, or OWNER/NAME of a data set on the Hugging Face Hub."""
     if place.lower().endswith(".zip"):
         return {"name": "zip", "path": place}
-    return {"name": "hub", "repo": place} if is_of_the_hub(place) else {"name": "folder", "path": place}
+    return {"name": "hub", "repo": place} if is_repo_id(place) else {"name": "folder", "path": place}
 
 
 def names_of(source: Any, items: Sequence[Path]) -> Sequence[Path]:

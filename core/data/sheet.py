@@ -11,7 +11,7 @@ import torch
 from PIL.Image import Image
 
 from core.data.pictures import contact_sheet
-from core.data.pil_image import opened
+from core.data.pil_image import PILImage
 
 DPI = 100  # pixels an inch, as matplotlib has it
 
@@ -47,5 +47,5 @@ def pixels(figsize: Figsize | None, dpi: float = DPI) -> tuple[int, int] | None:
 def show_image(im: Any, title: str = "", figsize: Figsize | None = None) -> Image:
     """One photo above its title: values in 0..1, [3, H, W] or grey [H, W], or whatever `PILImage.create` takes."""
     if not (isinstance(im, torch.Tensor) and im.is_floating_point()):
-        im = torch.from_numpy(np.array(opened(im))).permute(2, 0, 1) / 255
+        im = torch.from_numpy(np.array(PILImage.create(im))).permute(2, 0, 1) / 255
     return sheet(im.expand(3, *im.shape[-2:])[None], [title], figsize=figsize)

@@ -21,7 +21,7 @@ def verify_images(fns: Iterable[Path | str]) -> Files:
 
 def _is_readable(file: Path) -> bool:
     try:
-        photo.decode(file)
+        photo.load(file)
     except BadPhoto:
         return False
     return True

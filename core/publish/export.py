@@ -54,7 +54,7 @@ def export(run: Run, exporter: Exporter, folder: Path | None = None) -> Exported
     from core.runs.predictions import predictions_of
 
     began = time.perf_counter()
-    run.must_have_model()
+    run.check_has_model()
     file = (folder or run.folder) / exporter.file
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput
-from core.hub_name import is_of_the_hub
+from core.hub import HubUnreachable, is_repo_id, with_retries
 from core.model.file_names import CLASSES, CONFIG, HASHES, MAX_JSON_BYTES, WEIGHTS
-from core.publish.refusals import Unreachable, asked
 from core.runs.run import Run
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def model_folder(name: str | Path, workspace: Path = Path("workspace")) -> Path:
     try:
         return Run.find(str(name), workspace).folder
     except BadInput as here:
-        if not is_of_the_hub(name):
+        if not is_repo_id(name):
             raise
         try:
             return fetch(str(name))
@@ -35,7 +34,7 @@ def load_learner(name: str | Path) -> Predictor:
     """The trained model of a folder, or of OWNER/NAME on the Hub; raises BadInput."""
     from core.model.folder import load_model  # with torch, which takes seconds
 
-    return load_model(fetch(str(name)) if is_of_the_hub(name) else name)
+    return load_model(fetch(str(name)) if is_repo_id(name) else name)
 
 
 def fetch(repo: str) -> Path:
@@ -48,8 +47,8 @@ def fetch(repo: str) -> Path:
     known = _cached(repo)
     try:
         once: Any = () if known else None
-        info = asked(repo, lambda: HfApi().model_info(repo, files_metadata=True), once)
-    except Unreachable:
+        info = with_retries(repo, lambda: HfApi().model_info(repo, files_metadata=True), once)
+    except HubUnreachable:
         if known:
             return known
         raise
@@ -62,7 +61,7 @@ def fetch(repo: str) -> Path:
         raise BadInput(
             f"{too_large[0]} of {repo!r} is larger than {MAX_JSON_BYTES / 1e6:.0f} MB, which no model needs."
         )
-    return Path(asked(repo, lambda: snapshot_download(repo, allow_patterns=list(FILES))))
+    return Path(with_retries(repo, lambda: snapshot_download(repo, allow_patterns=list(FILES))))
 
 
 def _cached(repo: str) -> Path | None:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.errors import BadInput
-from core.hub_name import must_be_a_name
+from core.hub import checked_repo_id, with_retries
 from core.model.file_names import CONFIG
-from core.publish.refusals import asked
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -41,19 +40,19 @@ class Hub:
 
         if not (self._token or get_token()):
             raise BadInput("Nobody is signed in to the Hugging Face Hub; run `hf auth login`, or set HF_TOKEN.")
-        return str(asked("", lambda: self.api.whoami())["name"])
+        return str(with_retries("", lambda: self.api.whoami())["name"])
 
-    def must_take(self, card: str) -> None:
+    def validate_card(self, card: str) -> None:
         """Raise BadInput unless the Hub would take a README.md, for it refuses some licenses."""
         from huggingface_hub import ModelCard
 
-        asked("README.md", lambda: ModelCard(card).validate())
+        with_retries("README.md", lambda: ModelCard(card).validate())
 
     def create(self, repo: str, private: bool, hardware: Hardware | None) -> dict[str, Any]:
         """Make a repository where there is none; returns what the client wants to know of it. Raises BadInput."""
-        known: dict[str, Any] = {"repo_id": must_be_a_name(repo), "repo_type": "space" if hardware else "model"}
+        known: dict[str, Any] = {"repo_id": checked_repo_id(repo), "repo_type": "space" if hardware else "model"}
         space: dict[str, Any] = {"space_sdk": "gradio", "space_hardware": HARDWARE[hardware]} if hardware else {}
-        asked(repo, lambda: self.api.create_repo(**known, private=private or None, exist_ok=True, **space))
+        with_retries(repo, lambda: self.api.create_repo(**known, private=private or None, exist_ok=True, **space))
         return known
 
     def push(
@@ -69,9 +68,9 @@ class Hub:
         others stay. Raises BadInput, also where the repository holds something else than a model of this program.
         """
         api, known = self.api, self.create(repo, private, hardware)
-        asked(repo, lambda: _commit(api, known, files, private))
+        with_retries(repo, lambda: _commit(api, known, files, private))
         if hardware:
-            asked(repo, lambda: _move(api, repo, HARDWARE[hardware]))
+            with_retries(repo, lambda: _move(api, repo, HARDWARE[hardware]))
         return f"{api.endpoint}/{'spaces/' if hardware else ''}{repo}"
 
 

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from core.model.folder import check_hashes
-from core.publish.card import finished, without_paths
 from core.publish.fetch import FILES
 from core.publish.onnx import ONNX, onnx_is_current
+from core.runs.card import finished, without_paths
 from core.runs.run import Run
 
 PICTURES = ("confusion.png", "curves.png")

@@ -12,14 +12,14 @@ import numpy as np
 
 from core.data.photo import BadPhoto
 from core.discovery import discover
-from core.hub_name import must_be_a_name
-from core.publish.card import finished
-from core.publish.choices import Choices
+from core.hub import checked_repo_id
 from core.publish.hub import Hardware, Hub
 from core.publish.model_files import model_files
 from core.publish.onnx import export_onnx, onnx_is_current
+from core.publish.options import PushOptions
 from core.publish.rehearsal import Rehearsal, rehearse
 from core.publish.space import space_files
+from core.runs.card import finished
 from core.runs.predictions import predictions_of
 from core.runs.run import Run
 
@@ -36,23 +36,25 @@ class Pushed:
     rehearsal: Rehearsal | None = None
 
 
-def push(run: Run, repo: str, choices: Choices, hub: Hub, python: Path | None = None) -> Generator[str, None, Pushed]:
+def push(
+    run: Run, repo: str, options: PushOptions, hub: Hub, python: Path | None = None
+) -> Generator[str, None, Pushed]:
     """Push a run as OWNER/NAME and say what is being done; nothing is pushed unless the Space works here first.
 
     `python` is an interpreter to rehearse with, instead of a new environment. Raises BadInput.
     """
-    must_be_a_name(repo)
-    run.must_have_model()
+    checked_repo_id(repo)
+    run.check_has_model()
     discover()  # the architecture may be anybody's
     yield f"Signed in as {hub.user()}"
-    hub.must_take(finished(run.read("README.md"), repo, choices.license))
+    hub.validate_card(finished(run.read("README.md"), repo, options.license))
     rehearsal, space = None, None
-    hardware: Hardware | None = None if choices.space == "none" else choices.space
+    hardware: Hardware | None = None if options.space == "none" else options.space
     if hardware:
         if not onnx_is_current(run):
             yield "Exporting the model as ONNX"
             export_onnx(run)
-        space = space_files(run, repo, hardware, choices.license or None, EXAMPLES if choices.examples else 0)
+        space = space_files(run, repo, hardware, options.license or None, EXAMPLES if options.examples else 0)
         photos, expected = _sample(run)
         rehearsal = yield from rehearse(space, photos, expected, python)
         yield (
@@ -61,13 +63,13 @@ def push(run: Run, repo: str, choices: Choices, hub: Hub, python: Path | None = 
             f"{rehearsal.median_ms:.0f} for the median one; no probability differs from the engine's by more than "
             f"{rehearsal.largest_difference:.1e} on {len(photos)} photos"
         )
-        hub.create(repo, choices.private, hardware)  # before the model goes out: it is this that may be refused
+        hub.create(repo, options.private, hardware)  # before the model goes out: it is this that may be refused
     yield f"Pushing the model to {repo}"
-    address = hub.push(repo, model_files(run, repo, choices.license), choices.private)
+    address = hub.push(repo, model_files(run, repo, options.license), options.private)
     if not space:
         return Pushed(address)
     yield f"Pushing the Space to {repo}"
-    return Pushed(address, hub.push(repo, space, choices.private, hardware), rehearsal)
+    return Pushed(address, hub.push(repo, space, options.private, hardware), rehearsal)
 
 
 def _sample(run: Run) -> tuple[list[Path], np.ndarray[Any, Any]]:

@@ -106,8 +106,7 @@ def _examples(run: Run) -> Iterator[bytes]:
 
 def _neutral(item: Path) -> bytes:
     """A photo's pixels alone, as JPEG; raises BadPhoto."""
-    image = photo.decode(item)
-    image.thumbnail((LONGEST, LONGEST))
+    image = photo.thumbnail(item, LONGEST)
     file = io.BytesIO()
     Image.fromarray(np.asarray(image)).save(file, "JPEG", quality=90)  # anew, as JPEG keeps an image's comment
     return file.getvalue()

@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.atomic import sha256
-from core.data.check import HASH
+from core.data.content import digest
 from core.errors import BadInput
 from core.runs.photos import PHOTOS, SPLITS, Known, compare
 from core.runs.run import Run
@@ -67,6 +66,6 @@ def _digests(files: Sequence[Path]) -> list[str]:
 
 def _digest(file: Path) -> str:
     try:
-        return sha256(file)[:HASH]
+        return digest(file)
     except OSError:  # whoever decodes it will say so
         return ""

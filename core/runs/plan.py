@@ -20,8 +20,8 @@ from core.recipe import Recipe
 from core.registry import transforms
 from core.runs.checkpoint import Checkpoints
 from core.runs.photos import PHOTOS, recall, remember
-from core.runs.requests import Requests
 from core.runs.run import Run
+from core.runs.stop_signals import StopSignals
 from core.training.fine_tune import fine_tuning
 from core.training.learner import Learner
 from core.training.losses import loss_for
@@ -70,11 +70,11 @@ class Plan:
         return learner, state
 
 
-def make_plan(run: Run, requests: Requests, accept_changes: bool, cache: Path | None) -> Generator[Event, None, Plan]:
+def make_plan(run: Run, signals: StopSignals, accept_changes: bool, cache: Path | None) -> Generator[Event, None, Plan]:
     """What to train and from where; raises BadInput where the photos are not those that the run began with."""
     recipe = run.recipe
     asked = [Finish(e.stage, e.step, e.steps) for e in run.events() if isinstance(e, FinishingEarly)]
-    examined = yield from examined_photos(run, recipe, requests)
+    examined = yield from examined_photos(run, recipe, signals, cache)
     if not (run.folder / PHOTOS).exists():
         remember(run, examined)
         yield from (Notice(f"warning: {warning}") for warning in examined.report.warnings)
@@ -99,19 +99,21 @@ def make_plan(run: Run, requests: Requests, accept_changes: bool, cache: Path | 
     return Plan(recipe, split, True, tensors, document, asked[-1] if asked else None, cache)
 
 
-def examined_photos(run: Run, recipe: Recipe, requests: Requests) -> Generator[Event, None, Examined]:
+def examined_photos(
+    run: Run, recipe: Recipe, signals: StopSignals, cache: Path | None
+) -> Generator[Event, None, Examined]:
     """The photos of a recipe, checked, after its options of training; raises BadInput."""
     training = recipe.training
     if not training.epochs + training.freeze_epochs:
         raise BadInput("training.epochs and training.freeze_epochs are both 0, so nothing would be trained.")
-    check = examine(recipe, run.workspace)
+    check = examine(recipe, run.workspace, cache=cache)
     while True:
         try:
             event = next(check)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         yield event
-        requests.obey()
+        signals.raise_if_stopped()
 
 
 def learner_of(recipe: Recipe, split: Split, world: World = ALONE, cache: Path | None = None) -> Learner:

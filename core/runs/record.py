@@ -15,9 +15,10 @@ from core.atomic import disk_error, open_own, refuse_link
 from core.errors import BadInput
 from core.events import CheckpointSaved, Event, Notice, RunEnded, RunResumed, RunStarted, to_line
 from core.lock import Lock
+from core.runs.events_file import EVENTS
 from core.runs.host import introduce
-from core.runs.requests import Requests, Stopped
-from core.runs.run import EVENTS, LOCK, Run
+from core.runs.run import LOCK, Run
+from core.runs.stop_signals import Stopped, StopSignals
 
 TEMPORARY = re.compile(r"\..+\.\d+")  # as write_atomic names them
 
@@ -58,9 +59,9 @@ class Log:
 
 
 @contextmanager
-def held(run: Run, requests: Requests) -> Iterator[Log]:
+def held(run: Run, signals: StopSignals) -> Iterator[Log]:
     """Hold the run's lock and give the log of its events; raises BadInput if another process has it, or no writing."""
-    run.must_be_ours()
+    run.check_is_run()
     lock = Lock(run.folder / LOCK)
     if not lock.take():
         by = f"process {run.process}" if run.process else "another process"
@@ -76,7 +77,7 @@ def held(run: Run, requests: Requests) -> Iterator[Log]:
             for leftover in folder.glob(".*"):  # of a process that was killed while it saved
                 if TEMPORARY.fullmatch(leftover.name) and leftover.is_file():
                     leftover.unlink(missing_ok=True)
-        requests.forget()  # before anybody knows that there is someone to ask
+        signals.clear()  # before anybody knows that there is someone to ask
         last = run.last_event
         log = Log(run.folder / EVENTS, last if isinstance(last, RunEnded) else None)
         try:

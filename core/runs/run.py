@@ -18,20 +18,20 @@ from pathlib import Path
 
 from core.atomic import disk_error, write_atomic
 from core.errors import BadInput
-from core.events import Event, Notice, Queued, RunEnded, from_line
+from core.events import Event, Queued, RunEnded
 from core.lock import Lock, holder
 from core.model.file_names import HASHES
 from core.recipe import Recipe
+from core.runs.events_file import EVENTS, event_of, last_event, lines_from
 from core.runs.host import ADVICE, elsewhere, is_here, lacked_memory
-from core.runs.requests import FINISH, STOP
+from core.runs.stop_signals import FINISH, STOP
 
 PACKAGES = ("torch", "torchvision", "timm", "pillow", "numpy", "safetensors", "huggingface_hub")
-KINDS = RUNS, LR_FINDS = "runs", "lr_finds"
-EVENTS, LOCK = "events.jsonl", "lock"
+RUN_FOLDERS = RUNS, LR_FINDS = "runs", "lr_finds"
+LOCK = "lock"
 PRESIZED = "presized"  # beside the runs, what they share
 ALIVE = RUNNING, QUEUED = "running", "queued"
 CREATED, INTERRUPTED = "created", "interrupted"
-END, LINE = 4_000, 1_000_000  # bytes from the end that are read first, and within which the last event must begin
 COARSE = 2 * 10**9  # nanoseconds within which a folder may change twice without a new time of change
 
 
@@ -77,7 +77,7 @@ class Run:
         """The run of a folder's path, or of a name in the workspace; raises BadInput naming the newest there are."""
         if not name.strip():
             raise BadInput("The name of the run is empty; `python -m core runs` lists them.")
-        for folder in (Path(name), *(workspace / kind / name for kind in KINDS)):
+        for folder in (Path(name), *(workspace / kind / name for kind in RUN_FOLDERS)):
             if (folder / "config.json").is_file() or (folder / "recipe.json").is_file():
                 return cls(folder)
         known = [run.folder.name for run in runs_in(workspace)[:3]]
@@ -104,10 +104,10 @@ class Run:
         """Whether a model was saved; it may be damaged, which `load_model` says."""
         return (self.folder / HASHES).is_file()
 
-    def must_have_model(self) -> None:
+    def check_has_model(self) -> None:
         """Raise BadInput unless this is a run that has its model, and does not change it just now."""
         if self.is_lr_find:
-            raise BadInput(f"{self.name!r} is a learning-rate test, which makes no model; give a run that trained.")
+            raise BadInput(f"{self.name!r} is a run of the LR finder, which makes no model; give a run that trained.")
         if not self.has_model:
             raise BadInput(f"{self.name!r} has no model yet; it gets one when its first epoch is checked and it ends.")
         if not self.is_created:
@@ -117,15 +117,15 @@ class Run:
 
     @property
     def is_lr_find(self) -> bool:
-        """Whether it is a learning-rate test."""
+        """Whether it is a run of the LR finder."""
         return self.folder.resolve().parent.name == LR_FINDS
 
-    def must_be_ours(self) -> None:
+    def check_is_run(self) -> None:
         """Raise BadInput unless `create` made this folder, so that nothing is done to one of the user's."""
         folder = self.folder.resolve()
-        ours = folder.parent.name in KINDS and all((folder / f).is_file() for f in ("recipe.json", "environment.json"))
-        if not ours:
-            raise BadInput(f"{str(self.folder)!r} is no run of a workspace; `python -m core train` makes them.")
+        made = all((folder / name).is_file() for name in ("recipe.json", "environment.json"))
+        if folder.parent.name not in RUN_FOLDERS or not made:
+            raise BadInput(f"{str(self.folder)!r} is not a run of a workspace; `python -m core train` makes one.")
 
     @property
     def recipe(self) -> Recipe:
@@ -169,17 +169,7 @@ class Run:
     @property
     def last_event(self) -> Event | None:
         """The newest event, if there is one."""
-        try:
-            with (self.folder / EVENTS).open("rb") as file:
-                size, length = file.seek(0, os.SEEK_END), END
-                while True:
-                    file.seek(max(0, size - length))
-                    lines = file.read(length).split(b"\n")[:-1]  # after the last new line may stand half of an event
-                    if len(lines) > 1 or length >= min(size, LINE):
-                        return event_of(lines[-1]) if lines else None
-                    length *= 8
-        except OSError:
-            return None
+        return last_event(self.folder / EVENTS)
 
     def read(self, name: str) -> str:
         """The text of a file of the run; raises BadInput if it is not there."""
@@ -199,14 +189,7 @@ class Run:
 
     def lines(self, position: int) -> tuple[list[bytes], int]:
         """The lines of the events file from a position on, and the position after them."""
-        try:
-            with (self.folder / EVENTS).open("rb") as file:
-                file.seek(position)
-                content = file.read()
-        except OSError:
-            return [], position
-        whole = content[: content.rfind(b"\n") + 1]  # what comes after is still being written
-        return whole.split(b"\n")[:-1], position + len(whole)
+        return lines_from(self.folder / EVENTS, position)
 
     def events(self) -> list[Event]:
         """What has happened so far."""
@@ -229,12 +212,12 @@ class Run:
     def finish(self) -> None:
         """Ask it to bring the learning rate to its end over the next steps, validate and complete; raises BadInput."""
         if self.is_lr_find:
-            raise BadInput(f"{self.name!r} is a learning-rate test, which cannot be finished early; stop it.")
+            raise BadInput(f"{self.name!r} is a run of the LR finder, which cannot be finished early; stop it.")
         self._ask(FINISH)
 
     def delete(self) -> None:
         """Remove the folder and all that is in it; raises BadInput while it has a process."""
-        self.must_be_ours()
+        self.check_is_run()
         lock = Lock(self.folder / LOCK)
         if not lock.take():
             raise BadInput(f"{self.name!r} is {self.status}; stop it before it is deleted.")
@@ -250,7 +233,7 @@ class Run:
             lock.release()
 
     def _ask(self, what: str) -> None:
-        self.must_be_ours()
+        self.check_is_run()
         if not self.is_alive:
             raise BadInput(f"{self.name!r} has no process that could {what}: it is {self.status}.")
         self.write(what, "")
@@ -283,14 +266,6 @@ def _list(parent: Path) -> tuple[list[Run], list[Run]]:
     found = [Run(parent / name) for name in names]
     created = [run.is_created for run in found]
     return list(compress(found, created)), [run for run, is_one in zip(found, created, strict=True) if not is_one]
-
-
-def event_of(line: bytes) -> Event:
-    """The event of a line of an events file; of a damaged one a notice, so that the others keep their numbers."""
-    try:
-        return from_line(line.decode())
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return Notice("warning: a line of the events is damaged")
 
 
 def _make_unique(parent: Path, stem: str) -> Path:

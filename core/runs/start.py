@@ -30,7 +30,7 @@ def start(
 ) -> None:
     """Begin a run, or go on with it, in a new session of the operating system; returns once it holds its lock.
 
-    After `seconds` of its turn it must end, as `Requests` says. Presized photos are kept in `cache`, else in the
+    After `seconds` of its turn it must end, as `StopSignals` says. Presized photos are kept in `cache`, else in the
     workspace.
     Raises BadInput, with what the process said, if it died before that.
     """

@@ -22,18 +22,18 @@ from core.events import (
     RunStarted,
     StepEnded,
     Validated,
-    settled,
+    replayed,
 )
-from core.publish.card import card
 from core.recipe import Recipe
 from core.registry import sources
+from core.runs.card import card
 from core.runs.checkpoint import Checkpoints
 from core.runs.plan import Plan, examined_photos, learner_of, make_plan
 from core.runs.predictions import keep_predictions
 from core.runs.queue import Queue
 from core.runs.record import Log, held, record
-from core.runs.requests import FINISH, STOP, Requests, Stopped
 from core.runs.run import PRESIZED, Run
+from core.runs.stop_signals import FINISH, STOP, Stopped, StopSignals
 from core.training.features import why_not
 from core.training.learner import Learner
 from core.training.loop import Diverged, fit
@@ -60,18 +60,18 @@ class RunOptions:
         return run.workspace / PRESIZED if self.cache else None
 
 
-def train(run: Run, requests: Requests | None = None, options: RunOptions | None = None) -> Iterator[Event]:
+def train(run: Run, signals: StopSignals | None = None, options: RunOptions | None = None) -> Iterator[Event]:
     """Do what the run's recipe says, in this process; goes on where an earlier process left it. Raises BadInput."""
-    requests, options = requests or Requests(run.folder), options or RunOptions()
-    with held(run, requests) as log:
-        yield from record(log, _in_turn(run, requests, options, _train(run, log, requests, options)))
+    signals, options = signals or StopSignals(run.folder), options or RunOptions()
+    with held(run, signals) as log:
+        yield from record(log, _in_turn(run, signals, options, _train(run, log, signals, options)))
 
 
-def find_rate(run: Run, requests: Requests | None = None, options: RunOptions | None = None) -> Iterator[Event]:
+def find_rate(run: Run, signals: StopSignals | None = None, options: RunOptions | None = None) -> Iterator[Event]:
     """The learning-rate test of the run's recipe, head alone, in this process; always from its beginning."""
-    requests, options = requests or Requests(run.folder), options or RunOptions()
-    with held(run, requests) as log:
-        yield from record(log, _in_turn(run, requests, options, _find_rate(run, requests, options)))
+    signals, options = signals or StopSignals(run.folder), options or RunOptions()
+    with held(run, signals) as log:
+        yield from record(log, _in_turn(run, signals, options, _find_rate(run, signals, options)))
 
 
 def assist(world: World) -> None:
@@ -91,7 +91,7 @@ def assist(world: World) -> None:
 
 
 def _in_turn(
-    run: Run, requests: Requests, options: RunOptions, events: Generator[Event, None, None]
+    run: Run, signals: StopSignals, options: RunOptions, events: Generator[Event, None, None]
 ) -> Generator[Event, None, None]:
     """The events, once no other run of the workspace trains."""
     queue = Queue(run.folder.resolve())
@@ -99,17 +99,17 @@ def _in_turn(
         if not options.queue:
             queue.leave()  # the line in which an earlier life of this run stood
         for place in queue.wait() if options.queue else ():
-            requests.obey()
+            signals.raise_if_stopped()
             if place is not None:
                 yield place
-        with requests.timed():
+        with signals.timed():
             yield from events
     finally:
         queue.leave()
 
 
-def _train(run: Run, log: Log, requests: Requests, options: RunOptions) -> Generator[Event, None, None]:
-    plan = yield from make_plan(run, requests, options.accept_changes, options.folder(run))
+def _train(run: Run, log: Log, signals: StopSignals, options: RunOptions) -> Generator[Event, None, None]:
+    plan = yield from make_plan(run, signals, options.accept_changes, options.folder(run))
     root = Path(sources.build(plan.recipe.source, run.workspace).root)  # now: a zip may be gone when training ends
     options.world.tell(plan)
     learner, state = plan.state(options.world)
@@ -121,7 +121,7 @@ def _train(run: Run, log: Log, requests: Requests, options: RunOptions) -> Gener
     checkpoints = Checkpoints(run.folder)
     try:
         with together(options.world):
-            yield from _fit(state, checkpoints, log, requests)
+            yield from _fit(state, checkpoints, log, signals)
     except (Stopped, GeneratorExit) as end:
         seconds = checkpoints.save(state, log.count)
         if state.best is not None:
@@ -151,7 +151,7 @@ def _slower(recipe: Recipe, learner: Learner) -> Iterator[Notice]:
         yield Notice(f"the head sees each photo anew in the frozen epochs: {reason}")
 
 
-def _fit(state: TrainState, checkpoints: Checkpoints, log: Log, requests: Requests) -> Generator[Event, None, None]:
+def _fit(state: TrainState, checkpoints: Checkpoints, log: Log, signals: StopSignals) -> Generator[Event, None, None]:
     """Train, save what is due, and do what is asked."""
     events = fit(state)
     try:
@@ -159,10 +159,10 @@ def _fit(state: TrainState, checkpoints: Checkpoints, log: Log, requests: Reques
             yield event
             if not isinstance(event, POINTS):
                 continue
-            wish = STOP if requests.stop else FINISH if requests.finish and not state.finish else ""
+            wish = STOP if signals.stop else FINISH if signals.finish and not state.finish else ""
             wish = state.task.world.broadcast(wish)
             if wish == STOP:
-                raise requests.stopped()
+                raise signals.stopped()
             if wish == FINISH:
                 finish = state.finish_early()
                 yield FinishingEarly(finish.stage, finish.step, finish.steps)
@@ -178,7 +178,7 @@ def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: 
     learner.save(run.folder)
     results = learner.interpretation(best.outputs, learner.dls.valid)
     keep_predictions(run, results, root)
-    epochs = [event for event in settled(run.events()) if isinstance(event, EpochEnded)]
+    epochs = [event for event in replayed(run.events()) if isinstance(event, EpochEnded)]
     for name, content in card(plan.recipe, learner, results, best, epochs).items():
         write_atomic(run.folder / name, content)
     low, high = results.interval
@@ -186,20 +186,21 @@ def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: 
     return metrics | {"accuracy": results.accuracy, "low": low, "high": high}
 
 
-def _find_rate(run: Run, requests: Requests, options: RunOptions) -> Generator[Event, None, None]:
+def _find_rate(run: Run, signals: StopSignals, options: RunOptions) -> Generator[Event, None, None]:
     recipe = run.recipe
     again = any(isinstance(event, LearningRateTried) for event in run.events())
-    examined = yield from examined_photos(run, recipe, requests)
-    learner = learner_of(recipe, examined.split, cache=options.folder(run))
+    cache = options.folder(run)
+    examined = yield from examined_photos(run, recipe, signals, cache)
+    learner = learner_of(recipe, examined.split, cache=cache)
     if again:
         yield RunResumed(0, "", 0, 0)  # from its beginning
     yield _started(recipe, learner)
     learner.freeze()
     for event in lr_find(learner.task, features=recipe.training.features):
         yield event
-        if requests.finish:  # which a test cannot
-            raise requests.stopped()
-        requests.obey()
+        if signals.finish:  # which a test cannot
+            raise signals.stopped()
+        signals.raise_if_stopped()
     yield RunEnded("completed")
 
 

@@ -22,7 +22,7 @@ from core.training.task import Stage, Task, make_optimizer
 from core.training.validate import Outputs
 
 LAST, VALID_LOSS = "last", "valid_loss"
-FINISH = 0.1  # of the steps of a stage: over so many the rate falls to its end when a run is finished early
+FINISH_SHARE = 0.1  # of the steps of a stage: over so many the rate falls to its end when a run is finished early
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class TrainState:
     def finish_early(self) -> Finish:
         """Bring the rate to its end over the next steps, after which nothing follows but the validation."""
         left = self.steps - self.step
-        self.finish = Finish(self.stage, self.step, min(left, max(1, round(FINISH * self.steps))))
+        self.finish = Finish(self.stage, self.step, min(left, max(1, round(FINISH_SHARE * self.steps))))
         return self.finish
 
     def schedule(self) -> tuple[list[float], float]:

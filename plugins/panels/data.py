@@ -16,14 +16,26 @@ from core.data.photo import BadPhoto
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import labellers, panels, splitters
-from core.runs.project import Project
-from plugins.panels.kit.bring import ACCEPT, open_path, open_sample, upload
-from plugins.panels.kit.drop import drop
-from plugins.panels.kit.form import choose, chooser, edit, typed
-from plugins.panels.kit.head import head
-from plugins.panels.kit.html import bars, button, card, empty, figures, notes, percent, table, text, view
-from plugins.panels.kit.page import Page, State
-from plugins.panels.kit.pictures import embedded, grid, thumbnail
+from plugins.panels.kit.page.head import head
+from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.bring import ACCEPT, open_path, open_sample, upload
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.drop import drop
+from plugins.panels.kit.views.form import choose, chooser, edit, typed
+from plugins.panels.kit.views.html import (
+    Html,
+    bars,
+    button,
+    card,
+    empty,
+    figures,
+    joined,
+    notes,
+    percent,
+    table,
+    view,
+)
+from plugins.panels.kit.views.pictures import embedded, grid, thumbnail
 
 EXAMPLES, TILES, BATCH, LABELLED = 6, 12, 8, 20_000
 MOST_SKIPPED = 200  # shown
@@ -32,7 +44,7 @@ DRAWN = 1_024  # pixels of a side
 
 @panels.register("data")
 class DataPanel:
-    """Photos come in, labels are found, a part is held out."""
+    """Photos come in, labels are found, a part is set aside for validation."""
 
     title, place, serves_models = "Data", 1, False
 
@@ -44,7 +56,7 @@ class DataPanel:
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=4, elem_classes="card"):
                 self._bring()
-                forms = view("data-forms", label="How photos are labelled and held out")
+                forms = view("data-forms", label="How photos are labelled and split")
                 preview = view("data-preview", label="Labels of some photos")
             with gr.Column(scale=3):
                 found = view("data-found", label="What was found")
@@ -114,9 +126,9 @@ def _forms(project: Project) -> str:
     recipe = project.recipe
     if recipe is None:
         return ""
-    return (
-        f'<div class="pair">{chooser(labellers, recipe.labeller, "labeller", "Label comes from", short=True)}'
-        f"{chooser(splitters, recipe.splitter, 'splitter', 'Held out for checking', short=True)}</div>"
+    return Html('<div class="pair">{}{}</div>').format(
+        chooser(labellers, recipe.labeller, "labeller", "Label comes from", short=True),
+        chooser(splitters, recipe.splitter, "splitter", "Validation photos", short=True),
     )
 
 
@@ -149,12 +161,13 @@ def _labels(project: Project, recipe: Recipe) -> str:
 
 
 def _example(labeller: Any, name: Path, label: str | None) -> tuple[str, str]:
+    code = Html("<code>{}</code>").format
     try:
         shown, start, end = labeller.span(name)
     except (AttributeError, BadInput):  # not every labeller reads its label off the name
-        return f"<code>{text(name.name)}</code>", text(label) if label else "<em>none</em>"
-    marked = f"{text(shown[:start])}<mark>{text(shown[start:end])}</mark>{text(shown[end:])}"
-    return f"<code>{marked}</code>", text(label or "")
+        return code(name.name), label or Html("<em>none</em>")
+    marked = Html("{}<mark>{}</mark>{}").format(shown[:start], shown[start:end], shown[end:])
+    return code(marked), label or ""
 
 
 def _spread(names: list[Path]) -> list[Path]:
@@ -167,7 +180,7 @@ def _found(project: Project) -> str:
         return card("What we found", notes([refused], "bad") + _acts(_back(project)))
     if isinstance(found, BadInput):
         again = button("Look again", "again")
-        return card("What we found", notes([project.plain(found)], "bad") + _acts(again + _back(project)))
+        return card("What we found", notes([project.plain(found)], "bad") + _acts(again, _back(project)))
     if found is None:
         if project.recipe:
             return card("What we found", empty("Reading", "Every photo is opened once, to see that it can be."))
@@ -178,7 +191,7 @@ def _found(project: Project) -> str:
     cells = [
         ("Photos", f"{photos:,}", f"{len(report.skipped):,} left out"),
         ("Labels", f"{len(counts):,}", "well balanced" if least * 2 >= most else f"{least:,} to {most:,} photos each"),
-        ("Held out", f"{report.valid:,}", percent(report.valid / photos)),
+        ("Validation", f"{report.valid:,}", percent(report.valid / photos)),
     ]
     reasons = notes(project.reasons, "note")
     body = (
@@ -199,18 +212,20 @@ def _back(project: Project) -> str:
     return button(f"Go back to {Path(str(place)).name}", "back")
 
 
-def _acts(buttons: str) -> str:
-    return f'<p class="acts">{buttons}</p>' if buttons else ""
+def _acts(*buttons: str) -> Html:
+    return Html('<p class="acts">{}</p>').format(joined(buttons)) if any(buttons) else Html()
 
 
 def _skipped(found: Examined) -> str:
     skipped = found.report.skipped
     if not skipped:
         return ""
-    rows = [(f"<code>{text(_relative(path, found.root))}</code>", text(why)) for path, why in skipped.items()]
+    code = Html("<code>{}</code>").format
+    rows = [(code(_relative(path, found.root)), why) for path, why in skipped.items()]
     more = f", the first {MOST_SKIPPED} of them" if len(rows) > MOST_SKIPPED else ""
-    shown = table(["File", "Why"], rows[:MOST_SKIPPED])
-    return f"<details><summary>{len(rows):,} left out{more}</summary>{shown}</details>"
+    return Html("<details><summary>{:,} left out{}</summary>{}</details>").format(
+        len(rows), more, table(["File", "Why"], rows[:MOST_SKIPPED])
+    )
 
 
 def _relative(path: str, root: Path) -> str:
@@ -228,18 +243,18 @@ def _not_seen(project: Project) -> str:
     """Nothing but a trace of what could be seen: another one, and the page forgets what it shows."""
     recipe = project.recipe
     of = recipe and (recipe.source, recipe.splitter, recipe.item_tfms, recipe.batch_tfms)
-    return f'<p class="acts" data-of="{text(hash(str(of)))}">{button("Show", "seen")}</p>' if recipe else ""
+    return Html('<p class="acts" data-of="{}">{}</p>').format(hash(str(of)), button("Show", "seen")) if recipe else ""
 
 
 def _seen(project: Project, data: Mapping[str, Any] = MappingProxyType({})) -> str:
     """A batch as it comes to the network, and one photo step by step; `draw` and `photo` number both."""
-    from core.data.walk import augmented, walk  # with torch, which takes seconds
+    from plugins.panels.kit.presizing.walk import augmented, walk  # with torch, which takes seconds
 
     found = project.examined
     if not isinstance(found, Examined):
         return empty("No photos yet", "Bring some, and see what presizing makes of them.")
     draw, number = (int(str(data.get(name) or 0)) for name in ("draw", "photo"))
-    split, recipe = found.split, project.must_have_recipe()
+    split, recipe = found.split, project.require_recipe()
     largest = max((side for size in _sizes(recipe) for side in size), default=0)
     if largest > DRAWN:
         return notes([f"Photos of {largest:,} pixels take too long to be drawn here; up to {DRAWN:,} they are shown."])
@@ -252,15 +267,12 @@ def _seen(project: Project, data: Mapping[str, Any] = MappingProxyType({})) -> s
         steps = walk(files[number % len(files)], recipe, draw)
     except BadPhoto as error:
         return batch + notes([f"{files[number % len(files)].name} cannot be read: {error}."], "bad") + other
-    shown = "".join(
-        f'<li><img src="{embedded(step.image)}" alt="{text(step.name)}"><b>{text(step.name)}</b>'
-        f"<p>{text(step.sentence)}</p></li>"
-        for step in steps
-    )
-    return (
-        f'<p class="note">A batch in training, as the network gets it.</p>{batch}<p class="acts">{again}</p>'
-        f'<h3>One photo, step by step</h3><p class="acts">{other}</p><ol class="walk">{shown}</ol>'
-    )
+    item = Html('<li><img src="{src}" alt="{name}"><b>{name}</b><p>{sentence}</p></li>')
+    shown = joined(item.format(src=embedded(s.image), name=s.name, sentence=s.sentence) for s in steps)
+    return Html(
+        '<p class="note">A batch in training, as the network gets it.</p>{}{}'
+        '<h3>One photo, step by step</h3>{}<ol class="walk">{}</ol>'
+    ).format(batch, _acts(again), _acts(other), shown)
 
 
 def _sizes(recipe: Recipe) -> Iterator[tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Learning rate: a test that tries growing rates, its curve as it happens, and a rate to choose from it."""
+"""Learning rate: the LR finder, its curve as it happens, and a rate to choose from it."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from core.errors import BadInput
 from core.events import Checked, FeaturesMade, LearningRateTried, Queued
 from core.recipe import Recipe
 from core.registry import panels
-from core.runs.followed import Followed, follow
-from core.runs.project import Project
 from core.runs.run import ALIVE, CREATED, LR_FINDS
-from plugins.panels.kit.charts import Axes, Line, Mark, chart, nice
-from plugins.panels.kit.head import head
-from plugins.panels.kit.html import card, empty, notes, rate, text, view
-from plugins.panels.kit.page import Page, State
+from plugins.panels.kit.page.head import head
+from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.project.run_view import RunView, run_view
+from plugins.panels.kit.views.charts import Axes, Line, Mark, chart, nice
+from plugins.panels.kit.views.html import Html, card, empty, joined, notes, rate, view
 
 WORDS = {"valley": "safe choice", "steep": "steepest fall", "minimum": "a tenth of the lowest point"}
-HIGHEST = 10.0  # where the test ends, unless the loss explodes before
+HIGHEST = 10.0  # where the LR finder ends, unless the loss explodes before
 
 
 @panels.register("learning_rate")
 class LearningRatePanel:
-    """A short test run; choose a suggestion, or any place of the curve."""
+    """A short run of the LR finder; choose a suggestion, or any point of the curve."""
 
     title, place, serves_models = "Learning rate", 2, False
 
     def __init__(self, page: Page, /) -> None:
         with head(page, "rate", _title):
-            test = gr.Button("Run the test", elem_id="rate-test", elem_classes="starts")
+            test = gr.Button("Run LR finder", elem_id="rate-test", elem_classes="starts")
             train = gr.Button("Train", variant="primary", elem_id="rate-train", elem_classes="starts")
         curve = view("rate-chart", label="Loss by learning rate")
         page.shows(curve, _chart, "tick")
         page.shows(test, _test_button, "tick")
         page.shows(train, _train_button)
         page.does(curve.edit, _choose, redraw="load")
-        page.does(test.click, _test, busy="Starting the test")
+        page.does(test.click, _test, busy="Starting the LR finder")
         page.does(train.click, _train, busy="Starting the training", redraw="load")
 
     def status(self, project: Project) -> tuple[State, str]:
@@ -49,15 +49,15 @@ class LearningRatePanel:
             return "todo", "Optional"
         test = project.lr_find
         if test and test.status in ALIVE:
-            return "active", "Testing"
-        fits = test and test.status == "completed" and not _others(follow(test), project.recipe)
+            return "active", "LR finder runs"
+        fits = test and test.status == "completed" and not _others(run_view(test), project.recipe)
         return ("done" if fits else "todo"), f"{rate(project.recipe.training.base_lr)} chosen"
 
 
 def _title(project: Project) -> tuple[str, str]:
     return (
         "Choose a learning rate",
-        "A short test run on the frozen network. Click a suggestion, or anywhere on the curve.",
+        "The LR finder is a short run with a frozen backbone. Click a suggestion, or anywhere on the curve.",
     )
 
 
@@ -77,8 +77,8 @@ def _train(project: Project) -> str:
 def _test_button(project: Project) -> Any:
     test = project.lr_find
     if test and test.status in ALIVE:
-        return gr.update(value="Stop the test", interactive=True)
-    return gr.update(value="Run again" if test else "Run the test", interactive=isinstance(project.examined, Examined))
+        return gr.update(value="Stop LR finder", interactive=True)
+    return gr.update(value="Run again" if test else "Run LR finder", interactive=isinstance(project.examined, Examined))
 
 
 def _train_button(project: Project) -> Any:
@@ -95,32 +95,32 @@ def _choose(project: Project, data: Mapping[str, Any]) -> None:
     try:
         chosen = float(f"{float(data['x']):.2e}")
     except (KeyError, TypeError, ValueError):
-        raise BadInput("That is no learning rate; click a suggestion or the curve.") from None
+        raise BadInput("That is not a learning rate; click a suggestion or the curve.") from None
     project.edit("training.base_lr", chosen)
 
 
 def _chart(project: Project) -> str:
     if project.recipe is None:
-        return card("", empty("No photos yet", "Bring some on the page Data; the test trains a little on them."))
+        return card("", empty("No photos yet", "Bring some on the page Data; the LR finder trains a little on them."))
     test = project.lr_find
     chosen = project.recipe.training.base_lr
     if test is None:
-        line = f"{rate(chosen)} is chosen, which suits most photos; the test takes about a minute."
-        return card("", empty("Not tested yet", line))
-    shown = follow(test)
-    return card("", _curve(shown, chosen) + _said(shown, project) + _cards(shown, chosen))
+        line = f"{rate(chosen)} is chosen, which suits most photos; the LR finder takes about a minute."
+        return card("", empty("Not run yet", line))
+    shown = run_view(test)
+    return card("", joined([_curve(shown, chosen), _said(shown, project), _cards(shown, chosen)]))
 
 
-def _curve(shown: Followed, chosen: float) -> str:
-    points = [(t.lr, t.loss) for t in shown.story.tried if math.isfinite(t.loss)]
+def _curve(shown: RunView, chosen: float) -> str:
+    points = [(t.lr, t.loss) for t in shown.state.tried if math.isfinite(t.loss)]
     if not points:
-        return empty("The test is starting" if shown.status in ALIVE else "Nothing was tried", _doing(shown))
+        return empty("The LR finder is starting" if shown.status in ALIVE else "Nothing was tried", _doing(shown))
     start = points[0][1]
     low, high = min(y for _, y in points), max(start * 1.3, min(max(y for _, y in points), start * 2))
     ticks = nice(low, high)
     last = HIGHEST if shown.status in ALIVE else points[-1][0]
     axes = Axes((points[0][0], last), (ticks[0], ticks[-1]), log=True)
-    suggested = shown.story.suggestion.rates if shown.story.suggestion else {}
+    suggested = shown.state.suggestion.rates if shown.state.suggestion else {}
     places = {name: r for name, r in suggested.items() if r is not None}
     marks = [Mark(name, (r, _at(points, r)), _same(r, chosen)) for name, r in places.items()]
     if not any(m.chosen for m in marks) and axes.x[0] <= chosen <= axes.x[1]:
@@ -128,33 +128,37 @@ def _curve(shown: Followed, chosen: float) -> str:
     return chart("Smoothed loss by learning rate", axes, [Line("", points, "training")], marks, pick=True)
 
 
-def _cards(shown: Followed, chosen: float) -> str:
-    rates = shown.story.suggestion.rates if shown.story.suggestion else {}
-    cards = "".join(
-        f'<button type="button" class="choice{" chosen" if _same(r, chosen) else ""}" data-do="edit" data-x="{r}" '
-        f'aria-pressed="{str(_same(r, chosen)).lower()}"><b>{rate(r)}</b><i>{text(name)}</i>'
-        f"<small>{text(WORDS.get(name, ''))}</small></button>"
+def _cards(shown: RunView, chosen: float) -> str:
+    rates = shown.state.suggestion.rates if shown.state.suggestion else {}
+    choice = Html(
+        '<button type="button" class="choice{}" data-do="edit" data-x="{}" aria-pressed="{}">'
+        "<b>{}</b><i>{}</i><small>{}</small></button>"
+    )
+    cards = joined(
+        choice.format(
+            " chosen" if _same(r, chosen) else "", r, str(_same(r, chosen)).lower(), rate(r), name, WORDS.get(name, "")
+        )
         for name, r in rates.items()
         if r is not None
     )
-    return f'<div class="choices">{cards}</div>' if cards else ""
+    return Html('<div class="choices">{}</div>').format(cards) if cards else ""
 
 
-def _said(shown: Followed, project: Project) -> str:
-    said = notes(_others(shown, project.must_have_recipe())) + notes(shown.story.notices)
-    if not shown.story.tried:  # which the empty chart says
+def _said(shown: RunView, project: Project) -> Html:
+    said = notes(_others(shown, project.require_recipe())) + notes(shown.state.notices)
+    if not shown.state.tried:  # which the empty chart says
         return said
-    if shown.story.suggestion and shown.story.suggestion.reason:
-        return said + notes([shown.story.suggestion.reason])
+    if shown.state.suggestion and shown.state.suggestion.reason:
+        return said + notes([shown.state.suggestion.reason])
     if shown.status in ALIVE:
         return said + notes([_doing(shown)], "note")
     if shown.end and shown.end.error:
         return said + notes([shown.end.error], "bad")
-    return said if shown.status == "completed" else said + notes([f"The test was {shown.status} before its end."])
+    return said if shown.status == "completed" else said + notes([f"The LR finder was {shown.status} before its end."])
 
 
-def _others(shown: Followed, recipe: Recipe) -> list[str]:
-    """What of the recipe the test was not made with, as a sentence; or nothing."""
+def _others(shown: RunView, recipe: Recipe) -> list[str]:
+    """What of the recipe the LR finder was not run with, as a sentence; or nothing."""
     try:
         tested = shown.recipe
     except BadInput:
@@ -164,21 +168,23 @@ def _others(shown: Followed, recipe: Recipe) -> list[str]:
     other = [names.get(part, part) for part in parts if getattr(tested, part) != getattr(recipe, part)]
     if tested.training.batch_size != recipe.training.batch_size:
         other.append("batch size")
-    return [f"This test was made with other settings ({', '.join(other)}); run it again."] if other else []
+    return [f"The LR finder was run with other settings ({', '.join(other)}); run it again."] if other else []
 
 
-def _doing(shown: Followed) -> str:
+def _doing(shown: RunView) -> str:
     match shown.last:
         case Queued(place, behind):
             return f"It waits for {behind}, at place {place} of the queue."
         case Checked(done, total):
             return f"Reading photos: {done:,} of {total:,}."
         case FeaturesMade(done, total):
-            return f"The resting body sees each photo once: {done:,} of {total:,} batches; then the test takes seconds."
+            return (
+                f"The frozen backbone sees each photo: {done:,} of {total:,} batches; then the LR finder takes seconds."
+            )
         case LearningRateTried(step, total):
-            return f"Step {step} of {total}; the test ends early when the loss explodes."
+            return f"Step {step} of {total}; it ends early when the loss explodes."
     if shown.status in ALIVE:
-        return "The network is being made ready."
+        return "The network is being built."
     if shown.end and shown.end.error:
         return shown.end.error
     return (

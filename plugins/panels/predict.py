@@ -1,4 +1,4 @@
-"""Predict: drop a photo and see what it is, how sure that is, and how the number came about."""
+"""Predict: drop a photo and see what it is, with what confidence, and how the number came about."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from PIL import Image
 
-from core.data.decoder import Prepared, decoders
+from core.data.decoder import Prepared, decoders, prepare
 from core.data.files import SUFFIXES
-from core.data.photo import BadPhoto, View, decode, fit
+from core.data.photo import BadPhoto, View
 from core.errors import BadInput
 from core.model.file_names import CLASSES, WEIGHTS, read_json
 from core.registry import panels
-from core.runs.project import Project
 from core.runs.run import Run
-from plugins.panels.kit.drop import drop, received
-from plugins.panels.kit.head import head
-from plugins.panels.kit.html import bars, card, empty, notes, percent, table, text, view
-from plugins.panels.kit.models import model_of, predictor, zip_for
-from plugins.panels.kit.others import others
-from plugins.panels.kit.page import Page, State
-from plugins.panels.kit.pictures import embedded
+from plugins.panels.kit.page.head import head
+from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.models import model_of, predictor, zip_for
+from plugins.panels.kit.project.others import others
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.drop import drop, received
+from plugins.panels.kit.views.html import Html, bars, card, empty, notes, percent, table, view
+from plugins.panels.kit.views.pictures import embedded
 
 if TYPE_CHECKING:  # torch takes seconds to import: the page is there before
     from torch import Tensor
@@ -122,8 +122,8 @@ class PredictPanel:
             model = self._folder(project).name
         except BadInput:
             model = ""
-        body = empty("No photo yet", "The label, how sure it is, and the time it took.")
-        return card("Prediction", f'<div data-model="{text(model)}">{body}</div>')
+        body = empty("No photo yet", "The label, its confidence, and the time it took.")
+        return card("Prediction", Html('<div data-model="{}">{}</div>').format(model, body))
 
     def _one(self, project: Project, data: Mapping[str, Any]) -> str:
         files = received(data)
@@ -133,8 +133,9 @@ class PredictPanel:
             return card("", notes([f"{files[0].name.name} cannot be read as a photo: {found}."], "bad"))
         answer, image = found
         more = notes([f"Of {len(files)} photos this is the first; the tab Many photos takes all."] * (len(files) > 1))
-        shown = f'<img class="photo" src="{embedded(image, 88)}" alt="{text(files[0].name.name)}">'
-        return card("", f'<div class="answer">{shown}<div>{_label(answer)}{more}</div></div>{_numbers(answer)}')
+        shown = Html('<img class="photo" src="{}" alt="{}">').format(embedded(image, 88), files[0].name.name)
+        body = Html('<div class="answer">{}<div>{}{}</div></div>{}')
+        return card("", body.format(shown, _label(answer), more, _numbers(answer)))
 
     def _many(self, project: Project, data: Mapping[str, Any]) -> Generator[str, None, str]:
         files = received(data)
@@ -147,7 +148,7 @@ class PredictPanel:
         until = self._until()
         answers = self._predicted(model, [file.path for file in files], SMALL)
         for i, (file, found) in enumerate(zip(files, answers, strict=True), 1):
-            _must_be_in_time(until)
+            _check_time(until)
             if isinstance(found, BadPhoto):
                 rows.append({"file": str(file.name), "error": str(found)})
             else:
@@ -198,7 +199,7 @@ class PredictPanel:
         files = [Path(photo) for photo in photos]
         answers = self._predicted(predictor(self._folder(project, run)), files, SMALL)
         for file, found in zip(files, answers, strict=True):
-            _must_be_in_time(until)
+            _check_time(until)
             if isinstance(found, BadPhoto):
                 rows.append({"file": file.name, "error": f"{file.name!r} cannot be read as a photo: {found}."})
             else:
@@ -216,13 +217,13 @@ class PredictPanel:
         images: dict[int, Image.Image] = {}
         reading = nullcontext() if self.page.mode.local else Lock()  # or large ones of one stranger take all the room
 
-        def prepare(item: tuple[int, Path]) -> Tensor:
+        def read(item: tuple[int, Path]) -> Tensor:
             with reading:
                 pixels, images[item[0]] = self._prepared(item[1], model.views, side)
             return model.tensor(pixels)
 
         began = time.perf_counter()
-        for (i, _), logits in model.predict_many(list(enumerate(files)), TOGETHER, prepare):
+        for (i, _), logits in model.predict_many(list(enumerate(files)), TOGETHER, read):
             if isinstance(logits, BadPhoto):
                 yield logits
                 continue
@@ -241,13 +242,10 @@ class PredictPanel:
         """What the model sees of a photo, and the photo made small; a stranger's is decoded where it can be ended."""
         if not self.page.mode.local:
             return decoders().prepare(file, views, side)
-        image = decode(file)
-        pixels = fit(image, views)
-        image.thumbnail((side, side))
-        return Prepared(pixels, image)
+        return prepare(file, views, side)
 
 
-def _must_be_in_time(until: float) -> None:
+def _check_time(until: float) -> None:
     if time.monotonic() > until:
         raise BadInput(f"These photos take over {LONGEST_MANY / 60:.0f} minutes; send them in parts.")
 
@@ -261,16 +259,14 @@ def _known(folder: Path) -> str:
     return f"This model tells apart {', '.join(names[:NAMED])}{more}. "
 
 
-def _label(answer: Mapping[str, Any]) -> str:
+def _label(answer: Mapping[str, Any]) -> Html:
     probabilities = answer["probabilities"]
     rows = [(name, p, percent(p)) for name, p in list(probabilities.items())[:TOP]]
     rest = len(probabilities) - len(rows)
-    more = (
-        f'<p class="note">and {rest} other labels with {percent(sum(list(probabilities.values())[TOP:]))} together</p>'
-    )
-    return (
-        f'<p class="guess">{text(answer["label"])}</p><p class="note">{percent(answer["probability"])} sure · '
-        f"{answer['milliseconds']:.0f} ms</p>{bars(rows)}{more if rest else ''}"
+    others = percent(sum(list(probabilities.values())[TOP:]))
+    more = Html('<p class="note">and {} other labels with {} together</p>').format(rest, others) if rest else ""
+    return Html('<p class="guess">{}</p><p class="note">{} confident · {:.0f} ms</p>{}{}').format(
+        answer["label"], percent(answer["probability"]), answer["milliseconds"], bars(rows), more
     )
 
 
@@ -283,7 +279,7 @@ def _numbers(answer: Mapping[str, Any]) -> str:
     for name, output in outputs.items():
         share = math.exp(output - high) / total
         loss = math.log(total) + high - output
-        rows.append((text(name), f"{output:.4f}", f"{math.exp(output):.4g}", f"{share:.6f}", f"{loss:.4f}"))
+        rows.append((name, f"{output:.4f}", f"{math.exp(output):.4g}", f"{share:.6f}", f"{loss:.4f}"))
     rows.append(("sum", "", f"{total * math.exp(high):.4g}", "1.000000", ""))
     said = (
         "The network gives one output a label. exp makes them positive; divided by their sum they are probabilities, "
@@ -291,21 +287,25 @@ def _numbers(answer: Mapping[str, Any]) -> str:
     )
     body = table(["Label", "Output", "exp", "softmax", "−log"], rows)
     title = "How the number came about"
-    return f'<details class="numbers"><summary>{title}</summary><p class="note">{said}</p>{body}</details>'
+    return Html('<details class="numbers"><summary>{}</summary><p class="note">{}</p>{}</details>').format(
+        title, said, body
+    )
 
 
 def _table(rows: Sequence[Mapping[str, Any]], vocab: Sequence[str]) -> str:
+    thumb, code = Html('<img class="thumb" src="{}" alt="">').format, Html("<code>{}</code>").format
+    bad = Html('<span class="bad">{}</span>').format
     shown = [
         (
-            f'<img class="thumb" src="{row["src"]}" alt="">' if row.get("src") else "",
-            f"<code>{text(row['file'])}</code>",
-            text(row["label"]) if "label" in row else f'<span class="bad">{text(row["error"])}</span>',
+            thumb(row["src"]) if row.get("src") else "",
+            code(row["file"]),
+            row["label"] if "label" in row else bad(row["error"]),
             percent(row["probability"]) if "label" in row else "",
         )
         for row in rows
     ]
-    link = f'<a class="plain" download="predictions.csv" href="{_csv(rows, vocab)}">Download the table</a>'
-    return f"<p>{link}</p>" + table(["", "File", "Label", "Sure"], shown)
+    link = Html('<p><a class="plain" download="predictions.csv" href="{}">Download the table</a></p>')
+    return link.format(_csv(rows, vocab)) + table(["", "File", "Label", "Confidence"], shown)
 
 
 def _csv(rows: Sequence[Mapping[str, Any]], vocab: Sequence[str]) -> str:

@@ -10,19 +10,19 @@ import gradio as gr
 from huggingface_hub import get_token
 
 from core.errors import BadInput
-from core.publish.choices import Choices
 from core.publish.onnx import can_export
+from core.publish.options import PushOptions
 from core.registry import Param, panels, params_of
-from core.runs.project import Project
 from core.runs.run import Run
-from plugins.panels.kit.head import head
-from plugins.panels.kit.html import card, empty, figures, notes, text, view
-from plugins.panels.kit.models import model_of
-from plugins.panels.kit.others import others
-from plugins.panels.kit.page import Page, State
+from plugins.panels.kit.page.head import head
+from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.models import model_of
+from plugins.panels.kit.project.others import others
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.html import Html, card, empty, figures, joined, notes, view
 
 LICENSES = ["", "apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0", "other"]
-KNOBS = params_of(Choices)
+PUSH_OPTIONS = params_of(PushOptions)
 OF_A_SPACE = ("space", "examples")
 
 
@@ -91,7 +91,7 @@ class PublishPanel:
 
 def _options() -> tuple[Param, ...]:
     """Those of a push that can be had here."""
-    return tuple(option for option in KNOBS if can_export() or option.name not in OF_A_SPACE)
+    return tuple(option for option in PUSH_OPTIONS if can_export() or option.name not in OF_A_SPACE)
 
 
 def _input(option: Param) -> Any:
@@ -123,13 +123,11 @@ def _push(project: Project, login: str, token: str, repo: str, *values: Any) -> 
     if project.confined and not login:
         raise BadInput("Nobody is signed in; press Sign in with Hugging Face first.")
     run = Run(Path(model_of(project)))
-    choices = Choices(**dict(zip((option.name for option in _options()), values, strict=True)))
-    done = yield from push(run, repo.strip(), choices, Hub(login or token.strip()))
+    options = PushOptions(**dict(zip((option.name for option in _options()), values, strict=True)))
+    done = yield from push(run, repo.strip(), options, Hub(login or token.strip()))
     places = [("Model", done.model)] + ([("Space", done.space)] if done.space else [])
-    links = "".join(
-        f'<p><b>{name}</b> <a href="{text(place)}" target="_blank" rel="noopener">{text(place)}</a></p>'
-        for name, place in places
-    )
+    link = Html('<p><b>{name}</b> <a href="{place}" target="_blank" rel="noopener">{place}</a></p>')
+    links = joined(link.format(name=name, place=place) for name, place in places)
     return card("On the Hub", links + _rehearsed(done.rehearsal) + _use(repo.strip()))
 
 
@@ -148,4 +146,4 @@ def _rehearsed(found: Any) -> str:
 
 def _use(repo: str) -> str:
     line = f'load_learner("{repo}").predict("photo.jpg")'
-    return notes(["Others use it like this:"], "note") + f"<pre><code>{text(line)}</code></pre>"
+    return notes(["Others use it like this:"], "note") + Html("<pre><code>{}</code></pre>").format(line)

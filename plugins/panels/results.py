@@ -10,16 +10,16 @@ import gradio as gr
 
 from core.errors import BadInput
 from core.registry import panels
-from core.runs.followed import Followed, follow
-from core.runs.project import Project
 from core.runs.run import ALIVE, Run
-from plugins.panels.kit.confusion import Results, Seen, results_of
-from plugins.panels.kit.head import head
-from plugins.panels.kit.html import card, empty, figures, notes, percent, table, text, view
-from plugins.panels.kit.others import others
-from plugins.panels.kit.page import Page, State
-from plugins.panels.kit.pictures import thumbnail
-from plugins.panels.kit.run import accuracy_of
+from plugins.panels.kit.page.head import head
+from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.others import others
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.project.run_view import RunView, run_view
+from plugins.panels.kit.views.confusion import Results, Seen, results_of
+from plugins.panels.kit.views.html import Html, card, empty, figures, joined, notes, percent, table, view
+from plugins.panels.kit.views.pictures import thumbnail
+from plugins.panels.kit.views.run import accuracy_of
 
 CELL, WORST, PAIRS = 24, 12, 8  # photos of a cell, photos of mistakes, pairs that are shown
 CONFIDENT = 0.9
@@ -29,7 +29,7 @@ SHOW = "watch('value', () => element.querySelector('[data-cell]')?.scrollIntoVie
 
 @panels.register("results")
 class ResultsPanel:
-    """The run being looked at, by its predictions on the photos that were held out."""
+    """The run being looked at, by its predictions on the validation photos."""
 
     title, place, serves_models = "Results", 4, False
 
@@ -58,7 +58,7 @@ class ResultsPanel:
                 return "active", other
             return "done", f"{percent(found.accuracy)} on {_photos_said(found.total)}"
         except BadInput:
-            best = _best(follow(run))
+            best = _best(run_view(run))
             return ("active", f"{percent(best[1])} so far") if best else ("todo", "Nothing yet")
 
 
@@ -77,7 +77,7 @@ def _results(run: Run | None) -> Results | None:
         return None
 
 
-def _best(shown: Followed) -> tuple[int, float] | None:
+def _best(shown: RunView) -> tuple[int, float] | None:
     """The number and the accuracy of the epoch whose model would be kept."""
     best = [(number, a) for number, _, e in shown.epochs if e.best and (a := accuracy_of(e)) is not None]
     return best[-1] if best else None
@@ -87,7 +87,7 @@ def _title(project: Project) -> tuple[str, str]:
     title, run = "How good is it?", project.run
     if run is None:
         return title, "Nothing has been trained yet; the page Train is where it begins."
-    shown = follow(run)
+    shown = run_view(run)
     which = f" This is {run.name}." if len(project.runs) > 1 else ""
     try:
         found = results_of(run)
@@ -102,7 +102,7 @@ def _title(project: Project) -> tuple[str, str]:
     return title, f"Checked on {_photos_said(found.total)} the model never trained on{more}.{goes_on}{which}"
 
 
-def _was_chosen(shown: Followed) -> bool:
+def _was_chosen(shown: RunView) -> bool:
     try:
         return len(shown.epochs) > 1 and shown.recipe.training.best_by != "last"
     except BadInput:  # the model of someone else
@@ -122,19 +122,20 @@ def _body(project: Project) -> str:
     side = "wide" if len(found.shown) > 8 else ""
     note = f"Rows: the true label; columns: what the model said. Click a number to see the photos. {found.left_out}"
     matrix = card("Confusion matrix", found.matrix, note)
-    return figures(_figures(found)) + _unknown(found) + f'<div class="confusion {side}">{matrix}{_pairs(found)}</div>'
+    confused = Html('<div class="confusion {}">{}{}</div>').format(side, matrix, _pairs(found))
+    return joined([figures(_figures(found)), _unknown(found), confused])
 
 
 def _figures(found: Results) -> list[tuple[str, str, str]]:
     low, high = found.interval
     known = [(c["recall"], c["n"], name) for c, name in zip(found.classes, found.vocab, strict=True) if c["n"]]
     ends = [("Weakest", min(known, key=lambda c: (c[0], -c[1]))), ("Strongest", max(known, key=lambda c: c[:2]))]
-    confident = sum(seen.sure > CONFIDENT for seen in found.mistakes)
+    confident = sum(seen.confidence > CONFIDENT for seen in found.mistakes)
     right = f"{found.right:,} of {found.total:,} right; 95 % interval {percent(low)} to {percent(high)}"
     return [
         ("Accuracy", percent(found.accuracy), right),
         *((f"{kind} label", name, _found_said(known, recall, n)) for kind, (recall, n, name) in ends),
-        ("Confident mistakes", f"{confident:,}", f"over 90 % sure, of {len(found.mistakes):,} in all"),
+        ("Confident mistakes", f"{confident:,}", f"confidence over 90 %, of {len(found.mistakes):,} in all"),
     ]
 
 
@@ -150,31 +151,31 @@ def _unknown(found: Results) -> str:
         return ""
     names = " and ".join(none) if len(none) < 3 else f"{none[0]} and {len(none) - 1} other labels"
     are = "it is" if len(none) == 1 else "they are"
-    return notes([f"No photos of {names} were held out, so nothing is known of how well {are} recognised."])
+    return notes([f"There are no validation photos of {names}, so nothing is known of how well {are} recognised."])
 
 
 def _pairs(found: Results) -> str:
     if not found.pairs:
         return card("Most confused", empty("None", "No label was taken for another one."))
-    lines = "".join(
-        f"<li><button {found.cell_data(cell)}>{_small(found.cells[cell][0].file)}"
-        f"<span><b>{text(found.vocab[cell[0]])}</b> taken for <b>{text(found.vocab[cell[1]])}</b></span>"
-        f"<i>{len(found.cells[cell]):,}</i></button></li>"
+    line = Html("<li><button {}>{}<span><b>{}</b> taken for <b>{}</b></span><i>{:,}</i></button></li>")
+    lines = joined(
+        line.format(found.cell_data(cell), _small(photos[0].file), *(found.vocab[label] for label in cell), len(photos))
         for cell in found.pairs[:PAIRS]
+        if (photos := found.cells[cell])
     )
     more = f"The first {PAIRS} of {len(found.pairs):,} pairs." if len(found.pairs) > PAIRS else ""
-    return card("Most confused", f'<ul class="confused">{lines}</ul>', more)
+    return card("Most confused", Html('<ul class="confused">{}</ul>').format(lines), more)
 
 
-def _small(file: Path) -> str:
+def _small(file: Path) -> Html:
     src = thumbnail(file)
-    return f'<img src="{src}" alt="" loading="lazy">' if src else "<em></em>"
+    return Html('<img src="{}" alt="" loading="lazy">').format(src) if src else Html("<em></em>")
 
 
 def _no_cell(project: Project) -> str:
     """Nothing; but another nothing for each model, so that photos of one do not stay beside another."""
     found = _results(project.run)
-    return f'<i hidden data-of="{text(found.key)}"></i>' if found else ""
+    return Html('<i hidden data-of="{}"></i>').format(found.key) if found else ""
 
 
 def _photos(project: Project, data: Mapping[str, Any]) -> str:
@@ -184,23 +185,23 @@ def _photos(project: Project, data: Mapping[str, Any]) -> str:
     photos = found.cells[cell]
     some = f", {CELL} of them shown, the largest losses first" if len(photos) > CELL else ""
     shown = _shots((seen, f"{seen.file.name}") for seen in photos[:CELL])
-    return f"<div data-cell>{card(f'{found.said(cell)}: {_photos_said(len(photos))}{some}', shown)}</div>"
+    title = f"{found.said(cell)}: {_photos_said(len(photos))}{some}"
+    return Html("<div data-cell>{}</div>").format(card(title, shown))
 
 
-def _shots(photos: Iterable[tuple[Seen, str]]) -> str:
-    return f'<div class="shots">{"".join(_shot(seen, caption) for seen, caption in photos)}</div>'
+def _shots(photos: Iterable[tuple[Seen, str]]) -> Html:
+    return Html('<div class="shots">{}</div>').format(joined(_shot(seen, caption) for seen, caption in photos))
 
 
-def _shot(seen: Seen, caption: str) -> str:
-    caption = text(caption)
+def _shot(seen: Seen, caption: str) -> Html:
     src = thumbnail(seen.file)
     lost = "cannot be read" if seen.file.is_file() else "gone or moved"
-    picture = f'<img src="{src}" alt="{caption}" loading="lazy">' if src else f"<em>{lost}</em>"
-    sure = f"{seen.sure:.0%}" if seen.sure < 0.995 else "over 99%"
-    return (
-        f'<figure>{picture}<figcaption><b title="{caption}">{caption}</b>'
-        f"<span>loss {seen.loss:.2f} · {sure} sure</span></figcaption></figure>"
-    )
+    picture = Html('<img src="{}" alt="{}" loading="lazy">').format(src, caption) if src else Html(f"<em>{lost}</em>")
+    confidence = f"{seen.confidence:.0%}" if seen.confidence < 0.995 else "over 99%"
+    return Html(
+        '<figure>{picture}<figcaption><b title="{caption}">{caption}</b>'
+        "<span>loss {loss:.2f} · confidence {confidence}</span></figcaption></figure>"
+    ).format(picture=picture, caption=caption, loss=seen.loss, confidence=confidence)
 
 
 def _more(project: Project) -> str:
@@ -220,10 +221,10 @@ def _worst(found: Results) -> str:
 
 def _labels(found: Results) -> str:
     rows = sorted(zip(found.classes, found.vocab, strict=True), key=lambda row: (row[0]["recall"] or 0, row[1]))
-    cells = ([text(name), *map(_share, (c["recall"], c["precision"], c["f1"])), f"{c['n']:,}"] for c, name in rows)
+    cells = ([name, *map(_share, (c["recall"], c["precision"], c["f1"])), f"{c['n']:,}"] for c, name in rows)
     said = "Recall: how many of a label's photos are found. Precision: how many of those given the label have it."
     shown = table(["Label", "Recall", "Precision", "F1", "Photos"], cells) + notes([said], "note")
-    return f"<details><summary>Every label</summary>{shown}</details>"
+    return Html("<details><summary>Every label</summary>{}</details>").format(shown)
 
 
 def _share(value: float | None) -> str:

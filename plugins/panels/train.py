@@ -11,17 +11,17 @@ from core.data.check import Examined
 from core.errors import BadInput
 from core.recipe import TRAINING
 from core.registry import architectures, panels, transforms
-from core.runs.followed import Followed, follow
-from core.runs.project import RECENT, Project
 from core.runs.run import ALIVE, CREATED, QUEUED, RUNNING, Run
-from core.runs.summary import summary
-from plugins.panels.kit.form import choose, chooser, edit, form
-from plugins.panels.kit.head import head
-from plugins.panels.kit.html import card, clock, empty, notes, percent, text, view
-from plugins.panels.kit.others import others
-from plugins.panels.kit.page import Page, State
-from plugins.panels.kit.run import accuracy_of, run_view
-from plugins.panels.kit.runs import cancel_button, queued_said, runs_view
+from plugins.panels.kit.page.head import head
+from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.others import others
+from plugins.panels.kit.project.project import RECENT, Project
+from plugins.panels.kit.project.run_view import RunView, run_view
+from plugins.panels.kit.project.summary import summary
+from plugins.panels.kit.views.form import choose, chooser, edit, form
+from plugins.panels.kit.views.html import Html, card, clock, empty, joined, notes, percent, view
+from plugins.panels.kit.views.run import accuracy_of, draw_run
+from plugins.panels.kit.views.runs import cancel_button, queued_said, runs_view
 
 FIRST = ("epochs", "freeze_epochs", "base_lr")  # the options that stand outside of Advanced
 RESUMABLE = ("stopped", "failed", "interrupted", CREATED)
@@ -87,7 +87,7 @@ class TrainPanel:
         run = project.run
         if run is None:
             return "todo", ""
-        shown, other = follow(run), others(project, run)
+        shown, other = run_view(run), others(project, run)
         if shown.status in ALIVE:
             left = f" · {clock(shown.left)} left" if shown.left is not None else ""
             line = f"{percent(shown.fraction)}{left}" if shown.fraction else shown.status.capitalize()
@@ -100,7 +100,7 @@ def _title(project: Project) -> tuple[str, str]:
     limit = f" Here a run finishes early after {project.seconds / 60:.0f} minutes." if project.seconds else ""
     if run is None:
         return "Train", f"The defaults suit most photos; everything can be changed.{limit}"
-    status = follow(run).status
+    status = run_view(run).status
     titles = {"running": "Training", "queued": "Waiting", "completed": "Trained", "created": "Not begun"}
     title = titles.get(status, status.capitalize())
     if status in ALIVE:
@@ -136,26 +136,26 @@ def _resume(project: Project) -> None:
     project.resume(_must(project))
 
 
-def _stoppable(shown: Followed) -> bool:
+def _stoppable(shown: RunView) -> bool:
     return shown.status == RUNNING
 
 
-def _queued(shown: Followed) -> bool:
+def _queued(shown: RunView) -> bool:
     return shown.status == QUEUED
 
 
-def _finishable(shown: Followed) -> bool:
+def _finishable(shown: RunView) -> bool:
     return shown.status == RUNNING and bool(shown.losses)
 
 
-def _resumable(shown: Followed) -> bool:
+def _resumable(shown: RunView) -> bool:
     return shown.status in RESUMABLE
 
 
 def _visible_if(fits: Any) -> Any:
     def draw(project: Project) -> Any:
         run = project.run
-        return gr.update(visible=bool(run and fits(follow(run))))
+        return gr.update(visible=bool(run and fits(run_view(run))))
 
     return draw
 
@@ -220,7 +220,7 @@ def _api_stop(project: Project, name: str) -> dict[str, Any]:
 def _told(run: Run) -> dict[str, Any]:
     shown = summary(run)
     try:
-        share = round((follow(run) if shown.status in ALIVE else shown).fraction, 4)
+        share = round((run_view(run) if shown.status in ALIVE else shown).fraction, 4)
     except BadInput as error:  # its recipe is damaged
         return {"run": run.name, "status": shown.status, "error": str(error)}
     return {
@@ -248,29 +248,27 @@ def _more(project: Project) -> str:
         return ""
     rest = form([p for p in TRAINING if p.name not in FIRST], vars(recipe.training), "training")
     steps = [
-        card(title, "".join(chooser(transforms, choice, f"{key}.{i}", "Transform") for i, choice in enumerate(choices)))
+        card(title, joined(chooser(transforms, choice, f"{key}.{i}", "Transform") for i, choice in enumerate(choices)))
         for key, title, choices in (
             ("item_tfms", "Photo by photo: presizing", recipe.item_tfms),
             ("batch_tfms", "On the batch: augmentation", recipe.batch_tfms),
         )
     ]
-    return card("Training", rest) + "".join(steps)
+    return joined([card("Training", rest), *steps])
 
 
 def _queue(project: Project) -> str:
     """The runs that wait while another one is looked at."""
     looked_at = project.run
     waiting = [run for run in project.runs[:RECENT] if run != looked_at and run.status == QUEUED]
-    rows = (
-        f"<li><span><b>{text(queued_said(run))}</b> {text(run.name)}</span>{cancel_button(run)}</li>"
-        for run in reversed(waiting)
-    )
-    return card("", f'<ul class="queue">{"".join(rows)}</ul>') if waiting else ""
+    row = Html("<li><span><b>{}</b> {}</span>{}</li>")
+    rows = joined(row.format(queued_said(run), run.name, cancel_button(run)) for run in reversed(waiting))
+    return card("", Html('<ul class="queue">{}</ul>').format(rows)) if waiting else ""
 
 
 def _run(project: Project) -> str:
     run = project.run
     try:
-        return run_view(follow(run)) if run else ""
+        return draw_run(run_view(run)) if run else ""
     except BadInput as error:  # its recipe is damaged
         return card("", notes([str(error)], "bad"))

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 from core.data.files import SUFFIXES, TABLES, get_image_files
 from core.errors import BadInput
-from core.hub_name import must_be_a_name
-from core.publish.refusals import asked
+from core.hub import checked_repo_id, with_retries
 from core.registry import Range, sources
 
 
@@ -30,7 +29,7 @@ class HubSource:
         self.root = workspace / "sources" / "hub" / re.sub(r"[^\w.@-]", "--", f"{repo}@{revision}")
 
     def __call__(self) -> Sequence[Path]:
-        must_be_a_name(self.repo)
+        checked_repo_id(self.repo)
         done = self.root / ".complete"  # a download that was cut off goes on where it was
         if not done.exists():
             self._download()
@@ -44,7 +43,7 @@ class HubSource:
             return HfApi().dataset_info(self.repo, revision=self.revision, files_metadata=True)
 
         try:
-            info = asked(self.repo, listed)
+            info = with_retries(self.repo, listed)
         except BadInput as error:
             raise BadInput(f"{str(error).rstrip('.')}; nor is there such a folder here.") from None
         files = [f for f in info.siblings or () if Path(f.rfilename).suffix.lower() in SUFFIXES.union(TABLES)]
@@ -55,4 +54,4 @@ class HubSource:
             raise BadInput(f"The data set {self.repo!r} holds {size:.2f} GB; set max_gb to take it.")
         patterns = [f"*{suffix}" for suffix in {Path(f.rfilename).suffix for f in files}]
         known: dict[str, Any] = {"repo_type": "dataset", "revision": info.sha, "allow_patterns": patterns}
-        asked(self.repo, lambda: snapshot_download(self.repo, local_dir=self.root, **known))
+        with_retries(self.repo, lambda: snapshot_download(self.repo, local_dir=self.root, **known))

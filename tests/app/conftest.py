@@ -13,6 +13,11 @@ from core.runs.train import train
 from tests.app.running import OTHER, PASSWORD, SPACE, USER, App, answers, begin, photos, tiny, zipped
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """An app on a busy machine: what fails is tried twice more, and fails if it never goes."""
+    item.add_marker(pytest.mark.flaky(reruns=2))
+
+
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of a tiny network, one of whose labels is a piece of HTML; the owner's."""

@@ -26,7 +26,7 @@ import pytest
 from gradio_client.utils import apply_diff
 from PIL import Image
 
-from plugins.panels.kit.mode import COOKIE
+from plugins.panels.kit.serving.mode import COOKIE
 
 ROOT = Path(__file__).parents[2]
 EVIL = "<img src=x onerror=alert(1)>"

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from plugins.panels.kit.guards import Addresses, KnownHosts, Visitors, is_loopback, known_hosts
+from plugins.panels.kit.serving.guards import Addresses, KnownHosts, Visitors, is_loopback, known_hosts
 from tests.app.running import OTHER, App
 
 FOREIGN = (

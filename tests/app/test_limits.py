@@ -13,8 +13,8 @@ import httpx
 import psutil
 import pytest
 
-from plugins.panels.kit import limits
-from plugins.panels.kit.limits import AtOnce, Bodies, Logins, Waiting
+from plugins.panels.kit.serving import limits
+from plugins.panels.kit.serving.limits import AtOnce, Bodies, Logins, Waiting
 from tests.app.running import PASSWORD, USER, App, jpeg
 
 

@@ -14,7 +14,7 @@ import pytest
 import app
 from core.errors import BadInput
 from core.runs.run import Run
-from plugins.panels.kit.mode import Mode
+from plugins.panels.kit.serving.mode import Mode
 from tests.app.running import OTHER, PASSWORD, ROOT, USER, App, Visitor, answers, begin, jpeg
 
 PREDICTION = {"predict", "predict_many"}

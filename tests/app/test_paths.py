@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import BadInput
 from core.runs.run import Run
-from plugins.panels.kit.drop import received
+from plugins.panels.kit.views.drop import received
 from tests.app.running import App, jpeg, photos, zipped
 
 REFUSED = re.compile("was not uploaded here|not in the cache folder")  # ours, or gradio's where it looks as well

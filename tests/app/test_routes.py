@@ -17,8 +17,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 import app
-from plugins.panels.kit.guards import ON_A_SPACE, ROUTES, WITH_PASSWORD, OpenRoutes
-from plugins.panels.kit.mode import Mode
+from plugins.panels.kit.serving.guards import ON_A_SPACE, ROUTES, WITH_PASSWORD, OpenRoutes
+from plugins.panels.kit.serving.mode import Mode
 from tests.app.running import App
 
 SHUT = "There is no such page here."

@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import SpaceCard
 from packaging.requirements import Requirement
 
-from plugins.panels.kit.visitors import SECONDS
+from plugins.panels.kit.serving.visitors import SECONDS
 from tests.app.running import PASSWORD, ROOT, USER, App, answers, begin
 from tests.hub.fixtures import environment
 from tests.hub.server import Hub

@@ -29,9 +29,9 @@ from starlette.testclient import TestClient
 
 from core.model.folder import load_model
 from core.runs.run import Run
-from plugins.panels.kit.temporary import sweep, upload_folder
-from plugins.panels.kit.uploads import UPLOAD, Uploads
-from plugins.panels.kit.visitors import GB
+from plugins.panels.kit.serving.temporary import sweep, upload_folder
+from plugins.panels.kit.serving.uploads import UPLOAD, Uploads
+from plugins.panels.kit.serving.visitors import GB
 from tests.app.running import COLOURS, ROOT, App, jpeg, photos, zipped
 
 TRACES = ("Traceback", 'File "', ".py")
@@ -279,7 +279,7 @@ def test_an_address_uploads_so_much_an_hour() -> None:
 
 
 def test_no_upload_fills_the_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("plugins.panels.kit.uploads.SPARE", 10**18)
+    monkeypatch.setattr("plugins.panels.kit.serving.uploads.SPARE", 10**18)
 
     async def there(request: Request) -> PlainTextResponse:
         return PlainTextResponse("here")
@@ -309,7 +309,7 @@ def test_what_lies_in_the_folder_of_uploads_is_swept(tmp_path: Path) -> None:
 
 def test_the_folder_of_a_killed_app_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    make = "import plugins.panels.kit.temporary as t; print(t.upload_folder(), flush=True); input()"
+    make = "import plugins.panels.kit.serving.temporary as t; print(t.upload_folder(), flush=True); input()"
     env = os.environ | {"TMPDIR": str(tmp_path)}
     apps = [
         subprocess.Popen(

@@ -16,7 +16,7 @@ import pytest
 
 from core.model.file_names import HASHES
 from core.runs.run import Run
-from plugins.panels.kit.mode import COOKIE
+from plugins.panels.kit.serving.mode import COOKIE
 from tests.app.running import SECRETS, Answer, App, Visitor, jpeg, photos, tiny, zipped
 
 

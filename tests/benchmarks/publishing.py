@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core import hub as core_hub
 from core.data.files import get_image_files
 from core.data.photo import BadPhoto
 from core.model.folder import load_model
 from core.model.predictor import Predictor
-from core.publish import refusals
 from core.publish.fetch import FILES
 from core.publish.onnx import ONNX
 from core.runs.run import Run
@@ -135,7 +135,7 @@ def with_fault(case: Case) -> str | None:
     """What was said, or None where the next push did not put it right."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         without_pauses(patch)
-        patch.setattr(refusals, "WAITS", (0.01, 0.02, 0.03))
+        patch.setattr(core_hub, "WAITS", (0.01, 0.02, 0.03))
         for hub in running(Hub(xet=Path(folder) / "cas") if case.xet else Hub(), Path(folder), patch):
             patch.setenv("HF_TOKEN", hub.token)
             try:

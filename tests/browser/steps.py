@@ -16,7 +16,7 @@ if not os.environ.get("CI"):
     pytest.importorskip("playwright", reason="playwright is not installed: pip install playwright")
 from playwright.sync_api import expect
 
-WAITS, TRAINS = 12, 240  # seconds, on a busy machine
+WAITS, TRAINS = 30, 240  # seconds, on a busy machine
 PAGES = ("data", "learning_rate", "train", "results", "predict", "publish")
 
 expect.set_options(timeout=1000 * WAITS)

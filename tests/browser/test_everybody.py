@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import App, Visit
-from tests.browser.steps import PAGES, expect, go
+from tests.browser.steps import PAGES, expect, go, until
 
 NAMED = {"button", "textbox", "searchbox", "combobox", "checkbox", "radio", "spinbutton", "slider", "link", "switch"}
 NAMED |= {"tab", "DisclosureTriangle", "progressbar", "img", "image", "listbox"}
@@ -22,7 +22,7 @@ def test_nothing_is_wider_than_a_phone(trained: App, visit: Visit, look: str) ->
     assert page.evaluate("document.body.classList.contains('dark')") == (look == "phone-dark")
     for name in PAGES:
         go(page, name)
-        assert page.evaluate("document.scrollingElement.scrollWidth") <= WIDTH, name
+        until(lambda: page.evaluate("document.scrollingElement.scrollWidth") <= WIDTH, what=f"{name} is no wider")
 
 
 def test_with_the_keyboard_alone(trained: App, visit: Visit) -> None:
@@ -69,7 +69,7 @@ def test_everything_has_a_name(trained: App, visit: Visit) -> None:
         if name == "train":
             page.locator("#train-advanced").get_by_role("button").first.click()
             expect(page.locator('[data-path="training.seed"]')).to_be_visible()
-        assert page.locator("h1:visible").count() == 1, name
+        expect(page.locator("h1:visible")).to_have_count(1)
         assert page.locator("img:not([alt])").count() == 0, name
         # gradio draws icons into buttons that have a name themselves
         nameless[name] = [node for node in without_name(page) if not node.startswith("svg ")]

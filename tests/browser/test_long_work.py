@@ -25,9 +25,9 @@ def test_reload_and_other_browsers(prepared: Prepare, serve: Serve, visit: Visit
 
     page.watch.cut_off = True
     page.reload()
-    page.watch.cut_off = False
     expect(page.locator("#page-train")).to_be_visible()
     titled(page, "train", "Training")
+    page.watch.cut_off = False
     until(lambda: epochs(page) > seen)
     expect(page.locator("#train-start")).to_be_hidden()
 
@@ -41,8 +41,8 @@ def test_reload_and_other_browsers(prepared: Prepare, serve: Serve, visit: Visit
     other.locator("#train-pause").click()
     for view in (page, other, tab):
         titled(view, "train", "Stopped")
-    assert len({epochs(view) for view in (page, other, tab)}) == 1
-    assert {figure(view, "Accuracy", "#train-run") for view in (page, other, tab)} != {"–"}
+    until(lambda: len({epochs(view) for view in (page, other, tab)}) == 1)
+    until(lambda: {figure(view, "Accuracy", "#train-run") for view in (page, other, tab)} != {"–"})
 
 
 def test_the_app_is_killed_and_started_again(prepared: Prepare, serve: Serve, visit: Visit) -> None:
@@ -62,13 +62,13 @@ def test_the_app_is_killed_and_started_again(prepared: Prepare, serve: Serve, vi
 
     app.start()
     page.reload(wait_until="commit")
-    page.watch.cut_off = False
     titled(page, "train", "Training")
+    page.watch.cut_off = False
     until(lambda: epochs(page) > seen)
     assert run.process == process
     page.locator("#train-finish").click()
     titled(page, "train", "Trained", TRAINS)
-    assert run.status == "completed"
+    until(lambda: run.status == "completed")
     assert (run.folder / "model.safetensors").is_file()
 
 
@@ -85,7 +85,7 @@ def test_pause_resume_and_complete(prepared: Prepare, serve: Serve, visit: Visit
 
     page.locator("#train-resume").click()
     titled(page, "train", "Trained", TRAINS)
-    assert epochs(page) == 13
+    until(lambda: epochs(page) == 13)
     assert len(project.runs) == 1
     expect(page.locator("#train-resume")).to_be_hidden()
 
@@ -99,7 +99,8 @@ def test_stop_and_keep_best(prepared: Prepare, serve: Serve, visit: Visit) -> No
     expect(page.locator("#page-results")).to_be_visible()
     expect(page.locator("#results-body .matrix")).to_be_visible()
     assert figure(page, "Accuracy", "#results-body").endswith("%")
-    assert project.run and project.run.status == "stopped"
+    until(lambda: project.run and project.run.status == "stopped")
+    assert project.run
     assert (project.run.folder / "model.safetensors").is_file()
     expect(page.locator("#results-try")).to_be_enabled()
 
@@ -112,4 +113,4 @@ def test_finish_early(prepared: Prepare, serve: Serve, visit: Visit) -> None:
     page.locator("#train-finish").click()
     titled(page, "train", "Trained", TRAINS)
     assert epochs(page) < MIDDLE["freeze_epochs"]
-    assert project.run and project.run.status == "completed"
+    until(lambda: project.run and project.run.status == "completed")

@@ -50,7 +50,7 @@ def test_from_a_zip_to_a_prediction(data_folder: Path, serve: Serve, visit: Visi
         if press is train:
             expect(page.locator("#page-train")).to_be_visible()
             titled(page, "train", "Trained", TRAINS)
-            assert page.locator("#train-run tbody tr").count() == 7
+            expect(page.locator("#train-run tbody tr")).to_have_count(7)
         elif clicks == 2:
             assert figure(page, "Accuracy", "#results-body").endswith("%")
     assert clicks <= CLICKS

@@ -51,6 +51,7 @@ def test_from_the_page_to_the_hub(
     expect(result).to_contain_text(f'load_learner("{REPO}")')
     assert hub.repos["model", REPO].private and len(hub.repos["model", REPO].commits) == 2
     assert hub.token not in page.content()
+    page.watch.cut_off = True
     page.reload()
     go(page, "publish")
     expect(page.locator("#publish-token input")).to_have_value("")

@@ -36,7 +36,12 @@ def one_label(folder: Path, photos: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("rubbish", "said"), [(broken_zip, "damaged or no zip file"), (no_photos, "No photos"), (one_label, "label")]
+    ("rubbish", "said"),
+    [
+        (broken_zip, "damaged or no zip file"),
+        pytest.param(no_photos, "No photos", marks=pytest.mark.slow),
+        (one_label, "label"),
+    ],
 )
 def test_it_stands_in_their_place(
     rubbish: Callable[[Path, Path], Path],
@@ -68,7 +73,7 @@ def test_it_stands_in_their_place(
     expect(found.locator(".bad")).to_have_count(0)
     expect(page.locator("#data-train")).to_be_enabled()
     shows_labels(page, FOUND)
-    assert project.must_have_recipe().training.epochs == 7
+    assert project.require_recipe().training.epochs == 7
 
 
 def refuses_to_train(page: Any) -> None:

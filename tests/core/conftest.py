@@ -1,11 +1,8 @@
-"""A tiny data set that the tests draw themselves, and what is trained on it once for all of them."""
+"""Batches of the drawn photos, what is trained on them once for all tests, and a Hub on this machine."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,9 @@ from core.recipe import Recipe
 from core.registry import labellers, splitters, transforms
 from core.runs.run import Run
 from core.runs.train import train
+from tests.hub.fixtures import hub, quick, signed_in, signed_in_by_xet, xet_hub
+
+__all__ = ["hub", "quick", "signed_in", "signed_in_by_xet", "xet_hub"]
 
 
 @pytest.fixture(scope="session")
@@ -39,27 +39,6 @@ def make_loaders(photos: Path) -> Callable[..., DataLoaders]:
 
 
 @pytest.fixture(scope="session")
-def recipe_dict(photos: Path) -> Callable[..., dict[str, Any]]:
-    """A recipe's document on the drawn photos, quick to train; keywords replace its keys, `training` is merged."""
-
-    def make(training: dict[str, Any] | None = None, **keys: Any) -> dict[str, Any]:
-        quick = {"epochs": 1, "freeze_epochs": 1, "batch_size": 10, "base_lr": 0.01}
-        return {
-            "version": 1,
-            "source": {"name": "folder", "path": str(photos)},
-            "labeller": {"name": "regex"},
-            "splitter": {"name": "random", "seed": 42},
-            "item_tfms": [{"name": "resize", "size": 40}],
-            "batch_tfms": [{"name": "aug_transforms", "size": 32, "min_scale": 0.75}],
-            "architecture": {"name": "efficientnet_lite0"},
-            "training": quick | (training or {}),
-            **keys,
-        }
-
-    return make
-
-
-@pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The workspace of `trained`."""
     return tmp_path_factory.mktemp("workspace")
@@ -72,23 +51,3 @@ def trained(recipe_dict: Callable[..., dict[str, Any]], workspace: Path) -> Run:
     for _ in train(run):
         pass
     return run
-
-
-@pytest.fixture
-def small_disk() -> Iterator[Callable[[str], Path]]:
-    """Mounts a disk of that size; skips where that is not allowed."""
-    mounted: list[Path] = []
-
-    def mount(size: str) -> Path:
-        folder = Path(tempfile.mkdtemp(prefix="presize-disk-"))
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-        if not shutil.which("mount") or subprocess.run(command, capture_output=True).returncode:
-            folder.rmdir()
-            pytest.skip("a small disk can only be mounted as root on Linux")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=True)
-        folder.rmdir()

@@ -19,9 +19,9 @@ from core.lock import Lock, holder
 from core.recipe import Recipe
 from core.runs.queue import Queue
 from core.runs.record import Log, held
-from core.runs.requests import Requests
 from core.runs.run import Run
 from core.runs.start import start
+from core.runs.stop_signals import StopSignals
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a link needs rights there")
 SECRET = b"12345\nwhat another user keeps"
@@ -116,7 +116,7 @@ def test_a_linked_folder_of_checkpoints_is_refused(run: Run, theirs: Path) -> No
     (run.folder / "checkpoint").symlink_to(theirs.parent)
     with (
         pytest.raises(BadInput, match="checkpoint' could not be written: it is a link"),
-        held(run, Requests(run.folder)),
+        held(run, StopSignals(run.folder)),
     ):
         pass
     assert len(list(theirs.parent.iterdir())) == 2

@@ -21,7 +21,7 @@ from core.events import (
     StepEnded,
     Suggestion,
     from_line,
-    settled,
+    replayed,
     to_line,
 )
 
@@ -108,20 +108,20 @@ def lived(*lives: tuple[int, range]) -> list[Event]:
 )
 def test_what_was_done_again_is_left_out_once(lives: list[tuple[int, range]]) -> None:
     events = lived(*lives)
-    steps = [e.step for e in settled(events) if isinstance(e, StepEnded)]
+    steps = [e.step for e in replayed(events) if isinstance(e, StepEnded)]
     assert steps == list(range(1, 10))
-    assert settled(events)[0] == Notice("begun")
-    resumed = [e for e in settled(events) if isinstance(e, RunResumed)]
+    assert replayed(events)[0] == Notice("begun")
+    resumed = [e for e in replayed(events) if isinstance(e, RunResumed)]
     assert bool(resumed) == (len(lives) > 1)
-    assert settled(iter(events)) == settled(events)
+    assert replayed(iter(events)) == replayed(events)
 
 
 def test_settled_keeps_which_event_and_not_one_that_looks_alike() -> None:
     """The same step of the second life has another loss."""
     first, again, other = StepEnded(1, 2, 0.5, 0.1), StepEnded(2, 2, 0.4, 0.1), StepEnded(2, 2, 0.3, 0.1)
     resumed = RunResumed(1, "frozen", 1, 2)
-    assert settled([first, again, RunEnded("stopped"), resumed, other]) == [first, resumed, other]
-    assert settled([]) == []
+    assert replayed([first, again, RunEnded("stopped"), resumed, other]) == [first, resumed, other]
+    assert replayed([]) == []
 
 
 def test_ends_before_and_checks_again_are_not_of_what_stands() -> None:
@@ -129,8 +129,8 @@ def test_ends_before_and_checks_again_are_not_of_what_stands() -> None:
     lost = [StepEnded(2, 9, 0.1, 0.1), RunEnded("stopped"), Checked(0, 1), Checked(1, 1)]
     rest = [RunResumed(2, "test", 1, 9), StepEnded(2, 9, 0.4, 0.1), RunEnded("completed")]
     first = [Checked(1, 1), StepEnded(1, 9, 0.5, 0.1)]
-    assert settled([*first, *lost, *rest]) == [*first, *rest]
-    assert settled([*first, *lost, RunResumed(0, "test", 0, 9), *rest[1:]]) == [RunResumed(0, "test", 0, 9), *rest[1:]]
+    assert replayed([*first, *lost, *rest]) == [*first, *rest]
+    assert replayed([*first, *lost, RunResumed(0, "test", 0, 9), *rest[1:]]) == [RunResumed(0, "test", 0, 9), *rest[1:]]
 
 
 def test_an_event_of_a_kind_that_is_not_known() -> None:

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from core.data.files import get_image_files
-from core.events import Event, RunEnded, StepEnded, settled
+from core.events import Event, RunEnded, StepEnded, replayed
 from core.model.folder import load_model
 from core.recipe import Recipe
 from core.registry import sources
@@ -125,7 +125,7 @@ def weights(run: Run) -> str:
 
 def steps_of(run: Run) -> list[Event]:
     """The steps of a run as they count in the end: loss and rate of each."""
-    return [e for e in settled(run.events()) if isinstance(e, StepEnded)]
+    return [e for e in replayed(run.events()) if isinstance(e, StepEnded)]
 
 
 def leftovers(run: Run) -> list[Path]:

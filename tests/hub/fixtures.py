@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from inspect import unwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from core import hub as core_hub
 from tests.hub.server import Hub
 
 
@@ -61,3 +63,21 @@ def running(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         yield hub
     finally:
         hub.close()
+
+
+@pytest.fixture
+def signed_in(quick: None, hub: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The Hub without xet, for which this machine has a login; nobody waits long before a new try."""
+    return _known(hub, monkeypatch)
+
+
+@pytest.fixture
+def signed_in_by_xet(quick: None, xet_hub: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The same with xet."""
+    return _known(xet_hub, monkeypatch)
+
+
+def _known(hub: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    monkeypatch.setattr(core_hub, "WAITS", (0.01, 0.02, 0.03))
+    return hub

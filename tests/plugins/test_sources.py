@@ -7,7 +7,6 @@ import os
 import re
 import stat
 import sys
-import time
 import types
 import warnings
 import zipfile
@@ -20,13 +19,14 @@ from PIL import Image
 from pytest import MonkeyPatch
 
 import plugins.sources.zip as zip_module
+from core import hub as core_hub
 from core.data import zips
 from core.data.propose import source_of
 from core.data.safe_names import distinct, safe_name
 from core.discovery import discover
 from core.errors import BadInput
-from core.publish import refusals
 from core.registry import sources
+from tests.cpu import takes_at_most
 from tests.hub.fixtures import hub as hub
 from tests.hub.server import Hub
 
@@ -270,10 +270,9 @@ def test_zip_says_little_of_names_in_it(tmp_path: Path) -> None:
 
 
 def test_names_of_very_many_marks_take_no_time() -> None:
-    start = time.monotonic()
-    for _ in range(10):
-        assert safe_name("a" + "\u0301\u0323" * 15_000 + ".jpg").endswith(".jpg")
-    assert time.monotonic() - start < 2  # seconds each
+    with takes_at_most(2):  # seconds each
+        for _ in range(10):
+            assert safe_name("a" + "\u0301\u0323" * 15_000 + ".jpg").endswith(".jpg")
 
 
 def test_zip_that_lies_about_a_size(tmp_path: Path) -> None:
@@ -436,7 +435,7 @@ def test_a_data_set_of_the_hub_comes_with_its_folders_and_once(hub: Hub, photos:
 
 def test_a_data_set_that_was_cut_off_goes_on(hub: Hub, photos: Path, tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
     on_the_hub(hub, photos)
-    monkeypatch.setattr(refusals, "WAITS", ())
+    monkeypatch.setattr(core_hub, "WAITS", ())
     hub.fail("resolve", 404, 5)
     source = sources.create("hub", tmp_path, repo="anna/photos")
     with pytest.raises(BadInput, match="no such repository"):
@@ -446,11 +445,11 @@ def test_a_data_set_that_was_cut_off_goes_on(hub: Hub, photos: Path, tmp_path: P
 
 def test_a_data_set_of_the_hub_is_refused_in_a_sentence(hub: Hub, photos: Path, tmp_path: Path) -> None:
     on_the_hub(hub, photos)
-    with pytest.raises(BadInput, match="a login that holds"):
+    with pytest.raises(BadInput, match="a valid login"):
         sources.create("hub", tmp_path, repo="anna/none")()  # to a stranger the Hub does not say whether it is private
     with pytest.raises(BadInput, match=r"holds 0\.00 GB; set max_gb"):
         sources.create("hub", tmp_path, repo="anna/photos", max_gb=0.0)()
-    with pytest.raises(BadInput, match="no name on the Hub"):
+    with pytest.raises(BadInput, match="not a name on the Hub"):
         sources.create("hub", tmp_path, repo="../photos")()
     HfApi(token=hub.token).create_repo("anna/tables", repo_type="dataset")
     with pytest.raises(BadInput, match="holds no photos as files"):

@@ -158,7 +158,7 @@ def predict_exported(task: Any) -> Figures:
     arch, views = learn.task.architecture, dls.valid.pipeline.views
 
     def answer(item: Path) -> Any:
-        pixels = photo.fit(photo.decode(item), views)
+        pixels = photo.fit(photo.load(item), views)
         return session.run(None, {"images": photo.normalise(pixels, arch.mean, arch.std)[None]})
 
     return {"ms": milliseconds(answer, dls.valid.items[: task.times + 3])}

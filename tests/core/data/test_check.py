@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 
 from core.data import check, photo
+from core.data.block import loaders_of
 from core.data.check import Examined, Report, examine, read_all
 from core.data.files import get_image_files
 from core.data.propose import proposal
 from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Recipe, Training
+from core.registry import transforms
 
 
 def recipe(folder: Path, bad_photos: str = "skip", **choices: Any) -> Recipe:
@@ -38,7 +40,11 @@ def recipe(folder: Path, bad_photos: str = "skip", **choices: Any) -> Recipe:
 
 def run(recipe: Recipe, workspace: Path) -> tuple[Examined, list[Checked]]:
     """The result of the check, and its events."""
-    events, walk = [], examine(recipe, workspace)
+    return finished(examine(recipe, workspace))
+
+
+def finished(walk: Generator[Checked, None, Examined]) -> tuple[Examined, list[Checked]]:
+    events = []
     while True:
         try:
             events.append(next(walk))
@@ -147,9 +153,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     real = check._read
 
-    def counting(file: Path, decode: Any) -> tuple[str, str]:
+    def counting(file: Path, *rest: Any) -> Any:
         names.append(file.name)
-        return real(file, decode)
+        return real(file, *rest)
 
     monkeypatch.setattr(check, "_read", counting)
     return names
@@ -347,6 +353,42 @@ def test_a_photo_beside_the_class_folders_is_warned_of(tmp_path: Path, draw_phot
     found = report(root, tmp_path, labeller={"name": "folder"})
     assert found.counts == {"blue": 12, "holiday": 1, "red": 11}
     assert any("'holiday' is the folder of the whole data set" in warning for warning in found.warnings)
+
+
+def kept(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.glob("*/*")}
+
+
+def test_it_keeps_what_the_loaders_would(folder: Path, tmp_path: Path) -> None:
+    """Also beside a file that is no photo, which the split was not to know of."""
+    (folder / "red_0.jpg").write_bytes(b"no photo")
+    plain, _ = run(recipe(folder), tmp_path / "plain")
+    examined, events = finished(examine(recipe(folder), tmp_path / "w", cache=tmp_path / "by_check"))
+    assert examined == plain and [e.done for e in events] == [0, 37]
+    dls = loaders_of(examined.split, transforms.create("resize", size=40), [], cache=tmp_path / "by_loaders")
+    for loader in (dls.train, dls.valid):
+        list(loader.batches(0))
+    ours, loaders = kept(tmp_path / "by_check"), kept(tmp_path / "by_loaders")
+    shared = ours.keys() & loaders.keys()
+    assert len(loaders) == 36 >= len(shared) > 18 and len(ours) == 36
+    assert all(ours[name] == loaders[name] for name in shared)
+
+
+def test_what_is_decoded_elsewhere_is_not_kept(folder: Path, tmp_path: Path) -> None:
+    asked: list[Path] = []
+    examined, _ = finished(examine(recipe(folder), tmp_path / "w", asked.append, tmp_path / "cache"))
+    assert len(asked) == 36 and not (tmp_path / "cache").exists()
+    assert examined == run(recipe(folder), tmp_path / "v")[0]
+
+
+@pytest.mark.parametrize(
+    "tfms", [[], [{"name": "flip"}, {"name": "resize", "size": 40}], [{"name": "resize", "size": 0}]]
+)
+def test_what_cannot_be_kept_is_checked_all_the_same(folder: Path, tmp_path: Path, tfms: list[dict[str, Any]]) -> None:
+    plan = recipe(folder)
+    plan.item_tfms[:] = tfms  # which a document would be refused for
+    examined, _ = finished(examine(plan, tmp_path / "w", cache=tmp_path / "cache"))
+    assert examined == run(plan, tmp_path / "v")[0] and examined.report.skipped == {}
 
 
 def test_a_photo_that_could_not_be_decoded_just_now_is_tried_again(photos: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import psutil
@@ -95,13 +96,16 @@ def test_one_that_takes_too_long_is_ended_and_the_next_is_answered(large: Path, 
     end(impatient)
 
 
-def test_a_crash_is_one_photo_s(decoders: Decoders, file: Path) -> None:
+def test_a_crash_is_one_photo_s(decoders: Decoders, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer_of, asked = decoders._small._answer, Event()
+    monkeypatch.setattr(decoders._small, "_answer", lambda *asks: (asked.set(), answer_of(*asks))[1])
     for _ in range(2):
+        asked.clear()
         for process in processes(decoders):
             process.suspend()
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(decoders.prepare, file, VIEWS, 32)
-            time.sleep(0.2)
+            assert asked.wait(60)
             end(decoders)
             with pytest.raises(BadPhoto, match="crashes the decoder"):
                 answer.result(timeout=60)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from core.data import photo
 from core.data.photo import BadPhoto, View, decode, fit
@@ -351,6 +351,30 @@ def test_memory_of_a_conversion_is_bounded(mode: str) -> None:
         assert tracemalloc.get_traced_memory()[1] < 45_000_000  # in one piece it would be over 100
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"exif": b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"}]
+)
+def test_a_thumbnail_decodes_no_more_than_it_needs(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded(noise("RGB").resize((1600, 1200)), "JPEG", **options)
+    whole = decode(data)
+    loaded: list[tuple[int, int]] = []
+    load = ImageFile.ImageFile.load
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: loaded.append(self.size) or load(self))
+    small = photo.thumbnail(data, 100)
+    assert loaded[0] == (400, 300)
+    whole.thumbnail((100, 100))
+    assert small.size == whole.size and difference(small, whole) < 2
+
+
+def test_a_thumbnail_is_never_larger_than_the_photo_and_has_the_same_bounds() -> None:
+    image = noise("RGB")
+    assert photo.thumbnail(encoded(image), 1000).tobytes() == image.tobytes()
+    with pytest.raises(BadPhoto):
+        photo.thumbnail(encoded(Image.new("L", (9000, 8000)), "JPEG", progressive=True), 100)
+    with pytest.raises(BadPhoto, match="not an image"):
+        photo.thumbnail(b"no photo", 100)
 
 
 def loads(monkeypatch: pytest.MonkeyPatch, during: Callable[[], None]) -> None:

@@ -1,37 +1,14 @@
-"""A Hub on this machine, which the real client talks to as anna, and a run with its model as ONNX."""
+"""A run with its model as ONNX."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from core.publish import refusals
 from core.publish.onnx import export_onnx
 from core.runs.run import Run
-from tests.hub.fixtures import hub, quick, xet_hub
-
-__all__ = ["hub", "quick", "signed_in", "signed_in_by_xet", "xet_hub"]
-
-
-@pytest.fixture
-def signed_in(quick: None, hub: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The Hub without xet, for which this machine has a login; nobody waits long before a new try."""
-    return _known(hub, monkeypatch)
-
-
-@pytest.fixture
-def signed_in_by_xet(quick: None, xet_hub: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The same with xet."""
-    return _known(xet_hub, monkeypatch)
-
-
-def _known(hub: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("HF_TOKEN", hub.token)
-    monkeypatch.setattr(refusals, "WAITS", (0.01, 0.02, 0.03))
-    return hub
 
 
 @pytest.fixture(scope="session")

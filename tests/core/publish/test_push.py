@@ -17,9 +17,9 @@ from core.__main__ import main
 from core.errors import BadInput
 from core.lock import Lock
 from core.model.folder import load_model
-from core.publish.choices import Choices
 from core.publish.fetch import fetch, load_learner, model_folder
 from core.publish.hub import Hub as Client
+from core.publish.options import PushOptions
 from core.publish.push import Pushed, push
 from core.runs.predictions import predictions_of
 from core.runs.run import Run
@@ -42,7 +42,7 @@ def ended(steps: Generator[str, None, Pushed]) -> tuple[list[str], Pushed]:
 
 
 def test_there_and_back(signed_in: Any, trained: Run, photos: Path) -> None:
-    _, done = ended(push(trained, REPO, Choices("mit"), Client()))
+    _, done = ended(push(trained, REPO, PushOptions("mit"), Client()))
     assert done == Pushed(f"{signed_in.url}/{REPO}")
     files = signed_in.repos["model", REPO].files
     assert set(files) >= PUBLISHED and not any(name.endswith((".bin", ".pth", ".pkl")) for name in files)
@@ -56,7 +56,7 @@ def test_there_and_back(signed_in: Any, trained: Run, photos: Path) -> None:
 
 
 def test_without_the_hub_the_last_one_seen_is_used(signed_in: Any, trained: Run, monkeypatch: Any) -> None:
-    ended(push(trained, REPO, Choices(), Client()))
+    ended(push(trained, REPO, PushOptions(), Client()))
     before = fetch(REPO)
     signed_in.fail("info", "drop", 100)
     assert fetch(REPO) == before == model_folder(REPO)
@@ -69,14 +69,14 @@ def test_without_the_hub_the_last_one_seen_is_used(signed_in: Any, trained: Run,
 
 def test_half_of_a_cache_is_no_model(signed_in: Any, trained: Run) -> None:
     for _ in range(2):  # the second time it looks at the config that is there, which the client keeps
-        ended(push(trained, REPO, Choices(), Client()))
+        ended(push(trained, REPO, PushOptions(), Client()))
     signed_in.fail("info", "drop", 100)
     with pytest.raises(BadInput, match="cannot be reached"):
         fetch(REPO)
 
 
 def test_a_refusal_is_no_reason_to_use_what_was_seen(signed_in: Any, trained: Run, monkeypatch: Any) -> None:
-    ended(push(trained, REPO, Choices(), Client()))
+    ended(push(trained, REPO, PushOptions(), Client()))
     fetch(REPO)
     signed_in.repos["model", REPO].private = True
     monkeypatch.setenv("HF_TOKEN", signed_in.other_token)
@@ -85,7 +85,7 @@ def test_a_refusal_is_no_reason_to_use_what_was_seen(signed_in: Any, trained: Ru
 
 
 def test_a_strangers_json_is_small(signed_in: Any, trained: Run) -> None:
-    ended(push(trained, REPO, Choices(), Client()))
+    ended(push(trained, REPO, PushOptions(), Client()))
     repo = signed_in.repos["model", REPO]
     repo.commit("by hand", repo.tree | {"hashes.json": File(b" " * 11_000_000, lfs=True)})
     with pytest.raises(BadInput, match=r"hashes\.json of 'anna/my-pets' is larger than 10 MB"):
@@ -95,12 +95,12 @@ def test_a_strangers_json_is_small(signed_in: Any, trained: Run) -> None:
 def test_a_license_the_hub_does_not_know_leaves_nothing_behind(signed_in: Any, mine: Run) -> None:
     signed_in.fail("validate", 400, json={"errors": [{"message": "license must be one of"}]})
     with pytest.raises(BadInput, match="license must be one of"):
-        ended(push(mine, REPO, Choices("nonsense", space="zero-gpu"), Client(), HERE))
+        ended(push(mine, REPO, PushOptions("nonsense", space="zero-gpu"), Client(), HERE))
     assert not signed_in.repos
 
 
 def test_a_space_that_is_refused_leaves_no_model_behind(signed_in: Any, mine: Run) -> None:
-    steps = push(mine, "paul/pets", Choices(space="cpu-basic"), Client(signed_in.poor_token), HERE)
+    steps = push(mine, "paul/pets", PushOptions(space="cpu-basic"), Client(signed_in.poor_token), HERE)
     with pytest.raises(BadInput, match="paid plan"):
         ended(steps)
     assert not signed_in.repos
@@ -114,14 +114,14 @@ def test_a_photo_that_cannot_be_read_any_more_is_no_reason_to_stop(
     broken.write_bytes(b"no photo")
     results.items[0] = broken
     monkeypatch.setattr("core.publish.push.predictions_of", lambda run: results)
-    _, done = ended(push(mine, REPO, Choices(space="zero-gpu"), Client(), HERE))
+    _, done = ended(push(mine, REPO, PushOptions(space="zero-gpu"), Client(), HERE))
     assert done.space and done.rehearsal
 
 
 def test_what_cannot_be_pushed_says_why(signed_in: Any, mine: Run, tmp_path: Path) -> None:
     def refused(run: Run) -> str:
         with pytest.raises(BadInput) as caught:
-            ended(push(run, REPO, Choices(), Client()))
+            ended(push(run, REPO, PushOptions(), Client()))
         assert not signed_in.calls
         return str(caught.value)
 
@@ -135,13 +135,13 @@ def test_what_cannot_be_pushed_says_why(signed_in: Any, mine: Run, tmp_path: Pat
     (mine.folder / "hashes.json").unlink()
     assert "has no model yet" in refused(mine)
     test = Run(tmp_path / "lr_finds" / "test")
-    assert "learning-rate test, which makes no model" in refused(test)
+    assert "run of the LR finder, which makes no model" in refused(test)
 
 
 def test_what_is_downloaded_is_little_and_ours(signed_in: Any, trained: Run, monkeypatch: Any) -> None:
     from core.publish import fetch as module
 
-    ended(push(trained, REPO, Choices(), Client()))
+    ended(push(trained, REPO, PushOptions(), Client()))
     repo = signed_in.repos["model", REPO]
     evil = {"pytorch_model.bin": b"\x80\x04", "setup.py": b"raise SystemExit"}
     repo.commit("by hand", repo.tree | {name: next(iter(repo.tree.values())) for name in evil})
@@ -155,7 +155,7 @@ def test_what_is_downloaded_is_little_and_ours(signed_in: Any, trained: Run, mon
 
 
 def test_a_space_is_rehearsed_and_answers_the_same(signed_in: Any, mine: Run) -> None:
-    said, done = ended(push(mine, REPO, Choices("mit", space="cpu-basic", examples=True), Client(), HERE))
+    said, done = ended(push(mine, REPO, PushOptions("mit", space="cpu-basic", examples=True), Client(), HERE))
     assert done.space == f"{signed_in.url}/spaces/{REPO}" and done.rehearsal
     assert done.rehearsal.largest_difference < 1e-4 and any(line.startswith("Rehearsed: ") for line in said)
     space = signed_in.repos["space", REPO]
@@ -177,7 +177,7 @@ def test_nothing_is_pushed_that_fails_here(signed_in: Any, mine: Run, monkeypatc
     broken = mine.folder / "app.py.txt"
     broken.write_bytes(b"raise SystemExit('no room for it')\n" + space.APP.read_bytes())
     monkeypatch.setattr(space, "APP", broken)
-    steps = push(mine, REPO, Choices(space="zero-gpu"), Client(), HERE)
+    steps = push(mine, REPO, PushOptions(space="zero-gpu"), Client(), HERE)
     with pytest.raises(BadInput, match="no room for it"):
         ended(steps)
     assert not signed_in.repos
@@ -185,7 +185,7 @@ def test_nothing_is_pushed_that_fails_here(signed_in: Any, mine: Run, monkeypatc
 
 def test_neither_a_token_nor_a_path_nor_a_name_leaves(signed_in: Any, mine: Run, photos: Path, tmp_path: Path) -> None:
     canary = signed_in.token.encode()
-    ended(push(mine, REPO, Choices(space="cpu-basic", examples=True), Client(signed_in.token), HERE))
+    ended(push(mine, REPO, PushOptions(space="cpu-basic", examples=True), Client(signed_in.token), HERE))
     sent = signed_in.sent()
     names = [item.name for item in predictions_of(mine).items]
     for secret in map(str, (signed_in.token, tmp_path, photos, Path.home(), *names)):

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from PIL.ImageFile import ImageFile
 from safetensors.torch import load_file
 
+from core.data.check import examine
 from core.events import EpochEnded, FeaturesMade, Notice, StageStarted, StepEnded
 from core.recipe import Recipe
-from core.runs.run import Run
+from core.runs.run import PRESIZED, Run
 from core.runs.train import RunOptions, find_rate, train
 
 MakeRecipe = Callable[..., dict[str, Any]]
@@ -75,10 +77,32 @@ def test_the_second_run_decodes_nothing(
     recipe = Recipe.from_dict(recipe_dict())
     first = Run.create(recipe, tmp_path)
     list(train(first))
-    monkeypatch.setattr("core.data.cache.photo.decode", lambda source: pytest.fail("decoded"))
+    monkeypatch.setattr("core.data.cache.photo.load", lambda source: pytest.fail("decoded"))
     second = Run.create(recipe, tmp_path)
     list(train(second))
     assert figures(first) == figures(second)
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_each_photo_is_decoded_once_by_the_check_and_never_by_training(
+    recipe_dict: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checked: bool
+) -> None:
+    """Whether the check has gone before, as on the page and the command line, or the run begins with it."""
+    recipe = Recipe.from_dict(recipe_dict())
+    plain = Run.create(recipe, tmp_path / "plain")
+    list(train(plain, options=RunOptions(cache=False)))
+    decoded: list[ImageFile] = []
+    load = ImageFile.load
+    monkeypatch.setattr(ImageFile, "load", lambda self: (self.tile and decoded.append(self), load(self))[1])
+    if checked:
+        list(examine(recipe, tmp_path, cache=tmp_path / PRESIZED))
+        assert len(decoded) == 24
+    run = Run.create(recipe, tmp_path)
+    list(train(run))
+    assert len(decoded) == 24
+    assert figures(run) == figures(plain)
+    ours, others = (load_file(r.folder / "model.safetensors") for r in (run, plain))
+    assert all(torch.equal(ours[name], others[name]) for name in others)
 
 
 def test_a_transform_that_may_be_random_switches_it_off_and_the_run_says_so(

@@ -21,9 +21,9 @@ from core.recipe import Recipe
 from core.runs import host
 from core.runs.host import introduce
 from core.runs.record import held
-from core.runs.requests import Requests
 from core.runs.run import Run
 from core.runs.start import start
+from core.runs.stop_signals import StopSignals
 
 STEP = StepEnded(1, 9, 0.5, 0.01)
 
@@ -59,7 +59,7 @@ def killed(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
 
 @pytest.mark.parametrize(("event", "status"), [(STEP, "running"), (Queued(1, "runs/other"), "queued")])
 def test_a_run_elsewhere_is_alive_while_it_is_heard_of(run: Run, event: Event, status: str, capsys: Any) -> None:
-    with held(run, Requests(run.folder)):
+    with held(run, StopSignals(run.folder)):
         move(run)  # though there is a process of that id here
         say(run, event)
         assert (run.process, run.elsewhere, run.status) == (None, "box", status)
@@ -71,7 +71,7 @@ def test_a_run_elsewhere_is_alive_while_it_is_heard_of(run: Run, event: Event, s
         assert (run.folder / "stop").exists(), "which it can be asked wherever it is"
         say(run, event, ago=200)
         assert (run.elsewhere, run.status) == ("", "interrupted")
-        with pytest.raises(BadInput, match="already under way in another process"), held(run, Requests(run.folder)):
+        with pytest.raises(BadInput, match="already under way in another process"), held(run, StopSignals(run.folder)):
             pass
     say(run, RunEnded("completed"))
     assert (run.elsewhere, run.status) == ("", "completed"), "it let go of its lock"

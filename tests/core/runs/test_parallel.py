@@ -14,13 +14,13 @@ from typing import Any
 import psutil
 import pytest
 
-from core.events import EpochEnded, RunEnded, RunResumed, RunStarted, StepEnded, settled
+from core.events import EpochEnded, RunEnded, RunResumed, RunStarted, StepEnded, replayed
 from core.recipe import Recipe
 from core.runs.run import Run, runs_in
 from core.runs.train import train
 
 ROOT = Path(__file__).resolve().parents[3]
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "core"]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "core"]
 
 
 def begin(*arguments: str) -> subprocess.Popen[str]:
@@ -43,7 +43,7 @@ def when(process: subprocess.Popen[str], workspace: Path, steps: int) -> Run:
 
 
 def figures(run: Run) -> tuple[list[float], list[float]]:
-    events = settled(run.events())
+    events = replayed(run.events())
     steps = [e.loss for e in events if isinstance(e, StepEnded)]
     return steps, [e.valid_loss for e in events if isinstance(e, EpochEnded)]
 

@@ -28,7 +28,7 @@ from core.events import (
     RunResumed,
     RunStarted,
     StepEnded,
-    settled,
+    replayed,
 )
 from core.recipe import Recipe
 from core.runs.checkpoint import Checkpoints
@@ -185,7 +185,7 @@ def test_a_run_outlives_its_starter_stops_goes_on_and_finishes_early(
     assert out.count(f"{run.name} is completed\n") == 2  # of `stop` and of `follow`
     assert "finishing early: the learning rate falls to its end over" in out and "going on after step" in out
     assert run.status == "completed" and (run.folder / "model.safetensors").exists()
-    done = settled(run.events())
+    done = replayed(run.events())
     (finishing,) = (e for e in done if isinstance(e, FinishingEarly))
     at = done.index(finishing)
     after = [e for e in done[at:] if isinstance(e, StepEnded)]
@@ -277,7 +277,7 @@ def test_a_learning_rate_test_and_a_training_are_not_taken_for_each_other(
 ) -> None:
     training, test = create(), create("lr_finds")
     assert f"'{training.name}' is a training" in fails("lr-find", str(training.folder))
-    assert f"'{test.name}' is a learning-rate test" in fails("train", str(test.folder))
+    assert f"'{test.name}' is a run of the LR finder" in fails("train", str(test.folder))
     assert (training.status, test.status) == ("created", "created")
 
 
@@ -310,7 +310,7 @@ def test_resume_goes_on_with_a_stopped_run(create: Callable[..., Run], capsys: C
     assert main(["resume", str(run.folder)]) == 0
     assert "going on after step 1 of 2, frozen" in capsys.readouterr().out
     assert run.status == "completed"
-    assert [e.step for e in settled(run.events()) if isinstance(e, StepEnded)] == [1, 2, 1, 2]
+    assert [e.step for e in replayed(run.events()) if isinstance(e, StepEnded)] == [1, 2, 1, 2]
 
 
 def test_runs_says_what_each_is_doing(create: Callable[..., Run], completed: Run, capsys: Capture) -> None:

@@ -17,7 +17,7 @@ from core.lock import Lock
 from core.recipe import Recipe
 from core.runs.queue import Queue
 from core.runs.run import Run
-from core.runs.train import Options, find_rate, train
+from core.runs.train import RunOptions, find_rate, train
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = {"name": "timm", "model": "test_resnet", "pretrained": False}
@@ -226,7 +226,7 @@ def test_a_run_that_need_not_queue_does_not_wait(
     other, patient = waiter("other"), waiter("patient")
     assert other.look() == "turn"
     run = new_run(recipe_dict, tmp_path)
-    events = list(train(run, options=Options(queue=False)))
+    events = list(train(run, options=RunOptions(queue=False)))
     assert isinstance(events[0], Checked)
     assert not any(isinstance(e, Queued) for e in events)
     assert run.status == "completed"
@@ -242,7 +242,7 @@ def test_a_run_that_need_not_queue_does_not_hold_up_others_by_an_old_ticket(
     run = new_run(recipe_dict, tmp_path)
     (tmp_path / "queue").mkdir()
     (tmp_path / "queue" / f"{5:020d}.run").write_text(f"runs/{run.name}")
-    events = train(run, options=Options(queue=False))
+    events = train(run, options=RunOptions(queue=False))
     next(events)
     found = waiter("other").look()
     events.close()  # type: ignore[attr-defined]

@@ -12,8 +12,8 @@ from core.errors import BadInput
 from core.events import Event, Notice, Queued, RunEnded, RunResumed, StepEnded, to_line
 from core.recipe import Recipe
 from core.runs.record import held, record
-from core.runs.requests import Requests, Stopped
 from core.runs.run import Run
+from core.runs.stop_signals import Stopped, StopSignals
 
 ENDS = [
     RunEnded("stopped", "", {}, 3.0, 1.0),
@@ -37,7 +37,7 @@ def carry_out(run: Run, *events: Event, error: BaseException | None = None) -> l
             raise error
 
     told: list[Event] = []
-    with held(run, Requests(run.folder)) as log:
+    with held(run, StopSignals(run.folder)) as log:
         try:
             told += record(log, say())
         except type(error or None) as raised:  # type: ignore[misc]

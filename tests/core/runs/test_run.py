@@ -34,10 +34,10 @@ import sys
 from pathlib import Path
 from core.events import StepEnded
 from core.runs.record import held
-from core.runs.requests import Requests
+from core.runs.stop_signals import StopSignals
 from core.runs.run import Run
 run = Run(Path(sys.argv[1]))
-with held(run, Requests(run.folder)) as log:
+with held(run, StopSignals(run.folder)) as log:
     log.write(StepEnded(1, 9, 0.5, 0.01))
     print("alive", flush=True)
     sys.stdin.read()

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,8 +34,8 @@ from core.events import (
 from core.model.folder import load_model
 from core.recipe import Recipe
 from core.runs.record import held, record
-from core.runs.requests import Requests
 from core.runs.run import Run
+from core.runs.stop_signals import StopSignals
 from core.runs.train import find_rate, train
 from core.training.metrics import wilson_interval
 
@@ -72,9 +73,15 @@ def run_all(document: dict[str, Any], workspace: Path) -> tuple[Run, list[Event]
     return run, list(train(run))
 
 
-def test_it_finishes_early_when_its_time_is_over(recipe_dict: MakeRecipe, tmp_path: Path) -> None:
+def test_it_finishes_early_when_its_time_is_over(
+    recipe_dict: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = Run.create(Recipe.from_dict(recipe_dict({"epochs": 50}, architecture=TINY)), tmp_path)
-    events = list(train(run, Requests(run.folder, seconds=0.2)))
+    events: list[Event] = []  # each step takes a second
+    clock = SimpleNamespace(monotonic=lambda: float(sum(isinstance(e, StepEnded) for e in events)))
+    monkeypatch.setattr("core.runs.stop_signals.time", clock)
+    for event in train(run, StopSignals(run.folder, seconds=4)):
+        events.append(event)
     assert sum(isinstance(e, FinishingEarly) for e in events) == 1
     assert isinstance(events[-1], RunEnded) and events[-1].status == "completed" and run.has_model
     assert len([e for e in events if isinstance(e, StepEnded)]) < 100
@@ -328,14 +335,14 @@ def test_a_workspace_that_cannot_be_written(recipe_dict: MakeRecipe, read_only: 
 @pytest.mark.parametrize("status", ["completed", "failed"])
 def test_nothing_is_written_after_the_end(recipe_dict: MakeRecipe, tmp_path: Path, status: Any) -> None:
     run = Run.create(Recipe.from_dict(recipe_dict()), tmp_path)
-    with held(run, Requests(run.folder)) as log:
+    with held(run, StopSignals(run.folder)) as log:
         recorded = record(log, (e for e in [Notice("hello"), RunEnded(status), Notice("too late")]))
         for event in recorded:
             if isinstance(event, RunEnded):
                 break
         recorded.close()  # type: ignore[attr-defined]
     assert [run.events()[0], *map(without_seconds, run.events()[1:])] == [Notice("hello"), RunEnded(status)]
-    with held(run, Requests(run.folder)) as log, pytest.raises(KeyboardInterrupt):
+    with held(run, StopSignals(run.folder)) as log, pytest.raises(KeyboardInterrupt):
         for event in record(log, (e for e in [RunEnded(status), Notice("too late")])):
             if isinstance(event, Notice):
                 raise KeyboardInterrupt

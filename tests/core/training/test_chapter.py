@@ -17,6 +17,7 @@ from PIL import Image
 
 import core
 from core.training.fine_tune import PASSES
+from tests.matrix import thinned
 
 CHAPTER = """
 from core import *
@@ -50,7 +51,7 @@ def pets(data_folder: Path) -> Path:
     return data_folder / "tiny_pets"
 
 
-@pytest.fixture(scope="session", params=VARIANTS)
+@pytest.fixture(scope="session", params=thinned(VARIANTS, {"efficientnet_lite0"}.__contains__))
 def chapter(request: pytest.FixtureRequest, pets: Path, tmp_path_factory: pytest.TempPathFactory) -> Words:
     """Everything that the chapter's lines leave behind."""
     name, options, sizes, fewer = VARIANTS[request.param]

@@ -24,9 +24,10 @@ from core.training.fine_tune import fine_tuning
 from core.training.loop import Diverged, fit
 from core.training.metrics import accuracy
 from core.training.schedules import one_cycle
-from core.training.state import FINISH, LAST, Finish, TrainState, restore_optimizer
+from core.training.state import FINISH_SHARE, LAST, Finish, TrainState, restore_optimizer
 from core.training.task import Stage, Task
 from core.training.validate import validate
+from tests.matrix import thinned
 
 MakeTask = Callable[..., Task]
 MakeState = Callable[[], TrainState]
@@ -99,7 +100,10 @@ def fine_tuned(make_task: MakeTask) -> Callable[..., MakeState]:
     return choose
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+ALWAYS = {"concat_dropout_train_bn", "parts", "photos", "features_concat_dropout"}
+
+
+@pytest.mark.parametrize("shape", thinned(SHAPES, ALWAYS.__contains__))
 def test_a_state_put_away_after_any_step_goes_on_to_the_last_bit(
     fine_tuned: Callable[..., MakeState], shape: str
 ) -> None:
@@ -276,7 +280,7 @@ def test_an_early_finish_brings_the_rate_down_in_the_steps_it_promised(
     two_stages: MakeState, stage: int, step: int
 ) -> None:
     """Asked in the warm-up, in the middle of an epoch or before its end, and when nothing is left."""
-    assert round(FINISH * STEPS) == FALL
+    assert round(FINISH_SHARE * STEPS) == FALL
     state = two_stages()
     promised, events = finishing(state, stage, step)
     assert promised == Finish(stage, step, min(FALL, STEPS - step))

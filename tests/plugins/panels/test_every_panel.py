@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -32,15 +34,20 @@ from core.events import (
 from core.lock import Lock
 from core.recipe import Recipe
 from core.registry import panels
-from core.runs.project import Project
-from core.runs.run import EVENTS, LR_FINDS, RUNS, Run
-from plugins.panels.kit.mode import Mode
-from plugins.panels.kit.page import Page as AppPage
+from core.runs.events_file import EVENTS
+from core.runs.run import LR_FINDS, RUNS, Run
+from plugins.panels.kit.page.frame import frame
+from plugins.panels.kit.page.page import Page as AppPage
+from plugins.panels.kit.project import draft
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.serving.mode import Mode
+from plugins.panels.kit.views.html import Html
 from tests.plugins.panels.markup import HOSTILE, Page
 
 found = discover(panels=True)
 NAMES = [entry.name for entry in panels]
 LABEL = HOSTILE.replace("/", "")
+OWN_TAG = re.compile(r"&lt;/?(?!img)[a-z]")
 STEPS = [StepEnded(i, 4, 2.0 / i, 1e-3) for i in range(1, 5)]
 EPOCHS = [EpochEnded(i, 1.0, 0.5, {"error_rate": 0.25}, 3.0, i == 0) for i in range(2)]
 STARTED = [Checked(3, 24), StageStarted("frozen", 2, 4, [1e-3])]
@@ -62,7 +69,7 @@ def with_photos(project: Project, photos: Path) -> None:
 
 def with_run(project: Project, photos: Path, *events: Any, kind: str = RUNS) -> Run:
     with_photos(project, photos)
-    run = Run.create(project.must_have_recipe(), project.folder, kind)
+    run = Run.create(project.require_recipe(), project.folder, kind)
     (run.folder / EVENTS).write_text("".join(f"{to_line(event)}\n" for event in events))
     return run
 
@@ -111,7 +118,7 @@ STATES: dict[str, Callable[[Project, Path], Any]] = {
     "test cut off": lambda project, photos: with_run(project, photos, *TRIED[:30], kind=LR_FINDS),
     "test of others": lambda project, photos: (
         with_run(project, photos, *TRIED, Suggestion({"valley": 1e-3}), RunEnded("completed"), kind=LR_FINDS),
-        project.edit("labeller.part", "path") if project.must_have_recipe().labeller["name"] == "regex"
+        project.edit("labeller.part", "path") if project.require_recipe().labeller["name"] == "regex"
         else project.edit("training.batch_size", 5),
     ),
     "test begun": lambda project, photos: with_run(project, photos, Checked(1, 24), kind=LR_FINDS),
@@ -134,7 +141,8 @@ def drawn(page: AppPage, project: Project) -> Iterator[str]:
     for each in page._drawn:
         value = each.draw(project)
         if isinstance(each.component, gr.HTML):
-            assert isinstance(value, str)
+            assert isinstance(value, Html) or value == "", "what is no HTML by its type is shown as a text"
+            assert not OWN_TAG.search(value), "HTML of ours was taken for a text"
             yield value
         else:
             assert value is None or isinstance(value, (str, dict))
@@ -182,7 +190,7 @@ def test_it_shows_a_run_under_way(
 def recipe(photos: Path, tmp_path: Path) -> Recipe:
     project = Project(tmp_path / "other")
     project.open({"name": "folder", "path": str(photos)})
-    return project.must_have_recipe()
+    return project.require_recipe()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -190,3 +198,25 @@ def test_it_says_what_it_is(name: str) -> None:
     panel = panels[name].factory
     assert panels[name].help.endswith(".") and panel.title and isinstance(panel.serves_models, bool)
     assert sum(entry.factory.place == panel.place for entry in panels) == 1, "two have the same place in the rail"
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_tick_reads_the_draft_once(
+    changed: bool, tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that every panel draws comes of one read of its file, of none where that is as it was, and of one recipe."""
+    page, browser = AppPage(Mode("local", tmp_path)), SimpleNamespace(session_hash="anna", cookies={})
+    with gr.Blocks() as demo:
+        frame(page, {entry.name: entry.factory for entry in panels})
+        page.wire(demo)
+    STATES["completed"](Project(tmp_path), photos)
+    for _ in page._loaded(browser), page._ticked(browser):
+        list(_)
+    if changed:
+        Project(tmp_path).edit("training.epochs", 7)
+    read, parsed = [], []
+    read_bytes, from_dict = draft.read_bytes, Recipe.from_dict
+    monkeypatch.setattr(draft, "read_bytes", lambda *given: read.append(given) or read_bytes(*given))
+    monkeypatch.setattr(Recipe, "from_dict", lambda document: parsed.append(document) or from_dict(document))
+    list(page._ticked(browser))
+    assert (len(read), len(parsed)) == (int(changed), 1)

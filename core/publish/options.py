@@ -1,0 +1,19 @@
+"""The options of a push, which the command line and the page both ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+
+@dataclass(frozen=True)
+class PushOptions:
+    """How a model is pushed to the Hub."""
+
+    license: Annotated[str, "What others may do with it, as the Hub names it, such as apache-2.0; empty: not said"] = ""
+    private: Annotated[bool, "Only you see it"] = False
+    space: Annotated[
+        Literal["none", "zero-gpu", "cpu-basic"],
+        "A page where others try the model; cpu-basic needs a paid account, zero-gpu is free for two Spaces",
+    ] = "none"
+    examples: Annotated[bool, "Show some of your validation photos on that page, without their names"] = False

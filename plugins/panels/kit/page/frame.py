@@ -1,0 +1,85 @@
+"""The frame around the panels: the line on top, the rail of steps, and one page for each."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+import gradio as gr
+
+from core.errors import BadInput
+from plugins.panels.kit.page.drawer import drawer
+from plugins.panels.kit.page.page import Page, Panel
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.project.run_view import run_view
+from plugins.panels.kit.views.html import Html, joined, percent, view
+
+
+def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
+    """Build every panel on a page of its own, and the rail that leads to them."""
+    top = view("top")
+    with gr.Row(elem_id="frame"):
+        rail = None if page.mode.model else view("rail", label="Steps")
+        with gr.Column(elem_id="pages"):
+            built = {}
+            for name, make in panels.items():
+                with gr.Column(elem_id=f"page-{name}", elem_classes="page"):
+                    try:
+                        built[name] = make(page)
+                    except Exception as error:  # a panel is anybody's plugin; the others go on
+                        traceback.print_exc(file=sys.stderr)
+                        gr.Markdown(f"This page could not be built: {type(error).__name__}.")
+            if rail:
+                drawer(page)
+    rules = "".join(
+        f'body[data-page="{name}"] #page-{name}{{display:flex}}'
+        f'body[data-page="{name}"] .step[data-go="{name}"]{{background:var(--accent-soft)!important}}'
+        for name in panels
+    )
+    gr.HTML(f"<style>{rules}</style>", elem_id="rules")
+    page.shows(top, _top, "tick")
+    if rail:
+        page.shows(rail, lambda project: _rail(built, project), "tick")
+
+
+def _top(project: Project) -> Html:
+    working = project.under_way
+    pills = Html('<span class="pill device">{}</span>').format(_device())
+    if working:
+        doing = "LR finder" if working.is_lr_find else f"Training · {percent(run_view(working).fraction)}"
+        pills = Html('<span class="pill live" title="{}">{}</span>{}').format(working.name, doing, pills)
+    return Html(
+        '<div class="bar"><div class="brand"><i class="logo" aria-hidden="true"></i><b>Presize</b></div>'
+        '<div class="pills">{}<button type="button" class="pill" data-dark aria-label="Dark or light">◐</button>'
+        "</div></div>"
+    ).format(pills)
+
+
+def _device() -> str:
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)  # not imported for this line: that takes seconds
+    with suppress(AttributeError):  # it is being imported
+        if cuda and cuda.is_available():
+            return str(cuda.get_device_name())
+    return f"CPU · {os.cpu_count()} cores"
+
+
+def _rail(panels: Mapping[str, Panel], project: Project) -> Html:
+    step = Html(
+        '<li><button type="button" class="step {}" data-go="{}"><i aria-hidden="true">{}</i>'
+        "<span><b>{}</b><small>{}</small></span></button></li>"
+    )
+    steps = []
+    for number, (name, panel) in enumerate(panels.items(), 1):
+        try:
+            state, line = panel.status(project)
+        except BadInput:  # its run was deleted meanwhile, or is damaged, which its page says
+            state, line = "active", "Needs a look"
+        except Exception:  # as above
+            traceback.print_exc(file=sys.stderr)
+            state, line = "todo", ""
+        sign = "✓" if state == "done" else str(number)
+        steps.append(step.format(state, name, sign, panel.title, line))
+    return Html("<ol>{}</ol>").format(joined(steps))

@@ -1,0 +1,35 @@
+"""The head of a page: what it is for, one sentence, and its buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gradio as gr
+
+from core.runs.run import Run
+from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project.others import others
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.html import Html, view
+
+
+def head(
+    page: Page,
+    name: str,
+    title: Callable[[Project], tuple[str, str]],
+    run: Callable[[Project], Run | None] = lambda project: None,
+) -> gr.Row:
+    """A title and a sentence, drawn anew after each event; use the row that is returned `with` for buttons.
+
+    Where the `run` that the page shows is of other photos, a line says so.
+    """
+    with gr.Row(elem_classes="head"):
+        shown = view(f"{name}-head", elem_classes="head-text")
+        buttons = gr.Row(elem_classes="head-buttons")
+    page.shows(shown, lambda project: _lines(*title(project), others(project, run(project))), "tick")
+    return buttons
+
+
+def _lines(title: str, sentence: str, other: str) -> Html:
+    remark = Html('<p class="others">This is {}.</p>').format(other) if other else ""
+    return Html("<h1>{}</h1><p>{}</p>{}").format(title, sentence, remark)

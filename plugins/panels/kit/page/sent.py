@@ -1,0 +1,94 @@
+"""What a browser was sent, so that it is sent what it does not show, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Literal
+
+import gradio as gr
+
+from core.errors import BadInput
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.html import content
+
+When = Literal["tick", "change", "load"]
+LEVELS: dict[When, int] = {"tick": 0, "change": 1, "load": 2}
+
+
+@dataclass
+class Drawn:
+    """A component, what draws it, and how often."""
+
+    component: Any
+    draw: Callable[[Project], Any]
+    when: When
+
+
+class Sent:
+    """Digests of the values that one browser was sent, by component, and the version of its project.
+
+    Two events of a browser may overtake each other on their way. So values are drawn and noted in one go, and what
+    was drawn anew before it had left is in doubt: it is sent once more.
+    """
+
+    def __init__(self) -> None:
+        self.version = ""
+        self._lock = Lock()
+        self._digests: dict[int, bytes] = {}
+        self._doubts: set[int] = set()
+        self._went = 0
+
+    def news(
+        self, drawn: Sequence[Drawn], when: When, project: Project, again: bool = False
+    ) -> tuple[list[Any], dict[int, bytes]]:
+        """Values to send now, and their digests by component; with `again` forms lose what is typed into them."""
+        noted: dict[int, bytes] = {}
+        with self._lock:
+            self.version = project.version
+            return [self._value(each, when, project, again, noted) for each in drawn], noted
+
+    def left(self, noted: dict[int, bytes]) -> None:
+        """These values are on their way; others that were drawn since may be ahead of them."""
+        with self._lock:
+            self._doubts.update(key for key, digest in noted.items() if self._digests.get(key) != digest)
+
+    def lost(self, keys: Iterable[int]) -> None:
+        """These values may never come."""
+        with self._lock:
+            self._doubts.update(keys)
+
+    def forget(self) -> None:
+        """The browser begins with nothing."""
+        with self._lock:
+            self.version = ""
+            self._digests.clear()
+
+    def _value(self, drawn: Drawn, when: When, project: Project, again: bool, noted: dict[int, bytes]) -> Any:
+        key = id(drawn)
+        if LEVELS[drawn.when] > LEVELS[when] and key not in self._doubts:
+            return gr.skip()
+        try:
+            value = drawn.draw(project)
+            if isinstance(drawn.component, gr.HTML):
+                value = content(value)
+        except (BadInput, FileNotFoundError):  # a run or a photo was deleted meanwhile
+            self._doubts.add(key)
+            return gr.skip()
+        except Exception:  # a panel is anybody's plugin; the others go on
+            traceback.print_exc(file=sys.stderr)
+            return gr.skip()
+        digest = hashlib.blake2b(repr(value).encode(errors="replace"), digest_size=16).digest()
+        if self._digests.get(key) == digest and key not in self._doubts and drawn.when != "load":
+            return gr.skip()
+        self._digests[key] = noted[key] = digest
+        self._doubts.discard(key)
+        if again and drawn.when == "load" and isinstance(drawn.component, gr.HTML):
+            self._went += 1
+            tag = f"drawn-{self._went % 2}"  # of another name, or gradio keeps the fields, with what is typed in them
+            return f'<{tag} style="display:contents">{value}</{tag}>'
+        return value

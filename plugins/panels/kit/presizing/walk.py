@@ -1,0 +1,232 @@
+"""What presizing does to photos, as pictures: a batch as the model sees it, and one photo step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from core.data import photo
+from core.data.loaders import Loader
+from core.data.photo import Size
+from core.data.pictures import LINE, MARK, contact_sheet
+from core.data.pipeline import Pipeline
+from core.data.sampler import reduction
+from core.data.transforms import compose
+from core.recipe import Recipe
+from core.registry import transforms
+from plugins.panels.kit.presizing.drawn import Drawn, as_image, rendered, repeatable, within
+from plugins.panels.kit.presizing.outlines import MAX_SIDE, Outline, corners, outlined
+
+GREEN = (5, 150, 105)
+PANEL = 300  # pixels; two of them lie side by side on a page
+METHODS = {"crop", "pad", "squish"}
+FILLED = {"zeros": "black", "border": "its edge, repeated", "reflection": "its mirror image"}
+SAME = 2 / 255  # what rounding alone does
+
+
+@dataclass(frozen=True)
+class Step:
+    """A picture of the walk, what it is called, and what to look at."""
+
+    name: str
+    sentence: str
+    image: Image.Image
+
+
+def augmented(files: Sequence[Path], recipe: Recipe, epoch: int) -> list[tuple[Path, Image.Image]]:
+    """Each photo that can be read, as the network gets it in `epoch` where training begins with these files."""
+    if not files:
+        return []
+    pipeline = Pipeline(*_built(recipe))
+    loader = Loader(files, [0] * len(files), pipeline, len(files), True, seed=recipe.training.seed)
+    if pipeline.on_photo:
+        loader.workers = 1  # threads would take turns at the global states
+    with repeatable(pipeline, f"{recipe.training.seed}/{epoch}"):
+        images, _, indices = next(loader.batches(epoch))
+    return [(files[i], as_image(image)) for i, image in zip(indices, images, strict=True)]
+
+
+def walk(file: Path, recipe: Recipe, draw: int) -> list[Step]:
+    """Presizing of one photo, drawn as for the first photo of training in epoch `draw`; raises BadPhoto, BadInput."""
+    pipeline = Pipeline(*_built(recipe))
+    original = photo.decode(file)
+    drawn = Drawn(pipeline, original, f"{recipe.training.seed}/{draw}/0")
+    return [
+        *_photo(original, drawn),
+        *_presized(drawn),
+        *_methods(recipe, drawn),
+        *_outlined(drawn),
+        *_results(drawn),
+        _validation(original, drawn),
+    ]
+
+
+def _photo(original: Image.Image, drawn: Drawn) -> Iterator[Step]:
+    pipeline, size = drawn.pipeline, (original.height, original.width)
+    taken, name = corners(drawn.presized, drawn.sizes[drawn.first + 1]), _names([drawn.presizing])
+    training = Outline(f"{name}, in this draw", taken, MARK)
+    still = Outline("validation", corners(*compose(pipeline.geometric, size, Random(0), False)), LINE, True)
+    pixels = f"{_shown(size)} pixels, upright."
+    beyond = (taken < -0.5).any() or (taken > np.array(drawn.image.size) + 0.5).any()
+    rest = f" Grey lies outside the photo and is filled with {FILLED[pipeline.pad_mode]}." if beyond else ""
+    if not pipeline.on_photo:
+        text = f"{pixels} {name} takes what the red line encloses, validation the dashed one.{rest}"
+        yield Step("The photo", text, outlined(original, [training, still]))
+        return
+    yield Step("The photo", f"{pixels} Validation takes what the dashed line encloses.", outlined(original, [still]))
+    text = f"In training, {_names(pipeline.on_photo)} comes first; then {name} takes what the red line encloses.{rest}"
+    yield Step("Changed first", text, outlined(drawn.image, [training]))
+
+
+def _presized(drawn: Drawn) -> Iterator[Step]:
+    if drawn.first == len(drawn.matrices) - 1:
+        return
+    size, end = drawn.sizes[drawn.first + 1], drawn.size
+    matrix, shown = within(drawn.presized, size, MAX_SIDE)
+    image = rendered(drawn.image, [matrix], shown, drawn.pipeline.pad_mode)
+    text = f"That part at {_shown(size)}"
+    if max(reduction(drawn.presized, size)) < 1:
+        text += ", enlarged"
+    if size[0] > end[0] and size[1] > end[1]:
+        text += f"; larger than the {_shown(end)} of the end, so there is room to turn and to crop"
+    text += ". Only drawn for you: training goes on with the line, not with these pixels."
+    yield Step("Presized", text, image)
+
+
+def _methods(recipe: Recipe, drawn: Drawn) -> Iterator[Step]:
+    """Crop, pad and squish side by side, where the recipe's first step has that choice."""
+    kind, view = type(drawn.presizing), drawn.presizing.view
+    built = [(choice, transforms.build(choice)) for choice in (*recipe.item_tfms, *recipe.batch_tfms)]
+    choice = next((choice for choice, t in built if type(t) is kind and t.view == view), {})
+    option = next((p for p in transforms[choice["name"]].params if p.name == "method"), None) if choice else None
+    if option is None or set(option.choices) != METHODS:
+        return
+    chosen, fill = choice.get("method", option.default), drawn.pipeline.pad_mode
+    (h, w), images, captions = drawn.sizes[drawn.first], [], []
+    for method in option.choices:
+        way = transforms.build({**choice, "method": method})
+        steps = [*drawn.pipeline.geometric[: drawn.first], way]
+        matrix, size = compose(steps, drawn.sizes[0], Random(drawn.seed), True)
+        if method == "pad":
+            fill = way.pad_mode
+        small, shown = within(matrix, size, MAX_SIDE // 3)
+        images.append(rendered(drawn.image, [small], shown, fill))
+        captions.append(f"{method}, chosen" if method == chosen else method)
+    wider = w / h * size[0] / size[1]
+    rest = 1 - min(wider, 1 / wider)
+    text = (
+        f"Crop leaves out {_percent(rest)} of this photo; pad keeps all of it and fills {_percent(rest)} of the "
+        f"picture with {FILLED[fill]}; squish makes everything {max(wider, 1 / wider):.2g} times too "
+        f"{'narrow' if wider > 1 else 'wide'}."
+    )
+    if rest < 0.005:
+        text = "This photo has the right shape already, so the three ways to fit it agree."
+    yield Step("Three ways to fit", f"{text} The recipe says {chosen}.", _sheet(images, captions, 3))
+
+
+def _outlined(drawn: Drawn) -> Iterator[Step]:
+    if not drawn.moving:
+        return
+    frame = Outline(_names([drawn.presizing]), corners(drawn.presized, drawn.sizes[drawn.first + 1]), MARK)
+    seen = Outline("what the model will see", corners(drawn.total, drawn.size), GREEN)
+    mirrored = ", mirrored" if np.linalg.det(drawn.total) < 0 else ""
+    text = (
+        f"All that comes of {_names(drawn.moving)} is that the corners move: the model will see what the green line "
+        f"encloses{mirrored}. That is one matrix; no pixel was computed for it."
+    )
+    yield Step("One matrix", text, outlined(drawn.image, [seen, frame]))
+
+
+def _results(drawn: Drawn) -> Iterator[Step]:
+    pipeline = drawn.pipeline
+    lit = [*(t for t, d in zip(pipeline.pixel, drawn.of_pixels, strict=True) if d is not None), *pipeline.on_batch]
+    then = f", then changed by {_names(lit)}" if lit else ""
+    composed = drawn.composed()
+    text = f"What the model gets in this draw: sampled once from the photo, at {_shown(drawn.size)}{then}."
+    yield Step("Composed", text, as_image(composed))
+    other = drawn.one_by_one()
+    if not drawn.moving or (composed - other).abs().max() <= SAME:
+        return
+    here, there = drawn.covered()
+    both = here & there
+    lost = 1 - _detail(other, both) / max(_detail(composed, both), 1e-6)
+    text = (
+        f"The same draw the usual way: resized to {_shown(drawn.size)} first, then interpolated anew for "
+        f"{'each of ' * (len(drawn.moving) > 1)}{_names(drawn.moving)}. "
+    )
+    if lost >= 0.02:
+        text += f"Neighbouring pixels differ {_percent(lost)} less: look how soft hair, seams and letters are."
+    else:
+        text += "Hardly any detail is lost in this draw."
+    gap, composed_gap = (1 - float(mask.float().mean()) for mask in (there, here))
+    if gap - composed_gap >= 0.005:
+        text += (
+            f" Look at the edges too: {_percent(gap)} had to be filled with {FILLED[pipeline.pad_mode]}, as the "
+            f"resized part ends there; composed, {_percent(composed_gap)}."
+        )
+    whole = [as_image(composed), as_image(other)]
+    captions = ["composed, sampled once", "resized, then step by step", "its middle, enlarged", "its middle, enlarged"]
+    yield Step("Beside the usual way", text, _sheet([*whole, *map(_middle, whole)], captions, 2))
+
+
+def _validation(original: Image.Image, drawn: Drawn) -> Step:
+    image = Image.fromarray(photo.fit(original, drawn.pipeline.views))
+    text = (
+        f"Nothing is random: what the dashed line encloses, at {_shown(drawn.size)}, the same each time. The finished "
+        "model sees photos like this too."
+    )
+    return Step("Validation", text, image)
+
+
+def _built(recipe: Recipe) -> tuple[list[Any], list[Any]]:
+    return [transforms.build(c) for c in recipe.item_tfms], [transforms.build(c) for c in recipe.batch_tfms]
+
+
+def _detail(pixels: Tensor, mask: Tensor) -> float:
+    """The mean difference of neighbours, where both are in `mask` [H, W]."""
+    across = (pixels.diff(dim=2).abs().mean(0) * (mask[:, 1:] & mask[:, :-1])).sum()
+    down = (pixels.diff(dim=1).abs().mean(0) * (mask[1:] & mask[:-1])).sum()
+    return float(across + down)
+
+
+def _middle(image: Image.Image) -> Image.Image:
+    width, height = (max(1, min(side // 2, PANEL // 2)) for side in image.size)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
+
+
+def _sheet(images: Sequence[Image.Image], captions: Sequence[str], columns: int) -> Image.Image:
+    """Each in a panel that a page has room for, above its caption."""
+    longest = PANEL if columns == 2 else PANEL * 2 // columns
+    panels = []
+    for image in images:
+        scale = longest / max(image.size)
+        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        panels.append(image.resize(size, Image.Resampling.BICUBIC))
+    width, height = (max(sides) for sides in zip(*(p.size for p in panels), strict=True))
+    stack = np.full((len(panels), height, max(width, longest), 3), 255, np.uint8)
+    for place, panel in zip(stack, panels, strict=True):
+        place[: panel.height, : panel.width] = np.asarray(panel)
+    return contact_sheet(torch.from_numpy(stack).permute(0, 3, 1, 2) / 255, captions, columns)
+
+
+def _names(steps: Sequence[Any]) -> str:
+    names = list(dict.fromkeys(getattr(s, "__name__", type(s).__name__) for s in steps))
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _shown(size: Size) -> str:
+    """Width before height, as people say it."""
+    return f"{size[1]} x {size[0]}"

@@ -1,0 +1,88 @@
+"""Photos are brought: uploaded, or named where they lie; refused ones are said to be, where they would stand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.data.files import SUFFIXES, TABLES
+from core.data.propose import source_of
+from core.data.safe_names import distinct
+from core.errors import BadInput
+from core.recipe import Choice
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.drop import Uploaded, received, total
+
+ACCEPT = ",".join([".zip", *TABLES, "image/*", *sorted(SUFFIXES)])
+LOOSE = "dropped photos"  # the folder of those that came without one
+
+
+def upload(project: Project, data: Mapping[str, Any]) -> None:
+    """Begin with the files of a drop; raises BadInput."""
+    with _refusals(project):
+        files = received(data)
+        project.check_room(total(files))
+        source = _kept(project, files)
+        try:
+            project.open(source)
+        except BadInput:  # what nobody can train on takes no room
+            photos = project.folder / "photos"
+            shutil.rmtree(photos / Path(source["path"]).relative_to(photos).parts[0])
+            raise
+
+
+def open_path(project: Project, path: str) -> None:
+    """Begin with a folder, a zip or a data set of the Hub; raises BadInput."""
+    if not path.strip():
+        raise BadInput("Nothing is named; give a folder of photos, a .zip, or OWNER/NAME of a data set on the Hub.")
+    with _refusals(project):
+        project.open(source_of(path.strip()))
+
+
+def open_sample(project: Project) -> None:
+    """Begin with the drawn sample; raises BadInput."""
+    with _refusals(project):
+        project.open({"name": "sample"})
+
+
+@contextmanager
+def _refusals(project: Project) -> Iterator[None]:
+    """Where photos are refused, that stands in their place until others come."""
+    try:
+        yield
+    except BadInput as error:
+        project.refuse(error)
+        raise
+
+
+def _kept(project: Project, files: list[Uploaded]) -> Choice:
+    """Put uploaded files into the workspace; returns the source to read them with."""
+    folder = project.folder / "photos" / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{os.urandom(2).hex()}"
+    zips = [file for file in files if file.name.suffix.lower() == ".zip"]
+    photos = {file for file in files if file.name.suffix.lower() in SUFFIXES.union(TABLES)}
+    if len(zips) > 1 or (zips and photos):
+        raise BadInput("More than one thing was dropped; drop one zip alone, or one folder, or photos.")
+    if not zips and not photos:
+        raise BadInput(f"{files[0].name.name!r} is neither a zip nor a photo; photos are files such as .jpg and .png.")
+    kept = zips or files
+    tops = {file.name.parts[0] for file in photos}
+    inside = len(tops) == 1 and all(len(file.name.parts) > 1 for file in photos)
+    place = folder if zips or inside else folder / LOOSE
+    for file, name in zip(kept, distinct([file.name for file in kept]), strict=True):
+        target = place / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if file not in zips and file not in photos:
+            target.touch()  # its name alone, for the check to tell of
+            continue
+        try:
+            os.link(file.path, target)  # two equal photos arrive as one file
+        except OSError:
+            shutil.copyfile(file.path, target)
+    if zips:
+        return {"name": "zip", "path": str(folder / zips[0].name)}
+    return {"name": "folder", "path": str(folder / tops.pop() if inside else place)}

@@ -1,0 +1,284 @@
+"""What a person works on in a workspace: a recipe that is being edited, and the run being looked at."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+from core.data.check import Examined, examine
+from core.data.files import get_tables
+from core.data.propose import names_of, proposal
+from core.errors import BadInput
+from core.events import Checked
+from core.recipe import Choice, Recipe
+from core.registry import Registry, architectures, labellers, sources, splitters, transforms
+from core.runs.run import LR_FINDS, PRESIZED, QUEUED, RUNS, Run, runs_in
+from core.runs.start import start
+from plugins.panels.kit.project.checked import CHECKED, NAMES
+from plugins.panels.kit.project.draft import Draft
+
+RECENT = 20  # runs that are asked whether they are under way
+REGISTRY_OF: dict[str, Registry[Any]] = {  # by the key of a recipe
+    "labeller": labellers,
+    "splitter": splitters,
+    "item_tfms": transforms,
+    "batch_tfms": transforms,
+    "architecture": architectures,
+}
+SPARE = 2**30  # bytes of the disk that photos leave free
+
+
+class Project:
+    """All that a page shows comes from here, and from here alone: the draft and the runs of a folder.
+
+    Paths in the draft are relative to the folder, where they lie in it; a recipe that is asked for has whole ones.
+    """
+
+    confined = False  # whether a recipe may use nothing outside of the folder
+    seconds: float | None = None  # that a run may train before it finishes early
+    cache: Path | None = None  # where presized photos are kept, if not in the folder
+    decode: Callable[[Path], object] | None = None  # what the check reads photos with, if not by itself
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()  # as a run's workspace is
+        self.draft = Draft(self.folder)
+        self._recipes: dict[str, tuple[object, Recipe | None]] = {}  # each with the document that it was read from
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The recipe being edited, if photos were brought."""
+        return self._recipe("recipe")
+
+    def _recipe(self, name: str) -> Recipe | None:
+        document = self.draft.read().get(name)
+        read, recipe = self._recipes.get(name, (None, None))
+        if document is not read:
+            try:
+                recipe = self._admitted(Recipe.from_dict(document)) if document else None
+            except BadInput:  # a plugin that is gone, a draft of another version
+                recipe = None
+            self._recipes[name] = document, recipe
+        return recipe
+
+    @property
+    def may_examine(self) -> bool:
+        """Whether a check that found no room may begin now; the owner's always finds it."""
+        return False
+
+    def admit(self, document: Mapping[str, Any]) -> None:
+        """Raise BadInput where a recipe, or a part of one, may not be used here; the owner may use all."""
+
+    def build(self, kind: str, recipe: Recipe) -> Any:
+        """The source, labeller or splitter of a recipe: the one way from a request to a plugin. Raises BadInput."""
+        choice = getattr(self._admitted(recipe), kind)
+        return sources.build(choice, self.folder) if kind == "source" else REGISTRY_OF[kind].build(choice)
+
+    def open(self, source: Choice) -> None:
+        """Begin with the photos of a source: list them and propose how to train on them; raises BadInput."""
+        self.admit({"source": source})
+        found = sources.build(source, self.folder)
+        items = found()
+        if not items:
+            raise BadInput(
+                f"No photos were found in {Path(found.root).name!r}; photos are files such as .jpg, .png and .webp."
+            )
+        recipe, reasons = proposal(names_of(found, items), Path(found.root), source)
+        recipe = recipe.absolute()
+        known = (r for r in (self.recipe, self.earlier) if r and r.source == recipe.source)
+        with self.draft.lock:
+            aside = self._put_aside()
+            if aside and aside.source != recipe.source:
+                self.draft.write(earlier=self._document(aside))
+            self.use(next(known, recipe))  # what was chosen for these photos stays
+            self.draft.write(reasons=reasons)
+        self.forget()
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the photos that were brought last are labelled and split as was proposed."""
+        return list(self.draft.read().get("reasons") or ())
+
+    def check_room(self, size: int) -> None:
+        """Raise BadInput where the disk has no room for `size` more bytes."""
+        there = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
+        if shutil.disk_usage(there).free < size + SPARE:
+            raise BadInput(f"The disk of {self.folder.name!r} has too little room for these photos; make some.")
+
+    def forget(self) -> None:
+        """Let the photos be looked at again: they may be others now."""
+        for known in (CHECKED, NAMES):
+            known.forget(self.folder)
+
+    def names(self) -> list[Path]:
+        """The photos' names as labellers see them, in the source's order; listed once. Raises BadInput."""
+        recipe = self.require_recipe()
+        key = json.dumps(recipe.source)
+        names = NAMES.get(self.folder, key)
+        if names is None:
+            found = self.build("source", recipe)
+            original = getattr(found, "original", Path)
+            names = [original(item) for item in found()]
+            NAMES.put(self.folder, key, names)
+        return names
+
+    def use(self, recipe: Recipe) -> None:
+        """Edit this recipe from now on; raises BadInput if a path in it leads where it may not."""
+        self.draft.write(recipe=self._document(recipe), refused="")
+
+    def refuse(self, error: BadInput) -> None:
+        """Remember why photos that were brought cannot be used; until others come, or `go_back`, there are none."""
+        with self.draft.lock:
+            aside = self._put_aside()
+            self.draft.write(refused=self.plain(error), earlier=self._document(aside) if aside else None, recipe=None)
+
+    @property
+    def refused(self) -> str:
+        """Why the photos that were brought last cannot be used; empty where they can."""
+        return str(self.draft.read().get("refused") or "")
+
+    @property
+    def earlier(self) -> Recipe | None:
+        """The recipe of the photos before those that cannot be used."""
+        return self._recipe("earlier")
+
+    def go_back(self) -> None:
+        """Edit the recipe of the earlier photos again; raises BadInput where there are none."""
+        if (recipe := self.earlier) is None:
+            raise BadInput("There are no earlier photos to go back to; bring some on the page Data.")
+        self.use(recipe)
+
+    def changed(self, path: str, value: Any) -> Recipe:
+        """The recipe with another value at a place such as `training.epochs`; raises BadInput where it does not fit."""
+        return self._admitted(self.require_recipe().with_settings([f"{path}={json.dumps(value)}"]))
+
+    def edit(self, path: str, value: Any) -> None:
+        """Set an option, as in `training.epochs`; raises BadInput and changes nothing where it does not fit."""
+        with self.draft.lock:
+            self.use(self.changed(path, value))
+
+    def choose(self, path: str, name: str) -> None:
+        """Put the plugin `name`, with its defaults, at a place as `labeller` or `batch_tfms.0`; raises BadInput."""
+        kind, _, index = path.partition(".")
+        if kind not in REGISTRY_OF or kind.endswith("_tfms") != index.isdecimal():
+            raise BadInput(f"A recipe has no place {path!r} for a plugin.")
+        options: dict[str, Any] = {}
+        for param in REGISTRY_OF[kind][name].params:
+            if param.required and param.type in (str, Path):
+                root = Path(self.build("source", self.require_recipe()).root)
+                tables = get_tables(root) if (path, param.name) == ("labeller", "path") else []
+                options[param.name] = str(tables[0]) if tables else ""
+        self.edit(path, {"name": name, **options})
+
+    def require_recipe(self) -> Recipe:
+        """The recipe being edited; raises BadInput where there is none."""
+        if (recipe := self.recipe) is None:
+            raise BadInput(self.refused or "There are no photos yet; bring some on the page Data.")
+        return recipe
+
+    @property
+    def examined(self) -> Examined | BadInput | None:
+        """The checked data set of the recipe, or why it cannot be used; None until `examine` has gone through."""
+        recipe = self.recipe
+        return CHECKED.get(self.folder, _photos_key(recipe)) if recipe else None
+
+    def examine(self) -> Generator[Checked, None, None]:
+        """Check the data set unless that was done."""
+        recipe = self.require_recipe()
+        key = _photos_key(recipe)
+        if CHECKED.get(self.folder, key) is not None:
+            return
+        try:
+            found: Examined | BadInput = yield from examine(
+                recipe, self.folder, self.decode, self.cache or self.folder / PRESIZED
+            )
+        except BadInput as error:
+            found = error
+        except Exception as error:  # a labeller, a splitter, a source is anybody's code
+            found = BadInput(f"These photos could not be checked: {type(error).__name__}: {error}.")
+        CHECKED.put(self.folder, key, found)
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs, the newest first."""
+        return runs_in(self.folder)
+
+    @property
+    def run(self) -> Run | None:
+        """The run being looked at: the one chosen, else the newest."""
+        runs = self.runs
+        chosen = self.draft.read().get("run")
+        newest = runs[0] if runs else None
+        return next((run for run in runs if run.name == chosen), newest) if chosen else newest
+
+    def look_at(self, name: str) -> None:
+        """Choose the run of that name; raises BadInput."""
+        self.draft.write(run=self.find(name).name)
+
+    def find(self, name: str) -> Run:
+        """The run of a plain name in this folder; raises BadInput for any other name."""
+        for run in self.runs:
+            if run.name == name:
+                return run
+        raise BadInput(f"There is no run {name!r} here; choose one of the list.")
+
+    @property
+    def lr_find(self) -> Run | None:
+        """The newest run of the LR finder."""
+        return next(iter(runs_in(self.folder, LR_FINDS)), None)
+
+    def start(self, kind: str = RUNS) -> Run:
+        """Train the recipe, or run the LR finder with it, in a process of its own; raises BadInput."""
+        recipe = self.require_recipe()
+        if isinstance(found := self.examined, BadInput):
+            raise BadInput(str(found))
+        trains = self.under_way
+        run = Run.create(recipe, self.folder, kind)
+        with run.beginning():
+            try:
+                start(run, seconds=self.seconds, cache=self.cache)
+            finally:
+                if kind == RUNS:  # one that is queued is not looked at before it trains
+                    self.draft.write(run=(run if trains is None or trains.is_lr_find else trains).name)
+        return run
+
+    def resume(self, run: Run) -> None:
+        """Go on with a run in a process of its own; raises BadInput."""
+        start(run, seconds=self.seconds, cache=self.cache)
+
+    @property
+    def under_way(self) -> Run | None:
+        """The run that has a process now, also one of the LR finder or begun elsewhere; queued ones last."""
+        recent = (run for kind in (RUNS, LR_FINDS) for run in runs_in(self.folder, kind)[:RECENT])
+        alive = [run for run in recent if run.process is not None]
+        return next((run for run in alive if run.status != QUEUED), alive[0] if alive else None)
+
+    @property
+    def version(self) -> str:
+        """Another one whenever the draft, or what is known of its photos, is another."""
+        return f"{hash(json.dumps(self.draft.read()))} {id(self.examined)}"
+
+    def plain(self, error: BadInput) -> str:
+        """The sentence of an error, as it may be shown here."""
+        return str(error)
+
+    def _admitted(self, recipe: Recipe) -> Recipe:
+        """A recipe with whole paths, relative ones in the folder; raises BadInput where it may not be used here."""
+        placed = recipe.absolute(self.folder) if self.confined else recipe.absolute(self.folder, Path())
+        self.admit(placed.to_dict())
+        return placed
+
+    def _document(self, recipe: Recipe) -> dict[str, Any]:
+        return self._admitted(recipe).relative_to(self.folder).to_dict()
+
+    def _put_aside(self) -> Recipe | None:
+        """The newest recipe whose photos could be used, as far as is known."""
+        recipe = self.recipe if not isinstance(self.examined, BadInput) else None
+        return recipe or self.earlier
+
+
+def _photos_key(recipe: Recipe) -> str:
+    """What of a recipe the check depends on."""
+    return json.dumps((recipe.source, recipe.labeller, recipe.splitter, recipe.training.bad_photos))

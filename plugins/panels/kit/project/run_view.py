@@ -1,0 +1,261 @@
+"""A run as its watchers see it: how far it is, how long it will take, and what to draw."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from threading import Lock
+
+from core.events import (
+    EpochEnded,
+    Event,
+    FeaturesMade,
+    FinishingEarly,
+    LearningRateTried,
+    Notice,
+    PhotoSkipped,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    StageStarted,
+    StepEnded,
+    Suggestion,
+    replayed,
+)
+from core.recipe import Recipe
+from core.runs.run import Run
+
+WINDOW = 30.0  # seconds over which the speed is taken
+KEPT = 64  # runs remembered
+UNFROZEN = 2.5  # an epoch of everything takes so many times one of the head alone, until one was seen
+MOST_POINTS = 2_000  # of a curve; then neighbours become one
+Point = tuple[float, float]
+
+
+@dataclass
+class StageProgress:
+    """A stage as it goes: how many steps are done, and its epochs that ended; `last` is its last step.
+
+    `work` is what it takes, in epochs over the photos: those of a head on features take next to nothing.
+    """
+
+    name: str
+    epochs: int
+    steps: int
+    work: int
+    done: int = 0
+    ended: list[EpochEnded] = field(default_factory=list)
+    last: int = 0
+
+
+class Curve:
+    """Points as they come, never more than MOST_POINTS: beyond, each stands for the mean of more and more steps."""
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+        self._waiting: list[Point] = []
+        self._each = 1
+
+    def add(self, x: float, y: float) -> None:
+        """One more step."""
+        self._waiting.append((x, y))
+        if len(self._waiting) < self._each:
+            return
+        self.points.append(_mean(self._waiting))
+        self._waiting = []
+        if len(self.points) >= MOST_POINTS:
+            self.points = [_mean(self.points[i : i + 2]) for i in range(0, len(self.points), 2)]
+            self._each *= 2
+
+
+def _mean(points: list[Point]) -> Point:
+    return points[-1][0], sum(y for _, y in points) / len(points)
+
+
+class RunState:
+    """What the events of a run say, one after the other."""
+
+    def __init__(self) -> None:
+        self.last: Event | None = None
+        self.started: RunStarted | None = None
+        self.stages: list[StageProgress] = []
+        self.curve = Curve()
+        self.tried: list[LearningRateTried] = []
+        self.suggestion: Suggestion | None = None
+        self.notices: list[str] = []
+        self.finish: FinishingEarly | None = None
+
+    def apply(self, event: Event) -> None:
+        """Take in one event."""
+        self.last = event
+        match event:
+            case RunStarted():
+                self.started = event
+            case StageStarted():
+                made = event.name == "features"
+                if made:  # with it a run begins, and begins again where it died before its first checkpoint
+                    self.stages.clear()
+                kept = event.name == "frozen" and self.stages and self.stages[-1].name == "features"
+                epochs, work = 0 if made else event.epochs, 0 if kept else event.epochs
+                last = event.steps if self.finish is None or made else self.finish.step + self.finish.steps
+                self.stages.append(StageProgress(event.name, epochs, event.steps, work, last=last))
+            case FeaturesMade() if self.stages:
+                self.stages[-1].done = event.done
+            case StepEnded() if self.stages:
+                stage = self.stages[-1]
+                stage.done += 1
+                before = sum(s.epochs for s in self.stages[:-1])
+                self.curve.add(before + stage.done * stage.epochs / stage.steps, event.loss)
+            case EpochEnded() if self.stages:
+                self.stages[-1].ended.append(event)
+            case FinishingEarly():
+                self.finish = event
+                if self.stages and self.stages[-1].name != "features":  # which are made in a hurry, before
+                    self.stages[-1].last = event.step + event.steps
+            case LearningRateTried():
+                self.tried.append(event)
+            case Suggestion():
+                self.suggestion = event
+            case Notice():
+                self.notices.append(event.message)
+            case PhotoSkipped():
+                self.notices.append(f"skipped {Path(event.path).name}: {event.reason}")
+
+
+class RunView:
+    """What the events of a run have said so far; `update` reads those that are new."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.status = ""
+        self.state = RunState()
+        self._position = 0
+        self._seen: deque[tuple[float, Point]] = deque()  # monotonic seconds, stages, steps of the last
+        self._lock = Lock()
+
+    def update(self) -> RunView:
+        """Read what is new."""
+        with self._lock:
+            self.status = self.run.status  # asked before reading, so that an end is not missed
+            events, self._position = self.run.since(self._position)
+            if any(isinstance(event, RunResumed) for event in events):  # some of what was heard does not stand
+                state = RunState()
+                everything, self._position = self.run.since()
+                for event in replayed(everything):
+                    state.apply(event)
+                self.state, events = state, []
+                self._seen.clear()
+            for event in events:
+                self.state.apply(event)
+            now, stages = time.monotonic(), self.state.stages
+            done = len(stages), float(stages[-1].done if stages else 0)
+            if self._seen and self._seen[-1][1][0] != done[0]:  # a step of another stage takes another time
+                self._seen.clear()
+            if not self._seen or done != self._seen[-1][1]:
+                self._seen.append((now, done))
+            while self._seen[0][0] < now - WINDOW and len(self._seen) > 1:
+                self._seen.popleft()
+        return self
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """What the run was asked to do; raises BadInput."""
+        return self.run.recipe
+
+    @property
+    def last(self) -> Event | None:
+        """The newest event that stands."""
+        return self.state.last
+
+    @property
+    def end(self) -> RunEnded | None:
+        """How the run ended, unless it is under way."""
+        return self.last if isinstance(self.last, RunEnded) else None
+
+    @property
+    def losses(self) -> list[Point]:
+        """The training loss over epochs of the whole run, MOST_POINTS at most."""
+        return self.state.curve.points
+
+    @property
+    def epochs(self) -> list[tuple[int, str, EpochEnded]]:
+        """Each epoch with its number in the whole run, from 1, and the name of its stage."""
+        found, before = [], 0
+        for stage in self.state.stages:
+            found += [(before + e.epoch + 1, stage.name, e) for e in stage.ended]
+            before += stage.epochs
+        return found
+
+    @property
+    def planned(self) -> int:
+        """Epochs of the whole run; raises BadInput where its recipe is damaged."""
+        return self.recipe.training.freeze_epochs + self.recipe.training.epochs
+
+    @property
+    def finishing(self) -> bool:
+        """Whether it was asked to finish early."""
+        return self.state.finish is not None
+
+    @property
+    def fraction(self) -> float:
+        """The share of its work that is behind, 0 to 1."""
+        if self.end and self.end.status == "completed":
+            return 1.0
+        stages = self.state.stages
+        if not stages:
+            return 0.0
+        done = sum(s.work * min(1.0, s.done / max(1, s.steps)) for s in stages)
+        return min(1.0, done / max(1e-9, self._work(stages)))
+
+    @property
+    def speed(self) -> float | None:
+        """Photos a second in training, as seen in the last seconds."""
+        if len(self._seen) < 2 or self.status != "running" or not self.state.stages[-1].work:
+            return None
+        (t0, (_, first)), (t1, (_, last)) = self._seen[0], self._seen[-1]
+        return (last - first) * self._photos_a_step / (t1 - t0) if last > first and t1 > t0 else None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that its epochs took; of a run without one, that it lived."""
+        return sum(e.seconds for _, _, e in self.epochs) or (self.end.seconds if self.end else 0.0)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that the rest may take: epochs as long as the last of their stage, else by the speed."""
+        stages = self.state.stages
+        if not stages or self.status != "running" or not (now := stages[-1]).steps or not now.work:
+            return None
+        if now.ended:
+            epoch = sum(e.seconds for e in now.ended[-3:]) / len(now.ended[-3:])
+        elif speed := self.speed:
+            epoch = now.steps / now.work * self._photos_a_step / speed
+        else:
+            return None
+        own = max(0, now.last - now.done) * now.work / now.steps
+        to_come = 0 if self.finishing else self.planned - sum(s.work for s in stages)
+        return own * epoch + to_come * epoch * (1 if now.name == "unfrozen" else UNFROZEN)
+
+    @property
+    def _photos_a_step(self) -> float:
+        stage, started = self.state.stages[-1], self.state.started
+        return started.train * stage.work / stage.steps if started else float(self.recipe.training.batch_size)
+
+    def _work(self, stages: list[StageProgress]) -> float:
+        """Epochs that the run will have gone through at its end."""
+        if self.finishing:
+            return sum(s.work * s.last / max(1, s.steps) for s in stages)
+        return float(self.planned)
+
+
+def run_view(run: Run) -> RunView:
+    """The run as it is now; what was read before is not read again."""
+    return _cached_view(run.folder).update()
+
+
+@lru_cache(maxsize=KEPT)
+def _cached_view(folder: Path) -> RunView:
+    return RunView(Run(folder))

@@ -1,0 +1,62 @@
+"""What a visitor's recipe may use: open sources, paths inside the visitor's folder, and sizes within bounds."""
+
+from __future__ import annotations
+
+import ntpath
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput, quoted
+from core.recipe import path_options
+from core.registry import sources
+
+LARGEST_SIDE, LARGEST_BATCH = 512, 128  # pixels and photos that a network of a visitor sees at once
+
+
+def check_confined(document: Mapping[str, Any], folder: Path) -> None:
+    """Raise BadInput where a recipe's document, or a part of one, leads out of the folder or asks for too much."""
+    if "source" in document:
+        name = document["source"].get("name")
+        if not getattr(sources[name].factory, "for_visitors", False):
+            raise BadInput(f"The source {name!r} is not open to visitors; upload photos or a zip.")
+    _check_sizes(document)
+    for key, part in document.items():
+        for choice in part if isinstance(part, list) else [part]:
+            paths = path_options(key, choice)
+            for name, value in choice.items() if isinstance(choice, Mapping) else ():
+                for text in _texts(value):
+                    is_path = name in paths
+                    if not _is_inside(text, folder) if is_path else name != "pattern" and _leads_out(text):
+                        where = "lies outside of your workspace"
+                        raise BadInput(f"{name} {quoted(text)} {where}; upload the file instead.")
+
+
+def _check_sizes(document: Mapping[str, Any]) -> None:
+    for choice in (*document.get("item_tfms", ()), *document.get("batch_tfms", ())):
+        size = choice.get("size") or 0
+        if (side := size if isinstance(size, int) else max(size)) > LARGEST_SIDE:
+            raise BadInput(f"A size of {side} pixels is too much here; choose {LARGEST_SIDE} at most.")
+    if (photos := document.get("training", {}).get("batch_size", 0)) > LARGEST_BATCH:
+        raise BadInput(f"batch_size is {photos}; here it may be {LARGEST_BATCH} at most.")
+
+
+def _is_inside(path: str, folder: Path) -> bool:
+    return Path(path).resolve().is_relative_to(folder.resolve())
+
+
+def _leads_out(value: str) -> bool:
+    """Whether a text, were it a path or an address, would lead out of any folder; a column may be called `km/h`."""
+    path = value.replace("\\", "/")
+    is_address = re.match(r"[\w+.-]+:.*/", path, re.DOTALL) or ntpath.splitdrive(value)[0]
+    return bool(is_address) or path.startswith(("/", "~")) or ".." in path.split("/")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in the value of an option."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (Mapping, list, tuple)):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(inner)

@@ -1,0 +1,225 @@
+"""Bounds on what one client may ask: bodies, events that wait, answers that nobody fetches, wrong passwords."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from plugins.panels.kit.serving.uploads import UPLOAD, Disconnected
+
+CONNECTIONS = 65_536
+LOGIN = "/login"
+QUEUED = ("/gradio_api/queue/join", "/gradio_api/call/")
+LARGEST = 4_000_000  # bytes of a body that is no upload: a drop of ten thousand files
+LARGEST_TRUSTED = 64_000_000  # the owner may drop a hundred thousand
+DENSEST = 200_000  # values in a body, each of which takes a hundred bytes or so once it is read
+DENSEST_TRUSTED = 2_000_000
+SLOWEST_BODY = 20.0  # seconds until all of it must be there
+
+REQUESTS_OF_ADDRESS = 300  # a class behind one address has some four streams a page
+EVENTS_OF_SESSION, EVENTS_OF_ADDRESS = 20, 100  # that wait, or whose answer was not fetched
+REMEMBERED = 5_000  # events and addresses
+UNFETCHED = 60.0  # seconds an answer waits for who asked
+
+FREE_FAILURES = 3  # wrong passwords before the next has to wait
+SLOWEST_LOGIN = 5.0  # seconds
+LOGINS_AT_ONCE, LOGINS_OF_ADDRESS = 100, 5
+FORGOTTEN = 900.0  # seconds after which a wrong password no longer counts
+
+
+def allow_many_connections() -> None:
+    """Let idle connections not use up the files that a process may open, where the system has such a limit."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = CONNECTIONS if hard == resource.RLIM_INFINITY else min(CONNECTIONS, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+
+class Bodies:
+    """Reads a body that is no upload before anything else happens, within a size and a time."""
+
+    def __init__(self, app: ASGIApp, trusted: bool) -> None:
+        self.app = app
+        self.largest, self.densest = (LARGEST_TRUSTED, DENSEST_TRUSTED) if trusted else (LARGEST, DENSEST)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what was read in time and is small enough."""
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] == UPLOAD:
+            return await self.app(scope, receive, send)
+        try:
+            body = await asyncio.wait_for(self._read(receive), SLOWEST_BODY)
+        except TimeoutError:
+            return await PlainTextResponse("The request came too slowly; send it again.", 408)(scope, receive, send)
+        except Disconnected:
+            return
+        if body is None or sum(map(body.count, (b",", b"[", b"{"))) > self.densest:
+            return await PlainTextResponse("The request is too large; send less at once.", 413)(scope, receive, send)
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replayed() -> Message:
+            return messages.pop() if messages else await receive()
+
+        await self.app(scope, replayed, send)
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            body += message.get("body", b"")
+            if len(body) > self.largest:
+                return None
+            if not message.get("more_body", False):
+                return bytes(body)
+
+
+class AtOnce:
+    """Refuses a request of an address that has too many open, streams of answers included."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.open = Counter[str]()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and count as long as it lasts."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        address = scope["client"][0]
+        if self.open[address] >= REQUESTS_OF_ADDRESS:
+            return await PlainTextResponse("Too many requests at once; try again.", 429)(scope, receive, send)
+        with _one_more(self.open, address):
+            await self.app(scope, receive, send)
+
+
+class Waiting:
+    """Refuses an event of a client of which too many wait already, or whose answers it does not fetch."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.addresses: OrderedDict[str, str] = OrderedDict()  # of events
+        self.entering = Counter[str]()  # events by address that are not in the queue yet
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what is not too much."""
+        if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith(QUEUED):
+            return await self.app(scope, receive, send)
+        body = await receive()  # all of it, as `Bodies` leaves it
+        address = scope["client"][0]
+        pending: dict[str, set[str]] = scope["app"].get_blocks()._queue.pending_event_ids_session
+        of_address = self.entering[address] + sum(
+            self.addresses.get(event) == address for events in list(pending.values()) for event in events
+        )
+        of_session = len(pending.get(_text_of(body, "session_hash"), ()))
+        if of_session >= EVENTS_OF_SESSION or of_address >= EVENTS_OF_ADDRESS:
+            refused = PlainTextResponse("Too many of your requests are waiting; fetch their answers first.", 429)
+            return await refused(scope, receive, send)
+        messages = [body]
+
+        async def replayed() -> Message:
+            return messages.pop() if messages else await receive()
+
+        async def remembered(message: Message) -> None:
+            if event := _text_of(message, "event_id"):
+                self.addresses[event] = address
+                while len(self.addresses) > REMEMBERED:
+                    self.addresses.popitem(last=False)
+            await send(message)
+
+        with _one_more(self.entering, address):
+            await self.app(scope, replayed, remembered)
+
+
+class Logins:
+    """After some wrong passwords from an address each login from there waits, five seconds at most."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.failures: OrderedDict[str, tuple[int, float]] = OrderedDict()  # by address: how many, and when the last
+        self.waiting = Counter[str]()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wait, pass on, and count; the body is there already."""
+        if scope["type"] != "http" or scope["path"] != LOGIN:
+            return await self.app(scope, receive, send)
+        address = scope["client"][0]
+        if self.waiting[address] >= LOGINS_OF_ADDRESS or self.waiting.total() >= LOGINS_AT_ONCE:
+            refused = PlainTextResponse("Too many logins at once; try again in some seconds.", 429)
+            return await refused(scope, receive, send)
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._count(address, message["status"] < 400)
+            await send(message)
+
+        with _one_more(self.waiting, address):
+            await asyncio.sleep(self._pause(address))
+            await self.app(scope, receive, counted)
+
+    def _pause(self, address: str) -> float:
+        failures, last = self.failures.get(address, (0, 0.0))
+        if time.monotonic() - last > FORGOTTEN:
+            return 0.0
+        return min(SLOWEST_LOGIN, 0.5 * max(0, failures - FREE_FAILURES + 1))
+
+    def _count(self, address: str, was_right: bool) -> None:
+        failures = 0 if was_right else self.failures.get(address, (0, 0.0))[0] + 1
+        self.failures[address] = failures, time.monotonic()
+        self.failures.move_to_end(address)
+        while len(self.failures) > REMEMBERED:
+            self.failures.popitem(last=False)
+
+
+@contextmanager
+def _one_more(counts: Counter[str], address: str) -> Iterator[None]:
+    """Count one more of an address as long as this lasts."""
+    counts[address] += 1
+    try:
+        yield
+    finally:
+        counts[address] -= 1
+        if not counts[address]:
+            del counts[address]
+
+
+@asynccontextmanager
+async def expiring_answers(app: Any) -> AsyncIterator[None]:
+    """While the app runs, drop answers that nobody fetched for a minute."""
+    task = asyncio.create_task(_expire(app.get_blocks()._queue))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _expire(queue: Any) -> None:
+    unread: dict[str, int] = {}  # sessions with answers that were there at the last look, too
+    while True:
+        await asyncio.sleep(UNFETCHED / 2)
+        now = {session: answers.qsize() for session, answers in list(queue.pending_messages_per_session.items())}
+        for session, size in now.items():
+            if size and size >= unread.get(session, size + 1):  # who reads leaves nothing
+                queue.pending_messages_per_session.pop(session, None)
+                queue.pending_event_ids_session.pop(session, None)
+                await queue.clean_events(session_hash=session)
+        unread = {session: size for session, size in now.items() if size}
+
+
+def _text_of(message: Message, name: str) -> str:
+    """What the JSON in a message says under a name; empty where it is none, which gradio refuses."""
+    try:
+        return str(json.loads(message.get("body", b"")).get(name) or "")
+    except (ValueError, AttributeError, RecursionError):
+        return ""

@@ -1,0 +1,209 @@
+"""A visitor's project: confined to its folder, with bounded room there and a fair share of the computer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from core.data.decoder import decoders
+from core.errors import BadInput
+from core.events import Checked
+from core.model.architecture import parameters_of
+from core.recipe import Choice, Recipe
+from core.runs.run import LOCK, LR_FINDS, PRESIZED, RUNS, Run, runs_in
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.serving.confinement import check_confined
+from plugins.panels.kit.serving.hourly import Hourly
+
+GB = 2**30
+LIMIT = 4 * GB  # bytes of all that a visitor's folder holds,
+HOURLY = 6 * LIMIT  # and of what an address brings, unpacks and trains in an hour, whatever its cookies
+UPLOADED = ("folder", "zip")  # sources of what came by an upload; others make their photos
+SOURCE, RUN = GB // 32, GB // 2  # bytes for which a source and a run are counted
+AT_ONCE = 2  # visitors that train
+SECONDS = 3600.0  # of training, after which a run finishes early,
+FAIR = 600.0  # or after so many, where another visitor waits
+WAITS = 300.0  # seconds for which one who was turned away comes before those who trained more recently
+
+CHECKS = 4  # data sets that are checked at once
+LONGEST_CHECK = 1200.0  # seconds of decoding
+LARGEST_NETWORK = 60_000_000  # parameters
+
+_starting = Lock()  # visitors, one after the other
+_checking, _checks = Lock(), set[str]()  # the addresses whose photos are checked just now
+_waiting: dict[tuple[str, str], float] = {}  # by address and folder: when it was turned away
+_trained: dict[str, float] = {}  # by folder and by address: when it last began a run
+_brought = Hourly()
+
+
+class VisitorProject(Project):
+    """What a visitor works on; `address` is where the requests come from."""
+
+    confined = True
+    seconds = SECONDS
+
+    def __init__(self, folder: Path, address: str = "") -> None:
+        super().__init__(folder)
+        self.address = address
+        self.cache = self.folder.parents[1] / PRESIZED  # of all visitors, bounded, by content alone
+        self.decode = self._decode
+        self._spent = 0.0  # seconds in which photos were decoded
+
+    def admit(self, document: Mapping[str, Any]) -> None:
+        """Raise BadInput where a recipe, or a part of one, may not be used by a visitor."""
+        check_confined(document, self.folder)
+
+    def examine(self) -> Generator[Checked, None, None]:
+        """The same, one data set of an address and few of all at a time; `may_examine` tells when to ask again."""
+        with _checking:
+            if not self._has_room():
+                return
+            _checks.add(self.address)
+        try:
+            yield from super().examine()
+        finally:
+            with _checking:
+                _checks.discard(self.address)
+
+    @property
+    def may_examine(self) -> bool:
+        """Whether a check that found no room may begin now."""
+        with _checking:
+            return self._has_room()
+
+    def _has_room(self) -> bool:
+        return self.address not in _checks and len(_checks) < CHECKS
+
+    def _decode(self, file: Path) -> None:
+        if self._spent > LONGEST_CHECK:
+            raise BadInput(
+                f"To read these photos takes over {LONGEST_CHECK / 60:.0f} minutes; bring fewer or smaller ones."
+            )
+        decoders().check(file, self._spend)
+
+    def _spend(self, seconds: float) -> None:
+        self._spent += seconds
+
+    def refuse(self, error: BadInput) -> None:
+        """The same, where there is a folder; else anybody could make thousands."""
+        if self.folder.exists():
+            super().refuse(error)
+
+    def open(self, source: Choice) -> None:
+        """The same; what was unpacked of a zip that cannot be used takes no room."""
+        if source.get("name") not in UPLOADED:
+            self.check_room(SOURCE)  # before it is drawn
+        before = set(self._unpacked())
+        try:
+            super().open(source)
+        except BadInput:
+            for folder in set(self._unpacked()) - before:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def use(self, recipe: Recipe) -> None:
+        """The same; what another source draws or unpacks is counted."""
+        if all(known is None or known.source != recipe.source for known in (self.recipe, self.earlier)):
+            self.check_room(SOURCE)
+        super().use(recipe)
+
+    def check_room(self, size: int) -> None:
+        """Raise BadInput where `size` more bytes are too many for a visitor, or for the disk."""
+        if bytes_in(self.folder) + size > LIMIT:
+            raise BadInput(
+                f"Your workspace here may hold {LIMIT // GB} GB; this would be more. Delete runs to make room."
+            )
+        super().check_room(size)
+        if not _brought.take(self.address, size, HOURLY):
+            raise BadInput("Too much has come from your address in this hour; try again later.")
+
+    def start(self, kind: str = RUNS) -> Run:
+        """The same, where this visitor may train now; raises BadInput."""
+        self._check_network()
+        with _starting:
+            self._check_turn()
+            run = super().start(kind)
+            self._take_turn()
+        return run
+
+    def resume(self, run: Run) -> None:
+        """The same, where this visitor may train now; raises BadInput."""
+        with _starting:
+            self._check_turn()
+            super().resume(run)
+            self._take_turn()
+
+    def plain(self, error: BadInput) -> str:
+        """The sentence of an error, without the part of its paths that is not the visitor's."""
+        return str(error).replace(f"{self.folder}{os.sep}", "").replace(str(self.folder), "your workspace")
+
+    def _check_turn(self) -> None:
+        """Raise BadInput where a run would be one too many: each takes gigabytes and all cores."""
+        if any(_under_way(self.folder)):
+            raise BadInput("A run of yours is under way on this computer; stop it, or try again when it is through.")
+        now = time.monotonic()
+        _forget(_waiting, now - WAITS)
+        _forget(_trained, now - SECONDS)
+        busy = [run for folder in self.folder.parent.iterdir() for run in _under_way(folder)]
+        before = {a for a, folder in _waiting if a != self.address and self._trained_after(a, folder)}
+        if len(busy) + len(before) >= AT_ONCE:
+            _waiting[self.address, str(self.folder)] = now
+            for run in busy:
+                _make_room(run)
+            raise BadInput("Runs of others are under way on this computer; try again in a minute or two.")
+        self.check_room(0)
+
+    def _take_turn(self) -> None:
+        """Count a run that has begun."""
+        _brought.take(self.address, RUN, None)
+        _waiting.pop((self.address, str(self.folder)), None)
+        _trained[str(self.folder)] = _trained[self.address] = time.monotonic()
+
+    def _check_network(self) -> None:
+        """Raise BadInput where there is nothing to train, or a network or photos of it would take too much memory."""
+        recipe = self.require_recipe()
+        if (count := parameters_of(recipe.architecture)) > LARGEST_NETWORK:
+            raise BadInput(
+                f"A network of {count / 1e6:.0f} million parameters is too large here; "
+                f"choose one of up to {LARGEST_NETWORK / 1e6:.0f} million."
+            )
+
+    def _trained_after(self, address: str, folder: str) -> bool:
+        """Whether this visitor, by folder or by address, trained more recently than another."""
+        own, other = ((str(self.folder), self.address), (folder, address))
+        return max(_trained.get(key, 0.0) for key in own) > max(_trained.get(key, 0.0) for key in other)
+
+    def _unpacked(self) -> Iterator[Path]:
+        return (self.folder / "sources").glob("*")
+
+
+def bytes_in(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    total = 0
+    for here, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # a run that trains here replaces its files all the time
+                total += os.lstat(os.path.join(here, name)).st_size
+    return total
+
+
+def _forget(times: dict[Any, float], before: float) -> None:
+    for key in [key for key, at in times.items() if at < before]:
+        del times[key]
+
+
+def _under_way(folder: Path) -> Iterator[Run]:
+    return (run for kind in (RUNS, LR_FINDS) for run in runs_in(folder, kind) if run.process is not None)
+
+
+def _make_room(run: Run) -> None:
+    """Let a run that had its share finish early."""
+    with suppress(BadInput, OSError):  # it has just ended
+        if time.time() - (run.folder / LOCK).stat().st_mtime > FAIR:
+            run.stop() if run.is_lr_find else run.finish()

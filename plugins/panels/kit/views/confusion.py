@@ -1,0 +1,172 @@
+"""What a run's predictions say, read once, and the table of which label was taken for which."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import BadInput
+from core.model.file_names import HASHES
+from core.runs.run import Run
+from plugins.panels.kit.views.html import Html, joined
+
+if TYPE_CHECKING:  # with torch, which takes seconds: the page is there before
+    from core.training.interpretation import ClassificationInterpretation
+
+MOST = 60  # labels in the table
+ROOMY = 12  # labels up to which its cells are large
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A photo the model was asked about; `true` and `predicted` are places in the vocabulary."""
+
+    file: Path
+    true: int
+    predicted: int
+    loss: float
+    confidence: float  # the probability of the prediction
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it was taken for something else."""
+        return self.true != self.predicted
+
+
+class Results:
+    """All that a page shows of the predictions of a run; `key` is another one when they are others."""
+
+    def __init__(self, run: Run, found: ClassificationInterpretation, key: str = "") -> None:
+        confidence, predicted = found.logits.softmax(1).max(1)
+        columns = (found.targets, predicted, found.losses(), confidence)
+        rows = zip(found.items, *(column.tolist() for column in columns), strict=True)
+        self.name, self.key = run.name, f"{run.name} {key}"
+        self.vocab = found.vocab
+        self.photos = sorted((Seen(*row) for row in rows), key=lambda seen: -seen.loss)
+        self.counts: list[list[int]] = found.confusion_matrix().tolist()
+        self.classes = found.per_class()
+        self.total, self.right = len(self.photos), sum(row[i] for i, row in enumerate(self.counts))
+        self.accuracy, self.interval = self.right / self.total, found.interval
+
+    @cached_property
+    def cells(self) -> dict[tuple[int, int], list[Seen]]:
+        """The photos of each (true, predicted), the largest loss first."""
+        cells = defaultdict(list)
+        for seen in self.photos:
+            cells[seen.true, seen.predicted].append(seen)
+        return dict(cells)
+
+    @cached_property
+    def mistakes(self) -> list[Seen]:
+        """The photos it is wrong about, the largest loss first."""
+        return [seen for seen in self.photos if seen.wrong]
+
+    @cached_property
+    def pairs(self) -> list[tuple[int, int]]:
+        """The (true, predicted) that differ, the most frequent first."""
+        return sorted((c for c in self.cells if c[0] != c[1]), key=lambda c: (-len(self.cells[c]), c))
+
+    def cell(self, data: Mapping[str, Any]) -> tuple[int, int]:
+        """The cell that a click on `cell_data` names; raises BadInput for what is no cell."""
+        try:
+            cell = int(data["true"]), int(data["predicted"])
+        except (KeyError, TypeError, ValueError):
+            cell = -1, -1
+        if cell not in self.cells:
+            raise BadInput("This cell has no photos; choose another one.")
+        return cell
+
+    def said(self, cell: tuple[int, int]) -> str:
+        """A cell in words, such as: rose taken for tulip."""
+        true, predicted = (self.vocab[i] for i in cell)
+        return f"{true} recognised" if cell[0] == cell[1] else f"{true} taken for {predicted}"
+
+    def cell_data(self, cell: tuple[int, int]) -> Html:
+        """The attributes of a button that opens the photos of a cell."""
+        n = len(self.cells[cell])
+        return Html(
+            'type="button" data-do="photos" data-run="{run}" data-true="{true}" data-predicted="{predicted}" '
+            'title="{label}" aria-label="{label}"'
+        ).format(run=self.name, true=cell[0], predicted=cell[1], label=f"{self.said(cell)}: {n:,} photo{'s' * (n > 1)}")
+
+    @cached_property
+    def shown(self) -> list[int]:
+        """The labels that the table has room for."""
+        if len(self.vocab) <= MOST:
+            return list(range(len(self.vocab)))
+        errs = [0] * len(self.vocab)
+        for seen in self.mistakes:
+            errs[seen.true] += 1
+            errs[seen.predicted] += 1
+        worst = sorted((i for i, n in enumerate(errs) if n), key=lambda i: -errs[i])
+        return sorted(worst[:MOST])
+
+    @cached_property
+    def left_out(self) -> str:
+        """Which labels the table has no room for, as a sentence; empty if it has all."""
+        shown, labels = set(self.shown), len(self.vocab)
+        if len(shown) == labels:
+            return ""
+        beyond = sum(seen.true not in shown or seen.predicted not in shown for seen in self.mistakes)
+        which = "those with the most mistakes" if len(shown) == MOST else "those with mistakes"
+        rest = f"; {beyond:,} of the {len(self.mistakes):,} mistakes are with the others" if beyond else ""
+        return f"{len(shown)} of {labels} labels, {which}{rest}."
+
+    @cached_property
+    def matrix(self) -> Html:
+        """The confusion matrix, rows true and columns predicted, each cell with photos a button."""
+        column = Html('<th scope="col" title="{name}"><span>{name}</span></th>')
+        return Html(
+            '<div class="matrix {size}" tabindex="0" role="region" aria-label="Confusion matrix">'
+            '<table style="--columns:{columns}"><thead><tr><td></td>{head}</tr></thead>'
+            "<tbody>{rows}</tbody></table></div>"
+        ).format(
+            size="roomy" if len(self.shown) <= ROOMY else "dense",
+            columns=len(self.shown),
+            head=joined(column.format(name=self.vocab[i]) for i in self.shown),
+            rows=joined(map(self._row, self.shown)),
+        )
+
+    def _row(self, true: int) -> Html:
+        photos = sum(self.counts[true])
+        cells = joined(self._cell((true, predicted), photos) for predicted in self.shown)
+        return Html('<tr><th scope="row" title="{name}">{name}</th>{cells}</tr>').format(
+            name=self.vocab[true], cells=cells
+        )
+
+    def _cell(self, cell: tuple[int, int], photos: int) -> Html:
+        n = self.counts[cell[0]][cell[1]]
+        if not n:
+            return Html("<td>·</td>")
+        share = n / photos
+        if cell[0] != cell[1]:
+            kind, ink = "wrong", 10 + 62 * math.sqrt(share)  # few of many are to be seen as well
+        else:
+            kind, ink = ("right deep", 70 + 30 * share) if share > 0.5 else ("right", 12 + 70 * share)
+        return Html('<td><button class="{}" style="--ink-share:{:.0f}%" {}>{:,}</button></td>').format(
+            kind, ink, self.cell_data(cell), n
+        )
+
+
+def results_of(run: Run) -> Results:
+    """The results of a run, kept until its files change; raises BadInput where it has no predictions."""
+    from core.runs.predictions import PREDICTIONS, predictions_of
+
+    try:
+        stamps = tuple((run.folder / name).stat() for name in (PREDICTIONS, HASHES))
+    except OSError:
+        return Results(run, predictions_of(run))  # which says what is missing
+    return _read(run.folder, tuple((s.st_mtime_ns, s.st_size) for s in stamps))
+
+
+@lru_cache(maxsize=8)
+def _read(folder: Path, stamps: tuple[tuple[int, int], ...]) -> Results:
+    from core.runs.predictions import predictions_of
+
+    run = Run(folder)
+    return Results(run, predictions_of(run), str(stamps))

@@ -1,0 +1,161 @@
+"""HTML whose type says that it is HTML: all else is escaped where it is put in; and the component that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+
+class Html(Markup):
+    """HTML; what is formatted, joined or added into it is escaped unless it is HTML too."""
+
+    @classmethod
+    def escape(cls, value: Any) -> Html:
+        """Any text as HTML; half a letter, as in a broken file name, becomes a ?."""
+        text = value if hasattr(value, "__html__") else str(value).encode(errors="replace").decode()
+        return cls(super().escape(text))
+
+
+# What is clicked says so by data-do; the rest of its data-* goes with it. Buttons bring the keyboard along.
+DELEGATE = """
+const edit = (data, kind = 'edit') => { presize.edits += 1; trigger(kind, data); };
+element.addEventListener('click', event => {
+  const found = event.target.closest('[data-do]');
+  if (found && element.contains(found) && !found.disabled) {
+    if (found.dataset.confirm && !window.confirm(found.dataset.confirm)) return;
+    if (found.dataset.do === 'edit') edit({...found.dataset});
+    else trigger('click', {...found.dataset});
+    return;
+  }
+  const chart = event.target.closest('svg.pick');
+  if (!chart) return;
+  const box = chart.getBoundingClientRect(), {left, right, low, high} = chart.dataset;
+  const share = ((event.clientX - box.left) / box.width - left) / (right - left);
+  if (share >= 0 && share <= 1) edit({x: low * (high / low) ** share});
+});
+// not `path`, which gradio takes for that of a file
+const told = field => ({
+  option: field.dataset.path,
+  value: field.type === 'checkbox' ? String(field.checked) : field.value,
+});
+element.addEventListener('change', event => {
+  const option = event.target.closest('[data-path]');
+  if (option && option.reportValidity()) edit(told(option), 'choose' in option.dataset ? 'choose' : 'edit');
+});
+let waiting;
+element.addEventListener('input', event => {
+  if (event.target.type !== 'text' || !event.target.dataset.path) return;
+  clearTimeout(waiting);
+  waiting = setTimeout(() => trigger('typed', told(event.target)), 200);
+});
+"""
+
+
+def view(elem_id: str, value: str = "", label: str = "", **options: Any) -> gr.HTML:
+    """HTML of ours; each of its events brings a dictionary.
+
+    `click` has the data-* of what was clicked; `choose` (another plugin), `edit` (an option) and `typed` (text on its
+    way) have the place of a `option` in the recipe, and a `value`; `edit` of a chart to pick from has the place `x`.
+    """
+    attributes = Html(' role="region" aria-label="{}"').format(label) if label else ""
+    template = f"<div{attributes}>${{value}}</div>"
+    return gr.HTML(value, html_template=template, js_on_load=DELEGATE, elem_id=elem_id, **options)
+
+
+def card(title: str, body: str, note: str = "") -> Html:
+    """A box with a title."""
+    head = Html("<h3>{}</h3>").format(title) if title else ""
+    remark = Html('<p class="note">{}</p>').format(note) if note else ""
+    return Html('<section class="card">{}{}{}</section>').format(head, remark, body)
+
+
+def figures(cells: Iterable[tuple[str, str, str]]) -> Html:
+    """Numbers first: (what it is, the number, what to know about it)."""
+    box = Html('<div class="figure"><span>{}</span><b>{}</b><small>{}</small></div>')
+    return Html('<div class="figures">{}</div>').format(joined(box.format(*cell) for cell in cells))
+
+
+def bars(rows: Iterable[tuple[str, float, str]]) -> Html:
+    """Names with a bar, 0 to 1, and a figure."""
+    line = Html(
+        '<li><span title="{name}">{name}</span><i><em style="width:{percent:.1f}%"></em></i><b>{figure}</b></li>'
+    )
+    lines = (
+        line.format(name=name, percent=100 * min(1.0, max(0.0, share)), figure=figure) for name, share, figure in rows
+    )
+    return Html('<ul class="bars">{}</ul>').format(joined(lines))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Html:
+    """A table; each cell is a text or HTML."""
+    head = joined(Html('<th scope="col">{}</th>').format(name) for name in header)
+    body = joined(Html("<tr>{}</tr>").format(joined(map(Html("<td>{}</td>").format, row))) for row in rows)
+    title = Html("<caption>{}</caption>").format(caption) if caption else ""
+    return Html('<div class="scroll"><table>{}<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(
+        title, head, body
+    )
+
+
+def button(label: str, do: str, data: Mapping[str, object] | None = None, kind: str = "") -> Html:
+    """A button that its view reports as a click."""
+    more = joined(Html(' data-{}="{}"').format(name, value) for name, value in (data or {}).items())
+    return Html('<button type="button" class="plain {}" data-do="{}"{}>{}</button>').format(kind, do, more, label)
+
+
+def notes(sentences: Iterable[str], kind: str = "warning") -> Html:
+    """Sentences that a person should read."""
+    return joined(Html('<p class="{}" role="status">{}</p>').format(kind, sentence) for sentence in sentences)
+
+
+def empty(title: str, sentence: str) -> Html:
+    """What stands where nothing is yet."""
+    return Html('<div class="nothing"><b>{}</b><p>{}</p></div>').format(title, sentence)
+
+
+def joined(parts: Iterable[str]) -> Html:
+    """Texts or pieces of HTML, one after the other."""
+    return Html().join(parts)
+
+
+def content(value: Any) -> Any:
+    """What a component that shows HTML is sent for a value: a text is escaped unless its type says that it is HTML."""
+    return str(Html.escape(value)) if isinstance(value, str) else value
+
+
+def clock(seconds: float | None) -> str:
+    """Seconds as 1:02 or 1:02:03."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def percent(share: float) -> str:
+    """A share as 91.6%."""
+    return f"{100 * share:.1f}%"
+
+
+def rate(value: float) -> str:
+    """A learning rate as 1.4e-3."""
+    number, power = f"{value:.1e}".split("e")
+    return f"{number.removesuffix('.0')}e{int(power)}"
+
+
+def doing(sentence: str, share: float | None = None) -> Html:
+    """What is being done, with a bar; without a share of it, 0 to 1, the bar only moves."""
+    value = "" if share is None else Html(' value="{:.4f}"').format(share)
+    return Html(
+        '<div class="doing" role="status"><span>{sentence}</span>'
+        '<progress max="1" aria-label="{sentence}"{value}></progress></div>'
+    ).format(sentence=sentence, value=value)
+
+
+def alert(sentence: str) -> Html:
+    """A sentence in front of everything, until it is closed."""
+    return Html(
+        '<div class="said" role="alert"><p>{}</p><button type="button" data-close aria-label="Close">×</button></div>'
+    ).format(sentence)

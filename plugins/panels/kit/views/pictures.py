@@ -1,0 +1,55 @@
+"""Photos inside the page: small JPEGs written into the HTML, so that no file has to be served."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image
+
+from core.data import photo
+from core.data.photo import BadPhoto
+from plugins.panels.kit.views.html import Html, joined
+
+THUMBNAIL = 192  # pixels
+
+
+def embedded(image: Image.Image, quality: int = 82) -> str:
+    """An image as the value of `src`."""
+    with io.BytesIO() as stream:
+        image.save(stream, "JPEG", quality=quality)
+        return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def thumbnail(file: Path, side: int = THUMBNAIL) -> str:
+    """A photo as the value of `src`, its longer side at most `side`; empty where it cannot be read."""
+    try:
+        status = file.stat()
+        return _thumbnail(file, side, status.st_size, status.st_mtime_ns)
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=2000)
+def _thumbnail(file: Path, side: int, size: int, changed: int) -> str:
+    try:
+        return embedded(photo.thumbnail(file, side))
+    except BadPhoto:
+        return ""
+
+
+def grid(pictures: Iterable[tuple[str, str]]) -> Html:
+    """(src, caption) as tiles; pictures that could not be read say so."""
+    tile = Html("<figure>{}<figcaption>{}</figcaption></figure>")
+    return Html('<div class="tiles">{}</div>').format(
+        joined(tile.format(_picture(src, caption), caption) for src, caption in pictures)
+    )
+
+
+def _picture(src: str, caption: str) -> Html:
+    if not src:
+        return Html("<i>cannot be read</i>")
+    return Html('<img src="{}" alt="{}" loading="lazy">').format(src, caption)

@@ -1,0 +1,113 @@
+"""One run, drawn: its figures, its curves, a row an epoch."""
+
+from __future__ import annotations
+
+import math
+
+from core.events import Checked, EpochEnded, FeaturesMade, Queued, RunEnded, Validated
+from core.runs.run import ALIVE
+from plugins.panels.kit.project.run_view import RunView
+from plugins.panels.kit.views.charts import Axes, Line, chart, nice, smoothed
+from plugins.panels.kit.views.html import Html, card, clock, empty, figures, notes, percent, table
+
+
+def draw_run(shown: RunView) -> Html:
+    """Everything there is to see of a run."""
+    body = Html('<div class="track"><i style="width:{:.2f}%"></i></div>').format(100 * shown.fraction)
+    body += figures(_figures(shown))
+    if shown.losses:
+        body += _charts(shown)
+    if shown.epochs:
+        body += card("", _epochs(shown))
+    elif shown.status in ALIVE:
+        body += card("", empty("Getting ready" if not shown.losses else "The first epoch", _doing(shown)))
+    reason = shown.end.error if shown.end else shown.run.why_interrupted
+    return body + notes([reason] if reason else [], "bad") + notes(shown.state.notices[-8:])
+
+
+def _doing(shown: RunView) -> str:
+    match shown.last:
+        case Queued(place, behind):
+            return f"It waits for {behind}, at place {place} of the queue."
+        case Checked(done, total):
+            return f"Reading photos: {done:,} of {total:,}."
+        case FeaturesMade(done, total):
+            return f"The frozen backbone sees each photo: {done:,} of {total:,} batches; then its head learns."
+        case Validated(done, total):
+            return f"Validating: {done} of {total} batches."
+    return "The first figures come with the end of the first epoch." if shown.losses else "The network is being built."
+
+
+def _figures(shown: RunView) -> list[tuple[str, str, str]]:
+    epochs = [e for _, _, e in shown.epochs]
+    done = len(epochs)
+    accuracies = [a for e in epochs if (a := accuracy_of(e)) is not None]
+    best, kept = next((e for e in reversed(epochs) if e.best), None), best_accuracy(shown)
+    speed, end = shown.speed, shown.end
+    if isinstance(end, RunEnded) and "low" in end.metrics:
+        note = f"{percent(end.metrics['low'])} to {percent(end.metrics['high'])}, 95 % interval"
+    else:
+        note = f"best so far, of {len(accuracies)} epochs" if len(accuracies) > 1 else "on validation photos"
+    alive = shown.status in ALIVE
+    took = (clock(shown.elapsed), f"{done} of {shown.planned} epochs")
+    return [
+        ("Accuracy", "–" if kept is None else percent(kept), note),
+        ("Validation loss", f"{best.valid_loss:.3f}" if best else "–", "of the model that is kept"),
+        ("Time left", clock(shown.left), " in ".join(took)) if alive else ("Time", *took),
+        *([("Speed", f"{speed:.0f}/s" if speed else "–", "photos a second")] if alive else []),
+    ]
+
+
+def accuracy_of(epoch: EpochEnded) -> float | None:
+    """The accuracy of an epoch, where one of its metrics says it."""
+    if "accuracy" in epoch.metrics:
+        return epoch.metrics["accuracy"]
+    return 1 - epoch.metrics["error_rate"] if "error_rate" in epoch.metrics else None
+
+
+def best_accuracy(shown: RunView) -> float | None:
+    """The accuracy of the model that is kept so far."""
+    return next((accuracy_of(e) for _, _, e in reversed(shown.epochs) if e.best), None)
+
+
+def _charts(shown: RunView) -> Html:
+    losses, epochs = shown.losses, shown.epochs
+    mean = smoothed(losses)
+    valid = [(float(n), e.valid_loss) for n, _, e in epochs]
+    values = [y for _, y in (*losses, *valid) if math.isfinite(y)] or [1.0]
+    span = (0.0, float(max(1, shown.planned)))
+    top = nice(0.0, min(max(values), 3 * max(y for _, y in (mean or [(0.0, 1.0)]))))[-1]
+    loss = chart(
+        "Loss by epoch",
+        Axes(span, (0.0, top), x_name="epoch", width=640),
+        [
+            Line("each batch", losses, "batch"),
+            Line("training loss", mean, "training"),
+            Line("validation loss", valid, "validation", dots=True),
+        ],
+    )
+    right = [(float(n), a) for n, _, e in epochs if (a := accuracy_of(e)) is not None]
+    accuracy = chart(
+        "Accuracy by epoch",
+        Axes(span, (0.0, 1.0), y_percent=True, x_name="epoch", width=440),
+        [Line("accuracy on validation photos", right, "accuracy", dots=True)],
+    )
+    return Html('<div class="charts">{}{}</div>').format(card("", loss), card("", accuracy))
+
+
+def _epochs(shown: RunView) -> Html:
+    rows, best = [], max((n for n, _, e in shown.epochs if e.best), default=0)
+    for number, stage, e in shown.epochs:
+        accuracy = accuracy_of(e)
+        mark = Html('<span class="best">best</span>') if number == best else ""
+        rows.append(
+            (
+                str(number),
+                "the head (frozen)" if stage == "frozen" else "everything (unfrozen)",
+                f"{e.train_loss:.3f}",
+                f"{e.valid_loss:.3f}",
+                Html("{}{}").format("–" if accuracy is None else percent(accuracy), mark),
+                clock(e.seconds),
+            )
+        )
+    return table(["Epoch", "Trains", "Training loss", "Validation loss", "Accuracy", "Time"], rows)
