@@ -55,14 +55,14 @@ def as_python(recipe: Recipe) -> str:
 def _data(recipe: Recipe) -> tuple[list[str], str, list[str]]:
     """The lines before the block, what the block is given, and its arguments."""
     labeller, splitter = _made(labellers, recipe.labeller), _made(splitters, recipe.splitter)
-    sources.check(recipe.source)
-    path = str(recipe.source.get("path", ""))
-    if recipe.source["name"] == "folder" and path.strip() and path[0] != "~":  # else the source knows what it means
-        before, photos, get_items = [], _literal(path), ["get_items=get_image_files"]
+    source = sources.build(recipe.source, Path(WORKSPACE))
+    word = getattr(getattr(source, "get_items", None), "__name__", "")
+    if word in core.__all__ and getattr(core, word) is source.get_items:
+        before, photos, get_items = [], _literal(source.root), [f"get_items={word}"]
     else:
-        source = _created(sources, recipe.source, f"Path({_literal(WORKSPACE)})")
-        before, photos, get_items = [f"source = {source}"], "source()", []
-        if hasattr(sources.build(recipe.source, Path(WORKSPACE)), "original"):  # its photos may have other names now
+        created = _created(sources, recipe.source, f"Path({_literal(WORKSPACE)})")
+        before, photos, get_items = [f"source = {created}"], "source()", []
+        if hasattr(source, "original"):  # its photos may have other names now
             before += [f"labeller = {labeller}", f"splitter = {splitter}"]
             labels = ", labels" if _takes_labels(splitters[recipe.splitter["name"]].factory) else ""
             labeller = "lambda p: labeller(source.original(p))"

@@ -17,7 +17,7 @@ OURS = re.compile(rb"[\n\d .e-]*|\0*")  # zeros are what a power cut leaves
 CLOCK = 2.0  # seconds by which two readings of a process's start may differ
 
 
-class Lock:
+class ProcessLock:
     """Held from `take` to `release`, or until the system frees it because its holder died, however it died."""
 
     def __init__(self, path: Path) -> None:
@@ -25,7 +25,7 @@ class Lock:
         self._handle: int | None = None
 
     def take(self) -> bool:
-        """Take the lock unless another process, or another Lock of this one, holds it; raises BadInput."""
+        """Take the lock unless another process, or another ProcessLock of this one, holds it; raises BadInput."""
         try:
             handle = open_own(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as error:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from core.errors import BadInput, quoted
@@ -21,6 +22,7 @@ from core.hints import can_be_json, fits, type_name, with_paths
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
+Defaults = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Entry(Generic[T]):
     params: tuple[Param, ...]
     help: str
     module: str
+    default: Defaults
 
 
 class Registry(Generic[T]):
@@ -86,9 +89,10 @@ class Registry(Generic[T]):
         self.kind = kind
         self._entries: dict[str, Entry[T]] = {}
 
-    def register(self, name: str) -> Callable[[F], F]:
+    def register(self, name: str, default: Defaults = MappingProxyType({})) -> Callable[[F], F]:
         """Decorate a class or function to make it known as `name`.
 
+        `default` maps each key of a recipe under which it is the default to its options there.
         Raises ValueError if the name is taken, or an option has a type that no recipe can carry.
         """
 
@@ -104,7 +108,7 @@ class Registry(Generic[T]):
                     "carry; use str, int, float, bool, Path, Literal, or a list, dict[str, ...] or Optional of these"
                 )
             summary = (inspect.getdoc(factory) or "").split("\n\n")[0].replace("\n", " ")
-            self._entries[name] = Entry(name, factory, params, summary, factory.__module__)
+            self._entries[name] = Entry(name, factory, params, summary, factory.__module__, default)
             return factory
 
         return decorate
@@ -132,6 +136,10 @@ class Registry(Generic[T]):
         options = dict(choice)
         entry = self[options.pop("name", "")]
         check_options(entry.params, options, f"{self.kind} {entry.name!r}")
+
+    def defaults(self, key: str) -> list[dict[str, Any]]:
+        """The default choices under `key` of a recipe, as the plugins of this kind declare them."""
+        return [{"name": entry.name, **entry.default[key]} for entry in self if key in entry.default]
 
     def __getitem__(self, name: str) -> Entry[T]:
         if not isinstance(name, str) or name not in self._entries:

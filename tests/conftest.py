@@ -21,6 +21,13 @@ discover()
 COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (210, 50, 40)}
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Why a test was tried again."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"tried again: {report.nodeid}, {report.when}")
+        terminalreporter.write_line(report.longreprtext)
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder with pets, tiny_pets, clothing and hostile_images."""

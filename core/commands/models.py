@@ -8,9 +8,19 @@ import json
 import os
 import sys
 
+from core.commands.command import RUN, argument, command
 from core.errors import BadInput, quoted
 
 
+@command(
+    "evaluate",
+    RUN,
+    argument("--source", metavar="FOLDER", help="labelled photos, a folder or a .zip; else the run's own"),
+    argument(
+        "--labeller", metavar="NAME", help="how they are labelled, as a name or a recipe's JSON; else as the run's"
+    ),
+    argument("--json", action="store_true", help="one object with accuracy, interval, n, trained_on, ..."),
+)
 def evaluate(args: argparse.Namespace) -> None:
     """Score a run on other labelled photos, or again on its own validation photos."""
     from core.runs.evaluate import evaluate as score
@@ -34,6 +44,11 @@ def evaluate(args: argparse.Namespace) -> None:
         print(f"skipped {path}: {reason}", file=sys.stderr)
 
 
+@command(
+    "predict",
+    argument("run", help="a run's folder, its name, or OWNER/NAME of the Hugging Face Hub"),
+    argument("images", nargs="+", metavar="IMAGE", help="photos, or folders with photos"),
+)
 def predict(args: argparse.Namespace) -> int:
     """Print the label and the probabilities of each image, or of each in a folder, as a line of JSON."""
     from core.data.photo import BadPhoto
@@ -65,7 +80,7 @@ def _files(given: str) -> list[str]:
     places = sorted(glob.glob(given, recursive=True)) if _is_pattern(given) else [given]
     found = [str(file) for place in places for file in (get_image_files(place) if os.path.isdir(place) else [place])]
     if not found:
-        raise BadInput(f"There are no photos by {quoted(given)}; give photos, or a folder with photos.")
+        raise BadInput(f"There are no photos in {quoted(given)}; give photos, or a folder with photos.")
     return found
 
 

@@ -6,24 +6,39 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from core.commands.command import argument, command
+from core.commands.plugins import option
 from core.data.text import read_bytes
 from core.errors import BadInput
-from core.recipe import Recipe
+from core.recipe import TRAINING, Recipe
 from core.registry import sources
 from core.runs.run import PRESIZED, RUN_FOLDERS, Run
 
 LARGEST_RECIPE = 2**20  # bytes; they have some hundreds
+SET = argument(
+    "--set", action="append", default=[], metavar="PATH=VALUE", help="as in training.epochs=3; may be repeated"
+)
+TRAINING_OPTIONS = "\n".join(
+    ["options of training, to be --set as training.NAME=VALUE:", *(f"  {option(p)}" for p in TRAINING)]
+)
 
 
+@command(
+    "new",
+    argument(
+        "photos",
+        nargs="?",
+        help="a folder, a .zip, or OWNER/NAME of a data set on the Hub; without it, photos that the program draws",
+    ),
+    SET,
+    epilog=TRAINING_OPTIONS,
+)
 def new(args: argparse.Namespace) -> None:
     """Write a recipe for photos in a folder, a zip or a data set of the Hub, or for the drawn sample."""
     from core.data.propose import names_of, proposal, source_of
 
-    source: dict[str, Any] = {"name": "sample"}
-    if args.photos:
-        source = source_of(args.photos)
+    source = source_of(args.photos or "")
     found = sources.build(source, args.workspace)
     items = found()
     if not items:
@@ -33,6 +48,7 @@ def new(args: argparse.Namespace) -> None:
     print("\n".join(reasons), file=sys.stderr)
 
 
+@command("check", argument("recipe", help="a file that `new` wrote"), SET, epilog=TRAINING_OPTIONS)
 def check(args: argparse.Namespace) -> None:
     """Read every photo once and say what was found and which files cannot be used."""
     from core.data.check import Report, examine

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 
+from core.commands.command import command
 from core.discovery import discover
 from core.hints import type_name
 from core.registry import Param, registries
 
 
+@command("plugins")
 def plugins(args: argparse.Namespace) -> None:
     """List every plugin with its options, and those that could not be loaded."""
     for kind, registry in registries.items():

@@ -7,12 +7,23 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from core.commands.command import RUN, argument, command
 from core.errors import BadInput
 from core.publish.options import PushOptions
 from core.registry import params_of
 
 
+def _formats(parser: argparse.ArgumentParser) -> None:
+    formats = parser.add_mutually_exclusive_group(required=True)
+    formats.add_argument(
+        "--to", nargs="+", metavar=("NAME", "FOLDER"), help="an exporter, as `plugins` lists them; else in RUN's folder"
+    )
+    formats.add_argument("--onnx", dest="to", action="store_const", const=["onnx"], help="as RUN/model.onnx")
+
+
+@command("export", RUN, _formats)
 def export(args: argparse.Namespace) -> None:
     """Write the model in another format, such as ONNX, and say how close its probabilities are."""
     from core.publish.export import export as write
@@ -29,6 +40,19 @@ def export(args: argparse.Namespace) -> None:
     )
 
 
+def _choices(parser: argparse.ArgumentParser) -> None:
+    for p in params_of(PushOptions):
+        kind: dict[str, Any] = {"choices": p.choices} if p.choices else {"metavar": p.name.upper()}
+        kind = {"action": "store_true"} if p.type is bool else kind | {"default": p.default}
+        parser.add_argument(f"--{p.name}", help=p.help, **kind)
+
+
+@command(
+    "push",
+    RUN,
+    argument("repo", metavar="OWNER/NAME", help="the repository; it is made where there is none"),
+    _choices,
+)
 def push(args: argparse.Namespace) -> None:
     """Push a model to the Hugging Face Hub, and a Space that shows it once it was seen to work on this machine."""
     from core.publish.hub import Hub

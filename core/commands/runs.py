@@ -9,9 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.commands.photos import recipe_of
+from core.commands.command import RUN, argument, command
+from core.commands.photos import SET, TRAINING_OPTIONS, recipe_of
 from core.errors import BadInput
 from core.events import RunEnded
+from core.runs.stop_signals import SHARE, SPARE
 
 if TYPE_CHECKING:
     from core.runs.run import Run
@@ -19,21 +21,62 @@ if TYPE_CHECKING:
     from core.runs.train import RunOptions
 
 
-def train(args: argparse.Namespace) -> int:
-    """Train what a recipe describes; a row an epoch, and a model in a new folder under WORKSPACE/runs/."""
-    return _carry_out(lambda: _created(args, "runs"), args)
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < (seconds := float(text)) < 1e9:
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
 
 
+def _cache(parser: argparse.ArgumentParser) -> None:
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument("--cache", type=Path, metavar="DIR", help="keep presized photos there, not in WORKSPACE/presized")
+    kept.add_argument("--no-cache", action="store_true", help="keep none, and decode photos anew each epoch")
+
+
+RECIPE = argument("recipe", help="a file that `new` wrote, or the folder of a run that has not begun")
+RUNNING = (
+    argument("--no-queue", action="store_true", help="do not wait until no other run of the workspace trains"),
+    _cache,
+    argument(
+        "--finish-after",
+        type=_seconds,
+        metavar="SECONDS",
+        help="as `stop --finish`, so long after its turn came (lr-find stops); "
+        f"it is stopped after {SHARE:g} times that and {SPARE:g} s more",
+    ),
+)
+
+
+@command("lr-find", RECIPE, SET, *RUNNING, epilog=TRAINING_OPTIONS, long_running=True)
 def lr_find(args: argparse.Namespace) -> int:
     """Try growing learning rates on the frozen network and say which are good."""
     return _carry_out(lambda: _created(args, "lr_finds"), args)
 
 
+@command("train", RECIPE, SET, *RUNNING, epilog=TRAINING_OPTIONS, long_running=True)
+def train(args: argparse.Namespace) -> int:
+    """Train what a recipe describes; a row an epoch, and a model in a new folder under WORKSPACE/runs/."""
+    return _carry_out(lambda: _created(args, "runs"), args)
+
+
+@command(
+    "resume",
+    RUN,
+    argument("--accept-changes", action="store_true", help="go on although the photos have changed"),
+    *RUNNING,
+    long_running=True,
+)
 def resume(args: argparse.Namespace) -> int:
     """Go on with a run that was stopped, failed or was cut off, exactly where its last checkpoint left it."""
     return _carry_out(lambda: _unfinished(args), args, accept_changes=args.accept_changes)
 
 
+@command(
+    "stop",
+    RUN,
+    argument("--finish", action="store_true", help="instead bring the learning rate to its end, and complete"),
+)
 def stop(args: argparse.Namespace) -> None:
     """Have a run finish its step, save everything and end; `resume` goes on with it."""
     from core.runs.run import ALIVE, Run
@@ -45,6 +88,7 @@ def stop(args: argparse.Namespace) -> None:
     print(f"{run.name} is {status}")
 
 
+@command("follow", RUN)
 def follow(args: argparse.Namespace) -> None:
     """Show a run from its beginning to its end, in whatever process it is; Ctrl-C ends the showing alone."""
     from core.runs.run import Run
@@ -59,6 +103,7 @@ def follow(args: argparse.Namespace) -> None:
         print(reason)
 
 
+@command("runs")
 def runs(args: argparse.Namespace) -> None:
     """List the runs of the workspace, the newest first: what each is doing, and how good it is."""
     from core.runs.run import RUN_FOLDERS, runs_in
@@ -72,6 +117,7 @@ def runs(args: argparse.Namespace) -> None:
             print(f"{run.status:<12} {accuracy or f'on {host}' * bool(host):<16} {run.folder}")
 
 
+@command("delete", RUN)
 def delete(args: argparse.Namespace) -> None:
     """Remove a run and everything in its folder; the photos are left alone."""
     from core.runs.run import Run

@@ -64,7 +64,7 @@ class DataBlock:
         category = blocks[1]
         self.vocab: Sequence[str] = category.vocab if isinstance(category, CategoryBlock) else ()
         self.get_items, self.get_x, self.get_y = get_items, get_x, get_y
-        self.splitter = splitter or splitters.create("random")
+        self.splitter = splitter or splitters.build(splitters.defaults("splitter")[0])
         self.item_tfms, self.batch_tfms = item_tfms, batch_tfms
 
     def new(self, item_tfms: Any = None, batch_tfms: Any = None) -> DataBlock:

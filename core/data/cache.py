@@ -26,7 +26,7 @@ from core.data import photo
 from core.data.content import digest
 from core.data.transforms import Pixels
 from core.errors import BadInput
-from core.lock import Lock
+from core.lock import ProcessLock
 
 LIMIT = 8_000_000_000  # bytes of a cache at most,
 SHARE = 0.5  # and so much of what was free on the disk
@@ -55,7 +55,7 @@ class Cache:
 
     def __init__(self, folder: Path, limit: int | None = None) -> None:
         self.folder, self.limit = folder, LIMIT if limit is None else limit
-        self._lock, self._turn = Lock(folder / LOCK), threading.Lock()
+        self._lock, self._turn = ProcessLock(folder / LOCK), threading.Lock()
         self._known: dict[tuple[Path, str], tuple[int, int, Path]] = {}  # as the file was, and its entry
         self._whole: set[Path] = set()  # entries that this process has checked or written
         self._oldest: deque[tuple[int, int, Path]] = deque()

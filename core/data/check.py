@@ -21,7 +21,7 @@ from core.data.content import DIGITS, digest
 from core.data.files import Files
 from core.data.leftovers import leftovers, placed
 from core.data.remembered import Key, Remembered, Result
-from core.data.split import Split, divide
+from core.data.split import LONGEST_LABEL, Split, divide
 from core.data.twins import twins
 from core.errors import BadInput, quoted
 from core.events import Checked
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 FEW = 10  # photos of a class; below, its figures mean little
 FEW_VALID = 5  # validation photos; below, a share of them says nothing
 STEP = 64  # photos between two events
-LONGEST_LABEL = 255  # characters, as a folder may have
 SHOWN = 20  # of warnings of one kind
 
 
@@ -222,7 +221,7 @@ def _labels(
         except BadInput as error:
             label, reason = "", str(error).removesuffix(".")  # it becomes part of a sentence
         else:
-            reason = f"its label would be {quoted(label)}, but labels have 1 to {LONGEST_LABEL} characters"
+            reason = f"its label would be {quoted(label)}, but labels have 1 to {LONGEST_LABEL:,} characters"
         if not isinstance(label, str) or not 0 < len(label) <= LONGEST_LABEL:
             unlabelled[str(item)], label = reason, ""
         labels.append(shared.setdefault(label, label))

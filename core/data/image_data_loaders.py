@@ -145,4 +145,4 @@ def _loaders(
 
 
 def _random(valid_pct: float, seed: int | None) -> Any:
-    return splitters.create("random", valid_pct=valid_pct, seed=seed)
+    return splitters.build(splitters.defaults("splitter")[0] | {"valid_pct": valid_pct, "seed": seed})

@@ -94,5 +94,7 @@ def inside(folder: Path, names: Sequence[str]) -> list[str]:
     for name in names:
         parts = PurePosixPath(name.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts or not parts.name or ":" in name:
-            raise BadInput(f"{quoted(name)} is no table in {quoted(str(folder))}; give its name from there.")
+            raise BadInput(
+                f"{quoted(name)} is not a table in {quoted(str(folder))}; give a name relative to that folder."
+            )
     return list(names)

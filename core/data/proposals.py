@@ -1,8 +1,7 @@
-"""What a labeller or a splitter says of itself: how well it fits some photos, and why."""
+"""What a plugin says of itself: how well it fits some photos, or what a person typed, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,19 +19,20 @@ class Proposal:
 
     options: dict[str, Any]
     score: float
-    reason: str
+    reason: str = ""
 
 
-def proposals(registry: Registry[Any], names: Sequence[Path], root: Path) -> list[tuple[Choice, Proposal]]:
-    """What every plugin of a kind with a `proposes(names, root)` says of itself, the best first.
+def proposals(registry: Registry[Any], *given: Any) -> list[tuple[Choice, Proposal]]:
+    """What every plugin of a kind with a `proposes` says of itself for what is given, the best first.
 
-    `names` are the photos' names as labellers see them, `root` the folder that they are listed from.
+    A source is given the text that a person typed; a labeller or a splitter the photos' names as labellers see them,
+    and the folder that they are listed from.
     """
     found = [
         ({"name": entry.name, **proposal.options}, proposal)
         for entry in registry
         if (proposes := getattr(entry.factory, "proposes", None))
-        for proposal in proposes(names, root)
+        for proposal in proposes(*given)
     ]
     return sorted(found, key=lambda one: -one[1].score)
 

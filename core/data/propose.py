@@ -10,20 +10,21 @@ from typing import Any
 
 from core.data.proposals import proposals
 from core.errors import BadInput, quoted
-from core.hub import is_repo_id
 from core.recipe import Choice, Recipe, Training
-from core.registry import labellers, splitters
+from core.registry import architectures, labellers, sources, splitters, transforms
 
-PRESIZE, SIZE = 256, 192
 FREEZE_STEPS, STEPS = 40, 120
 LONGEST_REASON = 300  # characters
 
 
-def source_of(place: str) -> Choice:
-    """The source for what a person names: a .zip, a folder, or OWNER/NAME of a data set on the Hugging Face Hub."""
-    if place.lower().endswith(".zip"):
-        return {"name": "zip", "path": place}
-    return {"name": "hub", "repo": place} if is_repo_id(place) else {"name": "folder", "path": place}
+def source_of(text: str) -> Choice:
+    """The source that fits best what a person typed, such as a path; the default one for nothing. Raises BadInput."""
+    if not text:
+        return sources.defaults("source")[0]
+    for choice, proposed in proposals(sources, text):
+        if proposed.score:
+            return choice
+    raise BadInput(f"No source takes {quoted(text)}; install one that does.")
 
 
 def names_of(source: Any, items: Sequence[Path]) -> Sequence[Path]:
@@ -42,16 +43,16 @@ def proposal(names: Sequence[Path], root: Path, source: Choice) -> tuple[Recipe,
         source=source,
         labeller=labeller,
         splitter=splitter,
-        item_tfms=[{"name": "resize", "size": PRESIZE}],
-        batch_tfms=[{"name": "aug_transforms", "size": SIZE, "min_scale": 0.75}],
-        architecture={"name": "efficientnet_lite0", "pretrained": True, "head": "linear"},
+        item_tfms=transforms.defaults("item_tfms"),
+        batch_tfms=transforms.defaults("batch_tfms"),
+        architecture=architectures.defaults("architecture")[0],
         training=pace(len(names)),
     )
     return recipe, reasons
 
 
 def pace(photos: int) -> Training:
-    """Fewer photos a step and more epochs for small data sets: it is steps that train a network, not epochs."""
+    """Small data sets get smaller batches and more epochs, so that they get enough steps."""
     batch_size = min(Training.batch_size, max(8, 2 ** int(math.log2(max(1, photos / 12)))))
     steps = photos / batch_size
     freeze_epochs, epochs = round(FREEZE_STEPS / steps), round(STEPS / steps)
@@ -86,25 +87,23 @@ def propose(names: Sequence[Path], root: Path) -> tuple[Choice, Choice, list[str
         if len(counts) == 1:
             few = few or f"{where} have one label; one more is needed beside {quoted(next(iter(counts)))}."
         elif counts:
-            few = (
-                few or f"{where} have a label each; two photos of a label are needed, to learn from and to check with."
-            )
+            few = few or f"{where} each have a label of their own; at least two photos per label are needed."
         else:
             against.append(proposed.reason)
     why = f" ({'; '.join(reason[:LONGEST_REASON] for reason in against[:3])})" if against else ""
     raise BadInput(
         few
-        or f"No labels were found for the {len(names)} photos in {str(root)!r}{why}; put them in a folder a class, or "
-        "name them like beagle_12.jpg."
+        or f"No labels were found for the {len(names)} photos in {str(root)!r}{why}; put them in one folder per class, "
+        "or name them like beagle_12.jpg."
     )
 
 
 def _splitter(labelled: Sequence[Path], root: Path) -> tuple[Choice, str]:
-    """The best splitter that puts labelled photos on both sides; chance always does."""
+    """The best splitter for the labelled photos, and its reason; raises BadInput where none fits."""
     for choice, proposed in proposals(splitters, labelled, root):
         if proposed.score:
             return choice, proposed.reason
-    raise BadInput("No splitter proposes itself; install one, or write the recipe by hand.")
+    raise BadInput("No splitter fits these photos; install one that does, or write the recipe by hand.")
 
 
 def _labels(labeller: Choice, names: Sequence[Path]) -> dict[Path, str]:

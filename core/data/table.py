@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 
 TRUE, FALSE = frozenset(("true", "1", "1.0", "yes")), frozenset(("false", "0", "0.0", "no", ""))
 
@@ -61,5 +61,5 @@ class ColSplitter:
     def _truth(self, value: Any) -> bool:
         text = str(value).strip().casefold()
         if text not in TRUE | FALSE:
-            raise BadInput(f"The column {self.column!r} holds {str(value)[:40]!r}; write True or False.")
+            raise BadInput(f"The column {self.column!r} holds {quoted(value)}; write True or False.")
         return text in TRUE

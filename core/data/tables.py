@@ -58,7 +58,7 @@ def read_table(path: Path, header: bool | None = None) -> Table:
     if len(first) < 2:
         raise _bad(path, "has too few columns", "it needs one of names and one of labels")
     if CONTROL.search("".join(first)):
-        raise _bad(path, "is no table", "give a CSV file, which is text")
+        raise _bad(path, "is not a table", "give a CSV file")
     if header is None:
         header = Path(first[0]).suffix.lower() not in SUFFIXES
     names = first if header else [str(i + 1) for i in range(len(first))]
@@ -104,7 +104,7 @@ def _rows(path: Path, content: bytes, encoding: str) -> Iterator[list[str]]:
                 columns = columns or len(cells)
                 if any(cells[columns:]):
                     what = f"has {len(cells)} cells in line {number}, but {columns} columns"
-                    raise _bad(path, what, "put quotes around cells that hold the sign between the columns")
+                    raise _bad(path, what, "put quotes around cells that contain the separator")
                 yield cells
     except csv.Error as error:
         raise BadInput(f"The table {quoted(str(path))} cannot be read ({error}); give a CSV file in UTF-8.") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from core.model.folder import check_hashes
 from core.publish.fetch import FILES
 from core.publish.onnx import ONNX, onnx_is_current
-from core.runs.card import finished, without_paths
+from core.runs.card import hub_card, without_paths
 from core.runs.run import Run
 
 PICTURES = ("confusion.png", "curves.png")
@@ -23,5 +23,5 @@ def model_files(run: Run, repo: str = "", license: str = "") -> dict[str, bytes 
     files: dict[str, bytes | Path] = {name: run.folder / name for name in (*FILES, *more)}
     files["recipe.json"] = json.dumps(without_paths(run.recipe.to_dict()), indent=2).encode()
     card = run.read("README.md")
-    files["README.md"] = (finished(card, repo, license or None) if repo else card).encode()
+    files["README.md"] = (hub_card(card, repo, license or None) if repo else card).encode()
     return files

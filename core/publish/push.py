@@ -19,7 +19,7 @@ from core.publish.onnx import export_onnx, onnx_is_current
 from core.publish.options import PushOptions
 from core.publish.rehearsal import Rehearsal, rehearse
 from core.publish.space import space_files
-from core.runs.card import finished
+from core.runs.card import hub_card
 from core.runs.predictions import predictions_of
 from core.runs.run import Run
 
@@ -47,7 +47,7 @@ def push(
     run.check_has_model()
     discover()  # the architecture may be anybody's
     yield f"Signed in as {hub.user()}"
-    hub.validate_card(finished(run.read("README.md"), repo, options.license))
+    hub.validate_card(hub_card(run.read("README.md"), repo, options.license))
     rehearsal, space = None, None
     hardware: Hardware | None = None if options.space == "none" else options.space
     if hardware:

@@ -93,7 +93,7 @@ def card(
     return {**drawn, "README.md": f"{text}\n"}
 
 
-def finished(text: str, repo_id: str, license: str | None = None) -> str:
+def hub_card(text: str, repo_id: str, license: str | None = None) -> str:
     """The card for the Hub's repository OWNER/NAME, under a license if one is given; raises BadInput."""
     from huggingface_hub import ModelCard
 

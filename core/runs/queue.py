@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.atomic import disk_error, make_folder, open_own, write_atomic
 from core.events import Queued
-from core.lock import Lock, holder
+from core.lock import ProcessLock, holder
 
 LONGEST = 1000  # bytes of a ticket
 PAUSE = 0.3  # seconds between two looks
@@ -23,7 +23,7 @@ class Queue:
         self.name = f"{run.parent.name}/{run.name}"
         self.workspace = run.parent.parent
         self.folder = self.workspace / "queue"
-        self.turn = Lock(self.folder / "turn")
+        self.turn = ProcessLock(self.folder / "turn")
         self.ticket: Path | None = None
 
     def wait(self) -> Iterator[Queued | None]:

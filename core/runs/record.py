@@ -14,7 +14,7 @@ from pathlib import Path
 from core.atomic import disk_error, open_own, refuse_link
 from core.errors import BadInput
 from core.events import CheckpointSaved, Event, Notice, RunEnded, RunResumed, RunStarted, to_line
-from core.lock import Lock
+from core.lock import ProcessLock
 from core.runs.events_file import EVENTS
 from core.runs.host import introduce
 from core.runs.run import LOCK, Run
@@ -62,7 +62,7 @@ class Log:
 def held(run: Run, signals: StopSignals) -> Iterator[Log]:
     """Hold the run's lock and give the log of its events; raises BadInput if another process has it, or no writing."""
     run.check_is_run()
-    lock = Lock(run.folder / LOCK)
+    lock = ProcessLock(run.folder / LOCK)
     if not lock.take():
         by = f"process {run.process}" if run.process else "another process"
         raise BadInput(f"{run.name!r} is already under way in {by}; `python -m core follow` shows it.")

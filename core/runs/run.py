@@ -19,7 +19,7 @@ from pathlib import Path
 from core.atomic import disk_error, write_atomic
 from core.errors import BadInput
 from core.events import Event, Queued, RunEnded
-from core.lock import Lock, holder
+from core.lock import ProcessLock, holder
 from core.model.file_names import HASHES
 from core.recipe import Recipe
 from core.runs.events_file import EVENTS, event_of, last_event, lines_from
@@ -218,7 +218,7 @@ class Run:
     def delete(self) -> None:
         """Remove the folder and all that is in it; raises BadInput while it has a process."""
         self.check_is_run()
-        lock = Lock(self.folder / LOCK)
+        lock = ProcessLock(self.folder / LOCK)
         if not lock.take():
             raise BadInput(f"{self.name!r} is {self.status}; stop it before it is deleted.")
         gone = self.folder.with_name(f".{self.name}.deleted")  # so that half of it is never taken for a run

@@ -16,7 +16,7 @@ SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 HALF = (0.5, 0.5, 0.5)
 
 
-@architectures.register("efficientnet_lite0")
+@architectures.register("efficientnet_lite0", default={"architecture": {"pretrained": True, "head": "linear"}})
 def efficientnet_lite0(
     num_classes: int,
     /,

@@ -1,4 +1,4 @@
-"""The label stands in a table: a CSV file with a column of names and a column of labels."""
+"""The label is in a table: a CSV file with a column of names and a column of labels."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class CsvLabeller:
 
     def __init__(
         self,
-        path: Annotated[str, "The table, with columns parted by comma, semicolon, tab or |; or a folder of tables"],
+        path: Annotated[str, "The table, with columns separated by comma, semicolon, tab or |; or a folder of tables"],
         name_column: Annotated[str, "Column that names the photo; empty: the first"] = "",
         label_column: Annotated[str, "Column that holds the label; empty: the second"] = "",
-        classes: Annotated[Sequence[str], "Instead of a column of labels: a column a class, 1 where it holds"] = (),
+        classes: Annotated[Sequence[str], "Instead of a column of labels: one column per class, 1 for its photos"] = (),
         tables: Annotated[Sequence[str], "The tables in the folder, such as train.csv and valid.csv"] = (),
         header: Annotated[bool, "The first row names the columns; else they are called 1, 2 and so on"] = True,
-        loose: Annotated[bool, "Names fit whatever their case and suffix"] = False,
+        loose: Annotated[bool, "Names match whatever their case and suffix"] = False,
     ) -> None:
         if not str(path).strip():  # Path("") is the current folder
             raise BadInput("The path of the table is empty; give a CSV file that lists the photos and their labels.")

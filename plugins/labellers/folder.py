@@ -1,4 +1,4 @@
-"""The label is the folder's name: `cats/1.jpg` is one of `cats`."""
+"""The label is the name of a folder: `cats/1.jpg` is labelled `cats`."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class FolderLabeller:
     def __init__(
         self,
         level: Annotated[int, "1 is the folder that the photo lies in, 2 the one above it", Range(1, 20)] = 1,
-        skip: Annotated[Sequence[str], "Names of folders that are passed over, such as images"] = (),
-        ignore: Annotated[Sequence[str], "Names of folders that are no label, such as test"] = (),
+        skip: Annotated[Sequence[str], "Names of folders to pass over, such as images"] = (),
+        ignore: Annotated[Sequence[str], "Names of folders that are not labels, such as test"] = (),
     ) -> None:
         self.level, self.skip, self.ignore = level, frozenset(skip), frozenset(ignore)
 
@@ -96,9 +96,11 @@ class FolderLabeller:
         folder = self._counted(path if isinstance(path, PurePath) else PurePath(path))
         name = folder.name
         if not name:
-            raise BadInput(f"{quoted(str(path))} lies in no folder that could name it; put each class into its own.")
+            raise BadInput(
+                f"{quoted(str(path))} is not in a folder that could name it; put each class into its own folder."
+            )
         if name in self.ignore:
-            raise BadInput(f"The folder {quoted(name)} is no label; put its photos into folders of classes.")
+            raise BadInput(f"The folder {quoted(name)} is not a label; move its photos into class folders.")
         return folder, name
 
     def _counted(self, path: PurePath) -> PurePath:

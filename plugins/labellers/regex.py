@@ -18,7 +18,7 @@ from core.data.words import DEVICES, TEST, sides, tokens
 from core.errors import BadInput, quoted
 from core.registry import labellers
 
-SECONDS = 1.0  # for one name; a sound pattern takes microseconds
+SECONDS = 1.0  # for one name; most patterns take microseconds
 MEAN = 0.001  # seconds a name, over all names
 LONGEST, MOST_COPIES = 1000, 10_000
 SHORT = 255  # characters, as most systems allow in a name
@@ -32,12 +32,12 @@ LABELLED, REPEATED = 0.9, 0.8  # shares of the photos that such a pattern must l
 
 @labellers.register("regex")
 class RegexLabeller:
-    """The first group of a regular expression that is searched in the photo's name."""
+    """The label is the first group of a regular expression, searched in the photo's name."""
 
     def __init__(
         self,
-        pattern: Annotated[str, "Regular expression; what its first group finds is the label"] = r"(.+)_\d+\.\w+$",
-        match: Annotated[bool, "The pattern must fit from the very beginning"] = False,
+        pattern: Annotated[str, "Regular expression; its first group is the label"] = r"(.+)_\d+\.\w+$",
+        match: Annotated[bool, "The pattern must match from the beginning"] = False,
         part: Annotated[Literal["name", "path"], "Search the file name alone, or the whole path"] = "name",
     ) -> None:
         self.pattern, self.part = pattern, part
@@ -77,9 +77,13 @@ class RegexLabeller:
     def _found(self, text: str) -> regex.Match[str]:
         found = self._search(text)
         if not found:
-            raise BadInput(f"{quoted(text)} does not fit the regular expression {quoted(self.pattern)}; change one.")
+            raise BadInput(
+                f"{quoted(text)} does not match the regular expression {quoted(self.pattern)}; change the pattern."
+            )
         if not found[1]:  # an optional group that took no part, or found nothing
-            raise BadInput(f"The first group of {quoted(self.pattern)} finds no label in {quoted(text)}; change it.")
+            raise BadInput(
+                f"The first group of {quoted(self.pattern)} finds no label in {quoted(text)}; change the pattern."
+            )
         return found
 
     def _search(self, text: str) -> regex.Match[str] | None:
@@ -109,28 +113,28 @@ def _compile(pattern: str) -> regex.Pattern[str]:
         re.compile(pattern)  # the dialect people know, without the recursion of `regex`, which eats the memory
         compiled = regex.compile(pattern)
     except (re.error, regex.error, RecursionError, OverflowError) as error:
-        raise BadInput(f"{quoted(pattern)} is no regular expression: {error}; correct it.") from error
+        raise BadInput(f"{quoted(pattern)} is not a regular expression: {error}; correct it.") from error
     if not compiled.groups:
         raise BadInput(f"{quoted(pattern)} has no group to take the label from; put the label's part in parentheses.")
     return compiled
 
 
 def _is_simple(pattern: str) -> bool:
-    """Whether it takes half a second at worst on a short text, and needs no timeout, which costs more than the search.
+    """Whether it takes at most half a second on a short text, so that no timeout is needed, which is slower.
 
-    No more than three parts are repeated, optional or alternatives, and none lies in another: no `)` is repeated.
+    At most three parts are repeated, optional or alternatives, and none is nested: no `)` is repeated.
     """
     return "{" not in pattern and len(re.findall(r"[*+?|]", pattern)) <= 3 and not re.search(r"[)\s][*+?]", pattern)
 
 
 def _copies(pattern: str) -> int:
-    """How many parts `regex` makes of the counted repeats: it writes `(a{1000}){1000}` out, a million times `a`."""
+    """How many copies `regex` makes of counted repeats: it expands `(a{1000}){1000}` to a million times `a`."""
     counts = [(nests, max(1, int(count))) for nests, count in re.findall(r"([\s)]?)\{(\d+)", pattern)]
     return math.prod(n for nests, n in counts if nests) * max(1, sum(n for nests, n in counts if not nests))
 
 
 def _labels(labeller: RegexLabeller, names: Sequence[str]) -> list[str]:
-    """The labels of the names, empty where one has none; none at all where they tell no classes apart."""
+    """The label of each name, empty where it has none; an empty list where they do not separate classes."""
     labels: list[str] = []
     missing = 0
     for name in names:
@@ -155,7 +159,7 @@ def _label(labeller: RegexLabeller, name: str) -> str:
 
 
 def _are_classes(labels: Iterable[str]) -> bool:
-    """Whether at least two texts are neither what a camera calls its photos, nor a side of a split, nor dates."""
+    """Whether at least two texts are neither names that cameras give, nor sides of a split, nor dates."""
     split = sides(labels)
     kept = [label for label in labels if label not in split and DEVICES.isdisjoint(tokens(label))]
     if any(re.search(r"\d{4}", label) for label in kept):

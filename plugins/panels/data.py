@@ -18,7 +18,8 @@ from core.recipe import Recipe
 from core.registry import labellers, panels, splitters
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
-from plugins.panels.kit.project.bring import ACCEPT, open_path, open_sample, upload
+from plugins.panels.kit.page.sources import tabs, text_tab
+from plugins.panels.kit.project.bring import ACCEPT, upload
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.drop import drop
 from plugins.panels.kit.views.form import choose, chooser, edit, typed
@@ -95,19 +96,8 @@ class DataPanel:
                 zone = drop("data-drop", "Drop a zip, a folder or photos here", ACCEPT, folders=True)
                 page.does(zone.upload, upload, redraw="load", busy="Looking at the photos")
             if page.mode.local:
-                with gr.Tab("Folder"):
-                    path = gr.Textbox(
-                        label="A folder or a .zip of this computer, or OWNER/NAME of a data set on the Hub",
-                        elem_id="data-path",
-                        placeholder="~/Pictures",
-                    )
-                    opened = gr.Button("Open", elem_id="data-open")
-                    for trigger in (opened.click, path.submit):
-                        page.does(trigger, open_path, [path], redraw="load", busy="Looking at the photos")
-            with gr.Tab("Sample"):
-                gr.Markdown("200 pictures of five things, drawn by this program: no photos needed.")
-                sample = gr.Button("Use the sample", elem_id="data-sample")
-                page.does(sample.click, open_sample, redraw="load", busy="Drawing the sample")
+                text_tab(page)
+            tabs(page)
 
 
 def _on_found(project: Project, data: Mapping[str, Any]) -> None:

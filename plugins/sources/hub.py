@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from core.data.files import SUFFIXES, TABLES, get_image_files
+from core.data.proposals import Proposal
 from core.errors import BadInput
-from core.hub import checked_repo_id, with_retries
+from core.hub import checked_repo_id, is_repo_id, with_retries
 from core.registry import Range, sources
 
 
 @sources.register("hub")
 class HubSource:
     """The photos of a data set on the Hugging Face Hub, OWNER/NAME, its folders kept; downloaded once."""
+
+    title, looks_like = "", "OWNER/NAME of a data set on the Hub"
 
     def __init__(
         self,
@@ -36,6 +39,12 @@ class HubSource:
             done.touch()
         return get_image_files(self.root)
 
+    @classmethod
+    def proposes(cls, text: str) -> Iterator[Proposal]:
+        """For OWNER/NAME, where no such folder is here."""
+        if is_repo_id(text):
+            yield Proposal({"repo": text}, 0.5)
+
     def _download(self) -> None:
         from huggingface_hub import HfApi, snapshot_download
 
@@ -45,7 +54,7 @@ class HubSource:
         try:
             info = with_retries(self.repo, listed)
         except BadInput as error:
-            raise BadInput(f"{str(error).rstrip('.')}; nor is there such a folder here.") from None
+            raise BadInput(f"{str(error).rstrip('.')}; there is no such folder on this computer either.") from None
         files = [f for f in info.siblings or () if Path(f.rfilename).suffix.lower() in SUFFIXES.union(TABLES)]
         if all(f.rfilename.lower().endswith(TABLES) for f in files):
             raise BadInput(f"The data set {self.repo!r} holds no photos as files; tables of photos are not read.")

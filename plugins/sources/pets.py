@@ -15,6 +15,8 @@ from core.registry import sources
 class PetsSource:
     """Oxford-IIIT Pet: 7,390 photos of 37 breeds of cats and dogs, downloaded once (800 MB); needs internet."""
 
+    title = ""  # the app offers no download of this size at a click
+
     def __init__(self, workspace: Path, /) -> None:
         self.root = workspace / "sources" / "oxford-iiit-pet"
 

@@ -45,7 +45,7 @@ LANDS: tuple[Colour, ...] = (
 )  # fmt: skip
 
 
-@sources.register("sample")
+@sources.register("sample", default={"source": {}})
 class SampleSource:
     """Pictures of balloons, boats, fish, houses and mushrooms that Presize draws itself; needs no network."""
 

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Annotated, Any, Literal
 
 from core.data.files import EMPTY, SUFFIXES, TABLES, get_image_files, is_stray, why_no_photo
+from core.data.proposals import Proposal
 from core.data.safe_names import DEEPEST, distinct, safe_name
 from core.data.text import read_bytes
 from core.data.zip_names import OF_OLD, encoding_of, renamed
@@ -39,6 +40,7 @@ class ZipSource:
     """The photos in a zip file, and its tables; unpacked once into the workspace, the zip is never changed."""
 
     for_visitors = True  # in a folder of their own
+    title, looks_like = "", "a .zip of this computer"
 
     def __init__(
         self,
@@ -47,13 +49,19 @@ class ZipSource:
         path: Annotated[str, "The zip file that holds the photos"],
         encoding: Annotated[
             Literal["", "utf-8", "cp932", "gb18030", "big5", "euc-kr", "cp1251", "cp866", "cp437"],
-            "Encoding of names in an old zip; empty: found out",
+            "Encoding of names in an old zip; empty: detected",
         ] = "",
     ) -> None:
         self.workspace, self.path, self.encoding = workspace, Path(os.path.expanduser(path)), encoding
 
     def __call__(self) -> Sequence[Path]:
         return get_image_files(self.root)
+
+    @classmethod
+    def proposes(cls, text: str) -> Iterator[Proposal]:
+        """For the path of a .zip."""
+        if text.lower().endswith(".zip"):
+            yield Proposal({"path": text}, 1)
 
     def original(self, path: Path) -> Path:
         """The photo's name in the zip, which labels are taken from: the written one may have been made safe."""
@@ -72,7 +80,7 @@ class ZipSource:
 
     @property
     def others(self) -> dict[str, str]:
-        """What else in the zip is no photo, with the reason."""
+        """Other files in the zip, each with the reason why it is not a photo."""
         return dict(self._table.get("others", {}))
 
     def remarks(self, names: Sequence[Path]) -> list[str]:
@@ -99,12 +107,12 @@ class ZipSource:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 target = self.workspace / "sources" / f"zip-{digest[:32]}{self.encoding and '-'}{self.encoding}"
                 if target.is_symlink():  # somebody else who may write here would choose what is read
-                    raise BadInput(f"{str(target)!r} is a link, which this program makes none of; delete it.")
+                    raise BadInput(f"{str(target)!r} is a link that this program did not make; delete it.")
                 if not target.exists():
                     self._unpack(file, target)
             return target
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
-            raise self._bad(f"is damaged or no zip file ({quoted(str(error))})", "make it again") from error
+            raise self._bad(f"is damaged or not a zip file ({quoted(str(error))})", "create it again") from error
         except OSError as error:  # no space, no right to write
             reason = error.strerror or quoted(str(error))
             raise self._bad(f"cannot be unpacked ({reason})", "make room, or use the source 'folder'") from error
@@ -129,10 +137,12 @@ class ZipSource:
         renamed(archive.infolist(), encoding)
         members, skipped, others = _photos_and_tables(archive)
         if len(members) > MAX_FILES:
-            raise self._bad(f"holds {len(members):,} photos and tables, more than {MAX_FILES:,}", "make several of it")
+            raise self._bad(
+                f"holds {len(members):,} photos and tables, more than {MAX_FILES:,}", "split it into several"
+            )
         safe_names = [safe for _, safe in members]
         if (folders := _folders(safe_names)) > MAX_FILES:
-            raise self._bad(f"holds over {MAX_FILES:,} folders", "put its photos into fewer")
+            raise self._bad(f"holds over {MAX_FILES:,} folders", "use fewer")
         names = distinct(safe_names)
         total = (len(members) + folders) * BLOCK
         self._must_fit(total)
@@ -151,20 +161,22 @@ class ZipSource:
 
     def _must_fit(self, size: int) -> None:
         if size > max(FREE_OF_RATIO, MAX_RATIO * self.path.stat().st_size):
-            raise self._bad(f"unpacks to over {MAX_RATIO} times its size, as no photos do", "look into it")
+            raise self._bad(f"unpacks to over {MAX_RATIO} times its size, which photos do not", "check its contents")
         if size > MAX_TOTAL:
-            raise self._bad(f"unpacks to over {MAX_TOTAL // 2**30} GB", "unpack it for 'folder'")
+            raise self._bad(f"unpacks to over {MAX_TOTAL // 2**30} GB", "unpack it and use the source 'folder'")
 
     def _read(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
         if member.flag_bits & 1:
             raise self._bad("is protected by a password", "unpack it and use the source 'folder'")
         if member.compress_type not in METHODS:
-            raise self._bad("is packed in an unusual way", "make an ordinary zip, or unpack it for 'folder'")
+            raise self._bad(
+                "is packed in an unusual way", "make an ordinary zip, or unpack it and use the source 'folder'"
+            )
         with archive.open(member) as packed:
             while chunk := packed.read(CHUNK):
                 yield chunk
                 if packed.tell() > MAX_FILE:
-                    raise self._bad(f"holds {quoted(member.filename)} of over {MAX_FILE // 2**20} MB", "leave that out")
+                    raise self._bad(f"holds {quoted(member.filename)} of over {MAX_FILE // 2**20} MB", "leave it out")
 
     def _bad(self, what: str, remedy: str) -> BadInput:
         return BadInput(f"The zip file {quoted(str(self.path))} {what}; {remedy}.")
@@ -173,7 +185,7 @@ class ZipSource:
 def _photos_and_tables(
     archive: zipfile.ZipFile,
 ) -> tuple[list[tuple[zipfile.ZipInfo, PurePosixPath]], list[str], dict[str, str]]:
-    """The members to unpack, each with a name that every system can write; those refused; what else is no photo."""
+    """The members to unpack, each with a name that every system can write; those refused; the others with reasons."""
     members, refused = [], []
     others: dict[str, str] = {}
     empty: dict[str, None] = {}

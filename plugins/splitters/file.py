@@ -16,7 +16,7 @@ from core.registry import splitters
 
 @splitters.register("file")
 class FileSplitter:
-    """The photos whose names a text file lists, one a line, are for validation; all others are for training."""
+    """The photos that a text file lists, one per line, are for validation; all others are for training."""
 
     def __init__(self, path: Annotated[str, "Text file with a file name, or the end of a path, on each line"]) -> None:
         self.path = Path(os.path.expanduser(path))
@@ -37,7 +37,7 @@ class FileSplitter:
         valid = sorted(chosen)
         train = [i for i in range(len(items)) if i not in chosen]
         if not valid:
-            raise BadInput(f"None of the names in {quoted(str(self.path))} is a photo's; list their file names.")
+            raise BadInput(f"No name in {quoted(str(self.path))} belongs to a photo; list the file names of photos.")
         if missing:
             names = some(sorted(missing), 3)
             raise BadInput(f"{quoted(str(self.path))} lists names that no photo has: {names}; correct or remove them.")

@@ -16,7 +16,7 @@ from core.registry import splitters
 
 @splitters.register("folder")
 class FolderSplitter:
-    """The nearest folder of such a name above a photo says it, whatever lies between; other photos are left out."""
+    """The nearest folder above a photo with one of these names decides; photos without one are left out."""
 
     def __init__(
         self,
@@ -40,7 +40,9 @@ class FolderSplitter:
             ("validation", self.valid, valid_indices),
         ):
             if not found:
-                raise BadInput(f"No photo for {purpose} lies in a folder {some(wanted) or 'of a name'}; name another.")
+                raise BadInput(
+                    f"No photo for {purpose} is in a folder {some(wanted) or 'with a name'}; choose another name."
+                )
         return train_indices, valid_indices
 
     def remarks(self, names: Sequence[Path]) -> list[str]:

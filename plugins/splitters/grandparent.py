@@ -20,7 +20,7 @@ VALID_OR_TEST = VALID | {"test"}
 
 @splitters.register("grandparent")
 class GrandparentSplitter:
-    """The folder above the class folder says it: train/CLASS/photo or valid/CLASS/photo; other photos are left out."""
+    """The folder above the class folder decides: train/CLASS/photo or valid/CLASS/photo; others are left out."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class GrandparentSplitter:
         for purpose, wanted, found in (("training", train, train_indices), ("validation", valid, valid_indices)):
             if not found:
                 raise BadInput(
-                    f"No photo for {purpose} lies in {some([' or '.join(sorted(wanted))])}/CLASS/; "
+                    f"No photo for {purpose} is in {some([' or '.join(sorted(wanted))])}/CLASS/; "
                     f"the folders that hold the class folders are: {some(sorted(folded.keys() - {''}), 10) or 'none'}."
                 )
         return train_indices, valid_indices
@@ -55,7 +55,7 @@ class GrandparentSplitter:
 
     @classmethod
     def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
-        """Where every photo lies in train/CLASS or valid/CLASS, in the names that this splitter knows."""
+        """Where every photo is in train/CLASS or valid/CLASS, in the names that this splitter knows."""
         folders = {folders_of(parent / "x", root) for parent in {name.parent for name in names}}
         above = {found[-2].casefold() if len(found) > 1 else "" for found in folders}
         if above & TRAIN and above & VALID_OR_TEST and above <= TRAIN | VALID_OR_TEST:

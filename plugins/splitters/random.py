@@ -1,4 +1,4 @@
-"""Chance decides which photos are for validation; fastai's numbers, seed by seed."""
+"""A random split, the same as fastai's for the same seed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 from core.registry import Range, splitters
 
 
-@splitters.register("random")
+@splitters.register("random", default={"splitter": {}})
 class RandomSplitter:
     """A random share of all photos is for validation; the same seed gives the same split on every machine."""
 

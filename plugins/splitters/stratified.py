@@ -1,4 +1,4 @@
-"""Chance decides, class by class, so that a rare class is on both sides."""
+"""A random split of each class, so that a rare class is on both sides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The split stands in a table: a column such as `split`, `is_valid` or `fold`, or a table for each side."""
+"""The split is in a table: a column such as `split`, `is_valid` or `fold`, or a table for each side."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from core.registry import splitters
 
 @splitters.register("table")
 class TableSplitter:
-    """A column of a table, or the table itself where there are several, says it; other photos are left out."""
+    """A column of a table, or one table per side, splits the photos; those not listed are left out."""
 
     def __init__(
         self,
         path: Annotated[str, "The table, a CSV file; or a folder of tables"],
         name_column: Annotated[str, "Column that names the photo"],
         split_column: Annotated[str, "Column that splits; empty: each table is a side"] = "",
-        valid: Annotated[Sequence[str], "What the column says of validation photos, or their tables"] = ("valid",),
-        train: Annotated[Sequence[str], "What the column says of training photos, or their tables"] = ("train",),
+        valid: Annotated[Sequence[str], "Values of the column for validation, or its tables"] = ("valid",),
+        train: Annotated[Sequence[str], "Values of the column for training, or its tables"] = ("train",),
         header: Annotated[bool, "The first row names the columns; else they are called 1, 2 and so on"] = True,
-        loose: Annotated[bool, "Names fit whatever their case and suffix"] = False,
+        loose: Annotated[bool, "Names match whatever their case and suffix"] = False,
     ) -> None:
         self.valid, self.train = tuple(valid), tuple(train)
         self.path = Path(os.path.expanduser(path))
@@ -51,7 +51,9 @@ class TableSplitter:
         valid = [i for i, value in enumerate(said) if value in self.valid]
         for purpose, wanted, found in (("training", self.train, train), ("validation", self.valid, valid)):
             if not found:
-                raise BadInput(f"{quoted(str(self.path))} has no photo of {some(wanted)} for {purpose}; name another.")
+                raise BadInput(
+                    f"{quoted(str(self.path))} has no photo of {some(wanted)} for {purpose}; choose another value."
+                )
         return train, valid
 
     def remarks(self, names: Sequence[Path]) -> list[str]:

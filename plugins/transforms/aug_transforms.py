@@ -11,7 +11,7 @@ from plugins.transforms.random_resized_crop import RandomResizedCrop
 from plugins.transforms.warps import MAX_WARP, Flip, Rotate, Warp, Zoom
 
 
-@transforms.register("aug_transforms")
+@transforms.register("aug_transforms", default={"batch_tfms": {"size": 192, "min_scale": 0.75}})
 def aug_transforms(
     mult: Annotated[float, "Factor of rotation, lighting and warp", Range(0, 4)] = 1.0,
     do_flip: Annotated[bool, "Left and right exchanged in half of the photos"] = True,

@@ -29,7 +29,7 @@ class PadModes(StrEnum):
     Reflection = "reflection"
 
 
-@transforms.register("resize")
+@transforms.register("resize", default={"item_tfms": {"size": 256}})
 class Resize(Geometric):
     """Every photo at one size: cropped (anywhere in training, the centre in validation), padded or squished."""
 

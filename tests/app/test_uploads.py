@@ -90,7 +90,7 @@ def test_what_a_zip_says_it_holds_must_fit(shared: App) -> None:
 @pytest.mark.parametrize("content", [b"", b"PK", b"no zip", zipped({})[:-4], zipped({"a/1.jpg": jpeg()})[:-30]])
 def test_a_broken_zip_is_said_to_be_one(local: App, content: bytes) -> None:
     answer = local.visitor().drop("data-drop", (content, "photos.zip"))
-    assert "damaged or no zip file" in answer.said
+    assert "damaged or not a zip file" in answer.said
     assert not any(trace in answer.said for trace in TRACES)
 
 

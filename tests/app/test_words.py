@@ -89,7 +89,7 @@ def test_a_pattern_takes_no_forever(many_as: Any, pattern: str) -> None:
     for what in ("typed", "edit"):
         answer = many_as.do("data-forms", what, {KEY: "labeller.pattern", "value": pattern})
         said = html.unescape(str(answer.values))
-        assert "takes too long" in said or ("aa" not in pattern and "does not fit" in said), what
+        assert "takes too long" in said or ("aa" not in pattern and "does not match" in said), what
     assert many_as.http.get("/config").status_code == 200
 
 

@@ -81,7 +81,7 @@ def visit(url: str, process: psutil.Process, epochs: int, photo: Path) -> None:
     trained = []
     for visitor in visitors:
         must(not runs(visitor), "a visitor begins with a run")
-        must(not (said := visitor.do("data-sample", "click").said), said)
+        must(not (said := visitor.do("data-sample", "click", data=["40", "0"]).said), said)
         name, seconds, most = train(visitor, epochs, process)
         trained.append(name)
         accuracy = runs(visitor)[name]["accuracy"]

@@ -6,13 +6,12 @@ import html
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from filelock import FileLock
 
 from core.__main__ import main
 from plugins.panels.kit.project.project import Project
+from tests.browser.warm import begin
 
 pytest.importorskip("gradio")
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +68,7 @@ class App:
     port: int
     log: Path
     arguments: Sequence[object] = ()
-    process: subprocess.Popen[bytes] = field(init=False)
+    process: psutil.Process = field(init=False)
 
     @property
     def url(self) -> str:
@@ -82,15 +82,12 @@ class App:
 
     def start(self) -> App:
         """Start it, and wait until it serves."""
-        began = self.log.stat().st_size if self.log.exists() else 0
-        command = [sys.executable, "app.py", "--port", self.port, "--workspace", self.workspace, *self.arguments]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                list(map(str, command)), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        self.log.touch()
+        began = self.log.stat().st_size
+        self.process = begin(["--port", self.port, "--workspace", self.workspace, *self.arguments], self.log)
         end = time.monotonic() + STARTS
         while f"Presize is at {self.url}" not in (said := self.said[began:]):
-            assert self.process.poll() is None, f"the app ended: {said}"
+            assert self.process.is_running(), f"the app ended: {said}"
             assert time.monotonic() < end, f"the app does not serve after {STARTS} s: {said}"
             time.sleep(0.1)
         return self
@@ -109,16 +106,16 @@ class App:
 
     def kill(self) -> None:
         """End it as a crash would."""
-        self.process.send_signal(signal.SIGKILL)
+        self.process.kill()
         self.process.wait()
 
     def close(self) -> None:
         """End it, and the runs that would outlive it."""
-        if self.process.poll() is None:
+        with suppress(psutil.NoSuchProcess):
             self.process.terminate()
             try:
                 self.process.wait(20)
-            except subprocess.TimeoutExpired:
+            except psutil.TimeoutExpired:
                 self.kill()
         for process in psutil.process_iter(["cmdline"]):  # also those that have not taken their lock yet
             if any(part.startswith(f"{self.workspace.resolve()}{os.sep}") for part in process.info["cmdline"] or ()):

@@ -18,7 +18,7 @@ def test_a_bad_pattern_and_then_a_good_one(prepared: Prepare, serve: Serve, visi
     before = project.recipe
 
     field.fill("(")  # said while it is typed
-    expect(preview.locator(".bad")).to_contain_text("is no regular expression")
+    expect(preview.locator(".bad")).to_contain_text("is not a regular expression")
     assert project.recipe == before
 
     field.press("Tab")  # and refused, or shown as what is wrong, when the field is left

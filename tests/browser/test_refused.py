@@ -38,7 +38,7 @@ def one_label(folder: Path, photos: Path) -> Path:
 @pytest.mark.parametrize(
     ("rubbish", "said"),
     [
-        (broken_zip, "damaged or no zip file"),
+        (broken_zip, "damaged or not a zip file"),
         pytest.param(no_photos, "No photos", marks=pytest.mark.slow),
         (one_label, "label"),
     ],

@@ -15,7 +15,7 @@ from PIL import Image
 from core.atomic import make_folder, open_own, write_atomic
 from core.data.cache import Cache
 from core.errors import BadInput
-from core.lock import Lock, holder
+from core.lock import ProcessLock, holder
 from core.recipe import Recipe
 from core.runs.queue import Queue
 from core.runs.record import Log, held
@@ -51,7 +51,7 @@ def hard_link(name: Path, target: Path) -> None:
 
 
 def take(path: Path) -> None:
-    Lock(path).take()
+    ProcessLock(path).take()
 
 
 LINKS = pytest.mark.parametrize("lay", [symlink, hard_link])
@@ -126,14 +126,14 @@ def test_a_linked_folder_of_checkpoints_is_refused(run: Run, theirs: Path) -> No
 def test_a_file_that_is_no_lock_is_not_overwritten(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "lock").write_bytes(content)
     with pytest.raises(BadInput, match=r"lock' is in the way of a lock, and is none; move it elsewhere"):
-        Lock(tmp_path / "lock").take()
+        ProcessLock(tmp_path / "lock").take()
     assert (tmp_path / "lock").read_bytes() == content
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\n123 45.67", b"\n12", b"\x00" * 20])
 def test_what_a_dead_holder_left_is_a_lock(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "lock").write_bytes(content)
-    lock = Lock(tmp_path / "lock")
+    lock = ProcessLock(tmp_path / "lock")
     assert lock.take()
     lock.release()
 
@@ -141,7 +141,7 @@ def test_what_a_dead_holder_left_is_a_lock(content: bytes, tmp_path: Path) -> No
 def test_a_pipe_is_not_waited_for(run: Run, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(BadInput, match="it is a link, or not a plain file"):
-        Lock(tmp_path / "pipe").take()
+        ProcessLock(tmp_path / "pipe").take()
     assert holder(tmp_path / "pipe") is None
     (run.workspace / "queue").mkdir()
     os.mkfifo(run.workspace / "queue" / "00000.run")

@@ -108,7 +108,7 @@ def test_check_lists_what_cannot_be_used(
     assert main(["check", recipe(source=source), "--workspace", str(tmp_path / "w")]) == 0
     out = capsys.readouterr().out
     assert "2 files are left out" in out
-    assert re.search(r"red_99\.jpg: \w+", out) and re.search(r"nameless\.png: .*does not fit", out)
+    assert re.search(r"red_99\.jpg: \w+", out) and re.search(r"nameless\.png: .*does not match", out)
 
 
 @pytest.fixture(scope="module")

@@ -57,6 +57,32 @@ def colours(num_classes: int, /, width: Annotated[int, "Channels"] = 8) -> Archi
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, num_classes))
     return Architecture(Classifier(body, head), head, [list(body.parameters())])
 ''',
+    f"{NAME}/camera.py": '''
+from pathlib import Path
+from typing import Annotated
+
+from core.data.files import get_image_files
+from core.data.proposals import Proposal
+from core.registry import sources
+
+
+@sources.register("webcam_folder")
+class WebcamFolder:
+    """The newest pictures that a webcam left in a folder."""
+
+    looks_like = "camera:FOLDER"
+
+    def __init__(self, workspace: Path, /, path: Annotated[Path, "Where the pictures lie"], newest: int = 8) -> None:
+        self.root, self.newest = path, newest
+
+    def __call__(self):
+        return sorted(get_image_files(self.root))[-self.newest :]
+
+    @classmethod
+    def proposes(cls, text):
+        if text.startswith("camera:"):
+            yield Proposal({"path": text.removeprefix("camera:")}, 1)
+''',
     f"{NAME}/broken.py": "import a_package_that_nobody_has\n",
     f"{NAME}/leaving.py": "raise SystemExit('goodbye')\n",
     f"{NAME}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {NAME.replace('_', '-')}\nVersion: 1.0\n",
@@ -64,6 +90,9 @@ def colours(num_classes: int, /, width: Annotated[int, "Channels"] = 8) -> Archi
     f"{NAME}-1.0.dist-info/entry_points.txt": f"""[presize.labellers]
 first_letter = {NAME}.labels
 broken = {NAME}.broken
+
+[presize.sources]
+webcam_folder = {NAME}.camera
 
 [presize.architectures]
 colours = {NAME}.nets:colours
@@ -86,9 +115,12 @@ def build_wheel(folder: Path) -> Path:
     return wheel
 
 
+Environment = Callable[..., subprocess.CompletedProcess[str]]
+
+
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `python -m core` in a new virtual environment with the plugin package installed by pip."""
+def python(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Runs Python in a new virtual environment with the plugin package installed by pip."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True, timeout=120)
     python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
@@ -99,13 +131,17 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subpr
     Path(packages, "ours.pth").write_text("\n".join(site.getsitepackages()) + "\n")  # torch and the others
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [python, "-m", "core", *arguments, "--workspace", str(folder / "workspace")]
+        command = [python, *arguments]
         return subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=120)
 
     return run
 
 
-Environment = Callable[..., subprocess.CompletedProcess[str]]
+@pytest.fixture(scope="module")
+def environment(python: Environment, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Runs `python -m core` there."""
+    workspace = tmp_path_factory.mktemp("workspace")
+    return lambda *arguments: python("-m", "core", *arguments, "--workspace", str(workspace))
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +181,44 @@ def test_an_installed_package_is_used_by_a_recipe(
     run = Path(done.stdout.splitlines()[-1].removeprefix("run: "))
     assert json.loads((run / "classes.json").read_text()) == ["bl", "gr", "re"]
     assert json.loads((run / "config.json").read_text())["presize"]["architecture"] == architecture
+
+
+def test_new_proposes_an_installed_source(
+    environment: Environment, draw_photos: Callable[..., Path], tmp_path: Path
+) -> None:
+    photos = draw_photos(tmp_path / "photos", 6)
+    done = environment("new", f"camera:{photos}")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["source"] == {"name": "webcam_folder", "path": str(photos)}
+    done = environment("new", str(photos))
+    assert json.loads(done.stdout)["source"] == {"name": "folder", "path": str(photos)}
+
+
+TABS = """
+import sys
+from pathlib import Path
+
+from app import build
+from plugins.panels.kit.serving.mode import Mode
+
+for kind in ("local", "shared"):
+    for component in build(Mode(kind, Path(sys.argv[1]))).config["components"]:
+        props = component["props"]
+        print(kind, component["type"], props.get("elem_id"), props.get("label"), props.get("info"), sep=" | ")
+"""
+
+
+def test_an_installed_source_has_a_tab_with_a_form(python: Environment, tmp_path: Path) -> None:
+    done = python("-c", TABS, str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "local | tabitem | None | Webcam folder" in done.stdout
+    assert "local | textbox | data-webcam_folder-path | Path | Where the pictures lie" in done.stdout
+    assert "local | textbox | data-webcam_folder-newest | Newest" in done.stdout
+    assert "local | button | data-webcam_folder" in done.stdout
+    (field,) = (line for line in done.stdout.splitlines() if " | data-path | " in line)
+    assert "camera:FOLDER" in field
+    assert "shared | tabitem | None | Sample" in done.stdout
+    assert "shared | tabitem | None | Webcam folder" not in done.stdout, "it does not say that it is for visitors"
 
 
 def test_without_the_package_its_names_are_unknown(

@@ -45,6 +45,32 @@ def test_core_imports_neither_gradio_nor_plugins(file: Path) -> None:
     assert not [m for m in imported(file) if within(m, "gradio", "plugins", "app", "tests")]
 
 
+REGISTRIES = {"sources", "labellers", "splitters", "transforms", "architectures"}
+NAMING = {  # what fastai's own words stand for
+    "core.data.image_data_loaders": {"folder", "regex", "grandparent"},
+    "core.training.learner": {"timm"},
+}
+
+
+def named(file: Path) -> Iterator[str]:
+    """The plugins that a file names: `create("zip", ...)`, `sources["zip"]`, `{"name": "zip"}`, `== "zip"`."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        found: list[ast.expr | None] = []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "create":
+            found = list(node.args[:1])
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) in REGISTRIES:
+            found = [node.slice]
+        elif isinstance(node, ast.Dict):
+            found = [v for k, v in zip(node.keys, node.values, strict=True) if k and ast.unparse(k) == "'name'"]
+        elif isinstance(node, ast.Compare) and "['name']" in ast.unparse(node.left):
+            found = list(node.comparators)
+        yield from (one.value for one in found if isinstance(one, ast.Constant) and isinstance(one.value, str))
+
+
+def test_core_names_no_plugin() -> None:
+    assert {name(file): found for file in FILES if (found := set(named(file)))} == NAMING
+
+
 @pytest.mark.parametrize("file", PLUGINS, ids=name)
 def test_plugins_import_gradio_in_panels_alone(file: Path) -> None:
     if "panels" not in file.parts:
@@ -60,6 +86,18 @@ def test_a_page_reaches_plugins_that_read_files_through_its_project(file: Path) 
     calls = (node.func for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call))
     made = [f for f in calls if isinstance(f, ast.Attribute) and f.attr in ("build", "create", "factory")]
     assert {ast.unparse(f.value) for f in made} <= {"project", "transforms"}, "which read no files"
+
+
+OFFERED = {"core.runs.start", "core.as_python"}  # to programs and notebooks too
+
+
+def test_core_has_nothing_that_only_pages_need() -> None:
+    import core
+
+    users = (file for file in (*FILES, *PLUGINS, ROOT / "app.py") if "panels" not in file.parts)
+    used = {module for file in users for module in imported(file) if module != name(file)}
+    unused = set(map(name, FILES)) - used - set(core._HOME.values()) - OFFERED
+    assert {module for module in unused if not module.endswith(("__init__", "__main__"))} == set()
 
 
 LOW = ("core.registry", "core.hints", "core.events", "core.errors", "core.atomic", "core.environment")
@@ -147,6 +185,15 @@ def test_core_itself_imports_nothing_until_a_word_is_used() -> None:
 def test_listing_plugins_imports_no_gradio() -> None:
     modules = after("from core.__main__ import main", "assert main(['plugins']) == 0")
     assert "plugins.labellers.regex" in modules and "gradio" not in modules
+
+
+def test_the_words_of_core_take_a_person_from_photos_to_a_run() -> None:
+    import core
+    from core.runs.evaluate import evaluate
+    from core.runs.start import start
+
+    assert {"Recipe", "Run", "discover", "evaluate", "start"} <= set(core.__all__)
+    assert core.evaluate is evaluate and core.start is start
 
 
 def test_every_word_of_core_is_there() -> None:

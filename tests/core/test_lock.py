@@ -15,14 +15,14 @@ import pytest
 
 import core.lock
 from core.errors import BadInput
-from core.lock import Lock, holder
+from core.lock import ProcessLock, holder
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys
 from pathlib import Path
-from core.lock import Lock
-lock = Lock(Path(sys.argv[1]))
+from core.lock import ProcessLock
+lock = ProcessLock(Path(sys.argv[1]))
 taken = lock.take()
 if taken and "silent" not in sys.argv:
     lock.announce()
@@ -73,11 +73,11 @@ def test_one_of_two_processes_gets_it_and_is_seen_by_the_other(tmp_path: Path, t
     assert said(first) == "taken"
     second = take_elsewhere(path)
     assert said(second) == "refused"
-    assert not Lock(path).take()
+    assert not ProcessLock(path).take()
     assert holder(path) == first.pid
     first.communicate()  # closes its standard input, at which it lets go
     assert holder(path) is None
-    third = Lock(path)
+    third = ProcessLock(path)
     assert third.take()
     third.release()
 
@@ -87,7 +87,7 @@ def test_a_taker_that_loses_leaves_the_line_of_the_holder(tmp_path: Path, take_e
     process = take_elsewhere(path)
     assert said(process) == "taken"
     line = path.read_bytes()
-    loser = Lock(path)
+    loser = ProcessLock(path)
     for _ in range(3):
         assert not loser.take()
         loser.release()  # as a `finally` does, whoever holds it
@@ -97,7 +97,7 @@ def test_a_taker_that_loses_leaves_the_line_of_the_holder(tmp_path: Path, take_e
 
 
 def test_two_locks_of_one_process_exclude_each_other(tmp_path: Path) -> None:
-    one, other = Lock(tmp_path / "lock"), Lock(tmp_path / "lock")
+    one, other = ProcessLock(tmp_path / "lock"), ProcessLock(tmp_path / "lock")
     assert one.take() and not other.take()
     other.release()
     assert not other.take()
@@ -110,7 +110,7 @@ def test_a_holder_that_has_not_said_who_it_is_is_nobody_but_holds_it(tmp_path: P
     process = take_elsewhere(tmp_path / "lock", "silent")
     assert said(process) == "taken"
     assert holder(tmp_path / "lock") is None
-    assert not Lock(tmp_path / "lock").take()
+    assert not ProcessLock(tmp_path / "lock").take()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are neither SIGKILL nor zombies")
@@ -123,7 +123,7 @@ def test_it_is_free_after_sigkill_and_a_zombie_is_nobody(tmp_path: Path, take_el
     until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
     assert path.read_bytes().split()[0] == str(process.pid).encode()
     assert holder(path) is None
-    lock = Lock(path)
+    lock = ProcessLock(path)
     assert lock.take()
     lock.release()
     process.wait()
@@ -132,7 +132,7 @@ def test_it_is_free_after_sigkill_and_a_zombie_is_nobody(tmp_path: Path, take_el
 
 def test_a_recycled_process_id_with_another_start_is_nobody(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    lock = Lock(path)
+    lock = ProcessLock(path)
     assert lock.take()
     lock.announce()
     number, started = path.read_bytes().split()
@@ -166,7 +166,7 @@ def test_looking_never_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     looker = threading.Thread(target=look)
     looker.start()
     try:
-        lock = Lock(path)
+        lock = ProcessLock(path)
         for _ in range(300):
             assert lock.take()
             lock.announce()
@@ -197,14 +197,14 @@ def test_looking_makes_no_file(tmp_path: Path) -> None:
 def test_a_lock_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match=r"could not be written: .+\.$"):
-        Lock(tmp_path / "file" / "lock").take()
+        ProcessLock(tmp_path / "file" / "lock").take()
     (tmp_path / "lock").mkdir()
     with pytest.raises(BadInput, match=r"could not be written: .+\.$"):
-        Lock(tmp_path / "lock").take()
+        ProcessLock(tmp_path / "lock").take()
 
 
 def test_letting_go_of_what_is_not_held_does_nothing(tmp_path: Path) -> None:
-    lock = Lock(tmp_path / "lock")
+    lock = ProcessLock(tmp_path / "lock")
     lock.release()
     assert lock.take()
     lock.release()

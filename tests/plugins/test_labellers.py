@@ -42,7 +42,7 @@ def test_regex_by_default_labels_the_books_names() -> None:
 
 def test_regex_match_is_from_the_beginning() -> None:
     assert labellers.create("regex", pattern=r"([a-z]+)\d", match=False)("Xcat1.jpg") == "cat"
-    with pytest.raises(BadInput, match=r"'Xcat1.jpg' does not fit"):
+    with pytest.raises(BadInput, match=r"'Xcat1.jpg' does not match"):
         labellers.create("regex", pattern=r"([a-z]+)\d", match=True)("Xcat1.jpg")
 
 
@@ -78,7 +78,7 @@ def test_regex_without_a_group() -> None:
 
 
 def test_regex_unmatched_name_and_unmatched_group() -> None:
-    with pytest.raises(BadInput, match=re.escape("'IMG.jpg' does not fit the regular expression")):
+    with pytest.raises(BadInput, match=re.escape("'IMG.jpg' does not match the regular expression")):
         labellers.create("regex")(Path("x/IMG.jpg"))
     for pattern in (r"(cat)?_\d", r"(.*)_\d"):
         with pytest.raises(BadInput, match=r"finds no label in '_1\.jpg'"):
@@ -101,7 +101,7 @@ def test_regex_of_exponential_time(monkeypatch: pytest.MonkeyPatch, pattern: str
 def test_regex_of_cubic_time(pattern: str) -> None:
     """A name is searched without a timeout, and takes less time than that."""
     for name in ("a" * 255, "ab" * 127):
-        with takes_at_most(2), pytest.raises(BadInput, match="does not fit"):
+        with takes_at_most(2), pytest.raises(BadInput, match="does not match"):
             labellers.create("regex", pattern=pattern)(name)
 
 
@@ -125,7 +125,7 @@ def test_regex_on_real_photos(data_folder: Path) -> None:
 def test_folder() -> None:
     labeller = labellers.create("folder")
     assert labeller(Path("train/cat/1.jpg")) == labeller("train/cat/1.jpg") == parent_label("x/cat/1.jpg") == "cat"
-    with pytest.raises(BadInput, match="lies in no folder"):
+    with pytest.raises(BadInput, match="is not in a folder that could name it"):
         labeller("1.jpg")
 
 
@@ -134,9 +134,9 @@ def test_folder_of_a_level_with_names_that_are_passed_over_or_no_label() -> None
     skipping = labellers.create("folder", skip=["more", "images"], ignore=["test"])
     assert [skipping(f"{n}/1.jpg") for n in ("cat", "cat/more", "cat/images/more")] == ["cat"] * 3
     assert skipping.span("p/cat/more/1.jpg") == ("cat/more/1.jpg", 0, 3)
-    with pytest.raises(BadInput, match="'test' is no label; put its photos into folders of classes"):
+    with pytest.raises(BadInput, match="'test' is not a label; move its photos into class folders"):
         skipping("test/images/1.jpg")
-    with pytest.raises(BadInput, match="lies in no folder"):
+    with pytest.raises(BadInput, match="is not in a folder that could name it"):
         labellers.create("folder", level=3)("train/cat/1.jpg")
 
 

@@ -304,7 +304,7 @@ def test_zip_that_is_broken_or_none(tmp_path: Path) -> None:
     lost = whole.replace(b"PK\x01\x02", b"PK\x01\x03", 1)
     for data in (b"", b"no zip", whole[:-30], whole[40:60], rotten, lost):
         path.write_bytes(data)
-        with pytest.raises(BadInput, match=r"a\.zip' is damaged or no zip file"):
+        with pytest.raises(BadInput, match=r"a\.zip' is damaged or not a zip file"):
             sources.create("zip", tmp_path, path=str(path))()
     for missing in (tmp_path / "none.zip", tmp_path):
         with pytest.raises(BadInput, match="There is no zip file"):

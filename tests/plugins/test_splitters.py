@@ -107,10 +107,10 @@ def test_grandparent_takes_test_only_where_there_is_nothing_else() -> None:
 def test_grandparent_says_which_folders_there_are() -> None:
     items = paths("train/cat/1.jpg", "holdout/cat/2.jpg")
     with pytest.raises(
-        BadInput, match=r"validation lies in test or val or valid or validation/CLASS/.*: holdout, train\."
+        BadInput, match=r"validation is in test or val or valid or validation/CLASS/.*: holdout, train\."
     ):
         splitters.create("grandparent")(items)
-    with pytest.raises(BadInput, match=r"training lies in fit/CLASS/.*holdout, train\."):
+    with pytest.raises(BadInput, match=r"training is in fit/CLASS/.*holdout, train\."):
         splitters.create("grandparent", train_name="fit", valid_name="holdout")(items)
     with pytest.raises(BadInput, match=r"are: none\."):
         splitters.create("grandparent")([Path("1.jpg")])
@@ -146,8 +146,8 @@ def test_file_lists_names_or_ends_of_paths(tmp_path: Path) -> None:
     [
         ("1.jpg\nb.jpg\na.jpg\nd.jpg\nc.jpg\n", r"no photo has: a\.jpg, b\.jpg, c\.jpg and 1 more;"),
         ("1.jpg\nat/2.jpg\n", r"no photo has: at/2\.jpg;"),
-        ("9.jpg\n", "None of the names"),
-        ("", "None of the names"),
+        ("9.jpg\n", "belongs to a photo"),
+        ("", "belongs to a photo"),
         ("1.jpg\n2.jpg\n", "none is left for training"),
     ],
 )
@@ -208,7 +208,7 @@ def test_folder_says_when_a_test_set_is_used() -> None:
 
 
 def test_folder_without_photos_on_a_side() -> None:
-    with pytest.raises(BadInput, match="No photo for validation lies in a folder valid; name another"):
+    with pytest.raises(BadInput, match="No photo for validation is in a folder valid; choose another name"):
         splitters.create("folder")(paths("train/cat/1.jpg"))
 
 
@@ -221,7 +221,7 @@ def test_table_by_a_column_or_by_tables(tmp_path: Path) -> None:
         (tmp_path / f"{name}.csv").write_text(f"file\tx\n{number}.jpg\t0\n")
     tables = {"path": str(tmp_path), "name_column": "file"}
     assert splitters.create("table", **tables, valid=["a.csv"], train=["b.csv"])(items) == ([1], [0])
-    with pytest.raises(BadInput, match="has no photo of 7 for validation; name another"):
+    with pytest.raises(BadInput, match="has no photo of 7 for validation; choose another value"):
         splitters.create("table", **column, valid=["7"], train=["1"])(items)
 
 
@@ -233,5 +233,5 @@ def test_tables_lie_in_the_folder_that_is_named(tmp_path: Path, name: str) -> No
         lambda: splitters.create("table", path=str(tmp_path / "in"), name_column="file", valid=[name], train=[]),
         lambda: labellers.create("csv", path=str(tmp_path / "in"), tables=[name]),
     ):
-        with pytest.raises(BadInput, match=r"is no table in .*; give its name from there"):
+        with pytest.raises(BadInput, match=r"is not a table in .*; give a name relative"):
             made()

@@ -21,7 +21,7 @@ from core.data.loaders import Loader
 from core.data.photo import BadPhoto
 from core.data.pipeline import Pipeline
 from core.discovery import discover
-from core.lock import Lock
+from core.lock import ProcessLock
 from core.registry import transforms
 
 ENTRY = HEADER.size + 24 * 32 * 3  # bytes that a photo of 30 x 40 takes, presized to 24
@@ -179,7 +179,7 @@ def test_two_at_once_keep_to_one_limit_and_to_what_the_other_uses(
 def test_what_is_being_written_by_another_process_is_not_waited_for(
     pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path
 ) -> None:
-    cache, lock = Cache(tmp_path / "c"), Lock(tmp_path / "c" / "lock")
+    cache, lock = Cache(tmp_path / "c"), ProcessLock(tmp_path / "c" / "lock")
     assert lock.take()
     assert spied(cache, pipeline, draw(0))[1] and entries(tmp_path / "c") == []
     lock.release()

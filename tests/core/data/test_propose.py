@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from core.data.files import get_tables
-from core.data.propose import propose
+from core.data.proposals import Proposal
+from core.data.propose import proposal, propose, source_of
 from core.discovery import discover
 from core.errors import BadInput
+from core.registry import sources, transforms
 from tests.cpu import takes_at_most
 
 discover()
@@ -66,3 +69,46 @@ def test_the_only_table_is_proposed(tmp_path: Path) -> None:
     items = [tmp_path / f"{letter}.jpg" for letter in "abcd"]
     table = {"path": str(tmp_path / "labels.csv"), "name_column": "file", "label_column": "breed"}
     assert propose(items, tmp_path)[0] == {"name": "csv"} | table
+
+
+def test_a_transform_that_says_so_is_in_new_recipes(tmp_path: Path) -> None:
+    names = [Path(f"{label}/{i}.jpg") for label in ("cat", "dog") for i in range(4)]
+    before = proposal(names, tmp_path, {"name": "folder", "path": "photos"})[0]
+    assert [choice["name"] for choice in before.batch_tfms] == ["aug_transforms"]
+
+    @transforms.register("zz_grey", default={"batch_tfms": {"p": 0.5}})
+    def grey(p: float = 0.1) -> None:
+        """Grey."""
+
+    try:
+        recipe = proposal(names, tmp_path, {"name": "folder", "path": "photos"})[0]
+    finally:
+        transforms.discard(__name__)
+    assert recipe.batch_tfms == [*before.batch_tfms, {"name": "zz_grey", "p": 0.5}]
+    assert (recipe.item_tfms, recipe.architecture) == (before.item_tfms, before.architecture)
+
+
+class Camera:
+    """A source of what begins with `camera:`."""
+
+    score = 1.0
+
+    @classmethod
+    def proposes(cls, text: str) -> Iterator[Proposal]:
+        """For such a text."""
+        if text.startswith("camera:"):
+            yield Proposal({"path": text.removeprefix("camera:")}, cls.score)
+
+    def __init__(self, workspace: Path, /, path: str) -> None:
+        pass
+
+
+def test_a_source_proposes_itself_for_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources.register("zz_camera")(Camera)
+    try:
+        assert source_of("camera:door") == {"name": "zz_camera", "path": "door"}
+        assert source_of("door") == {"name": "folder", "path": "door"} and source_of("") == {"name": "sample"}
+        monkeypatch.setattr(Camera, "score", 0)
+        assert source_of("camera:door")["name"] == "folder"
+    finally:
+        sources.discard(__name__)

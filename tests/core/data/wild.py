@@ -261,7 +261,7 @@ def a_word_of_a_split_in_a_class(m: Maker) -> None:
     m.many("{v}/{i}.jpg", ("bridge", "train_station"))
 
 
-@case(classes=CAT_DOG, told=["test/4.jpg", "'test' is no label"])
+@case(classes=CAT_DOG, told=["test/4.jpg", "'test' is not a label"])
 def unlabelled_test_beside_the_classes(m: Maker) -> None:
     m.many("{v}/{i}.jpg", CAT_DOG)
     m.put(*(f"test/{i}.jpg" for i in range(8)))
@@ -273,7 +273,7 @@ def a_photo_beside_the_classes(m: Maker) -> None:
     m.put("alone.jpg")
 
 
-@case(refused="have a label each; two photos of a label are needed")
+@case(refused="label of their own; at least two photos per label are needed")
 def one_photo_a_class(m: Maker) -> None:
     m.many("{v}/photo.jpg", ("cat", "dog", "cow"), 1)
 

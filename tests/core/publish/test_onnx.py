@@ -26,6 +26,7 @@ from core.registry import architectures
 from core.runs.predictions import keep_predictions, predictions_of
 from core.runs.run import Run
 from core.runs.train import train
+from tests.matrix import thinned
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -58,7 +59,7 @@ def create(recipe_dict: Callable[..., dict[str, Any]], tmp_path: Path) -> Create
     return make
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", thinned(NETWORKS, lambda name: name != "linear"))  # as in `exported`
 def test_it_answers_like_torch_one_photo_or_many(
     network: str, create: Create, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ import torch
 
 from core.__main__ import main
 from core.errors import BadInput
-from core.lock import Lock
+from core.lock import ProcessLock
 from core.model.folder import load_model
 from core.publish.fetch import fetch, load_learner, model_folder
 from core.publish.hub import Hub as Client
@@ -125,7 +125,7 @@ def test_what_cannot_be_pushed_says_why(signed_in: Any, mine: Run, tmp_path: Pat
         assert not signed_in.calls
         return str(caught.value)
 
-    lock = Lock(mine.folder / "lock")
+    lock = ProcessLock(mine.folder / "lock")
     assert lock.take()
     lock.announce()
     assert "wait for its end, or stop it" in refused(mine)

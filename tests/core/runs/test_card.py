@@ -18,7 +18,6 @@ from PIL import Image, ImageCms
 
 from core.atomic import write_atomic
 from core.data.loaders import DataLoaders
-from core.data.propose import PRESIZE, SIZE
 from core.errors import BadInput
 from core.events import EpochEnded, RunEnded
 from core.model.folder import load_model
@@ -26,7 +25,7 @@ from core.publish.hub import Hub
 from core.publish.model_files import model_files
 from core.recipe import Recipe
 from core.registry import registries, transforms
-from core.runs.card import card, finished, without_paths
+from core.runs.card import card, hub_card, without_paths
 from core.runs.run import Run
 from core.runs.train import train
 from core.training.interpretation import ClassificationInterpretation
@@ -197,7 +196,7 @@ def test_the_labellers_pattern_is_shown_as_it_is(make_card: MakeCard) -> None:
 
 def test_a_license_is_only_what_was_given(trained: Run) -> None:
     text = text_of(trained)
-    none, mit = (ModelCard(finished(text, "anna/my-pets", license)) for license in (None, "mit"))
+    none, mit = (ModelCard(hub_card(text, "anna/my-pets", license)) for license in (None, "mit"))
     assert "license" not in none.data.to_dict() and "nobody may assume one" in none.text
     assert mit.data.to_dict()["license"] == "mit" and "License: `mit`." in mit.text
     assert "assume" not in mit.text
@@ -211,11 +210,11 @@ def test_a_license_is_only_what_was_given(trained: Run) -> None:
 @pytest.mark.parametrize("top", ["---\nlicense: [\n---\n", "---\n- a\n---\n", "---\nmodel-index: 3\n---\n"])
 def test_a_front_matter_that_somebody_broke(top: str) -> None:
     with pytest.raises(BadInput, match=r"README\.md are not a card's"):
-        finished(f"{top}# x\n", "anna/pets", "mit")
+        hub_card(f"{top}# x\n", "anna/pets", "mit")
 
 
 def test_a_card_without_front_matter_gets_one() -> None:
-    assert ModelCard(finished("# x\n", "anna/pets", "mit")).data.to_dict() == {"license": "mit"}
+    assert ModelCard(hub_card("# x\n", "anna/pets", "mit")).data.to_dict() == {"license": "mit"}
 
 
 @pytest.mark.parametrize("name", ["trained", "concat"])
@@ -344,8 +343,8 @@ def test_on_real_photos_timm_is_as_near_as_it_says(recipe_dict: MakeRecipe, data
         recipe_dict(
             {"freeze_epochs": 0, "base_lr": 4e-3},
             source={"name": "folder", "path": str(folder)},
-            item_tfms=[{"name": "resize", "size": PRESIZE}],
-            batch_tfms=[{"name": "aug_transforms", "size": SIZE, "min_scale": 0.75}],
+            item_tfms=transforms.defaults("item_tfms"),
+            batch_tfms=transforms.defaults("batch_tfms"),
         ),
         tmp_path,
     )

@@ -17,7 +17,7 @@ from torch import Tensor
 from core.__main__ import main
 from core.errors import BadInput
 from core.events import CheckpointSaved, Event, Notice, RunEnded, RunResumed, StepEnded
-from core.lock import Lock
+from core.lock import ProcessLock
 from core.recipe import Recipe
 from core.runs.checkpoint import COSTS, LONGEST, MOST, Checkpoints
 from core.runs.run import Run
@@ -278,7 +278,7 @@ def test_half_written_files_go_at_the_next_start(recipe_dict: MakeRecipe, tmp_pa
         file.write_bytes(b"half of it")
 
     # whoever is refused because the run is under way takes nothing away: it may be being written
-    holder = Lock(run.folder / "lock")
+    holder = ProcessLock(run.folder / "lock")
     assert holder.take()
     with pytest.raises(BadInput, match="already under way"):
         next(train(run))

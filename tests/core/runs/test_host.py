@@ -16,7 +16,7 @@ import pytest
 from core.__main__ import main
 from core.errors import BadInput
 from core.events import Event, Queued, RunEnded, StepEnded, to_line
-from core.lock import Lock
+from core.lock import ProcessLock
 from core.recipe import Recipe
 from core.runs import host
 from core.runs.host import introduce
@@ -79,7 +79,7 @@ def test_a_run_elsewhere_is_alive_while_it_is_heard_of(run: Run, event: Event, s
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"place": 3, "kills": "x", "counter": 7}'])
 def test_a_damaged_introduction_says_nothing(run: Run, content: str) -> None:
-    lock = Lock(run.folder / "lock")
+    lock = ProcessLock(run.folder / "lock")
     assert lock.take()
     lock.announce()
     (run.folder / "process.json").write_text(content)

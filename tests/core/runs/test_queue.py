@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from core.events import Checked, Event, Queued, RunEnded, RunStarted, StepEnded
-from core.lock import Lock
+from core.lock import ProcessLock
 from core.recipe import Recipe
 from core.runs.queue import Queue
 from core.runs.run import Run
@@ -24,10 +24,10 @@ TINY = {"name": "timm", "model": "test_resnet", "pretrained": False}
 WAIT = """
 import sys
 from pathlib import Path
-from core.lock import Lock
+from core.lock import ProcessLock
 from core.runs.queue import Queue
 run = Path(sys.argv[1])
-lock = Lock(run / "lock")
+lock = ProcessLock(run / "lock")
 assert lock.take()
 lock.announce()
 queue = Queue(run)
@@ -49,7 +49,7 @@ class Waiter:
     def __init__(self, workspace: Path, name: str) -> None:
         self.folder = workspace / "runs" / name
         self.folder.mkdir(parents=True)
-        self.lock = Lock(self.folder / "lock")
+        self.lock = ProcessLock(self.folder / "lock")
         assert self.lock.take()
         self.lock.announce()
         self.queue = Queue(self.folder)

@@ -18,7 +18,7 @@ import pytest
 
 from core.errors import BadInput
 from core.events import Checked, Event, Notice, Queued, RunEnded, RunResumed, RunStarted, StepEnded, to_line
-from core.lock import Lock
+from core.lock import ProcessLock
 from core.recipe import Recipe
 from core.runs.queue import Queue
 from core.runs.run import Run, runs_in
@@ -53,7 +53,7 @@ def run(recipe_dict: MakeRecipe, tmp_path: Path) -> Run:
 @pytest.fixture
 def alive(run: Run) -> Iterator[Callable[[], None]]:
     """Makes this process hold the run's lock; call it once more to let go."""
-    lock = Lock(run.folder / "lock")
+    lock = ProcessLock(run.folder / "lock")
     held = False
 
     def switch() -> None:

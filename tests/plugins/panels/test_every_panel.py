@@ -31,7 +31,7 @@ from core.events import (
     Suggestion,
     to_line,
 )
-from core.lock import Lock
+from core.lock import ProcessLock
 from core.recipe import Recipe
 from core.registry import panels
 from core.runs.events_file import EVENTS
@@ -149,22 +149,22 @@ def drawn(page: AppPage, project: Project) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("name", NAMES)
 def test_it_shows_every_state(
-    name: str, state: str, built: Callable[..., tuple[AppPage, Any]], tmp_path: Path, photos: Path
+    state: str, built: Callable[..., tuple[AppPage, Any]], tmp_path: Path, photos: Path
 ) -> None:
     if os.name == "nt" and state not in ("nothing", "not checked"):
         pytest.skip("Windows has no folders of such names")
     project = Project(tmp_path / "workspace")
     STATES[state](project, photos)
-    page, panel = built(name, project)
-    for html in drawn(page, project):
-        seen = Page(html)
-        assert not [a for a in seen.all("img") if "onerror" in a]
-        assert not any(key.startswith("on") for _, attributes in seen.tags for key in attributes)
-        assert all("alt" in a for a in seen.all("img")), "a picture says what it shows"
-    level, line = panel.status(project)
-    assert level in ("todo", "active", "done") and isinstance(line, str)
+    for name in NAMES:
+        page, panel = built(name, project)
+        for html in drawn(page, project):
+            seen = Page(html)
+            assert not [a for a in seen.all("img") if "onerror" in a], name
+            assert not any(key.startswith("on") for _, attributes in seen.tags for key in attributes), name
+            assert all("alt" in a for a in seen.all("img")), f"a picture of {name} says what it shows"
+        level, line = panel.status(project)
+        assert level in ("todo", "active", "done") and isinstance(line, str), name
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -174,7 +174,7 @@ def test_it_shows_a_run_under_way(
     project = Project(tmp_path)
     run = Run.create(recipe, tmp_path)
     (run.folder / EVENTS).write_text("".join(f"{to_line(e)}\n" for e in [*STARTED, *STEPS[:3]]))
-    lock = Lock(run.folder / "lock")
+    lock = ProcessLock(run.folder / "lock")
     assert lock.take()
     lock.announce()
     try:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from core.data.files import SUFFIXES, TABLES
-from core.data.propose import source_of
 from core.data.safe_names import distinct
 from core.errors import BadInput
 from core.recipe import Choice
@@ -24,7 +23,7 @@ LOOSE = "dropped photos"  # the folder of those that came without one
 
 def upload(project: Project, data: Mapping[str, Any]) -> None:
     """Begin with the files of a drop; raises BadInput."""
-    with _refusals(project):
+    with refusals(project):
         files = received(data)
         project.check_room(total(files))
         source = _kept(project, files)
@@ -36,22 +35,8 @@ def upload(project: Project, data: Mapping[str, Any]) -> None:
             raise
 
 
-def open_path(project: Project, path: str) -> None:
-    """Begin with a folder, a zip or a data set of the Hub; raises BadInput."""
-    if not path.strip():
-        raise BadInput("Nothing is named; give a folder of photos, a .zip, or OWNER/NAME of a data set on the Hub.")
-    with _refusals(project):
-        project.open(source_of(path.strip()))
-
-
-def open_sample(project: Project) -> None:
-    """Begin with the drawn sample; raises BadInput."""
-    with _refusals(project):
-        project.open({"name": "sample"})
-
-
 @contextmanager
-def _refusals(project: Project) -> Iterator[None]:
+def refusals(project: Project) -> Iterator[None]:
     """Where photos are refused, that stands in their place until others come."""
     try:
         yield

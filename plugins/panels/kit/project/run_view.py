@@ -1,4 +1,4 @@
-"""A run as its watchers see it: how far it is, how long it will take, and what to draw."""
+"""A run as a page shows it: its progress, the time left, and its curves, from its events as they come."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from core.runs.run import Run
 
 WINDOW = 30.0  # seconds over which the speed is taken
 KEPT = 64  # runs remembered
-UNFROZEN = 2.5  # an epoch of everything takes so many times one of the head alone, until one was seen
+UNFROZEN = 2.5  # times an unfrozen epoch takes of a frozen one, until one has ended
 MOST_POINTS = 2_000  # of a curve; then neighbours become one
 Point = tuple[float, float]
 
 
 @dataclass
 class StageProgress:
-    """A stage as it goes: how many steps are done, and its epochs that ended; `last` is its last step.
+    """The progress of a stage: steps done, and epochs that have ended; `last` is its last step.
 
-    `work` is what it takes, in epochs over the photos: those of a head on features take next to nothing.
+    `work` is in epochs over the photos: those of a head on cached features take next to nothing.
     """
 
     name: str
@@ -52,7 +52,7 @@ class StageProgress:
 
 
 class Curve:
-    """Points as they come, never more than MOST_POINTS: beyond, each stands for the mean of more and more steps."""
+    """Points as they come, at most MOST_POINTS: then each is the mean of twice as many steps."""
 
     def __init__(self) -> None:
         self.points: list[Point] = []
@@ -76,7 +76,7 @@ def _mean(points: list[Point]) -> Point:
 
 
 class RunState:
-    """What the events of a run say, one after the other."""
+    """The state of a run, from its events applied one after the other."""
 
     def __init__(self) -> None:
         self.last: Event | None = None
@@ -89,7 +89,7 @@ class RunState:
         self.finish: FinishingEarly | None = None
 
     def apply(self, event: Event) -> None:
-        """Take in one event."""
+        """Update the state by one event."""
         self.last = event
         match event:
             case RunStarted():
@@ -126,7 +126,7 @@ class RunState:
 
 
 class RunView:
-    """What the events of a run have said so far; `update` reads those that are new."""
+    """A run and its state so far; `update` reads the events that are new."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -141,7 +141,7 @@ class RunView:
         with self._lock:
             self.status = self.run.status  # asked before reading, so that an end is not missed
             events, self._position = self.run.since(self._position)
-            if any(isinstance(event, RunResumed) for event in events):  # some of what was heard does not stand
+            if any(isinstance(event, RunResumed) for event in events):  # steps after the checkpoint are trained again
                 state = RunState()
                 everything, self._position = self.run.since()
                 for event in replayed(everything):
@@ -162,12 +162,12 @@ class RunView:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """What the run was asked to do; raises BadInput."""
+        """The recipe of the run; raises BadInput."""
         return self.run.recipe
 
     @property
     def last(self) -> Event | None:
-        """The newest event that stands."""
+        """The newest event."""
         return self.state.last
 
     @property
@@ -201,7 +201,7 @@ class RunView:
 
     @property
     def fraction(self) -> float:
-        """The share of its work that is behind, 0 to 1."""
+        """The share of its work that is done, 0 to 1."""
         if self.end and self.end.status == "completed":
             return 1.0
         stages = self.state.stages
@@ -220,7 +220,7 @@ class RunView:
 
     @property
     def elapsed(self) -> float:
-        """Seconds that its epochs took; of a run without one, that it lived."""
+        """Seconds that its epochs took; of a run without one, its whole time."""
         return sum(e.seconds for _, _, e in self.epochs) or (self.end.seconds if self.end else 0.0)
 
     @property
@@ -245,14 +245,14 @@ class RunView:
         return started.train * stage.work / stage.steps if started else float(self.recipe.training.batch_size)
 
     def _work(self, stages: list[StageProgress]) -> float:
-        """Epochs that the run will have gone through at its end."""
+        """Epochs that the run will have trained at its end."""
         if self.finishing:
             return sum(s.work * s.last / max(1, s.steps) for s in stages)
         return float(self.planned)
 
 
 def run_view(run: Run) -> RunView:
-    """The run as it is now; what was read before is not read again."""
+    """The view of a run as it is now; events that were read before are not read again."""
     return _cached_view(run.folder).update()
 
 

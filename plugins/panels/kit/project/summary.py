@@ -1,4 +1,4 @@
-"""What a list tells of a run; of its events only the few that this takes are read."""
+"""A run in a list: its status and its epochs, from the few kinds of events that these need."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from core.runs.events_file import event_of
 from core.runs.run import Run
 
 KEPT = 1_000  # runs remembered
-MARKS = tuple(f'"{kind.__name__}"'.encode() for kind in (EpochEnded, RunEnded, RunResumed))
+KINDS_READ = tuple(f'"{kind.__name__}"'.encode() for kind in (EpochEnded, RunEnded, RunResumed))
 
 
 class Summary:
-    """How a run is, and its epochs that stand; `update` reads what is new."""
+    """The status and the epochs of a run; `update` reads the events that are new."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.status = ""
-        self._heard: list[tuple[int, Event]] = []  # each with its number among all events
+        self._events: list[tuple[int, Event]] = []  # each with its number among all events
         self._count = self._position = 0
         self._lock = Lock()
 
@@ -31,42 +31,42 @@ class Summary:
             self.status = self.run.status  # asked before reading, so that an end is not missed
             lines, self._position = self.run.lines(self._position)
             for number, line in enumerate(lines, self._count):
-                if any(mark in line for mark in MARKS):
+                if any(mark in line for mark in KINDS_READ):
                     event = event_of(line)
                     if isinstance(event, RunResumed):
-                        self._heard = [(n, e) for n, e in self._heard if n < event.kept]
-                    self._heard.append((number, event))
+                        self._events = [(n, e) for n, e in self._events if n < event.kept]
+                    self._events.append((number, event))
             self._count += len(lines)
         return self
 
     @cached_property
     def recipe(self) -> Recipe:
-        """What the run was asked to do; raises BadInput."""
+        """The recipe of the run; raises BadInput."""
         return self.run.recipe
 
     @property
     def epochs(self) -> list[EpochEnded]:
-        """The epochs that stand."""
-        return [e for _, e in self._heard if isinstance(e, EpochEnded)]
+        """The epochs, without those that were trained again after a resume."""
+        return [e for _, e in self._events if isinstance(e, EpochEnded)]
 
     @property
     def best(self) -> EpochEnded | None:
-        """The epoch whose model is kept so far."""
+        """The best epoch so far, whose model is kept."""
         return next((e for e in reversed(self.epochs) if e.best), None)
 
     @property
     def end(self) -> RunEnded | None:
         """How the run ended last, if it did."""
-        return next((e for _, e in reversed(self._heard) if isinstance(e, RunEnded)), None)
+        return next((e for _, e in reversed(self._events) if isinstance(e, RunEnded)), None)
 
     @property
     def elapsed(self) -> float:
-        """Seconds that its epochs took; of a run without one, that it lived."""
+        """Seconds that its epochs took; of a run without one, its whole time."""
         return sum(e.seconds for e in self.epochs) or (self.end.seconds if self.end else 0.0)
 
     @property
     def fraction(self) -> float:
-        """The share of its epochs that is behind, 0 to 1; raises BadInput where its recipe is damaged."""
+        """The share of its epochs that are done, 0 to 1; raises BadInput where its recipe is damaged."""
         training = self.recipe.training
         return (
             1.0 if self.status == "completed" else len(self.epochs) / max(1, training.freeze_epochs + training.epochs)
@@ -74,7 +74,7 @@ class Summary:
 
 
 def summary(run: Run) -> Summary:
-    """What a list tells of a run now; what was read before is not read again."""
+    """The summary of a run as it is now; what was read before is not read again."""
     return _summary(run.folder).update()
 
 

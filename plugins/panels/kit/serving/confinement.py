@@ -27,10 +27,10 @@ def check_confined(document: Mapping[str, Any], folder: Path) -> None:
             paths = path_options(key, choice)
             for name, value in choice.items() if isinstance(choice, Mapping) else ():
                 for text in _texts(value):
-                    is_path = name in paths
-                    if not _is_inside(text, folder) if is_path else name != "pattern" and _leads_out(text):
-                        where = "lies outside of your workspace"
-                        raise BadInput(f"{name} {quoted(text)} {where}; upload the file instead.")
+                    is_text = name not in paths
+                    outside = name != "pattern" and _leads_out(text) if is_text else not _is_inside(text, folder)
+                    if outside:
+                        raise BadInput(f"{name} {quoted(text)} is outside of your workspace; upload the file instead.")
 
 
 def _check_sizes(document: Mapping[str, Any]) -> None:

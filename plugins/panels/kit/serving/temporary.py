@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
-from core.lock import Lock, holder
+from core.lock import ProcessLock, holder
 
 PREFIX = "presize-uploads-"
 LOCK = "lock"  # in it, held by the app
@@ -30,7 +30,7 @@ def upload_folder() -> Path:
             elif ours and begun:
                 old.rmdir()  # if it is empty
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    lock = Lock(folder / LOCK)
+    lock = ProcessLock(folder / LOCK)
     lock.take()
     lock.announce()
     return folder

@@ -16,7 +16,7 @@ import plugins.panels.kit.project.project as project_module
 from core.data.check import Examined
 from core.errors import BadInput
 from core.events import Checked, Queued, to_line
-from core.lock import Lock
+from core.lock import ProcessLock
 from core.recipe import Recipe
 from core.registry import labellers
 from core.runs.run import Run
@@ -114,10 +114,10 @@ def test_the_same_photos_come_back_with_their_options(opened: Project, photos: P
 def test_a_run_that_is_queued_is_not_looked_at(
     opened: Project, recipe_dict: MakeRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    locks: list[Lock] = []
+    locks: list[ProcessLock] = []
 
     def start(run: Run, **options: Any) -> None:
-        lock = Lock(run.folder / "lock")
+        lock = ProcessLock(run.folder / "lock")
         assert lock.take()
         lock.announce()
         (run.folder / "events.jsonl").write_text(f"{to_line(Queued(1, 'runs/x') if locks else Checked(1, 24))}\n")

@@ -25,7 +25,7 @@ from core.events import (
     Suggestion,
     to_line,
 )
-from core.lock import Lock
+from core.lock import ProcessLock
 from core.recipe import Recipe
 from core.runs.events_file import EVENTS
 from core.runs.run import Run
@@ -99,7 +99,7 @@ def test_what_is_done_again_counts_once(run: Run) -> None:
 def test_features_are_the_work_of_the_frozen_epochs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    lock = Lock(run.folder / "lock")
+    lock = ProcessLock(run.folder / "lock")
     assert lock.take()
     lock.announce()
     try:
@@ -141,7 +141,7 @@ def test_it_reads_only_what_is_new(run: Run, monkeypatch: pytest.MonkeyPatch) ->
 def test_speed_and_time_left(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    lock = Lock(run.folder / "lock")
+    lock = ProcessLock(run.folder / "lock")
     assert lock.take()
     lock.announce()
     try:
@@ -162,7 +162,7 @@ def test_speed_and_time_left(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_finishing_early_shortens_the_way(run: Run) -> None:
-    lock = Lock(run.folder / "lock")
+    lock = ProcessLock(run.folder / "lock")
     assert lock.take()
     lock.announce()
     try:

@@ -12,7 +12,7 @@ import pytest
 
 import plugins.panels.kit.project.project as project_module
 from core.errors import BadInput
-from core.lock import Lock
+from core.lock import ProcessLock
 from core.recipe import Recipe
 from core.runs.run import Run
 from plugins.panels.kit.project.project import Project
@@ -79,7 +79,7 @@ def test_a_visitor_names_no_path_outside(visitor: Project, tmp_path: Path, key: 
         with pytest.raises(BadInput):
             visitor.open(choice)
     assert visitor.require_recipe() == before
-    visitor._write(recipe=other.to_dict())  # however it came there
+    visitor.draft.write(recipe=other.to_dict())  # however it came there
     assert visitor.recipe is None
 
 
@@ -190,11 +190,11 @@ def under_way(visitor: Project, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes a visitor train, as this process."""
     begun: list[Any] = []
     monkeypatch.setattr(project_module, "start", lambda run, **how: begun.append(how))
-    locks: dict[str, Lock] = {}
+    locks: dict[str, ProcessLock] = {}
 
     def train(name: str) -> Run:
         run = Run.create(visitor.require_recipe(), visitor.folder.parent / name)
-        locks[name] = Lock(run.folder / "lock")
+        locks[name] = ProcessLock(run.folder / "lock")
         assert locks[name].take()
         locks[name].announce()
         return run
@@ -226,7 +226,7 @@ def test_two_visitors_do_not_keep_the_places_for_good(visitor: VisitorProject, p
     others = {name: bring(VisitorProject(visitor.folder.parent / name, "2.2.2.2"), photos) for name in "bc"}
     for name, other in others.items():
         other.start()
-        locks[name] = Lock(other.runs[0].folder / "lock")
+        locks[name] = ProcessLock(other.runs[0].folder / "lock")
         assert locks[name].take()
         locks[name].announce()
     with pytest.raises(BadInput, match="Runs of others"):
@@ -242,7 +242,7 @@ def test_two_visitors_do_not_keep_the_places_for_good(visitor: VisitorProject, p
     for lock in locks.values():
         lock.release()
     others["b"].start()  # one place is free beside that of who waits
-    locks["b"] = Lock(others["b"].runs[0].folder / "lock")
+    locks["b"] = ProcessLock(others["b"].runs[0].folder / "lock")
     assert locks["b"].take()
     locks["b"].announce()
     with pytest.raises(BadInput, match="Runs of others"):

@@ -1,0 +1,55 @@
+"""A command of `python -m core`: a function with its arguments declared beside it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+Run = Callable[[argparse.Namespace], int | None]
+Argument = Callable[[argparse.ArgumentParser], object]
+R = TypeVar("R", bound=Callable[[argparse.Namespace], Any])
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a command is called, what it does, and what declares its arguments."""
+
+    name: str
+    run: Run
+    arguments: tuple[Argument, ...]
+    epilog: str
+    long_running: bool
+
+    def add_to(self, commands: Any) -> None:
+        """Make it one of the subparsers of argparse; its help is the docstring of its function."""
+        help = self.run.__doc__
+        raw = argparse.RawDescriptionHelpFormatter
+        parser = commands.add_parser(self.name, help=help, description=help, epilog=self.epilog, formatter_class=raw)
+        parser.set_defaults(command=self)
+        for add in (WORKSPACE, *self.arguments):
+            add(parser)
+
+
+def command(name: str, *arguments: Argument, epilog: str = "", long_running: bool = False) -> Callable[[R], R]:
+    """Decorate the function of a command; a `long_running` one goes on where nobody reads its output."""
+
+    def declare(run: R) -> R:
+        COMMANDS.append(Command(name, run, arguments, epilog, long_running))
+        return run
+
+    return declare
+
+
+def argument(*names: str, **options: Any) -> Argument:
+    """An argument of a command, in the words of argparse's `add_argument`."""
+    return lambda parser: parser.add_argument(*names, **options)
+
+
+COMMANDS: list[Command] = []
+RUN = argument("run", help="a run's folder, or its name")
+WORKSPACE = argument(
+    "--workspace", type=Path, default=Path("workspace"), metavar="DIR", help="where runs lie (./workspace)"
+)
