@@ -38,8 +38,9 @@ INDIVIDUALS = _words(  # with a number, folders of what is seen several times
     "animal case id individual participant patient person sample slide specimen subject user"
 )
 DEVICES = _words(  # of names that cameras, phones and programs give
-    "capture cimg dcim download dsc dscf dscn file frame gopr image images img jpeg jpg mvi pano photo photos pic "
-    "picture pxl sam scan screenshot snap unnamed untitled vid video wa whatsapp"
+    "capture cimg dcim download dsc dscf dscn facebook fb file frame gopr image images img jpeg jpg messenger mvi pano "
+    "photo photos pic picture pxl received sam scan screenshot signal snap snapchat telegram unnamed untitled vid "
+    "video wa whatsapp"
 )
 NAMES = _words(  # columns that name photos
     "file filename files fname id image images img name path photo picture"

@@ -26,8 +26,8 @@ SHORT = 255  # characters, as most systems allow in a name
 PATTERNS = (
     r"(.+)_\d+\.\w+$",
     r"(.+?)[ ._-]*\(?\d+\)?\.\w+$",
-    r"([^\W\d].*?)[ ._-]*\(?\d+\)?\.\w+$",
-    r"^\d+[ ._-]+([^\W\d].*)\.\w+$",
+    r"([^\W\d_].*?)[ ._-]*\(?\d+\)?\.\w+$",
+    r"^\d+[ ._-]+([^\W\d_].*)\.\w+$",
     r"(.+?)[ ._-][0-9a-f]{6,}\.\w+$",
     r"^([^\W\d_][^\W\d_][^\W\d_]+)[\W_]?\d.*$",
 )  # that are tried where nobody gives one

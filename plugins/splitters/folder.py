@@ -48,7 +48,7 @@ class FolderSplitter:
         return train_indices, valid_indices
 
     def _sides(self, folders: Iterable[Path], begin: int) -> dict[Path, str]:
-        """Of each folder the name of the nearest, itself or above, that is a side; the first `begin` are passed over."""
+        """Of each folder the nearest name, of itself or above, that is a side; `begin` names are passed over."""
         known = {*self.valid, *self.train}
         return {folder: next((n for n in reversed(folder.parts[begin:]) if n in known), "") for folder in folders}
 
