@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from glob import glob
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -148,7 +149,7 @@ def walk(
                 aside[here] = WORKSPACE
                 continue
             if ours:
-                own = frozenset(map(str, (path for name in OWN for path in Path(here).glob(name))))
+                own = frozenset(os.path.join(here, path) for name in OWN for path in glob(name, root_dir=here))
             if seen is not None and identity:
                 if identity in seen:
                     aside[here] = "a link to a folder that is listed already"
