@@ -15,6 +15,7 @@ from core.data.words import (
     are_individuals,
     differ_by_number_alone,
     is_wrapper,
+    says_nothing,
     sides,
 )
 
@@ -87,7 +88,7 @@ def class_like(paths: Iterable[Folders]) -> set[Folders]:
         beside = [
             name
             for name in names - split.keys()
-            if (*parent, name) in leaves and not is_wrapper(name) and name.casefold() not in MASKS
+            if (*parent, name) in leaves and not says_nothing(name) and name.casefold() not in MASKS
         ]
         if are_counters(beside):  # also where there is none
             continue
@@ -132,6 +133,11 @@ def _level(
             possible += counts[folders]
     labelled = sum(photos.values())
     if not labelled or labelled < ENOUGH * possible or are_counters(photos):
+        return None
+    inner = sum(
+        counts[f] for f, at in positions.items() if at is not None and not photos.keys().isdisjoint(f[at + 1 :])
+    )
+    if inner > (1 - ENOUGH) * labelled:  # such as `raw/cat` beside `edited/cat`, of which one name tells nothing
         return None
     only_parts = labelled < ALONE * len(photos) or _only_count(positions)
     return Level(positions, labelled / possible, frozenset(photos), only_parts)

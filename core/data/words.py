@@ -22,7 +22,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 AFFIXES = _words(  # beside a side, still a side
-    "a all and b crop cropped data dataset ds final full image images img imgs jpeg jpg large my new of orig "
+    "a all and b crop cropped data dataset ds extra final full image images img imgs jpeg jpg large my new of orig "
     "original out photo photos pictures png private public raw resized seg set sets small split the v"
 )
 WRAPPERS = _words(  # folders that hold photos, whatever they show
@@ -76,6 +76,12 @@ def sides(names: Iterable[str]) -> dict[str, str]:
 def is_wrapper(name: str) -> bool:
     """Whether a folder's name says only that photos are in it."""
     return name.casefold() in WRAPPERS
+
+
+def says_nothing(name: str) -> bool:
+    """Whether a folder's name says only which photos of the data set are in it: `images`, `extra`, `new`."""
+    words = tokens(name)
+    return is_wrapper(name) or (bool(words) and AFFIXES.issuperset(words))
 
 
 def are_counters(names: Iterable[str]) -> bool:

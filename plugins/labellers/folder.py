@@ -127,7 +127,7 @@ class FolderLabeller:
 
 
 def _like_no_class(names: Collection[str]) -> list[str]:
-    return sorted(name for name in names if name in sides(names) or is_wrapper(name))
+    return sorted(sides(names).keys() | set(filter(is_wrapper, names)))
 
 
 def _where(below: set[tuple[str, ...]]) -> str:

@@ -185,7 +185,7 @@ def _are_classes(labels: Iterable[str]) -> bool:
     kept = [label for label in kept if not AFFIXES.issuperset(tokens(label))]
     if _are_numbered(kept):
         return False
-    if any(re.search(r"\d{4}", label) for label in kept):
+    if any(re.search(r"\d{4}|\d\D+\d", label) for label in kept):
         return len({" ".join(tokens(label)) for label in kept}) > 1
     return len(kept) > 1
 

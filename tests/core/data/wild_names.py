@@ -125,3 +125,18 @@ def many_days_beside_photos_of_each_class(m: Maker) -> None:
 def a_table_of_predictions(m: Maker) -> None:
     m.put(*(f"{i}.jpg" for i in range(30)))
     m.write("l.csv", "file,prediction\n" + "".join(f"{i}.jpg,{i % 2}\n" for i in range(30)))
+
+
+@case(classes=CAT_DOG, told=["the label 'cat' joins the folders of that name in 'edited', 'raw'"])
+def classes_below_raw_and_another_word(m: Maker) -> None:
+    m.put(*(f"{v}/{c}/{i}.jpg" for v in ("raw", "edited") for c in CAT_DOG for i in range(9)))
+
+
+@case(classes=CAT_DOG)
+def a_folder_of_extra_photos_beside_train(m: Maker) -> None:
+    m.put(*(f"{v}/{c}_{i}.jpg" for v in ("train", "extra") for c in CAT_DOG for i in range(9)))
+
+
+@case(refused="No labels were found")
+def names_of_places_in_a_picture(m: Maker) -> None:
+    m.put(*(f"10253_idx5_x{i}_y1_class{c}.png" for i in range(30) for c in (0, 1)))
