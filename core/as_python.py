@@ -10,41 +10,54 @@ from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 import core
-from core.errors import BadInput
-from core.recipe import TRAINING, Choice, Recipe
-from core.registry import Registry, architectures, labellers, sources, splitters, transforms
+from core.recipe import TRAINING, Choice, Recipe, Training
+from core.registry import (
+    NameOrChoice,
+    Registry,
+    architectures,
+    as_choice,
+    labellers,
+    losses,
+    metrics,
+    optimizers,
+    sources,
+    splitters,
+    transforms,
+)
 
 WIDTH = 100
 WORKSPACE = "workspace"  # that of the command line
-CALLED = {"batch_size": "bs", "weight_decay": "wd"}  # options of training that the calls name otherwise
+CALLED = {"batch_size": "bs"}  # options of training that the calls name otherwise
 
 
 def as_python(recipe: Recipe) -> str:
     """Code that makes and trains the learner of a recipe; raises BadInput where the recipe has no such learner."""
     before, photos, block = _data(recipe)
-    metrics = ", ".join(map(_metric, recipe.training.metrics))
-    loss = _changed(recipe, "label_smoothing", "class_weights")
+    training = recipe.training
+    scores = ", ".join(_bound(metrics, choice) for choice in training.metrics)
+    loss = _made(losses, training.loss, "dls.class_counts")
+    optimizer = _bound(optimizers, training.optimizer)
     learner = [
         "dls",
         *_architecture(recipe.architecture),
-        *([f"metrics=[{metrics}]"] if metrics else []),
-        *([f"loss_func=loss_for({', '.join(['dls.train.targets', 'dls.c', *loss])})"] if loss else []),
-        *_changed(recipe, "weight_decay", "train_bn", "micro_batch", "ema"),
+        *([f"metrics=[{scores}]"] if scores else []),
+        *([f"loss_func={loss}"] if loss != _made(losses, Training.loss, "dls.class_counts") else []),
+        *([f"opt_func={optimizer}"] if optimizer != _bound(optimizers, Training.optimizer) else []),
+        *_changed(recipe, "train_bn", "micro_batch", "ema"),
     ]
-    fine_tune = [_literal(recipe.training.epochs), *_changed(recipe, "base_lr", "freeze_epochs", "lr_mult", "features")]
+    fine_tune = [_literal(training.epochs), *_changed(recipe, "base_lr", "freeze_epochs", "lr_mult", "features")]
     alone = ", ".join(_changed(recipe, "best_by", "patience", "bad_photos"))
     lines = [
         *(["from pathlib import Path", ""] if before else []),
         "import torch",
         "",
         "from core import *",
-        *(["from core.training.losses import loss_for"] if loss else []),
         "from plugins import *",
         "",
         *before,
         _call("block = DataBlock", block, width=0),
         _call("dls = block.dataloaders", [photos, *_changed(recipe, "batch_size", "seed")]),
-        f"torch.manual_seed({_literal(recipe.training.seed)})  # the new layers begin as in a run",
+        f"torch.manual_seed({_literal(training.seed)})  # the new layers begin as in a run",
         _call("learn = vision_learner", learner),
         *([f"# For runs alone: {alone}. The model here is that of the last step."] if alone else []),
         _call("learn.fine_tune", fine_tune),
@@ -87,23 +100,33 @@ def _tfms(name: str, choices: Sequence[Choice]) -> list[str]:
 def _architecture(choice: Choice) -> list[str]:
     entry = architectures[choice["name"]]
     own = {p.name: p.default for p in entry.params if p.name == "pretrained"}
-    options = _options(architectures, own | choice, pretrained=True)  # vision_learner's default, whatever its own is
+    options = _options(
+        architectures, own | as_choice(choice), pretrained=True
+    )  # vision_learner's default, whatever its own is
     return [_word(entry.factory) or _literal(entry.name), *options]
 
 
-def _metric(name: str) -> str:
-    if core._HOME.get(name) != "core.training.metrics":  # a text of the recipe must not become code
-        raise BadInput(f"There is no metric {name!r}; correct training.metrics.")
-    return name
+def _bound(registry: Registry[Any], choice: NameOrChoice) -> str:
+    """What waits for what the engine supplies: a word, or a word with options."""
+    options = _options(registry, choice)
+    word = _word(registry[as_choice(choice)["name"]].factory)
+    if not word:
+        return f"{registry.kind}.bind({_literal(as_choice(choice))})"
+    return f"partial({', '.join([word, *options])})" if options else word
 
 
-def _made(registry: Registry[Any], choice: Choice) -> str:
-    word = _word(registry[choice["name"]].factory)
-    return f"{word}({', '.join(_options(registry, choice))})" if word else _created(registry, choice)
+def _made(registry: Registry[Any], choice: NameOrChoice, *supplied: str) -> str:
+    word = _word(registry[as_choice(choice)["name"]].factory)
+    return (
+        f"{word}({', '.join([*supplied, *_options(registry, choice)])})"
+        if word
+        else _created(registry, choice, *supplied)
+    )
 
 
-def _created(registry: Registry[Any], choice: Choice, *supplied: str) -> str:
-    return f"{registry.kind}.create({', '.join([_literal(choice['name']), *supplied, *_options(registry, choice)])})"
+def _created(registry: Registry[Any], choice: NameOrChoice, *supplied: str) -> str:
+    name = _literal(as_choice(choice)["name"])
+    return f"{registry.kind}.create({', '.join([name, *supplied, *_options(registry, choice)])})"
 
 
 def _word(factory: Callable[..., Any]) -> str:
@@ -112,9 +135,10 @@ def _word(factory: Callable[..., Any]) -> str:
     return name if vars(importlib.import_module("plugins")).get(name) is factory else ""
 
 
-def _options(registry: Registry[Any], choice: Choice, **defaults: Any) -> list[str]:
+def _options(registry: Registry[Any], choice: NameOrChoice, **defaults: Any) -> list[str]:
     registry.check(choice)  # also a recipe that was not read from JSON must not bring names of its own
-    return _keywords(choice, {p.name: p.default for p in registry[choice["name"]].params} | defaults)
+    options = as_choice(choice)
+    return _keywords(options, {p.name: p.default for p in registry[options["name"]].params} | defaults)
 
 
 def _changed(recipe: Recipe, *options: str) -> list[str]:

@@ -10,11 +10,34 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from core.errors import BadInput, quoted
-from core.registry import Range, architectures, check_options, labellers, params_of, sources, splitters, transforms
+from core.registry import (
+    NameOf,
+    Range,
+    Registry,
+    architectures,
+    as_choice,
+    check_options,
+    labellers,
+    losses,
+    metrics,
+    optimizers,
+    params_of,
+    sources,
+    splitters,
+    transforms,
+)
 
-VERSION = 1
-MetricName = Literal["accuracy", "error_rate", "f1_macro", "macro_error", "top_k_accuracy"]  # of core.training.metrics
+VERSION = 2
 Choice = dict[str, Any]  # {"name": ..., and the options beside it}
+LAST, VALID_LOSS = "last", "valid_loss"  # what the best epoch is chosen by, other than a metric
+MOVED = {  # options that were training's own in version 1
+    "label_smoothing": "loss",
+    "class_weights": "loss",
+    "weight_decay": "optimizer",
+}
+
+
+_TRAINED_BY = {"loss": losses, "optimizer": optimizers}
 
 
 @dataclass(frozen=True)
@@ -38,17 +61,21 @@ class Training:
     micro_batch: Annotated[
         int, "Photos at once, gradients added up to the batch; 0 chooses by itself", Range(0, 4096)
     ] = 0
-    weight_decay: Annotated[float, "Pull of the weights towards zero", Range(0, 1)] = 0.01
+    loss: Annotated[str | Choice, "What training minimises; its own options are set as training.loss.NAME", losses] = (
+        "cross_entropy"
+    )
+    optimizer: Annotated[
+        str | Choice, "What takes the steps; its own options are set as training.optimizer.NAME", optimizers
+    ] = "adamw"
     ema: Annotated[
         float, "The model is a running mean of the weights: share of it kept a step; 0 is off", Range(0, 0.9999)
     ] = 0.95
-    label_smoothing: Annotated[float, "Share of each target spread over all classes", Range(0, 0.9)] = 0.0
-    class_weights: Annotated[Literal["none", "balanced"], "Whether rare classes count more in the loss"] = "none"
     train_bn: Annotated[bool, "Train the norm layers of the body too, as fastai does (slower)"] = False
-    metrics: Annotated[tuple[MetricName, ...], "What to report after each epoch"] = ("error_rate",)
+    metrics: Annotated[tuple[str | Choice, ...], "What to report after each epoch", metrics] = ("error_rate",)
     best_by: Annotated[
-        Literal["valid_loss", "last", MetricName],
+        str,
         "Whose model is kept: of the best epoch by a metric (the loss where that is equal) or valid_loss; or the last",
+        NameOf(metrics, (VALID_LOSS, LAST)),
     ] = "error_rate"
     patience: Annotated[
         int, "End a stage when so many epochs in a row are no better than its best; 0 never does", Range(0, 1000)
@@ -58,10 +85,17 @@ class Training:
     )
     seed: Annotated[int, "Seed of the order, the augmentation and the new layers", Range(0, 2**32 - 1)] = 0
 
+    def __post_init__(self) -> None:
+        """A plugin given by its name is one without options."""
+        for name in _TRAINED_BY:
+            object.__setattr__(self, name, as_choice(getattr(self, name)))
+        object.__setattr__(self, "metrics", tuple(map(as_choice, self.metrics)))
+
 
 TRAINING = params_of(Training)
 _SINGLE = {"source": sources, "labeller": labellers, "splitter": splitters, "architecture": architectures}
 _LISTS = ("item_tfms", "batch_tfms")
+_REGISTRIES = _SINGLE | _TRAINED_BY | {"metrics": metrics, "item_tfms": transforms, "batch_tfms": transforms}
 
 
 @dataclass(frozen=True)
@@ -81,9 +115,12 @@ class Recipe:
         """Check a document against the registries' signatures; raises BadInput naming the key."""
         if not isinstance(document, dict):
             raise BadInput(f"A recipe is a JSON object, not {type(document).__name__}.")
+        if document.get("version") == 1:
+            document = _from_version_1(document)
         if document.get("version") != VERSION:
             raise BadInput(
-                f"This recipe has version {quoted(document.get('version'))}; this program reads version {VERSION}."
+                f"This recipe has version {quoted(document.get('version'))}; "
+                f"this program reads the versions 1 to {VERSION}."
             )
         keys = {f.name for f in fields(cls)}
         for key in document.keys() - keys - {"version"}:
@@ -102,8 +139,6 @@ class Recipe:
             raise BadInput(f"training must be an object of options, not {quoted(training)}.")
         check_options(TRAINING, training, "training")
         chosen = {key: document[key] for key in (*_SINGLE, *_LISTS)}
-        if "metrics" in training:  # JSON has lists alone
-            training = training | {"metrics": tuple(training["metrics"])}
         return cls(**chosen, training=Training(**training))
 
     @classmethod
@@ -149,7 +184,9 @@ class Recipe:
 
         parts: dict[str, Any] = {key: changed(key, getattr(self, key)) for key in _SINGLE}
         parts |= {key: [changed(key, choice) for choice in getattr(self, key)] for key in _LISTS}
-        return replace(self, **parts)
+        trained: dict[str, Any] = {key: changed(key, getattr(self.training, key)) for key in _TRAINED_BY}
+        trained["metrics"] = tuple(changed("metrics", as_choice(choice)) for choice in self.training.metrics)
+        return replace(self, **parts, training=replace(self.training, **trained))
 
     def with_settings(self, settings: Iterable[str]) -> Recipe:
         """A copy with paths set, as in `training.epochs=3`; values are read as JSON, else as text. Raises BadInput."""
@@ -162,20 +199,45 @@ class Recipe:
                 value = json.loads(text)
             except (ValueError, RecursionError):
                 value = text
+            section, _, option = path.partition(".")
+            if section == "training" and option in MOVED:
+                path = f"training.{MOVED[option]}.{option}"
+            if section == "training" and option in _TRAINED_BY and isinstance(value, str):
+                value = as_choice(value)
             _set(document, path, value)
-        for key, registry in _SINGLE.items():  # another plugin does not have the options of the one it replaces
-            before, now = getattr(self, key), document[key]
-            if isinstance(now, dict) and now.get("name") != before["name"] and now.get("name") in registry:
-                known = {p.name for p in registry[now["name"]].params}
-                document[key] = {k: v for k, v in now.items() if k in known or k not in before or k == "name"}
+        for keys, before, after in (
+            (_SINGLE, self, document),
+            (_TRAINED_BY, self.training, document["training"]),
+        ):
+            for key in keys.keys() & after if isinstance(after, dict) else ():
+                after[key] = _without_old_options(keys[key], getattr(before, key), after[key])
         return Recipe.from_dict(document)
 
 
 def path_options(key: str, choice: Any) -> list[str]:
     """The options of a choice under `key` of a recipe that name files or folders, and are given."""
-    registry = transforms if key in _LISTS else _SINGLE.get(key)
-    known = registry[choice["name"]].params if registry is not None else ()
+    known = _REGISTRIES[key][choice["name"]].params if key in _REGISTRIES else ()
     return [p.name for p in known if choice.get(p.name) is not None and (p.name == "path" or _mentions_path(p.type))]
+
+
+def _without_old_options(registry: Registry[Any], before: Choice, now: Any) -> Any:
+    """A choice that was set; another plugin does not have the options of the one it replaces."""
+    if not isinstance(now, dict) or now.get("name") == before["name"] or now.get("name") not in registry:
+        return now
+    known = {p.name for p in registry[now["name"]].params}
+    return {k: v for k, v in now.items() if k in known or k not in before or k == "name"}
+
+
+def _from_version_1(document: Choice) -> Choice:
+    """In which the options of the loss and of the optimizer were those of training."""
+    training = document.get("training")
+    if not isinstance(training, dict):
+        return document | {"version": VERSION}
+    kept = {name: value for name, value in training.items() if name not in MOVED}
+    for name in (name for name in MOVED if name in training):
+        plugin = kept.setdefault(MOVED[name], {"name": getattr(Training, MOVED[name])})
+        plugin[name] = training[name]
+    return document | {"version": VERSION, "training": kept}
 
 
 def _mentions_path(hint: Any) -> bool:

@@ -14,24 +14,25 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from core.errors import BadInput, quoted
-from core.hints import can_be_json, fits, type_name, with_paths
+from core.hints import LISTS, can_be_json, fits, type_name, with_paths
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
+NameOrChoice = str | Mapping[str, Any]  # the name of a plugin, or {"name": ..., and the options beside it}
 Defaults = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Bounds of a number, inclusive, and the step a slider moves by."""
+    """Bounds of a number, inclusive."""
 
     low: float
     high: float
-    step: float | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError where no number lies between the bounds."""
@@ -40,14 +41,27 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class NameOf:
+    """A note on an option that is the name of a plugin of `registry`, or one of the `others`."""
+
+    registry: Registry[Any]
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Param:
-    """One option of a factory: what a form shows, what a recipe is checked against, what help prints."""
+    """One option of a factory: what a form shows, what a recipe is checked against, what help prints.
+
+    Where it has a `registry`, it is a plugin of that, or a list of them: a name, or `{"name": ..., options}`.
+    """
 
     name: str
     type: Any
     default: Any
     help: str = ""
     range: Range | None = None
+    registry: Registry[Any] | None = None
+    name_of: NameOf | None = None
 
     @property
     def required(self) -> bool:
@@ -56,18 +70,34 @@ class Param:
 
     @property
     def choices(self) -> tuple[Any, ...]:
-        """The values of a Literal, else ()."""
+        """The values of a Literal, or the names of a registry; else ()."""
+        if self.name_of:
+            return (*self.name_of.others, *(entry.name for entry in self.name_of.registry))
         return get_args(self.type) if get_origin(self.type) is Literal else ()
 
+    @property
+    def kind(self) -> str:
+        """What a value must be, in words that are the same whether plugins were discovered or not."""
+        if self.registry is not None:
+            return f"{'a list' if get_origin(self.type) in LISTS else 'one'} of the {self.registry.kind}"
+        if self.name_of:
+            return " | ".join([*self.name_of.others, f"one of the {self.name_of.registry.kind}"])
+        return " | ".join(map(str, self.choices)) or type_name(self.type)
+
     def check(self, value: Any, where: str) -> None:
-        """Raise BadInput if `value` has the wrong type or lies outside the range."""
-        if not fits(value, self.type):
-            wanted = f"one of {', '.join(map(repr, self.choices))}" if self.choices else type_name(self.type)
+        """Raise BadInput if `value` has the wrong type, lies outside the range or is no plugin of the registry."""
+        if not fits(value, self.type) or (self.name_of and value not in self.choices):
+            wanted = f"one of {', '.join(map(repr, self.choices))}" if self.choices else self.kind
+            if self.registry is not None:
+                wanted += f": {', '.join(entry.name for entry in self.registry)}"
             raise BadInput(f"{where}: {self.name} is {quoted(value)}, but must be {wanted}.")
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if self.range and is_number and not self.range.low <= value <= self.range.high:
             bounds = f"{self.range.low:g} and {self.range.high:g}"
             raise BadInput(f"{where}: {self.name} is {quoted(value)}, but must lie between {bounds}.")
+        if self.registry is not None:
+            for choice in value if isinstance(value, (list, tuple)) else [value]:
+                self.registry.check(choice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +113,20 @@ class Entry(Generic[T]):
 
 
 class Registry(Generic[T]):
-    """Named factories of one kind; `kind` is the plural, as the folder under plugins/ is called."""
+    """Named factories of one kind; `kind` is the plural, as the folder under plugins/ is called.
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    A factory must have the attributes in `says`.
+    """
+
+    def __init__(self, kind: str, says: tuple[str, ...] = ()) -> None:
+        self.kind, self.says = kind, says
         self._entries: dict[str, Entry[T]] = {}
 
     def register(self, name: str, default: Defaults = MappingProxyType({})) -> Callable[[F], F]:
         """Decorate a class or function to make it known as `name`.
 
         `default` maps each key of a recipe under which it is the default to its options there.
-        Raises ValueError if the name is taken, or an option has a type that no recipe can carry.
+        Raises ValueError if the name is taken, an attribute is missing or no recipe can carry the type of an option.
         """
 
         def decorate(factory: F) -> F:
@@ -107,6 +140,8 @@ class Registry(Generic[T]):
                     f"{self.kind} {name!r}: the option {strange.name!r} has the type {strange.type}, which JSON cannot "
                     "carry; use str, int, float, bool, Path, Literal, or a list, dict[str, ...] or Optional of these"
                 )
+            if missing := next((attribute for attribute in self.says if not hasattr(factory, attribute)), None):
+                raise ValueError(f"{self.kind} {name!r} must say {missing}, as those in plugins/{self.kind} do")
             summary = (inspect.getdoc(factory) or "").split("\n\n")[0].replace("\n", " ")
             self._entries[name] = Entry(name, factory, params, summary, factory.__module__, default)
             return factory
@@ -119,21 +154,24 @@ class Registry(Generic[T]):
 
     def create(self, name: str, /, *supplied: Any, **options: Any) -> T:
         """Build `name` from what the engine supplies and the user's options; raises BadInput."""
-        self.check({"name": name, **options})
-        entry = self[name]
+        return self.build({"name": name, **options}, *supplied)
+
+    def build(self, choice: NameOrChoice, *supplied: Any) -> T:
+        """Build what a recipe's name or `{"name": ..., options}` describes; raises BadInput."""
+        return self.bind(choice)(*supplied)
+
+    def bind(self, choice: NameOrChoice) -> Callable[..., T]:
+        """The factory with its options, to be called with what the engine supplies; raises BadInput."""
+        self.check(choice)
+        options = as_choice(choice)
+        entry = self[options.pop("name")]
         types = {p.name: p.type for p in entry.params}
-        return entry.factory(
-            *supplied, **{option: with_paths(value, types[option]) for option, value in options.items()}
-        )
+        given = {option: with_paths(value, types[option]) for option, value in options.items()}
+        return partial(entry.factory, **given) if given else entry.factory
 
-    def build(self, choice: Mapping[str, Any], *supplied: Any) -> T:
-        """Build what a recipe's `{"name": ..., options}` describes; raises BadInput."""
-        options = dict(choice)
-        return self.create(options.pop("name", ""), *supplied, **options)
-
-    def check(self, choice: Mapping[str, Any]) -> None:
-        """Raise BadInput if a recipe's `{"name": ..., options}` does not fit the signature."""
-        options = dict(choice)
+    def check(self, choice: NameOrChoice) -> None:
+        """Raise BadInput if a recipe's name or `{"name": ..., options}` does not fit the signature."""
+        options = as_choice(choice)
         entry = self[options.pop("name", "")]
         check_options(entry.params, options, f"{self.kind} {entry.name!r}")
 
@@ -160,8 +198,20 @@ labellers: Registry[Any] = Registry("labellers")
 splitters: Registry[Any] = Registry("splitters")
 transforms: Registry[Any] = Registry("transforms")
 architectures: Registry[Any] = Registry("architectures")
+losses: Registry[Any] = Registry("losses")
+metrics: Registry[Any] = Registry("metrics", says=("higher_is_better",))
+optimizers: Registry[Any] = Registry("optimizers")
+exporters: Registry[Any] = Registry("exporters")
 panels: Registry[Any] = Registry("panels")
-registries = {r.kind: r for r in (sources, labellers, splitters, transforms, architectures, panels)}
+registries = {
+    r.kind: r
+    for r in (sources, labellers, splitters, transforms, architectures, losses, metrics, optimizers, exporters, panels)
+}
+
+
+def as_choice(choice: NameOrChoice) -> dict[str, Any]:
+    """A name as `{"name": ...}`; a copy of what is that already."""
+    return {"name": choice} if isinstance(choice, str) else dict(choice)
 
 
 def params_of(factory: Callable[..., Any]) -> tuple[Param, ...]:
@@ -198,4 +248,6 @@ def _param(parameter: inspect.Parameter, hint: Any) -> Param:
         default=parameter.default,
         help=next((n for n in notes if isinstance(n, str)), ""),
         range=next((n for n in notes if isinstance(n, Range)), None),
+        registry=next((n for n in notes if isinstance(n, Registry)), None),
+        name_of=next((n for n in notes if isinstance(n, NameOf)), None),
     )

@@ -7,7 +7,6 @@ import json
 
 from core.commands.command import command
 from core.discovery import discover
-from core.hints import type_name
 from core.registry import Param, registries
 
 
@@ -28,5 +27,4 @@ def option(p: Param) -> str:
     """An option on one line: its type, its limits, its default and what it does."""
     default = "required" if p.required else f"default {json.dumps(p.default, default=str)}"
     limits = f", {p.range.low:.10g} to {p.range.high:.10g}" if p.range else ""
-    kind = " | ".join(map(str, p.choices)) if p.choices else type_name(p.type)
-    return f"{p.name}: {kind}{limits}, {default}{f'. {p.help}' if p.help else ''}"
+    return f"{p.name}: {p.kind}{limits}, {default}{f'. {p.help}' if p.help else ''}"

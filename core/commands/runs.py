@@ -168,7 +168,7 @@ def _unfinished(args: argparse.Namespace) -> Run:
 def _carry_out(find: Callable[[], Run], args: argparse.Namespace, **options: Any) -> int:
     """Train, or test learning rates, in this process; returns 128 + the number of the signal that stopped it."""
     from core.runs.stop_signals import StopSignals
-    from core.runs.train import RunOptions, assist
+    from core.runs.train import RunOptions, run_worker
     from core.training.parallel import join
 
     chosen = RunOptions(queue=not args.no_queue, cache=args.cache or not args.no_cache, world=join(), **options)
@@ -176,7 +176,7 @@ def _carry_out(find: Callable[[], Run], args: argparse.Namespace, **options: Any
     try:
         if world.rank:
             with StopSignals(Path()).catching_signals():
-                assist(world)
+                run_worker(world)
             return 0
         run = find()
         _ = run.recipe  # a broken one is refused before anybody sees the run as under way
@@ -185,7 +185,7 @@ def _carry_out(find: Callable[[], Run], args: argparse.Namespace, **options: Any
             code = _shown(run, signals, chosen)
         return code if world.size == 1 else 0  # torchrun takes any other code for a crash
     finally:
-        world.tell(None)  # where it did not come to training, so that no other process waits for it
+        world.broadcast_once(None)  # where it did not come to training, so that no other process waits for it
         world.leave()
 
 

@@ -199,5 +199,8 @@ def _counted(split: Split) -> str:
 
 
 def _described(pipeline: Pipeline) -> str:
-    steps = [type(t).__name__ for t in (*pipeline.on_photo, *pipeline.geometric, *pipeline.pixel, *pipeline.on_batch)]
+    steps = [
+        type(t).__name__
+        for t in (*pipeline.on_photo, *pipeline.geometric, *pipeline.pixel, *pipeline.on_batch, *pipeline.with_targets)
+    ]
     return f"{' -> '.join(steps)} gives {pipeline.size[0]} x {pipeline.size[1]}"

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -41,7 +41,10 @@ class Begun:
 
 @dataclass
 class Loader:
-    """Iterates over (images [N, 3, H, W] in 0..1, targets [N]); `skipped` collects files that could not be read."""
+    """Iterates over (images [N, 3, H, W] in 0..1, targets [N]); `skipped` collects files that could not be read.
+
+    In training, where a transform mixes photos with their labels, targets are soft: [N, C]. `unmixed` does without.
+    """
 
     items: Sequence[Path]
     targets: Sequence[int]
@@ -55,7 +58,8 @@ class Loader:
     prepared: Prepare = decoded
     share: tuple[int, int] = (0, 1)  # which part of how many of each batch, where several processes divide it
     skipped: dict[Path, str] = field(default_factory=dict)
-    vocab: Sequence[str] = ()  # the names of the classes, for pictures
+    vocab: Sequence[str] = ()  # the names of the classes
+    mixes: bool = True  # whether photos are mixed with their labels, where the pipeline says so and they train
     _epoch: int = 0
 
     def __post_init__(self) -> None:
@@ -93,7 +97,7 @@ class Loader:
             for indices in [*self.order(epoch)[start:], *[[]] * AHEAD]:
                 waiting.append(self._begin(pool, epoch, indices[part::parts]))
                 if len(waiting) > AHEAD:
-                    yield self._collect(waiting.popleft())
+                    yield self._collect(waiting.popleft(), epoch)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -111,7 +115,19 @@ class Loader:
         else:
             images, labels, _ = next(batch for batch in self.batches(0) if batch[2])
             images, targets = images[:max_n], labels[:max_n].tolist()
-        return sheet(images, [self.vocab[t] if self.vocab else "" for t in targets], **layout)
+        return sheet(images, [self._caption(target) for target in targets], **layout)
+
+    def unmixed(self) -> Loader:
+        """The loader with each photo and its own label, as all that is not a training step needs them."""
+        return replace(self, mixes=False)
+
+    def _caption(self, target: int | list[float]) -> str:
+        """The label, or of a soft target each label with its share."""
+        if not self.vocab:
+            return ""
+        if isinstance(target, int):
+            return self.vocab[target]
+        return ", ".join(f"{name} {share:.2f}" for name, share in zip(self.vocab, target, strict=True) if share)
 
     @torch.inference_mode(False)  # threads, which are not in it, write into the batch, and so may who gets it
     def _begin(self, pool: ThreadPoolExecutor, epoch: int, indices: list[int]) -> Begun:
@@ -131,7 +147,7 @@ class Loader:
         return None
 
     @torch.inference_mode(False)
-    def _collect(self, begun: Begun) -> tuple[Tensor, Tensor, list[int]]:
+    def _collect(self, begun: Begun, epoch: int) -> tuple[Tensor, Tensor, list[int]]:
         kept, indices, samples = [], [], []
         for place, (index, job) in enumerate(begun.jobs):
             if isinstance(error := job.exception(), BadPhoto):  # raised here, it would hold the batch for long
@@ -149,7 +165,12 @@ class Loader:
             images = self.pipeline.images(samples, self.device, self.training)
         elif len(kept) < len(images):
             images = images[kept]
-        return self.pipeline.changed_together(images, self.training), targets, indices
+        images = self.pipeline.apply_batch_tfms(images, self.training)
+        if self.training and self.mixes and self.pipeline.with_targets:
+            classes = len(self.vocab) or max(self.targets) + 1
+            generator = Random(f"{self.seed}/{epoch}/batch of {indices[0]}")  # a photo is in one batch of an epoch
+            images, targets = self.pipeline.mix(images, targets, classes, generator)
+        return images, targets, indices
 
 
 @dataclass(slots=True)  # so that nothing can be set that nobody would read
@@ -169,6 +190,11 @@ class DataLoaders:
     def device(self) -> torch.device:
         """Where batches are made."""
         return self.train.device
+
+    @property
+    def class_counts(self) -> Tensor:
+        """How many training photos each class has: [C]."""
+        return torch.bincount(torch.tensor(self.train.targets, dtype=torch.long), minlength=self.c)
 
     def one_batch(self) -> tuple[Tensor, Tensor]:
         """The first training batch: images [N, 3, H, W] in 0..1 and targets [N]."""

@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from core.data import colours, photo
 from core.data.cache import decoded
 from core.data.sampler import Source, moved, sample, shrunk, to_size
-from core.data.transforms import Geometric, PadMode, Pixel, Pixels, box_matrix, compose
+from core.data.transforms import BatchTransform, Geometric, PadMode, Pixel, Pixels, box_matrix, compose
 from core.errors import BadInput
 
 Prepare = Callable[[Path, str, Callable[[Image.Image], Pixels]], Pixels]
@@ -41,8 +42,10 @@ class Pipeline:
         items, batches = list(_flat(item_tfms)), list(_flat(batch_tfms))
         self.geometric = [t for t in (*items, *batches) if isinstance(t, Geometric)]
         self.pixel = [t for t in (*items, *batches) if isinstance(t, Pixel)]
-        self.on_photo: list[Callable[[Any], Any]] = [t for t in items if not isinstance(t, (Geometric, Pixel))]
-        self.on_batch: list[Callable[[Tensor], Tensor]] = [t for t in batches if not isinstance(t, (Geometric, Pixel))]
+        self.with_targets = [t for t in (*items, *batches) if isinstance(t, BatchTransform)]
+        own = (Geometric, Pixel, BatchTransform)
+        self.on_photo: list[Callable[[Any], Any]] = [t for t in items if not isinstance(t, own)]
+        self.on_batch: list[Callable[[Tensor], Tensor]] = [t for t in batches if not isinstance(t, own)]
         self.views = [t.view for t in self.geometric if t.view]
         if not self.views:
             raise BadInput("The photos have different sizes; add a transform that fixes one, such as Resize(460).")
@@ -91,7 +94,7 @@ class Pipeline:
 
     def batch(self, samples: Sequence[Sample], device: torch.device, training: bool) -> Tensor:
         """Values in 0..1, [N, 3, H, W], on `device`."""
-        return self.changed_together(self.images(samples, device, training), training)
+        return self.apply_batch_tfms(self.images(samples, device, training), training)
 
     def images(self, samples: Sequence[Sample], device: torch.device, training: bool) -> Tensor:
         """The batch before the transforms that are only functions of a batch."""
@@ -104,11 +107,18 @@ class Pipeline:
                 images = transform.apply(images, drawn)
         return images
 
-    def changed_together(self, images: Tensor, training: bool) -> Tensor:
+    def apply_batch_tfms(self, images: Tensor, training: bool) -> Tensor:
         """Images after the transforms that are only functions of a batch."""
         for change in self.on_batch if training else ():
             images = change(images)
         return images
+
+    def mix(self, images: Tensor, targets: Tensor, classes: int, generator: Random) -> tuple[Tensor, Tensor]:
+        """Images [N, 3, H, W] and targets [N] as images and soft targets [N, C], changed together."""
+        targets = F.one_hot(targets, classes).to(images.dtype)
+        for transform in self.with_targets:
+            images, targets = transform.apply(images, targets, transform.draw(len(images), self.size, generator))
+        return images, targets
 
     def _check_rest(self) -> None:
         """A saved model knows only the views, so what rests must do the same as they say."""

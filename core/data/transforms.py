@@ -1,7 +1,7 @@
 """What a transform is: `draw` for one photo, then a matrix to be composed, or a change of pixels.
 
-A transform may be neither: any callable from image to image (item) or from `[N, 3, H, W]` to the same (batch) is an
-augmentation of training photos.
+A batch transform changes the photos of a training batch and their targets together. A transform may be none of these:
+any callable from image to image (item) or from `[N, 3, H, W]` to the same (batch) augments training photos.
 """
 
 from __future__ import annotations
@@ -60,6 +60,18 @@ class Pixel(ABC):
 
         Several threads call it, with one photo or many: nothing may be random here, and nothing kept.
         """
+
+
+class BatchTransform(ABC):
+    """Changes the images of a training batch and their targets together, after all other transforms."""
+
+    @abstractmethod
+    def draw(self, photos: int, size: Size, generator: Random) -> Any:
+        """The random parameters for a batch of so many photos of `size`."""
+
+    @abstractmethod
+    def apply(self, images: Tensor, targets: Tensor, drawn: Any) -> tuple[Tensor, Tensor]:
+        """Images [N, 3, H, W] in 0..1 and targets [N, C], each row a share of 1 for every class, as drawn."""
 
 
 def box_matrix(box: Box, size: Size) -> Matrix:

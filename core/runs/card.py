@@ -20,11 +20,11 @@ from core.errors import BadInput
 from core.events import EpochEnded
 from core.model.architecture import Architecture
 from core.model.head import Classifier, ConcatPool
-from core.recipe import Recipe
+from core.recipe import LAST, Recipe
 from core.registry import labellers, splitters
 from core.training.interpretation import ClassificationInterpretation
 from core.training.learner import Learner
-from core.training.state import LAST, Best
+from core.training.state import Best
 
 if TYPE_CHECKING:  # slow to import
     from huggingface_hub import ModelCardData

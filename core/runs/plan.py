@@ -15,17 +15,15 @@ from core.data.check import Examined, examine
 from core.data.split import Split
 from core.errors import BadInput
 from core.events import Event, FinishingEarly, Notice
-from core.model.architecture import Architecture
+from core.model.architecture import build_architecture
 from core.recipe import Recipe
-from core.registry import architectures, transforms
+from core.registry import losses, metrics, optimizers, transforms
 from core.runs.checkpoint import Checkpoints
 from core.runs.photos import PHOTOS, recall, remember
 from core.runs.run import Run
 from core.runs.stop_signals import StopSignals
 from core.training.fine_tune import fine_tuning
 from core.training.learner import Learner
-from core.training.losses import loss_for
-from core.training.metrics import metric
 from core.training.parallel import ALONE, World
 from core.training.state import Finish, TrainState
 
@@ -119,23 +117,21 @@ def examined_photos(
 def learner_of(recipe: Recipe, split: Split, world: World = ALONE, cache: Path | None = None) -> Learner:
     """The learner that a recipe describes, on photos that were checked and divided; its seed is set."""
     training = recipe.training
-    scores = [metric(name) for name in training.metrics]
     item_tfms = [transforms.build(choice) for choice in recipe.item_tfms]
     batch_tfms = [transforms.build(choice) for choice in recipe.batch_tfms]
     share = (world.rank, world.size)
     dls = loaders_of(split, item_tfms, batch_tfms, training.batch_size, training.seed, cache=cache, share=share)
     torch.manual_seed(training.seed)
-    architecture: Architecture = architectures.build(recipe.architecture, dls.c)
-    loss = loss_for(dls.train.targets, dls.c, training.label_smoothing, training.class_weights)
+    architecture = build_architecture(recipe.architecture, dls.c, dls.valid.pipeline.size)
     return Learner(
         dls,
         architecture,
         recipe.architecture,
-        loss,
-        scores,
-        training.weight_decay,
-        training.train_bn,
-        training.micro_batch,
-        training.ema,
-        world,
+        losses.build(training.loss, dls.class_counts),
+        [metrics.bind(choice) for choice in training.metrics],
+        train_bn=training.train_bn,
+        micro_batch=training.micro_batch,
+        ema=training.ema,
+        world=world,
+        opt_func=optimizers.bind(training.optimizer),
     )

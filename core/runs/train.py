@@ -34,7 +34,7 @@ from core.runs.queue import Queue
 from core.runs.record import Log, held, record
 from core.runs.run import PRESIZED, Run
 from core.runs.stop_signals import FINISH, STOP, Stopped, StopSignals
-from core.training.features import why_not
+from core.training.features import unsupported_reason
 from core.training.learner import Learner
 from core.training.loop import Diverged, fit
 from core.training.lr_finder import lr_find
@@ -68,16 +68,16 @@ def train(run: Run, signals: StopSignals | None = None, options: RunOptions | No
 
 
 def find_rate(run: Run, signals: StopSignals | None = None, options: RunOptions | None = None) -> Iterator[Event]:
-    """The learning-rate test of the run's recipe, head alone, in this process; always from its beginning."""
+    """The learning-rate finder on the run's recipe, frozen, in this process; always from its beginning."""
     signals, options = signals or StopSignals(run.folder), options or RunOptions()
     with held(run, signals) as log:
         yield from record(log, _in_turn(run, signals, options, _find_rate(run, signals, options)))
 
 
-def assist(world: World) -> None:
+def run_worker(world: World) -> None:
     """What the other processes of a run do: they take their share of each batch, and what the first one decides."""
     with together(world):
-        plan: Plan | None = world.tell(None)
+        plan: Plan | None = world.broadcast_once(None)
         if plan is None:  # it did not come to training
             return
         _, state = plan.state(world)
@@ -111,7 +111,7 @@ def _in_turn(
 def _train(run: Run, log: Log, signals: StopSignals, options: RunOptions) -> Generator[Event, None, None]:
     plan = yield from make_plan(run, signals, options.accept_changes, options.folder(run))
     root = Path(sources.build(plan.recipe.source, run.workspace).root)  # now: a zip may be gone when training ends
-    options.world.tell(plan)
+    options.world.broadcast_once(plan)
     learner, state = plan.state(options.world)
     if plan.resumed:
         at = ("", 0, 0) if state.done else (state.now.name, state.step, state.steps)
@@ -147,7 +147,11 @@ def _slower(recipe: Recipe, learner: Learner) -> Iterator[Notice]:
         first = (pipeline.on_photo or pipeline.geometric)[0]
         name = getattr(first, "__name__", type(first).__name__)
         yield Notice(f"photos are decoded anew each epoch, as {name} may need all of their pixels each time")
-    if training.features and training.freeze_epochs and (reason := why_not(learner.task, training.freeze_epochs)):
+    if (
+        training.features
+        and training.freeze_epochs
+        and (reason := unsupported_reason(learner.task, training.freeze_epochs))
+    ):
         yield Notice(f"the head sees each photo anew in the frozen epochs: {reason}")
 
 

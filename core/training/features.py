@@ -13,15 +13,15 @@ from torch import Tensor
 from core.data.loaders import Loader
 from core.errors import BadInput
 from core.events import FeaturesMade, Notice
-from core.training.step import attempt
-from core.training.task import Task, parts
+from core.training.step import retry_on_oom
+from core.training.task import Task, chunks
 
 LIMIT = 1_000_000_000  # bytes; a checkpoint holds them too
 
 
 @dataclass
 class FeatureLoader:
-    """Gives features where `loader` would give photos: `passes` times in an epoch, in an order as the loader's.
+    """Gives features where `loader` would give photos: `head_epochs` times in an epoch, in an order as the loader's.
 
     `values` [V, N, ...] are V augmented views of N photos, of which a pass takes one of each; `readable` [V, N] says
     which there are.
@@ -30,7 +30,7 @@ class FeatureLoader:
     loader: Loader
     values: Tensor
     readable: Tensor
-    passes: int = 1
+    head_epochs: int = 1
 
     @property
     def skipped(self) -> dict[Path, str]:
@@ -38,12 +38,12 @@ class FeatureLoader:
         return self.loader.skipped
 
     def __len__(self) -> int:
-        return self.passes * len(self.loader)
+        return self.head_epochs * len(self.loader)
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
         """Features [N, ...], targets and indices of each batch of an epoch from batch `start`."""
         done, batch = divmod(start, len(self.loader))
-        for turn in range(epoch * self.passes + done, (epoch + 1) * self.passes):
+        for turn in range(epoch * self.head_epochs + done, (epoch + 1) * self.head_epochs):
             for indices in self.loader.order(turn)[batch:]:
                 rows = [((turn + i) % len(self.values), i) for i in indices]
                 there = [(view, i) for view, i in rows if self.readable[view, i]]
@@ -54,7 +54,7 @@ class FeatureLoader:
 
 
 @dataclass
-class Features:
+class FeatureCache:
     """Those of the training photos and those of the validation photos."""
 
     train: FeatureLoader
@@ -66,43 +66,54 @@ class Features:
         return {f"{s}.{n}": getattr(side, n) for s, side in sides.items() for n in ("values", "readable")}
 
     @classmethod
-    def restored(cls, task: Task, tensors: Mapping[str, Tensor], passes: int) -> Features:
+    def restored(cls, task: Task, tensors: Mapping[str, Tensor], head_epochs: int) -> FeatureCache:
         """Those whose `tensors` were put away."""
         device = task.dls.device
         train, valid = (
             FeatureLoader(loader, tensors[f"{s}.values"].to(device), tensors[f"{s}.readable"])
             for s, loader in (("train", task.dls.train), ("valid", task.dls.valid))
         )
-        return cls(replace(train, passes=passes), valid)
+        return cls(replace(train, head_epochs=head_epochs), valid)
 
 
-def why_not(task: Task, views: int) -> str:
+def unsupported_reason(task: Task, views: int) -> str:
     """Why `views` features of each photo cannot take the place of photos while the body is frozen; or nothing."""
     if task.train_bn:
         return "the norm layers of the body learn"
     if task.world.size > 1:
         return "several processes share it"
+    if mixing := task.dls.train.pipeline.with_targets:
+        return f"{type(mixing[0]).__name__} mixes photos before the body sees them"
     task.architecture.model.eval()
-    with torch.inference_mode():  # of the network itself: folding takes longer, and is for when there is work
-        probe = task.architecture.features(torch.zeros(1, 3, *task.dls.train.pipeline.size, device=task.dls.device))
+    image = torch.zeros(1, 3, *task.dls.train.pipeline.size, device=task.dls.device)
+    if not task.architecture.has_features(image):
+        return "this network cannot be split before its head"
+    with torch.inference_mode():  # of the network itself: a fused copy takes longer, and is for when there is work
+        probe = task.architecture.features(image)
     photos = views * len(task.dls.train.items) + len(task.dls.valid.items)
     if photos * probe.nbytes > LIMIT:
         return f"features of {photos:,} photos would take {photos * probe.nbytes / 1e9:.1f} GB of memory"
     return ""
 
 
-def make_features(
-    task: Task, views: int, passes: int, hurry: Callable[[], bool] = bool
-) -> Generator[FeaturesMade | Notice, None, Features]:
+def extract_features(
+    task: Task, views: int, head_epochs: int, hurry: Callable[[], bool] = bool
+) -> Generator[FeaturesMade | Notice, None, FeatureCache]:
     """Those of a frozen body, each view as augmented in an epoch of its own; in a `hurry` one view is enough."""
     total = views * len(task.dls.train) + len(task.dls.valid)
-    train = yield from made(task, task.dls.train, views, passes, total, hurry=hurry)
-    valid = yield from made(task, task.dls.valid, 1, 1, total, total - len(task.dls.valid))
-    return Features(train, valid)
+    train = yield from extract(task, task.dls.train, views, head_epochs, total, hurry=hurry)
+    valid = yield from extract(task, task.dls.valid, 1, 1, total, total - len(task.dls.valid))
+    return FeatureCache(train, valid)
 
 
-def made(
-    task: Task, loader: Loader, views: int, passes: int, total: int, done: int = 0, hurry: Callable[[], bool] = bool
+def extract(
+    task: Task,
+    loader: Loader,
+    views: int,
+    head_epochs: int,
+    total: int,
+    done: int = 0,
+    hurry: Callable[[], bool] = bool,
 ) -> Generator[FeaturesMade | Notice, None, FeatureLoader]:
     """The features of a loader's photos, computed in the order of its items, so in the same batches each time."""
     in_order = replace(loader, shuffle=False)
@@ -110,7 +121,7 @@ def made(
     for view in range(views):
         for images, _, indices in in_order.batches(task.epochs_seen + view):
             if indices:
-                found = yield from attempt(task, len(images), partial(_features, task, images))
+                found = yield from retry_on_oom(task, len(images), partial(_features, task, images))
                 if not len(values):
                     values = found.new_zeros(views, len(loader.items), *found.shape[1:])
                 values[view, indices] = found
@@ -122,9 +133,10 @@ def made(
             break
     if not len(values):
         raise BadInput("None of the photos could be read; see the list of skipped files.")
-    return FeatureLoader(loader, values, readable, passes)
+    return FeatureLoader(loader, values, readable, head_epochs)
 
 
 def _features(task: Task, images: Tensor) -> Tensor:
     with torch.no_grad(), task.precision():
-        return torch.cat([task.resting.features(x) for x in parts(images, task.part(len(images)))]).float()
+        size = task.micro_batch_size(len(images))
+        return torch.cat([task.frozen_backbone.features(x) for x in chunks(images, size)]).float()

@@ -15,25 +15,26 @@ from core.data.loaders import DataLoaders
 from core.data.transforms import MAX_AREA
 from core.errors import BadInput
 from core.events import EpochEnded
-from core.model.architecture import Architecture, is_timm
+from core.model.architecture import Architecture, build_architecture
+from core.model.timm_network import is_timm
 from core.model.whole import Whole, whole
 from core.recipe import Training
-from core.registry import architectures
+from core.registry import architectures, losses
 from core.training import not_offered
 from core.training.fine_tune import DIV, PCT_START, fine_tuning
 from core.training.inference import Inference
 from core.training.loop import fit
-from core.training.losses import FunctionLoss, loss_for
+from core.training.losses import FunctionLoss
 from core.training.lr_finder import Suggest, lr_find
 from core.training.memory import keep_freed_memory
 from core.training.metrics import Metric, named
 from core.training.parallel import ALONE, World
 from core.training.progress import history, shown
 from core.training.recorder import Recorder
-from core.training.schedules import spread
+from core.training.schedules import discriminative_lrs
 from core.training.state import TrainState
 from core.training.summary import summary
-from core.training.task import ADAMW, OptFunc, Stage, Task
+from core.training.task import OptFunc, Stage, Task, default_optimizer
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # a module or a plain function
 
@@ -53,21 +54,33 @@ class Learner(Inference):
         choice: Mapping[str, Any] | None = None,
         loss_func: Loss | None = None,
         metrics: Metric | Sequence[Metric] | None = (),
-        wd: float = Training.weight_decay,
+        wd: float | None = None,
         train_bn: bool = Training.train_bn,
         micro_batch: int = Training.micro_batch,
         ema: float = Training.ema,
         world: World = ALONE,
-        opt_func: OptFunc = ADAMW,
+        opt_func: OptFunc | None = None,
+        cbs: object = None,
     ) -> None:
         """`choice` is the recipe's `{"name": ..., options}` that built `model`, if a recipe can; raises BadInput."""
         if not isinstance(choice, Mapping | None):  # fastai's third argument
             raise BadInput("loss_func must be given by its name: Learner(dls, model, loss_func=...).")
+        if cbs:
+            raise BadInput(not_offered.CALLBACKS)
         keep_freed_memory()
         self.choice = dict(choice or {"name": type(model).__name__})
         arch = model if isinstance(model, Architecture) else whole(model)
         self.task = Task(
-            arch, dls, _loss(loss_func, dls), named(metrics), wd, train_bn, micro_batch, ema, 0, world, opt_func
+            arch,
+            dls,
+            _loss(loss_func, dls),
+            named(metrics),
+            wd,
+            train_bn,
+            micro_batch,
+            ema,
+            world=world,
+            opt_func=opt_func or default_optimizer(),
         )
         self.recorder = Recorder()
         self._check_size(dls)
@@ -169,7 +182,7 @@ class Learner(Inference):
         self.task.architecture.freeze_to(n, self.task.train_bn)
 
     def unfreeze(self) -> None:
-        """Everything learns from now on."""
+        """All layers learn from now on."""
         self.task.architecture.unfreeze()
 
     def fine_tune(
@@ -182,7 +195,7 @@ class Learner(Inference):
         div: float = DIV,
         features: bool = Training.features,
     ) -> list[EpochEnded]:
-        """Train the head for `freeze_epochs`, on kept features or on photos, then everything for `epochs`."""
+        """Train `freeze_epochs` frozen, on extracted features or on photos, then `epochs` unfrozen."""
         stages = fine_tuning(self.task, epochs, base_lr, freeze_epochs, lr_mult, pct_start, div, features)
         events = self._fit(stages)
         self.unfreeze()  # as fastai leaves it, whatever stages there were
@@ -196,14 +209,14 @@ class Learner(Inference):
         div_final: float = 1e5,
         pct_start: float = 0.25,
     ) -> list[EpochEnded]:
-        """Train what is not frozen through one cycle; `lr_max` as in `spread`."""
+        """Train what is not frozen through one cycle; `lr_max` as in `discriminative_lrs`."""
         arch = self.task.architecture
-        rates = spread(lr_max, len(arch.groups))
+        rates = discriminative_lrs(lr_max, len(arch.groups))
         stage = Stage("frozen" if arch.frozen else "unfrozen", n_epoch, rates, pct_start, div, div_final)
         return self._fit([stage])
 
     def fit(self, n_epoch: int, lr: float | slice | Sequence[float] = Training.base_lr) -> list[EpochEnded]:
-        """Train what is not frozen at constant rates and momentum; `lr` as in `spread`."""
+        """Train what is not frozen at constant rates and momentum; `lr` as in `discriminative_lrs`."""
         return self.fit_one_cycle(n_epoch, lr, div=1.0, pct_start=inf)  # a cycle that never leaves its beginning
 
     def _fit(self, stages: list[Stage]) -> list[EpochEnded]:
@@ -232,7 +245,7 @@ class Learner(Inference):
 
 def _loss(loss_func: Loss | None, dls: DataLoaders) -> nn.Module:
     if loss_func is None:
-        return loss_for(dls.train.targets, dls.c)
+        return losses.build(Training.loss, dls.class_counts)  # type: ignore[no-any-return]
     return loss_func if isinstance(loss_func, nn.Module) else FunctionLoss(loss_func)
 
 
@@ -246,11 +259,12 @@ def vision_learner(
     pretrained: bool = True,
     loss_func: Loss | None = None,
     metrics: Metric | Sequence[Metric] | None = (),
-    wd: float = Training.weight_decay,
+    wd: float | None = None,
     train_bn: bool = Training.train_bn,
     micro_batch: int = Training.micro_batch,
     ema: float = Training.ema,
-    opt_func: OptFunc = ADAMW,
+    opt_func: OptFunc | None = None,
+    cbs: object = None,
     **options: Any,
 ) -> Learner:
     """A learner of an architecture with a new, and for now only learning, head; raises BadInput.
@@ -268,8 +282,10 @@ def vision_learner(
     choice = {"name": entry.name, **options}
     if any(p.name == "pretrained" for p in entry.params):
         choice["pretrained"] = pretrained
-    architecture: Architecture = architectures.build(choice, dls.c)
-    learner = Learner(dls, architecture, choice, loss_func, metrics, wd, train_bn, micro_batch, ema, opt_func=opt_func)
+    architecture = build_architecture(choice, dls.c, dls.valid.pipeline.size)
+    learner = Learner(
+        dls, architecture, choice, loss_func, metrics, wd, train_bn, micro_batch, ema, ALONE, opt_func, cbs
+    )
     if architecture.pretrained:
         learner.freeze()
     return learner

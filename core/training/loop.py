@@ -11,11 +11,12 @@ from torch import Tensor
 from core.data.loaders import Loader
 from core.errors import BadInput
 from core.events import EpochEnded, Event, PhotoSkipped, StageStarted, StepEnded
-from core.training.features import FeatureLoader, make_features
-from core.training.metrics import METRICS
+from core.recipe import VALID_LOSS
+from core.registry import metrics
+from core.training.features import FeatureLoader, extract_features
 from core.training.parallel import World
-from core.training.state import VALID_LOSS, TrainState
-from core.training.step import attempt, step
+from core.training.state import TrainState
+from core.training.step import retry_on_oom, step
 from core.training.validate import gathered, outputs, scores
 
 
@@ -31,7 +32,7 @@ def fit(state: TrainState) -> Generator[Event, None, None]:
     while not state.done:
         if state.optimizer is None:
             began = time.perf_counter()
-            if state.now.passes:
+            if state.now.head_epochs:
                 yield from _keep_features(state)
             state.begin_stage()
             state.began = began
@@ -48,7 +49,9 @@ def _keep_features(state: TrainState) -> Iterator[Event]:
     task.architecture.freeze()
     task.connect()
     yield StageStarted("features", stage.epochs, stage.epochs * len(task.dls.train) + len(task.dls.valid), [])
-    state.features = yield from make_features(task, stage.epochs, stage.passes, lambda: state.finish is not None)
+    state.features = yield from extract_features(
+        task, stage.epochs, stage.head_epochs, lambda: state.finish is not None
+    )
     for loader in (task.dls.train, task.dls.valid):
         yield from skipped(loader, task.world)
 
@@ -78,7 +81,7 @@ def _step(state: TrainState, images: Tensor, targets: Tensor) -> Generator[Event
     assert state.optimizer is not None and state.average is not None  # begin_stage made them
     rates, momentum = state.schedule()
     optimizer = state.optimizer
-    loss = yield from attempt(
+    loss = yield from retry_on_oom(
         state.task, len(targets), lambda: step(state.task, optimizer, images, targets, rates, momentum)
     )
     if not math.isfinite(loss):
@@ -97,17 +100,18 @@ def _validate(state: TrainState) -> Iterator[Event]:
         own = yield from outputs(task, state.valid)
     yield from skipped(state.valid, task.world)
     found = gathered(task, own)
-    valid_loss, metrics = scores(task, found)
+    valid_loss, figures = scores(task, found)
     where = f"epoch {state.epoch} of the stage {state.now.name!r}"
     if not math.isfinite(valid_loss):
         raise Diverged(f"The validation loss became {valid_loss} in {where}; lower the learning rate.")
-    figures = (state.epoch, state.loss_sum / state.photos, valid_loss, metrics, time.perf_counter() - state.began)
-    value = {VALID_LOSS: valid_loss, **metrics}.get(state.best_by)
+    value = {VALID_LOSS: valid_loss, **figures}.get(state.best_by)
     if value is None:  # it need not be among those that are shown
-        value = METRICS[state.best_by](found.logits, found.targets) if state.best_by in METRICS else valid_loss
+        shown = state.best_by in metrics
+        value = float(metrics.create(state.best_by, found.logits, found.targets)) if shown else valid_loss
+    ended = (state.epoch, state.loss_sum / state.photos, valid_loss, figures, time.perf_counter() - state.began)
     with average.applied():
         best = state.end_epoch(value, valid_loss, found)
-    yield EpochEnded(*figures, best)
+    yield EpochEnded(*ended, best)
 
 
 def skipped(loader: Loader | FeatureLoader, world: World) -> Iterator[PhotoSkipped]:

@@ -1,39 +1,48 @@
-"""Cross-entropy, and how it follows from the data."""
+"""What training minimises: the mean over photos of a loss of logits [N, C] and targets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from core.errors import BadInput
 
 CrossEntropyLossFlat = nn.CrossEntropyLoss  # one label a photo leaves nothing to flatten
+ClassWeights = Literal["none", "balanced"]
 
 
-class CrossEntropy(nn.Module):
-    """Mean cross-entropy in nats of logits [N, C] and targets [N].
+class ClassificationLoss(nn.Module, ABC):
+    """A loss that says what each class would cost a photo; targets are classes [N], or soft: shares [N, C].
 
-    `weight` [C] multiplies the loss of each photo by its class. The mean is over photos, not over weights as in
-    torch, so that a batch in parts has the same gradient as the batch.
+    `weight` [C] multiplies what each class costs. The mean is over photos, not over weights as in torch, so that a
+    batch in micro-batches has the same gradient as the batch.
     """
 
     weight: Tensor | None
 
-    def __init__(self, weight: Tensor | None = None, label_smoothing: float = 0.0) -> None:
+    def __init__(self, weight: Tensor | None = None) -> None:
         super().__init__()
         self.register_buffer("weight", weight)
-        self.label_smoothing = label_smoothing
+
+    @abstractmethod
+    def costs(self, logits: Tensor) -> Tensor:
+        """The loss [N, C] of each photo, were each class its own."""
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The mean loss of the batch."""
-        losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=self.label_smoothing)
-        return (losses if self.weight is None else losses * self.weight[targets]).mean()
+        costs = self.costs(logits)
+        if self.weight is not None:
+            costs = costs * self.weight
+        if targets.is_floating_point():
+            return (costs * targets).sum(1).mean()
+        return costs.gather(1, targets[:, None]).mean()
 
 
 class FunctionLoss(nn.Module):
-    """A function of logits [N, C] and targets [N] as a loss."""
+    """A function of logits [N, C] and targets, [N] or soft [N, C], as a loss."""
 
     def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
         super().__init__()
@@ -44,18 +53,14 @@ class FunctionLoss(nn.Module):
         return self.function(logits, targets)
 
 
-def balanced_weights(targets: Sequence[int], classes: int) -> Tensor:
-    """n / (C n_c) for each class, so that all classes weigh the same and the mean weight of a photo is 1: [C]."""
-    counts = torch.bincount(torch.tensor(targets), minlength=classes).clamp_min(1)
-    return len(targets) / (classes * counts.float())
+def weights_of(class_weights: ClassWeights, class_counts: Tensor | None) -> Tensor | None:
+    """The weight [C] of each class, or None where all weigh 1.
 
-
-def loss_for(
-    targets: Sequence[int],
-    classes: int,
-    label_smoothing: float = 0.0,
-    class_weights: Literal["none", "balanced"] = "none",
-) -> nn.Module:
-    """The loss that a data set of one label a photo asks for."""
-    weight = balanced_weights(targets, classes) if class_weights == "balanced" else None
-    return CrossEntropy(weight, label_smoothing)
+    Balanced is n / (C n_c), so that all classes weigh the same and the mean weight of a photo is 1. Raises BadInput
+    where that is asked for without the counts [C] of training photos.
+    """
+    if class_weights == "none":
+        return None
+    if class_counts is None:
+        raise BadInput("Balanced class weights need the counts of the classes: give dls.class_counts first.")
+    return class_counts.sum().item() / (len(class_counts) * class_counts.clamp_min(1).float())

@@ -1,4 +1,4 @@
-"""The learning-rate test (Smith 2015): rates that grow at each step, and what the losses suggest."""
+"""The learning-rate finder (Smith 2015): rates that grow at each step, and what the losses suggest."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from core.data.loaders import Loader
 from core.errors import BadInput
 from core.events import Event, LearningRateTried, StageStarted, Suggestion
 from core.recipe import Training
-from core.training.features import FeatureLoader, made, why_not
-from core.training.step import attempt, step
+from core.training.features import FeatureLoader, extract, unsupported_reason
+from core.training.step import retry_on_oom, step
 from core.training.task import Task, make_optimizer
 
 Suggest = Callable[[Sequence[float], Sequence[float]], float]
@@ -36,7 +36,7 @@ def lr_find(
     """
     if not 0 < start_lr < end_lr:
         raise BadInput(f"The rates tried must grow from above zero, not from {start_lr!r} to {end_lr!r}.")
-    task.check_parts(task.architecture.frozen)
+    task.check_micro_batch(task.architecture.frozen)
     model = task.architecture.model
     before = copy.deepcopy(model.state_dict())
     groups = len(task.architecture.groups)
@@ -48,15 +48,15 @@ def lr_find(
         try:
             task.connect()
             loader: Loader | FeatureLoader = task.dls.train
-            if features and task.architecture.frozen and not why_not(task, 1):
+            if features and task.architecture.frozen and not unsupported_reason(task, 1):
                 some = _enough(task.dls.train, num_it)
                 yield StageStarted("features", 1, len(some), [])
-                loader = yield from made(task, some, 1, 1, len(some))
+                loader = yield from extract(task, some, 1, 1, len(some))
             task.connect(on_features=isinstance(loader, FeatureLoader))
             yield StageStarted("lr_find", 1, num_it, [end_lr] * groups)
             for i, (images, targets) in zip(range(num_it), _endless(loader), strict=False):
                 lr = start_lr * (end_lr / start_lr) ** (i / num_it)
-                loss = yield from attempt(
+                loss = yield from retry_on_oom(
                     task, len(targets), partial(step, task, optimizer, images, targets, [lr] * groups, 0.9)
                 )
                 average = 0.98 * average + 0.02 * loss

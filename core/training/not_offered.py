@@ -45,6 +45,10 @@ xresnet50 = NotOffered("xresnet50", "write resnet50, or a name of timm's such as
 URLs = NotOffered("URLs", 'write sources.create("pets", Path("workspace"))() or a folder of your own')
 untar_data = NotOffered("untar_data", 'write sources.create("pets", Path("workspace"))() or a folder of your own')
 
+CALLBACKS = (
+    "cbs are not offered: what watches or stops is the body of a `for` over core.training.loop.fit, a run has "
+    "training.patience and training.best_by, and MixUp() and CutMix() are among the batch_tfms."
+)
 OF_A_LEARNER = {
     "add_cb": "what watches or stops is the body of a `for` over core.training.loop.fit",
     "export": "write learn.save(folder), which is safetensors and JSON",

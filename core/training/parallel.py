@@ -24,7 +24,7 @@ class World:
 
     rank: int = 0
     size: int = 1
-    told: bool = False
+    has_broadcast: bool = False
 
     def sum(self, value: float) -> float:
         """The sum of a number over all processes."""
@@ -42,11 +42,11 @@ class World:
         dist.broadcast_object_list(box, 0, device=_device())
         return box[0]
 
-    def tell(self, plan: Any) -> Any:
+    def broadcast_once(self, plan: Any) -> Any:
         """The first process's plan, in every process; only the first call counts, so that there can always be one."""
-        if self.size == 1 or self.told:
+        if self.size == 1 or self.has_broadcast:
             return plan
-        self.told = True
+        self.has_broadcast = True
         return self.broadcast(plan)
 
     def gather(self, value: Any) -> list[Any]:

@@ -25,7 +25,11 @@ from core.events import (
     Suggestion,
 )
 
-STAGES = {"features": "features of the frozen body:", "frozen": "the head alone:", "unfrozen": "everything:"}
+STAGES = {
+    "features": "extracting features of the frozen backbone:",
+    "frozen": "frozen, only the head learns:",
+    "unfrozen": "unfrozen:",
+}
 
 
 def shown(events: Iterable[Event]) -> Iterator[Event]:

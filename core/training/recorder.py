@@ -14,7 +14,7 @@ from core.events import EpochEnded, Event, LearningRateTried, StepEnded, Suggest
 
 @dataclass
 class Recorder:
-    """What all training so far, and the last learning-rate test, left to draw."""
+    """What all training so far, and the last learning-rate finder, left to draw."""
 
     losses: list[float] = field(default_factory=list)
     epochs: list[EpochEnded] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Recorder:
         return pictures.curve(steps, {"loss": self.losses}, "Loss a step, nats", size=pixels(figsize))
 
     def plot_lr_find(self, figsize: Figsize | None = None) -> Image:
-        """The curve of the last learning-rate test with its suggestions."""
+        """The curve of the last learning-rate finder with its suggestions."""
         rates, losses = [t.lr for t in self.tried], [t.loss for t in self.tried]
         title, marks = "Smoothed loss by learning rate", self.suggestion.rates
         return pictures.curve(rates, {"loss": losses}, title, True, marks, pixels(figsize))

@@ -29,7 +29,7 @@ def one_cycle_momentum(progress: float, pct_start: float = 0.25, high: float = 0
     return cosine(low, high, (progress - pct_start) / (1 - pct_start))
 
 
-def spread(lr: float | slice | Sequence[float], groups: int) -> list[float]:
+def discriminative_lrs(lr: float | slice | Sequence[float], groups: int) -> list[float]:
     """A peak rate for each of `groups`, the first layers first.
 
     A number is the same for all; `slice(hi)` is hi/10 for all but the last; `slice(lo, hi)` is geometric between them.

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from core.data.loaders import Loader
 from core.errors import BadInput
+from core.recipe import LAST
+from core.registry import metrics
 from core.training.average import Average
-from core.training.features import FeatureLoader, Features
-from core.training.metrics import METRICS, higher_is_better
+from core.training.features import FeatureCache, FeatureLoader
 from core.training.schedules import cosine, one_cycle, one_cycle_momentum
 from core.training.task import Stage, Task, make_optimizer
 from core.training.validate import Outputs
 
-LAST, VALID_LOSS = "last", "valid_loss"
 FINISH_SHARE = 0.1  # of the steps of a stage: over so many the rate falls to its end when a run is finished early
 
 
@@ -66,7 +66,7 @@ class TrainState:
     stage_best: list[float] | None = None  # what it scored, and its loss
     finish: Finish | None = None
     best: Best | None = None
-    features: Features | None = None  # of the frozen body, in place of the photos
+    features: FeatureCache | None = None  # of the frozen body, in place of the photos
     optimizer: torch.optim.Optimizer | None = field(default=None, init=False)
     average: Average | None = field(default=None, init=False)
     began: float = field(default=0.0, init=False)
@@ -74,7 +74,7 @@ class TrainState:
     def __post_init__(self) -> None:
         """Raise BadInput where a stage to come could not take its steps."""
         for stage in self.stages:
-            self.task.check_parts(self.task.architecture.frozen if stage.frozen is None else stage.frozen)
+            self.task.check_micro_batch(self.task.architecture.frozen if stage.frozen is None else stage.frozen)
 
     @property
     def done(self) -> bool:
@@ -98,7 +98,7 @@ class TrainState:
 
     @property
     def _epoch_steps(self) -> int:
-        return max(1, self.now.passes) * len(self.task.dls.train)
+        return max(1, self.now.head_epochs) * len(self.task.dls.train)
 
     @property
     def train(self) -> Loader | FeatureLoader:
@@ -164,7 +164,8 @@ class TrainState:
 
     def _score(self, value: float, loss: float) -> list[float]:
         """Smaller is better."""
-        return [-value if self.best_by in METRICS and higher_is_better(self.best_by) else value, loss]
+        higher = self.best_by in metrics and metrics[self.best_by].factory.higher_is_better  # type: ignore[attr-defined]
+        return [-value if higher else value, loss]
 
     def finish_early(self) -> Finish:
         """Bring the rate to its end over the next steps, after which nothing follows but the validation."""
@@ -237,10 +238,10 @@ class TrainState:
             found = Outputs(tensors["outputs.logits"], tensors["outputs.targets"], indices)
             self.best = Best(stage, epoch, value, loss, _under("best", tensors), found)
         if document["under_way"]:
-            if bool(self.now.passes) != ("features.train.values" in tensors):
+            if bool(self.now.head_epochs) != ("features.train.values" in tensors):
                 raise ValueError("its head was trained on features here and on photos there")
-            if self.now.passes:
-                self.features = Features.restored(self.task, _under("features", tensors), self.now.passes)
+            if self.now.head_epochs:
+                self.features = FeatureCache.restored(self.task, _under("features", tensors), self.now.head_epochs)
             self.begin_stage()
             self._restore_stage(tensors, document)
         python, numpy_state = document["random"]

@@ -1,4 +1,4 @@
-"""One optimizer step on a batch, in parts where that is gentler, shared where there are several processes."""
+"""One optimizer step on a batch: in micro-batches, shared where there are several processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.errors import BadInput
 from core.events import Notice
-from core.training.task import Task, parts, trains_norms
+from core.training.task import Task, chunks, trains_norms
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 def step(
     task: Task, optimizer: torch.optim.Optimizer, images: Tensor, targets: Tensor, rates: Sequence[float], mom: float
 ) -> float:
-    """One step on images [N, 3, H, W] in 0..1, in parts of `micro_batch`; returns the mean loss of all processes."""
+    """One step on images [N, 3, H, W] in 0..1, in micro-batches; returns the mean loss of all processes."""
     task.train_mode()
     for group in optimizer.param_groups:
         group["lr"] = rates[group["layers"]]
@@ -40,15 +40,15 @@ def step(
 
 
 def _losses(task: Task, images: Tensor, targets: Tensor) -> Iterator[float]:
-    """The loss of the batch in parts that add up to its mean, after their gradients were taken."""
+    """The losses of the micro-batches, which add up to the mean of the batch, each after its backward pass."""
     world, photos = task.world, len(targets)
     everywhere = world.sum(photos)
-    size = task.part(photos)
+    size = task.micro_batch_size(photos)
     if photos < 2 and (world.size > 1 or trains_norms(task.architecture.model)):
         # every process must take part in a step, and norm layers need two photos; these do not count in the loss
         images = torch.cat([images, images]) if photos else images.new_zeros(2, *images.shape[1:])
     whole = task.architecture.frozen or photos < 2  # a frozen body needs no graph, so the head can take all at once
-    pieces = [(images, targets)] if whole else list(zip(parts(images, size), parts(targets, size), strict=True))
+    pieces = [(images, targets)] if whole else list(zip(chunks(images, size), chunks(targets, size), strict=True))
     for i, (x, y) in enumerate(pieces):
         with world.no_sync(task.network, i == len(pieces) - 1):
             with task.precision():
@@ -65,7 +65,7 @@ def out_of_memory(error: Exception) -> bool:
     return cpu or isinstance(error, (torch.OutOfMemoryError, MemoryError))
 
 
-def attempt(task: Task, photos: int, do: Callable[[], T]) -> Generator[Notice, None, T]:
+def retry_on_oom(task: Task, photos: int, do: Callable[[], T]) -> Generator[Notice, None, T]:
     """What `do` returns, with fewer photos at once for as long as there is no memory for them."""
     while True:
         try:
@@ -73,12 +73,12 @@ def attempt(task: Task, photos: int, do: Callable[[], T]) -> Generator[Notice, N
         except Exception as error:
             if not out_of_memory(error):
                 raise
-        yield Notice(halve(task, photos))  # out of the handler, which holds the memory of what failed
+        yield Notice(halve_micro_batch(task, photos))  # out of the handler, which holds the memory of what failed
 
 
-def halve(task: Task, photos: int) -> str:
+def halve_micro_batch(task: Task, photos: int) -> str:
     """Send half as many photos at once from now on and say so; raises BadInput where no fewer can be sent."""
-    before = min(task.part(photos), photos)
+    before = min(task.micro_batch_size(photos), photos)
     norms = not task.architecture.frozen and trains_norms(task.architecture.model)
     if before <= (2 if norms else 1):
         fewest = (

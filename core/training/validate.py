@@ -13,8 +13,8 @@ from core.data.loaders import Loader
 from core.errors import BadInput
 from core.events import Notice, Validated
 from core.training.features import FeatureLoader
-from core.training.step import attempt
-from core.training.task import Task, parts
+from core.training.step import retry_on_oom
+from core.training.task import Task, chunks
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,15 @@ Batches = Loader | FeatureLoader | Given
 def outputs(task: Task, loader: Batches, epoch: int = 0) -> Generator[Validated | Notice, None, Outputs]:
     """The network's outputs for the photos of a loader, in the order of its items."""
     task.architecture.model.eval()
+    if isinstance(loader, Loader):
+        loader = loader.unmixed()
     logits: list[Tensor] = [torch.empty(0, task.dls.c)]
     targets: list[Tensor] = [torch.empty(0, dtype=torch.long)]
     indices: list[int] = []
     for done, (images, labels, chosen) in enumerate(loader.batches(epoch), 1):
         if chosen:
             infer = task.architecture.logits if isinstance(loader, FeatureLoader) else task.architecture.forward
-            logits.append((yield from attempt(task, len(images), partial(_infer, task, images, infer))))
+            logits.append((yield from retry_on_oom(task, len(images), partial(_infer, task, images, infer))))
             targets.append(labels.cpu())
             indices += chosen
         yield Validated(done, len(loader))
@@ -64,7 +66,7 @@ def outputs(task: Task, loader: Batches, epoch: int = 0) -> Generator[Validated 
 
 def _infer(task: Task, inputs: Tensor, infer: Callable[[Tensor], Tensor]) -> Tensor:
     with torch.inference_mode(), task.precision():
-        return torch.cat([infer(x) for x in parts(inputs, task.micro_batch or len(inputs))]).float().cpu()
+        return torch.cat([infer(x) for x in chunks(inputs, task.micro_batch or len(inputs))]).float().cpu()
 
 
 def gathered(task: Task, own: Outputs) -> Outputs:

@@ -55,7 +55,7 @@ class SampleSource:
         self,
         workspace: Path,
         /,
-        count: Annotated[int, "Pictures of each class", Range(2, 999, 1)] = 40,
+        count: Annotated[int, "Pictures of each class", Range(2, 999)] = 40,
         seed: Annotated[int, "The same seed draws the same pictures", Range(0, 2**32 - 1)] = 0,
     ) -> None:
         self.count, self.seed = count, seed

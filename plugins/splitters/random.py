@@ -15,7 +15,7 @@ class RandomSplitter:
 
     def __init__(
         self,
-        valid_pct: Annotated[float, "Share of the photos for validation", Range(0.01, 0.9, 0.01)] = 0.2,
+        valid_pct: Annotated[float, "Share of the photos for validation", Range(0.01, 0.9)] = 0.2,
         seed: Annotated[int | None, "The same seed gives the same split; null draws anew", Range(0, 2**32 - 1)] = None,
     ) -> None:
         self.valid_pct, self.seed = valid_pct, seed

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 import torch
 
-import core
 from core.as_python import as_python
 from core.data.block import DataBlock
 from core.data.check import examine
@@ -22,12 +21,24 @@ from core.data.files import get_image_files
 from core.errors import BadInput
 from core.model.folder import load_model
 from core.recipe import TRAINING, Recipe, Training
-from core.registry import Param, Registry, architectures, labellers, registries, sources, splitters, transforms
+from core.registry import (
+    Param,
+    Registry,
+    architectures,
+    labellers,
+    losses,
+    metrics,
+    optimizers,
+    registries,
+    sources,
+    splitters,
+    transforms,
+)
 from core.runs.plan import learner_of
 from core.runs.run import Run
 from core.runs.train import train
 from core.training.learner import Learner, vision_learner
-from core.training.metrics import METRICS
+from core.training.metrics import higher_is_better
 from tests.matrix import thinned
 
 WORKSPACE = Path("workspace")
@@ -114,6 +125,10 @@ def described(tfms: Sequence[Any]) -> list[Any]:
     return [(type(t), vars(t)) for t in tfms]
 
 
+def plain_values(module: torch.nn.Module) -> dict[str, Any]:
+    return {name: value for name, value in vars(module).items() if isinstance(value, (str, float))}
+
+
 def equal(one: torch.nn.Module, other: torch.nn.Module) -> bool:
     mine, its = one.state_dict(), other.state_dict()
     return mine.keys() == its.keys() and all(torch.equal(mine[key], its[key]) for key in mine)
@@ -129,12 +144,16 @@ def assert_as_in_a_run(recipe: Recipe) -> Learner:
         assert (mine.pipeline.size, mine.pipeline.views) == (its.pipeline.size, its.pipeline.views)
         assert described(mine.pipeline.geometric) == described(its.pipeline.geometric)
         assert described(mine.pipeline.pixel) == described(its.pipeline.pixel)
+        assert described(mine.pipeline.with_targets) == described(its.pipeline.with_targets)
         for one, other in zip(next(mine.batches(0)), next(its.batches(0)), strict=True):
             assert torch.equal(torch.as_tensor(one), torch.as_tensor(other))
     assert equal(made.model, run.model) and equal(made.task.loss, run.task.loss)
-    assert made.task.loss.label_smoothing == run.task.loss.label_smoothing
-    for option in ("weight_decay", "train_bn", "micro_batch", "ema", "metrics"):
+    assert type(made.task.loss) is type(run.task.loss)
+    assert plain_values(made.task.loss) == plain_values(run.task.loss)
+    for option in ("train_bn", "micro_batch", "ema", "weight_decay"):
         assert getattr(made.task, option) == getattr(run.task, option), option
+    for option in ("metrics", "opt_func"):
+        assert repr(getattr(made.task, option)) == repr(getattr(run.task, option)), option
     assert made.choice == {"pretrained": True, **run.choice}
     return made
 
@@ -242,16 +261,29 @@ def calls(text: str, function: str) -> list[ast.Call]:
 
 OTHER: dict[str, Any] = {
     "epochs": 2, "freeze_epochs": 3, "base_lr": 0.02, "lr_mult": 10, "batch_size": 3, "micro_batch": 2,
-    "weight_decay": 0.1, "ema": 0, "label_smoothing": 0.1, "class_weights": "balanced", "train_bn": True,
-    "metrics": ["accuracy", "f1_macro"], "best_by": "last", "patience": 4, "bad_photos": "stop", "seed": 5,
+    "optimizer": {"name": "sgd", "weight_decay": 0.1}, "ema": 0, "train_bn": True,
+    "loss": {"name": "cross_entropy", "label_smoothing": 0.1, "class_weights": "balanced"},
+    "metrics": ["accuracy", {"name": "top_k_accuracy", "k": 3}],
+    "best_by": "last", "patience": 4, "bad_photos": "stop", "seed": 5,
     "features": False,
 }  # fmt: skip
 
 
 def test_all_options_of_training_together(recipe_of: Callable[..., Recipe]) -> None:
     made = assert_as_in_a_run(recipe_of(OTHER | {"epochs": 0, "freeze_epochs": 0}))
-    assert list(made.task.metrics) == ["accuracy", "f1_macro"] and made.task.weight_decay == 0.1
-    assert_as_in_a_run(recipe_of({"label_smoothing": 0.2, "metrics": []}))
+    assert list(made.task.metrics) == ["accuracy", "top_k_accuracy"]
+    assert_as_in_a_run(recipe_of({"loss": {"name": "cross_entropy", "label_smoothing": 0.2}, "metrics": []}))
+
+
+@pytest.mark.parametrize("kind", ["loss", "optimizer", "metrics"])
+def test_each_loss_optimizer_and_metric(recipe_of: Callable[..., Recipe], kind: str) -> None:
+    """By name and with an option that is not its default."""
+    registry = {"loss": losses, "optimizer": optimizers, "metrics": metrics}[kind]
+    for entry in registry:
+        number = next((p for p in entry.params if p.range is not None), None)
+        choices = [{"name": entry.name}, *([{"name": entry.name, number.name: number.range.high}] if number else [])]
+        for choice in choices:
+            assert_as_in_a_run(recipe_of({kind: [choice] if kind == "metrics" else choice}))
 
 
 @pytest.mark.parametrize("option", TRAINING, ids=lambda p: p.name)
@@ -283,12 +315,11 @@ def test_it_trains_to_the_weights_of_a_run(recipe_of: Callable[..., Recipe]) -> 
 def test_defaults_of_the_calls_are_those_of_the_recipe() -> None:
     for function, names in (
         (DataBlock.dataloaders, {"bs": "batch_size", "seed": "seed"}),
-        (vision_learner, {"wd": "weight_decay", "train_bn": "train_bn", "micro_batch": "micro_batch", "ema": "ema"}),
+        (vision_learner, {"train_bn": "train_bn", "micro_batch": "micro_batch", "ema": "ema"}),
         (Learner.fine_tune, {n: n for n in ("epochs", "base_lr", "freeze_epochs", "lr_mult", "features")}),
     ):
         for name, option in names.items():
             assert inspect.signature(function).parameters[name].default == getattr(Training, option)
-    assert {word for word, home in core._HOME.items() if home == "core.training.metrics"} == set(METRICS)
 
 
 def texts(node: ast.AST) -> list[str]:
@@ -336,9 +367,12 @@ def test_neither_training_nor_a_name_becomes_code(recipe_of: Callable[..., Recip
     unchecked = recipe_of()
     object.__setattr__(unchecked.training, "best_by", text)  # as if nobody had checked it
     assert shape(as_python(unchecked)) == shape(as_python(recipe_of()))
-    object.__setattr__(unchecked.training, "metrics", (text,))
-    with pytest.raises(BadInput, match="no metric"):
-        as_python(unchecked)
+    for option in ("loss", "optimizer", "metrics"):
+        for choice in ({"name": text}, {"name": "accuracy", text: 1}):
+            unchecked = recipe_of()
+            object.__setattr__(unchecked.training, option, [choice] if option == "metrics" else choice)
+            with pytest.raises(BadInput):
+                as_python(unchecked)
     for key in KINDS:
         for choice in ({"name": text}, getattr(recipe_of(), key) | {text: 1}):
             recipe = recipe_of()
@@ -351,7 +385,7 @@ def test_neither_training_nor_a_name_becomes_code(recipe_of: Callable[..., Recip
 def test_a_word_that_is_no_metric_is_refused(recipe_of: Callable[..., Recipe], word: str) -> None:
     unchecked = recipe_of()
     object.__setattr__(unchecked.training, "metrics", (word,))
-    with pytest.raises(BadInput, match=f"There is no metric '{word}'"):
+    with pytest.raises(BadInput, match=f"There is no '{word}' among the metrics"):
         as_python(unchecked)
 
 
@@ -394,6 +428,11 @@ def strangers() -> Iterator[None]:
     labellers.register("stranger")(Stranger)
     splitters.register("stranger")(EveryThird)
     architectures.register("stranger")(small)
+    losses.register("stranger")(
+        lambda class_counts, /, scale=1.0: torch.nn.CrossEntropyLoss(label_smoothing=scale / 10)
+    )
+    metrics.register("stranger")(higher_is_better(lambda outputs, targets, /: 1.0))
+    optimizers.register("stranger")(lambda groups, /, rho=0.9: torch.optim.Adadelta(groups, rho=rho))
     yield
     for registry in registries.values():
         registry.discard(__name__)
@@ -405,7 +444,13 @@ def test_plugins_without_a_word_are_created_by_name(
     stranger = {"name": "stranger"}
     source = stranger | {"path": str(tree / "photos")}
     learn = assert_as_in_a_run(
-        recipe_of(source=source, labeller=stranger, splitter=stranger, architecture=stranger | {"pretrained": False})
+        recipe_of(
+            {"loss": stranger, "optimizer": stranger, "metrics": [stranger]},
+            source=source,
+            labeller=stranger,
+            splitter=stranger,
+            architecture=stranger | {"pretrained": False},
+        )
     )
     assert learn.dls.vocab == ["RED", "blu"]
     text = as_python(recipe_of(architecture=stranger))

@@ -68,7 +68,7 @@ def new(photos: Path, capsys: Capture, *more: str) -> dict[str, Any]:
 
 def test_new_writes_a_recipe_and_says_why_beside_it(photos: Path, capsys: Capture) -> None:
     document = new(photos, capsys)
-    assert document["version"] == 1
+    assert document["version"] == 2
     assert document["labeller"]["name"] == "regex"
     assert document["source"] == {"name": "folder", "path": str(photos)}
     assert document["splitter"] == {"name": "stratified", "valid_pct": 0.2, "seed": 42}
@@ -269,7 +269,7 @@ def test_plugins_lists_every_kind_with_its_options(capsys: Capture) -> None:
         ("new", ["photos", "--set", "training.epochs=3", "base_lr", "--workspace"]),
         ("check", ["recipe", "--set", "bad_photos", "--workspace"]),
         ("lr-find", ["recipe", "--set", "--no-queue", "--workspace"]),
-        ("train", ["recipe", "--set", "epochs", "freeze_epochs", "label_smoothing", "train_bn", "--workspace"]),
+        ("train", ["recipe", "--set", "epochs", "freeze_epochs", "training.loss.NAME", "train_bn", "--workspace"]),
         ("train", ["best_by", "patience", "--no-queue", "not begun"]),
         ("resume", ["run", "--accept-changes", "--no-queue", "--workspace"]),
         ("stop", ["run", "--finish", "--workspace"]),
@@ -335,7 +335,7 @@ def test_new_refuses_what_holds_no_data_set(
         ({"training": {"epochs": 2.5}}, "epochs is 2.5"),
         ({"training": {"base_lr": -1}}, "base_lr is -1"),
         ({"item_tfms": {"name": "resize"}}, "item_tfms must be a list"),
-        ({"version": 2}, "version 2"),
+        ({"version": 3}, "version 3"),
     ],
 )
 def test_a_recipe_that_cannot_be_used(

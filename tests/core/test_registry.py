@@ -22,7 +22,7 @@ class Sharpen:
         self,
         size: int,
         /,
-        amount: Annotated[float, "How much", Range(0, 2, 0.1)] = 1.0,
+        amount: Annotated[float, "How much", Range(0, 2)] = 1.0,
         method: Annotated[Literal["soft", "hard"], "In which way"] = "soft",
         box: int | tuple[int, int] | None = None,
         names: tuple[str, ...] = ("a",),
@@ -49,7 +49,7 @@ def test_options_are_read_from_the_signature(registry: Registry[Any]) -> None:
     entry = registry["sharpen"]
     assert [p.name for p in entry.params] == ["amount", "method", "box", "names", "on"]
     amount, method, box, _, on = entry.params
-    assert amount == Param("amount", float, 1.0, "How much", Range(0, 2, 0.1))
+    assert amount == Param("amount", float, 1.0, "How much", Range(0, 2))
     assert method.choices == ("soft", "hard") and method.default == "soft" and method.help == "In which way"
     assert box.choices == () and box.default is None and box.range is None
     assert on.type is bool and on.default is True and not on.required

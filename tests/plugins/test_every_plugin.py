@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.data.transforms import Geometric, Pixel, box_matrix
+from core.data.transforms import BatchTransform, Geometric, Pixel, box_matrix
 from core.discovery import discover
 from core.errors import BadInput
 from core.registry import Entry, check_options, registries, splitters, transforms
@@ -24,8 +24,13 @@ BUILT_IN = {
     "sources": {"folder", "zip", "sample", "pets"},
     "labellers": {"regex", "folder", "csv"},
     "splitters": {"random", "stratified", "grandparent", "folder", "table", "file"},
-    "transforms": {"resize", "random_resized_crop", "aug_transforms", "flip", "rotate", "zoom", "warp", "lighting"},
+    "transforms": {"resize", "random_resized_crop", "aug_transforms", "flip", "rotate", "zoom", "warp", "lighting"}
+    | {"mixup", "cutmix"},
+    "losses": {"cross_entropy", "focal"},
+    "metrics": {"accuracy", "error_rate", "f1_macro", "macro_error", "top_k_accuracy"},
+    "optimizers": {"adamw", "sgd"},
     "architectures": {"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "timm", "efficientnet_lite0"},
+    "exporters": {"onnx", "torch_export"},
 }
 
 
@@ -78,7 +83,8 @@ def test_it_refuses_a_option_that_it_does_not_have(kind: str, entry: Entry[Any])
 @pytest.mark.parametrize(("kind", "entry"), ENTRIES)
 def test_what_the_engine_supplies_stands_before_the_slash(kind: str, entry: Entry[Any]) -> None:
     supplied = [p for p in inspect.signature(entry.factory).parameters.values() if p.kind is p.POSITIONAL_ONLY]
-    assert len(supplied) == {"sources": 1, "architectures": 1, "panels": 1}.get(kind, 0)
+    counts = {"sources": 1, "architectures": 1, "losses": 1, "metrics": 2, "optimizers": 1, "panels": 1}
+    assert len(supplied) == counts.get(kind, 0)
 
 
 def built(entry: Entry[Any]) -> list[Any]:
@@ -95,6 +101,7 @@ TRANSFORMS = [
 ]
 GEOMETRIC = [p for p in TRANSFORMS if isinstance(p.values[0], Geometric)]
 PIXEL = [p for p in TRANSFORMS if isinstance(p.values[0], Pixel)]
+BATCH = [p for p in TRANSFORMS if isinstance(p.values[0], BatchTransform)]
 SIZES = [(300, 200), (200, 300), (64, 64), (460, 31)]
 
 
@@ -132,7 +139,24 @@ def test_a_pixel_transform_keeps_shape_and_range_and_rests(transform: Pixel) -> 
     assert transform.draw((8, 6), Random(0), False) is None, "in validation nothing is done"
 
 
-@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("transform", BATCH)
+def test_a_batch_transform_keeps_shape_and_range_and_shares_of_one(transform: BatchTransform) -> None:
+    images = torch.rand(5, 3, 8, 6, generator=torch.Generator().manual_seed(0))
+    targets = torch.eye(3)[[0, 1, 2, 1, 0]]
+    before = images.clone(), targets.clone()
+    for seed in range(20):
+        drawn = transform.draw(5, (8, 6), Random(seed))
+        assert drawn == transform.draw(5, (8, 6), Random(seed)), "draws repeat"
+        out, soft = transform.apply(images, targets, drawn)
+        assert out.shape == images.shape and out.min() >= 0 and out.max() <= 1
+        assert soft.shape == targets.shape and soft.min() >= 0
+        torch.testing.assert_close(soft.sum(1), torch.ones(5))
+        assert torch.equal(images, before[0]) and torch.equal(targets, before[1])
+    alone = transform.apply(images[:1], targets[:1], transform.draw(1, (8, 6), Random(0)))
+    torch.testing.assert_close(alone, (images[:1], targets[:1]), msg="a photo without another stays as it is")
+
+
+@pytest.mark.parametrize("transform", [*GEOMETRIC, *PIXEL])
 def test_draws_repeat(transform: Geometric | Pixel) -> None:
     first, second = (transform.draw((60, 50), Random("0/1/2"), True) for _ in range(2))
     assert np.array_equal(np.asarray(first, object), np.asarray(second, object))

@@ -31,7 +31,7 @@ from core.data.threads import photo_threads
 from core.events import StepEnded
 from core.training.loop import fit
 from core.training.memory import keep_freed_memory
-from core.training.schedules import spread
+from core.training.schedules import discriminative_lrs
 from core.training.state import TrainState
 from core.training.task import Stage
 from plugins.labellers.folder import parent_label
@@ -125,7 +125,7 @@ def step(task: Any) -> Figures:
     """A training step."""
     learn = on_one_batch(task)
     learn.task.train_bn = task.train_norms  # with random weights the learner itself would always train them
-    stage = Stage("steps", 1, spread(slice(1e-3), len(learn.task.architecture.groups)), frozen=task.frozen)
+    stage = Stage("steps", 1, discriminative_lrs(slice(1e-3), len(learn.task.architecture.groups)), frozen=task.frozen)
     events = fit(TrainState(learn.task, [stage]))
     return {"ms": between([time.perf_counter() for event in events if isinstance(event, StepEnded)])}
 

@@ -336,7 +336,7 @@ def test_stop_of_a_run_without_a_process_says_so(completed: Run, fails: Callable
 def test_follow_shows_a_run_that_is_over_and_ends(completed: Run, capsys: Capture) -> None:
     assert main(["follow", str(completed.folder)]) == 0
     out = capsys.readouterr().out
-    assert "the head alone:" in out and "everything:" in out
+    assert "frozen, only the head learns:" in out and "unfrozen:" in out
     assert out.endswith(f"{completed.name} is completed\n")
 
 

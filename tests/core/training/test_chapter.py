@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 import core
-from core.training.fine_tune import PASSES
+from core.training.fine_tune import HEAD_EPOCHS
 from tests.matrix import thinned
 
 CHAPTER = """
@@ -112,7 +112,9 @@ def test_training_returns_its_epochs(chapter: Words) -> None:
         assert list(epoch.metrics) == ["error_rate"]
         assert epoch.metrics["error_rate"] * 12 == pytest.approx(round(epoch.metrics["error_rate"] * 12))
     losses = chapter["learn"].recorder.losses
-    assert len(losses) == 3 + (PASSES if chapter["learn"].task.architecture.pretrained else 1)  # one batch an epoch
+    assert len(losses) == 3 + (
+        HEAD_EPOCHS if chapter["learn"].task.architecture.pretrained else 1
+    )  # one batch an epoch
     assert len(chapter["learn"].recorder.epochs) == 4
 
 
@@ -273,9 +275,10 @@ def test_an_architecture_nobody_registered(words: Words, block: Callable[..., An
 
 
 CORE_WORDS = """DataBlock ImageBlock CategoryBlock get_image_files using_attr cnn_learner vision_learner load_learner
-    error_rate accuracy top_k_accuracy f1_macro ClassificationInterpretation minimum steep valley"""
+    ClassificationInterpretation minimum steep valley"""
 PLUGIN_WORDS = """RegexLabeller RandomSplitter Resize ResizeMethod RandomResizedCrop aug_transforms
-    resnet18 resnet34 resnet50 resnet101 resnet152 efficientnet_lite0"""
+    resnet18 resnet34 resnet50 resnet101 resnet152 efficientnet_lite0
+    error_rate accuracy top_k_accuracy f1_macro CrossEntropy Focal MixUp CutMix"""
 
 
 def test_exported_members() -> None:

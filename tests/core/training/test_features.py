@@ -15,15 +15,15 @@ from core.data.loaders import DataLoaders
 from core.events import EpochEnded, FeaturesMade, PhotoSkipped, StageStarted, StepEnded
 from core.model.architecture import Architecture
 from core.registry import architectures, transforms
-from core.training.features import FeatureLoader, made, make_features, why_not
-from core.training.fine_tune import PASSES, fine_tuning
+from core.training.features import FeatureLoader, extract, extract_features, unsupported_reason
+from core.training.fine_tune import HEAD_EPOCHS, fine_tuning
 from core.training.learner import Learner
 from core.training.loop import fit
-from core.training.losses import CrossEntropy
 from core.training.lr_finder import lr_find
 from core.training.state import TrainState
 from core.training.task import Task
 from core.training.validate import predict
+from plugins.losses.cross_entropy import CrossEntropy
 
 MakeTask = Callable[..., Task]
 OTHERS = ("convnext_atto", "mobilenetv3_small_050", "vit_tiny_patch16_224", "densenet121", "repvgg_a0", "resnetv2_50")
@@ -73,12 +73,12 @@ def whole_way(architecture: Architecture, size: int) -> None:
     images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         features = architecture.features(images)
-        assert features[0].numel() < 5000, "as near to the head as can be"
+        assert features.ndim == 2 and architecture.has_features(images), "as near to the head as can be"
         expected = architecture.forward(images)
         assert torch.allclose(architecture.logits(features), expected, atol=1e-5) and expected.std() > 0
 
 
-class Odd(nn.Module):
+class TimesThree(nn.Module):
     """A network that does something after its head."""
 
     def __init__(self) -> None:
@@ -88,27 +88,39 @@ class Odd(nn.Module):
     def forward_features(self, images: Tensor) -> Tensor:
         return self.body(images)  # type: ignore[no-any-return]
 
-    def forward_head(self, features: Tensor) -> Tensor:
-        return self.head(features.mean((2, 3))) * 3  # type: ignore[no-any-return]
+    def forward_head(self, feature_map: Tensor, pre_logits: bool = False) -> Tensor:
+        pooled = feature_map.mean((2, 3))
+        return pooled if pre_logits else self.head(pooled) * 3  # type: ignore[no-any-return]
 
     def forward(self, images: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(images))
 
 
+class NoPreLogits(TimesThree):
+    """A network that gives away no features."""
+
+    def forward_head(self, feature_map: Tensor) -> Tensor:  # type: ignore[override]
+        return self.head(feature_map.mean((2, 3)))  # type: ignore[no-any-return]
+
+
 @pytest.mark.parametrize("fresh", [True, False])
-def test_a_network_that_does_more_after_its_head_is_parted_before(fresh: bool) -> None:
+@pytest.mark.parametrize("network", [TimesThree, NoPreLogits])
+def test_a_network_that_cannot_be_parted_before_its_head_sees_photos(
+    network: type[TimesThree], fresh: bool, make_loaders: Callable[..., DataLoaders]
+) -> None:
     """Also one whose head is still zero, as that of a network for fine-tuning."""
-    model = Odd()
+    model = network()
     if fresh:
         for parameter in model.head.parameters():
             nn.init.zeros_(parameter)
-    architecture = Architecture(model, model.head, [list(model.body.parameters())])
-    images = torch.rand(2, 3, 8, 8)
-    with torch.no_grad():
-        features = architecture.features(images)
-        assert not fresh or not model.head.weight.any(), "it is as it was"
-        nn.init.normal_(model.head.weight)
-        assert features.ndim == 4 and torch.allclose(architecture.logits(features), architecture.forward(images))
+    architecture = Architecture(model, model.head, [list(model.body.parameters())], pretrained=True)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    task = Task(architecture, make_loaders(), CrossEntropy())
+    assert "head" in unsupported_reason(task, 1)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items()), "it is as it was"
+    stages = fine_tuning(task, 0, 1e-2, 1)
+    assert not stages[0].head_epochs
+    assert [e for e in fit(TrainState(task, stages)) if isinstance(e, EpochEnded)]
 
 
 @pytest.mark.parametrize("head", ["linear", "concat"])
@@ -116,7 +128,7 @@ def test_features_equal_the_honest_pass(make_task: MakeTask, augment: list[Any],
     """View 0 and 1 of each photo are what the network sees in epochs 0 and 1 of training on photos."""
     task = make_task(batch_tfms=augment, head=head)
     task.architecture.freeze()
-    kept = ended(make_features(task, 2, 1))
+    kept = ended(extract_features(task, 2, 1))
     arch = task.architecture
     for view in (0, 1):
         for images, _, indices in task.dls.train.batches(view):
@@ -134,7 +146,7 @@ def test_each_pass_takes_each_photo_once_and_the_views_in_turn(make_loaders: Cal
     loader = make_loaders(bs=7).train
     n = len(loader.items)
     values = torch.stack([torch.arange(n) + 100.0 * view for view in range(3)])[..., None]
-    kept = FeatureLoader(loader, values, torch.ones(3, n, dtype=torch.bool), passes=3)
+    kept = FeatureLoader(loader, values, torch.ones(3, n, dtype=torch.bool), head_epochs=3)
     assert len(kept) == 3 * len(loader)
     batches = list(kept.batches(1))
     seen = [int(v) for features, _, _ in batches for v in features[:, 0]]
@@ -169,12 +181,12 @@ def test_the_stage_says_how_far_it_is(make_task: MakeTask) -> None:
     batches = len(task.dls.train)
     assert stages == [
         ("features", 2, 2 * batches + len(task.dls.valid)),
-        ("frozen", 2, 2 * PASSES * batches),
+        ("frozen", 2, 2 * HEAD_EPOCHS * batches),
         ("unfrozen", 1, batches),
     ]
     made_events = [(e.done, e.total) for e in events if isinstance(e, FeaturesMade)]
     assert made_events == [(i, stages[0][2]) for i in range(1, stages[0][2] + 1)]
-    assert len([e for e in events if isinstance(e, StepEnded)]) == 2 * PASSES * batches + batches
+    assert len([e for e in events if isinstance(e, StepEnded)]) == 2 * HEAD_EPOCHS * batches + batches
 
 
 def test_the_body_stays_and_the_head_fits_better_than_by_the_honest_pass(
@@ -213,7 +225,7 @@ def test_finishing_early_makes_one_view_and_no_more(make_task: MakeTask) -> None
             if made_views == 1:
                 state.finish_early()
     assert made_views == len(task.dls.train) + len(task.dls.valid)
-    assert state.done and state.finish is not None and state.finish.steps == 8 * PASSES * 2 // 10
+    assert state.done and state.finish is not None and state.finish.steps == 8 * HEAD_EPOCHS * 2 // 10
 
 
 def test_a_state_of_features_is_refused_where_there_are_none_to_be(make_task: MakeTask) -> None:
@@ -238,18 +250,18 @@ def test_where_they_cannot_be_kept_the_head_sees_photos(
     make_task: MakeTask, make_loaders: Callable[..., DataLoaders], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def first(task: Task, **options: Any) -> int:
-        return fine_tuning(task, 1, 1e-2, 1, **options)[0].passes
+        return fine_tuning(task, 1, 1e-2, 1, **options)[0].head_epochs
 
     task = make_task()
-    assert first(task) == PASSES and first(task, features=False) == 0
+    assert first(task) == HEAD_EPOCHS and first(task, features=False) == 0
     assert first(make_task(train_bn=True)) == 0, "the norms of the body learn"
     fresh: Architecture = architectures.create("timm", 3, model="test_resnet", pretrained=False)
     assert first(Task(fresh, make_loaders(), CrossEntropy())) == 0, "random weights"
     size = 4 * (len(task.dls.train.items) + len(task.dls.valid.items)) * task.architecture.head.in_features  # type: ignore[operator]
     for limit, fits in ((size, True), (size - 1, False)):
         monkeypatch.setattr("core.training.features.LIMIT", limit)
-        assert (why_not(task, 1) == "") is fits
-    assert "would take 0.0 GB of memory" in why_not(task, 1)
+        assert (unsupported_reason(task, 1) == "") is fits
+    assert "would take 0.0 GB of memory" in unsupported_reason(task, 1)
 
 
 def test_the_rate_test_on_features_has_the_losses_of_that_on_photos(make_task: MakeTask) -> None:
@@ -285,5 +297,5 @@ def test_batches_are_the_same_whatever_the_order_of_training(make_task: MakeTask
     for shuffle in (True, False):
         task = make_task(batch_tfms=augment)
         task.architecture.freeze()
-        kept.append(ended(made(task, replace(task.dls.train, shuffle=shuffle), 1, 1, 2)).values)
+        kept.append(ended(extract(task, replace(task.dls.train, shuffle=shuffle), 1, 1, 2)).values)
     assert torch.equal(*kept)

@@ -22,9 +22,11 @@ from core.model.folder import load_model
 from core.registry import transforms
 from core.training.learner import Learner, vision_learner
 from core.training.loop import fit
-from core.training.losses import CrossEntropy
-from core.training.metrics import accuracy, top_k_accuracy
 from core.training.state import TrainState
+from core.training.task import make_optimizer
+from plugins.losses.cross_entropy import CrossEntropy
+from plugins.metrics.accuracy import accuracy
+from plugins.metrics.top_k_accuracy import top_k_accuracy
 
 Loaders = Callable[..., DataLoaders]
 
@@ -221,7 +223,7 @@ def test_summary_counts_what_learns(learn: Learner, capsys: pytest.CaptureFixtur
     norms = [p for m in learn.task.architecture.body_norms() for p in m.parameters()]
     learning = sum(p.numel() for p in [*learn.task.architecture.groups[-1], *norms])
     assert f"Parameters: {parameters:,}, of which {learning:,} learn" in text
-    for part in ("photos 40 x 40", "Conv2d", "Linear", "Optimizer: AdamW, loss: CrossEntropy"):
+    for part in ("photos 40 x 40", "Conv2d", "Linear", "Optimizer: adamw, loss: CrossEntropy"):
         assert part in text
     assert text == learn.summary(), "and it leaves no hooks behind"
     assert not any(m._forward_hooks for m in learn.model.modules())
@@ -308,3 +310,21 @@ def test_timms_names_are_architectures(make_loaders: Loaders) -> None:
         assert learn.choice == {"name": "timm", "model": name, "pretrained": False}
     with pytest.raises(BadInput, match=r"'test_resnet\.nonsense' is neither.*efficientnet_lite0"):
         vision_learner(make_loaders(), "test_resnet.nonsense", pretrained=False)
+
+
+@pytest.mark.parametrize("function", [Learner, vision_learner])
+def test_callbacks_are_refused_with_what_to_write_instead(
+    make_loaders: Callable[..., DataLoaders], function: Callable[..., Learner]
+) -> None:
+    model: Any = "resnet18" if function is vision_learner else nn.Sequential(nn.Flatten(), nn.LazyLinear(3))
+    with pytest.raises(BadInput, match=r"^cbs are not offered: .*training\.patience.*MixUp\(\)"):
+        function(make_loaders(), model, cbs=[object()], **({"pretrained": False} if function is vision_learner else {}))
+
+
+def test_an_optimizer_and_its_decay_may_be_given(make_loaders: Callable[..., DataLoaders]) -> None:
+    """As in fastai: `opt_func` brings its own decay, and `wd` takes its place."""
+    arguments: dict[str, Any] = {"pretrained": False, "model": "test_resnet"}
+    for given, decay in (({}, 0.01), ({"opt_func": partial(torch.optim.SGD, momentum=0.9)}, 0.0), ({"wd": 0.2}, 0.2)):
+        learn = vision_learner(make_loaders(), "timm", **given, **arguments)
+        groups = make_optimizer(learn.task, [1e-3] * len(learn.task.architecture.groups)).param_groups
+        assert {group["weight_decay"] for group in groups} == {0.0, decay}

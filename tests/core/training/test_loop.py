@@ -21,15 +21,15 @@ from core.registry import architectures, transforms
 from core.runs.run import Run
 from core.runs.train import train
 from core.training.average import Average
-from core.training.fine_tune import CALMER, fine_tuning
+from core.training.fine_tune import LR_DIVISOR, fine_tuning
 from core.training.loop import Diverged, fit
-from core.training.losses import CrossEntropy
 from core.training.lr_finder import lr_find
 from core.training.schedules import one_cycle, one_cycle_momentum
 from core.training.state import TrainState
 from core.training.step import step
-from core.training.task import CPU_PART, Stage, Task, make_optimizer
+from core.training.task import CPU_MICRO_BATCH, Stage, Task, make_optimizer
 from core.training.validate import validate
+from plugins.losses.cross_entropy import CrossEntropy
 
 MakeTask = Callable[..., Task]
 
@@ -103,7 +103,9 @@ def test_fine_tune_freezes_then_unfreezes(make_task: MakeTask) -> None:
             seen.append((event.name, event.epochs, event.rates, bool(changed(body, body_and_head(task)[0]))))
     assert [s[0] for s in seen] == ["features", "frozen", "unfrozen"]
     assert [s[1] for s in seen] == [1, 1, 2]
-    assert seen[1][2] == pytest.approx([2e-4 / CALMER, 2e-4 / CALMER, 2e-3 / CALMER])  # fastai's, but for that
+    assert seen[1][2] == pytest.approx(
+        [2e-4 / LR_DIVISOR, 2e-4 / LR_DIVISOR, 2e-3 / LR_DIVISOR]
+    )  # fastai's, but for that
     assert seen[2][2] == pytest.approx([1e-5, 1e-4, 1e-3])
     assert [s[3] for s in seen] == [False, False, False]
     assert changed(body, body_and_head(task)[0])
@@ -328,7 +330,7 @@ WEIGHTS = torch.tensor([0.2, 1.0, 5.0])
     "loss",
     [
         CrossEntropy(),
-        CrossEntropy(WEIGHTS, 0.1),
+        CrossEntropy(torch.tensor([9, 4, 1]), class_weights="balanced", label_smoothing=0.1),
         nn.CrossEntropyLoss(),
         nn.CrossEntropyLoss(weight=WEIGHTS),
         nn.CrossEntropyLoss(reduction="sum"),
@@ -341,7 +343,7 @@ def test_a_large_batch_on_the_cpu_has_the_loss_and_gradient_of_the_whole(make_ta
     task = make_task(bs=20)
     task.loss = loss
     images, targets, _ = next(task.dls.train.batches(0))
-    assert len(targets) > CPU_PART
+    assert len(targets) > CPU_MICRO_BATCH
     model = copy.deepcopy(task.architecture.model).eval()
     expected = loss(model(task.architecture.normalise(images)), targets)
     expected.backward()
@@ -410,3 +412,15 @@ def test_the_mean_follows_its_sequence_and_takes_in_statistics() -> None:
         assert torch.equal(value, before[name]), name
     with average.applied():
         assert layer.weight.item() == pytest.approx(weight)  # nor did the mean change
+
+
+def test_what_the_model_exempts_does_not_decay(make_task: MakeTask) -> None:
+    """timm's convention: `no_weight_decay()` names parameters."""
+    task = make_task(weight_decay=0.1)
+    model: Any = task.architecture.model
+    name, exempt = next((n, p) for n, p in model.named_parameters() if p.ndim > 1)
+    model.no_weight_decay = lambda: {name}
+    groups = make_optimizer(task, [1e-3] * 3).param_groups
+    (decay,) = {group["weight_decay"] for group in groups for p in group["params"] if p is exempt}
+    assert decay == 0
+    assert {group["weight_decay"] for group in groups} == {0.0, 0.1}

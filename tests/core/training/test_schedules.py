@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.errors import BadInput
-from core.training.schedules import one_cycle, one_cycle_momentum, spread
+from core.training.schedules import discriminative_lrs, one_cycle, one_cycle_momentum
 
 
 @pytest.mark.parametrize(
@@ -50,17 +50,17 @@ def test_one_cycle_may_have_one_half_only(pct_start: float) -> None:
     ],
 )
 def test_rates_of_three_groups_are_fastais(given: Any, expected: list[float]) -> None:
-    assert spread(given, 3) == pytest.approx(expected)
+    assert discriminative_lrs(given, 3) == pytest.approx(expected)
 
 
 def test_fine_tune_rates_are_fastais() -> None:
     """fine_tune(base_lr=2e-3, lr_mult=100) trains all layers at slice(1e-3 / 100, 1e-3)."""
-    assert spread(slice(1e-3 / 100, 1e-3), 3) == pytest.approx([1e-5, 1e-4, 1e-3])
+    assert discriminative_lrs(slice(1e-3 / 100, 1e-3), 3) == pytest.approx([1e-5, 1e-4, 1e-3])
 
 
 def test_one_group_gets_the_highest_rate() -> None:
-    assert spread(slice(1e-6, 1e-4), 1) == [1e-4]
-    assert spread(slice(1e-4), 1) == [1e-4]
+    assert discriminative_lrs(slice(1e-6, 1e-4), 1) == [1e-4]
+    assert discriminative_lrs(slice(1e-4), 1) == [1e-4]
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_one_group_gets_the_highest_rate() -> None:
 )
 def test_a_rate_that_is_not_positive_is_refused(bad: Any) -> None:
     with pytest.raises(BadInput, match="learning rate"):
-        spread(bad, 3)
+        discriminative_lrs(bad, 3)
 
 
 def test_rates_for_another_number_of_groups_are_refused() -> None:
     with pytest.raises(BadInput, match="2 learning rates were given for 3"):
-        spread([1e-3, 1e-2], 3)
+        discriminative_lrs([1e-3, 1e-2], 3)

@@ -19,14 +19,15 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from core.errors import BadInput
 from core.events import EpochEnded, Event, PhotoSkipped, StageStarted, StepEnded, Validated
+from core.recipe import LAST
 from core.registry import transforms
 from core.training.fine_tune import fine_tuning
 from core.training.loop import Diverged, fit
-from core.training.metrics import accuracy
 from core.training.schedules import one_cycle
-from core.training.state import FINISH_SHARE, LAST, Finish, TrainState, restore_optimizer
+from core.training.state import FINISH_SHARE, Finish, TrainState, restore_optimizer
 from core.training.task import Stage, Task
 from core.training.validate import validate
+from plugins.metrics.accuracy import accuracy
 from tests.matrix import thinned
 
 MakeTask = Callable[..., Task]
@@ -82,6 +83,7 @@ SHAPES = {
     "parts": {"ema": 0.9, "micro_batch": 3},
     "photos": {"ema": 0.9, "features": False},
     "features_concat_dropout": {"ema": 0.9, "head": "concat"},
+    "mixed": {"ema": 0.9, "mixing": ("mixup", "cutmix")},
 }
 
 
@@ -90,9 +92,15 @@ def fine_tuned(make_task: MakeTask) -> Callable[..., MakeState]:
     """How to make the state of a quick fine-tuning with augmentation: 2 steps an epoch, 1 epoch and then 2."""
     augment = transforms.create("aug_transforms", size=32, min_scale=0.6)
 
-    def choose(best_by: str = "valid_loss", patience: int = 0, features: bool = True, **options: Any) -> MakeState:
+    def choose(
+        best_by: str = "valid_loss",
+        patience: int = 0,
+        features: bool = True,
+        mixing: tuple[str, ...] = (),
+        **options: Any,
+    ) -> MakeState:
         def make() -> TrainState:
-            task = make_task(batch_tfms=augment, **options)
+            task = make_task(batch_tfms=[*augment, *map(transforms.create, mixing)], **options)
             return TrainState(task, fine_tuning(task, 2, 5e-3, 1, features=features), best_by, patience)
 
         return make
@@ -116,9 +124,9 @@ def test_a_state_put_away_after_any_step_goes_on_to_the_last_bit(
         if isinstance(event, (StepEnded, EpochEnded)):
             kept.append((len(events), put_away(whole)))
     expected = weights_of(whole)
-    passes = max(1, whole.stages[0].passes)
-    assert len(kept) == 2 * passes + 4 + 3
-    for position, content in kept[:: 1 if passes == 1 else 5]:
+    head_epochs = max(1, whole.stages[0].head_epochs)
+    assert len(kept) == 2 * head_epochs + 4 + 3
+    for position, content in kept[:: 1 if head_epochs == 1 else 5]:
         state = taken_up(make, content)
         assert said(list(fit(state))) == said(events[position:])
         assert_same(weights_of(state), expected)

@@ -16,8 +16,8 @@ from core.training.fine_tune import fine_tuning
 from core.training.loop import Diverged, fit
 from core.training.lr_finder import lr_find
 from core.training.state import TrainState
-from core.training.step import halve, out_of_memory
-from core.training.task import CPU_PART, Stage, Task
+from core.training.step import halve_micro_batch, out_of_memory
+from core.training.task import CPU_MICRO_BATCH, Stage, Task
 
 MakeTask = Callable[..., Task]
 
@@ -119,7 +119,9 @@ def test_the_part_that_was_chosen_by_itself_is_halved(make_task: MakeTask) -> No
     task = make_task(bs=20)
     memory = SmallMemory(task, 9)
     (notice,) = (e.message for e in trained(task) if isinstance(e, Notice))
-    assert notice.startswith(f"Out of memory with {CPU_PART} photos at once: from now on {CPU_PART // 2}, ")
+    assert notice.startswith(
+        f"Out of memory with {CPU_MICRO_BATCH} photos at once: from now on {CPU_MICRO_BATCH // 2}, "
+    )
     assert memory.seen == [10, *[7, 7, 6] * 2]
 
 
@@ -166,7 +168,7 @@ def test_fewer_photos_than_a_part_are_what_is_halved(make_task: MakeTask, left: 
     """A batch of which some vanished may be smaller than a part; half of that part could be more than it has."""
     task = make_task(micro_batch=10)
     task.architecture.train_mode(train_bn=False)
-    assert halve(task, left).startswith(f"Out of memory with {left} photos at once: from now on 1, ")
+    assert halve_micro_batch(task, left).startswith(f"Out of memory with {left} photos at once: from now on 1, ")
     assert task.micro_batch == 1
 
 

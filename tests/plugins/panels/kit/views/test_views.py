@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -151,7 +152,7 @@ def test_what_is_sent_reaches_the_recipe(project: Project) -> None:
     choose(project, {"option": "splitter", "value": "stratified"})
     edit(project, {"option": "splitter.valid_pct", "value": "0.5"})
     recipe = project.require_recipe()
-    assert recipe.training.base_lr == 0.01 and recipe.training.metrics == ("accuracy", "error_rate")
+    assert recipe.training.base_lr == 0.01 and recipe.training.metrics == ({"name": "accuracy"}, {"name": "error_rate"})
     assert recipe.batch_tfms[0]["size"] == 64
     assert recipe.splitter == {"name": "stratified", "valid_pct": 0.5}
 
@@ -184,8 +185,8 @@ def test_every_option_of_training_can_be_sent(project: Project) -> None:
 
 
 def _as_sent(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join(f'"{v}"' for v in value) + "]"
+    if isinstance(value, (tuple, dict)):
+        return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

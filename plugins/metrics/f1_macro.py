@@ -1,0 +1,15 @@
+"""The F1 score of classes that count alike."""
+
+from torch import Tensor
+
+from core.registry import metrics
+from core.training.metrics import confusion, higher_is_better
+
+
+@metrics.register("f1_macro")
+@higher_is_better
+def f1_macro(outputs: Tensor, targets: Tensor, /) -> float:
+    """The mean over classes of 2TP / (2TP + FP + FN); a class that is neither present nor predicted does not count."""
+    counts = confusion(outputs, targets).double()
+    hits, total = counts.diag(), counts.sum(0) + counts.sum(1)
+    return (2 * hits[total > 0] / total[total > 0]).mean().item()

@@ -1,0 +1,47 @@
+"""Recipes and runs that earlier versions wrote are read, and mean what they meant."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from core.events import EpochEnded, RunEnded
+from core.recipe import Recipe
+from core.registry import optimizers
+from core.runs.run import Run
+from core.runs.train import train
+
+VERSION_1 = Path(__file__).parent / "version_1"
+
+
+def test_the_options_of_version_1_are_those_of_the_loss_and_of_the_optimizer() -> None:
+    training = Recipe.from_json((VERSION_1 / "recipe.json").read_bytes()).training
+    assert training.loss == {"name": "cross_entropy", "label_smoothing": 0.1, "class_weights": "balanced"}
+    assert optimizers.check(training.optimizer) is None and training.optimizer["weight_decay"] == 0.05
+    assert [choice["name"] for choice in training.metrics] == ["accuracy", "top_k_accuracy"]
+    assert training.best_by == "f1_macro"
+
+
+@pytest.mark.parametrize("training", [None, {}, {"epochs": 2}, {"label_smoothing": 0.2}, {"weight_decay": 0.0}])
+def test_a_version_1_that_says_little_has_todays_defaults(training: dict[str, float] | None) -> None:
+    document = json.loads((VERSION_1 / "recipe.json").read_text())
+    del document["training"]
+    recipe = Recipe.from_dict(document | ({} if training is None else {"training": training}))
+    assert recipe.training.loss["name"] == "cross_entropy" and recipe.training.optimizer["name"] == "adamw"
+    assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+def test_a_run_of_version_1_is_listed_and_its_recipe_trains_to_its_figures(tmp_path: Path) -> None:
+    shutil.copytree(VERSION_1, tmp_path / "runs" / "old")
+    old = Run(tmp_path / "runs" / "old")
+    assert old.status == "completed"
+    again = list(train(Run.create(old.recipe, tmp_path)))
+    for before, after in zip(
+        *([e for e in events if isinstance(e, EpochEnded)] for events in (old.events(), again)), strict=True
+    ):
+        assert (before.train_loss, before.valid_loss) == pytest.approx((after.train_loss, after.valid_loss), rel=0.02)
+        assert before.metrics.keys() == after.metrics.keys()
+    assert isinstance(again[-1], RunEnded) and again[-1].metrics.keys() == list(old.events())[-1].metrics.keys()
