@@ -166,7 +166,7 @@ def _patterns_of_sides(split: Iterable[str]) -> list[str]:
     if sum(len(tokens(name)) > 1 for name in split) < 4:  # two classes on two sides
         return []
     word = "|".join(sorted({word for name in split for word in tokens(name) if word in SIDES}))
-    return [rf"([^/]+)[ ._-](?i:{word})/[^/]+$", rf"/(?i:{word})[ ._-]([^/]+)/[^/]+$"]
+    return [rf"([^/]+)[ ._-](?i:{word})/[^/]+$", rf"(?:^|/)(?i:{word})[ ._-]([^/]+)/[^/]+$"]
 
 
 def _label(labeller: RegexLabeller, name: str) -> str:

@@ -140,3 +140,8 @@ def a_folder_of_extra_photos_beside_train(m: Maker) -> None:
 @case(refused="No labels were found")
 def names_of_places_in_a_picture(m: Maker) -> None:
     m.put(*(f"10253_idx5_x{i}_y1_class{c}.png" for i in range(30) for c in (0, 1)))
+
+
+@case(classes=CAT_DOG, at="photos.zip", reasons=["which say the split too: cat, dog"])
+def sides_and_classes_in_one_name_in_a_zip(m: Maker) -> None:
+    m.pack([f"{side}-{v}/{i}.jpg" for v in CAT_DOG for side in ("train", "test") for i in range(7)])
