@@ -14,7 +14,7 @@ from core.data.block import loaders_of
 from core.data.check import Examined, examine
 from core.data.split import Split
 from core.errors import BadInput
-from core.events import Event, FinishingEarly, Notice
+from core.events import Event, FinishingEarly, Notice, WithResult
 from core.model.architecture import build_architecture
 from core.recipe import Recipe
 from core.registry import losses, metrics, optimizers, transforms
@@ -104,14 +104,11 @@ def examined_photos(
     training = recipe.training
     if not training.epochs + training.freeze_epochs:
         raise BadInput("training.epochs and training.freeze_epochs are both 0, so nothing would be trained.")
-    check = examine(recipe, run.workspace, cache=cache)
-    while True:
-        try:
-            event = next(check)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+    check = WithResult(examine(recipe, run.workspace, cache=cache))
+    for event in check:
         yield event
         signals.raise_if_stopped()
+    return check.result
 
 
 def learner_of(recipe: Recipe, split: Split, world: World = ALONE, cache: Path | None = None) -> Learner:

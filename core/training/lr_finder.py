@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -28,7 +28,7 @@ def lr_find(
     num_it: int = 100,
     suggest_funcs: Sequence[Suggest] = (),
     features: bool = Training.features,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Try `num_it` rates on the training batches; weights, buffers and random state are put back after.
 
     A frozen body makes `features` of as many photos as are needed, once, as augmented in one epoch. Raises BadInput

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.data.loaders import Loader
 from core.errors import BadInput
-from core.events import Notice, Validated
+from core.events import Notice, Validated, drain
 from core.training.features import FeatureLoader
 from core.training.step import retry_on_oom
 from core.training.task import Task, chunks
@@ -92,12 +92,7 @@ def scores(task: Task, found: Outputs) -> tuple[float, dict[str, float]]:
 
 def predict(task: Task, loader: Loader | Given, epoch: int = 0) -> Outputs:
     """The outputs for a loader, with nothing said on the way."""
-    events = outputs(task, loader, epoch)
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+    return drain(outputs(task, loader, epoch))
 
 
 def validate(task: Task) -> tuple[float, dict[str, float]]:
