@@ -26,6 +26,13 @@ class Queue:
         self.turn = ProcessLock(self.folder / "turn")
         self.ticket: Path | None = None
 
+    def __enter__(self) -> Queue:
+        self.leave()  # the place of an earlier life of this run
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
+
     def wait(self) -> Iterator[Queued | None]:
         """Ends when it is this run's turn; until then its place whenever that changes, else None at every look."""
         try:

@@ -96,16 +96,6 @@ def unsupported_reason(task: Task, views: int) -> str:
     return ""
 
 
-def extract_features(
-    task: Task, views: int, head_epochs: int, hurry: Callable[[], bool] = bool
-) -> Generator[FeaturesMade | Notice, None, FeatureCache]:
-    """Those of a frozen body, each view as augmented in an epoch of its own; in a `hurry` one view is enough."""
-    total = views * len(task.dls.train) + len(task.dls.valid)
-    train = yield from extract(task, task.dls.train, views, head_epochs, total, hurry=hurry)
-    valid = yield from extract(task, task.dls.valid, 1, 1, total, total - len(task.dls.valid))
-    return FeatureCache(train, valid)
-
-
 def extract(
     task: Task,
     loader: Loader,
@@ -115,7 +105,11 @@ def extract(
     done: int = 0,
     hurry: Callable[[], bool] = bool,
 ) -> Generator[FeaturesMade | Notice, None, FeatureLoader]:
-    """The features of a loader's photos, computed in the order of its items, so in the same batches each time."""
+    """The features [views, N, ...] of a loader's photos, each view as augmented in an epoch of its own.
+
+    They are computed in the order of the items, so in the same batches each time; in a `hurry` one view is enough.
+    Raises BadInput where no photo can be read.
+    """
     in_order = replace(loader, shuffle=False)
     values, readable = torch.empty(0), torch.zeros(views, len(loader.items), dtype=torch.bool)
     for view in range(views):

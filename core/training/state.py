@@ -132,6 +132,14 @@ class TrainState:
         self.average = Average(arch.model, self.task.ema)
         self.began = time.perf_counter()
 
+    def end_step(self, loss: float, photos: int) -> None:
+        """Count a step, with its mean loss over its photos, and take its weights into their mean."""
+        assert self.average is not None  # begin_stage made it
+        self.average.update()
+        self.loss_sum += loss * photos
+        self.photos += photos
+        self.batch += 1
+
     def end_stage(self) -> None:
         """Leave the model as the mean of its weights; after an early finish no stage follows."""
         if self.average is not None:

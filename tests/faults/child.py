@@ -101,9 +101,10 @@ def going(run: Run, watch: Watch | None = None, *faults: Callable[[], Any]) -> C
         if watch:
             write = Log.write
 
-            def written(log: Log, event: Event) -> None:
-                write(log, event)
+            def written(log: Log, event: Event) -> Event:
+                event = write(log, event)
                 watch(event)
+                return event
 
             Log.write = written  # type: ignore[method-assign]
         verb = "train" if run.status == CREATED else "resume"
