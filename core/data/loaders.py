@@ -129,7 +129,7 @@ class Loader:
             return self.vocab[target]
         return ", ".join(f"{name} {share:.2f}" for name, share in zip(self.vocab, target, strict=True) if share)
 
-    @torch.inference_mode(False)  # threads, which are not in it, write into the batch, and so may who gets it
+    @torch.inference_mode(False)  # threads and the caller write into the batch
     def _begin(self, pool: ThreadPoolExecutor, epoch: int, indices: list[int]) -> Begun:
         images, places = None, [None] * len(indices)
         if self.device.type == "cpu":
