@@ -59,7 +59,7 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class FeaturesMade:
-    """`done` of `total` batches have gone through the frozen body, whose features the head is then trained on."""
+    """`done` of `total` batches have gone through the frozen backbone, on whose features the head is then trained."""
 
     done: int
     total: int

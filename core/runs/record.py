@@ -1,4 +1,4 @@
-"""The life of a run in one process: its lock is held, it has its turn, and all events are written down."""
+"""A run in this process: its lock is held, it waits for its turn, and all of its events are written down."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ TEMPORARY = re.compile(r"\..+\.\d+")  # as write_atomic names them
 
 
 class Log:
-    """The events file while it is written, in which `count` events stand; nothing follows the end of a run.
+    """The events file while it is written, with `count` events so far; nothing is written after the end of the run.
 
-    `earlier_end` is how an earlier life of the run ended, if it did.
+    `earlier_end` is how the run ended in an earlier process, if it did.
     """
 
     def __init__(self, path: Path, earlier_end: RunEnded | None = None) -> None:
@@ -36,7 +36,7 @@ class Log:
         try:
             self._handle = open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             content = path.read_bytes()
-            os.ftruncate(self._handle, content.rfind(b"\n") + 1)  # half an event, where a process was killed
+            os.ftruncate(self._handle, content.rfind(b"\n") + 1)  # without half an event of a process that was killed
         except OSError as error:
             raise disk_error(path, error) from error
         self.count = content.count(b"\n")
@@ -56,7 +56,7 @@ class Log:
         return event
 
     def end(self, end: RunEnded) -> Event:
-        """Write how the run ended; where it was refused or stopped before it went on, that it is what it was."""
+        """Write how the run ended; where it was refused or stopped before it was resumed, how it had ended before."""
         if self._goes_on or (end.status == "stopped" and self.earlier_end is None):
             return self.write(end)
         if end.error:
@@ -101,7 +101,7 @@ def held(run: Run, signals: StopSignals) -> Iterator[Log]:
             for leftover in folder.glob(".*"):  # of a process that was killed while it saved
                 if TEMPORARY.fullmatch(leftover.name) and leftover.is_file():
                     leftover.unlink(missing_ok=True)
-        signals.clear()  # before anybody knows that there is someone to ask
+        signals.clear()  # before `announce`, after which there may be new ones
         last = run.last_event
         log = Log(run.folder / EVENTS, last if isinstance(last, RunEnded) else None)
         try:
@@ -119,13 +119,13 @@ def record(
 ) -> Generator[Event, None, None]:
     """Do the work of a run, with `queue` once no other one trains; each event is written down, then yielded.
 
-    However it ends, the last event says so. A run that went on before and is now refused stays what it was, and a
-    notice says why. Raises BadInput.
+    However it ends, the last event says so. A run that is refused before it is resumed keeps the end that it had, after
+    a notice with the reason. Raises BadInput.
     """
     with held(run, signals) as log:
         try:
-            with Queue(run.folder.resolve()) as line:
-                for place in line.wait() if queue else ():
+            with Queue(run.folder.resolve()) as turn:
+                for place in turn.wait() if queue else ():
                     signals.raise_if_stopped()
                     if place is not None:
                         yield log.write(place)

@@ -42,16 +42,16 @@ from core.training.lr_finder import lr_find
 from core.training.parallel import ALONE, World, together
 from core.training.state import Finish, TrainState
 
-POINTS = (FeaturesMade, StepEnded, Validated, EpochEnded)  # after these every process does what the first one is asked
+STOP_POINTS = (FeaturesMade, StepEnded, Validated, EpochEnded)  # after these all processes agree to go on or not
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is carried out; none of it changes what comes out of it."""
+    """How a run is carried out; none of it changes the result."""
 
     queue: bool = True  # wait until no other run of the workspace trains
-    accept_changes: bool = False  # go on although the photos have changed
-    cache: Path | bool = True  # keep presized photos in that folder, in the workspace, or nowhere
+    accept_changes: bool = False  # resume although the photos have changed
+    cache: Path | bool = True  # where presized photos are kept: in a folder, in the workspace (True), or nowhere
     world: World = ALONE
 
     def folder(self, run: Run) -> Path | None:
@@ -64,7 +64,7 @@ class RunOptions:
 def train(
     run: Run, signals: StopSignals | None = None, options: RunOptions | None = None
 ) -> Generator[Event, None, None]:
-    """Do what the run's recipe says, in this process; goes on where an earlier process left it. Raises BadInput."""
+    """Train what the run's recipe describes, in this process, or resume it from its checkpoint. Raises BadInput."""
     signals, options = signals or StopSignals(run.folder), options or RunOptions()
     return record(run, signals, partial(_train, run, signals, options), options.queue)
 
@@ -72,43 +72,43 @@ def train(
 def find_rate(
     run: Run, signals: StopSignals | None = None, options: RunOptions | None = None
 ) -> Generator[Event, None, None]:
-    """The learning-rate finder on the run's recipe, frozen, in this process; always from its beginning."""
+    """Run the learning-rate finder on the run's recipe, frozen, in this process; always from its beginning."""
     signals, options = signals or StopSignals(run.folder), options or RunOptions()
     return record(run, signals, partial(_find_rate, run, signals, options), options.queue)
 
 
 def run_worker(world: World) -> None:
-    """What the other processes of a run do: they take their share of each batch, and what the first one decides."""
+    """Train in a process of rank > 0: its share of each batch; stop or finish early where rank 0 does."""
     with together(world):
         plan: Plan | None = world.broadcast_once(None)
-        if plan is None:  # it did not come to training
+        if plan is None:  # rank 0 failed before training
             return
         _, state = plan.state(world)
         for event in fit(state):
-            if isinstance(event, POINTS):
-                wish = world.broadcast(None)
-                if wish == STOP:
+            if isinstance(event, STOP_POINTS):
+                request = world.broadcast(None)
+                if request == STOP:
                     return
-                if wish == FINISH:
+                if request == FINISH:
                     state.finish_early()
 
 
 def _train(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Generator[Event, None, None]:
     plan = yield from make_plan(run, signals, options.accept_changes, options.folder(run))
-    root = Path(sources.build(plan.recipe.source, run.workspace).root)  # now: a zip may be gone when training ends
+    root = Path(sources.build(plan.recipe.source, run.workspace).root)  # now, as a zip may be gone when training ends
     options.world.broadcast_once(plan)
     learner, state = plan.state(options.world)
     if plan.resumed:
         at = ("", 0, 0) if state.done else (state.now.name, state.step, state.steps)
         yield RunResumed(plan.document.get("events", 0), *at)
     yield _started(plan.recipe, learner)
-    yield from _slower(plan.recipe, learner)
+    yield from _slow_paths(plan.recipe, learner)
     checkpoints = Checkpoints(run.folder)
     try:
         with together(options.world), closing(fit(state)) as events:
             for event in events:
                 yield event
-                if isinstance(event, POINTS) and (finish := _do_as_asked(state, signals)):
+                if isinstance(event, STOP_POINTS) and (finish := _do_as_asked(state, signals)):
                     yield FinishingEarly(finish.stage, finish.step, finish.steps)
                 if isinstance(event, StepEnded) and checkpoints.due:
                     yield CheckpointSaved(state.step, checkpoints.save(state, log.count))
@@ -130,11 +130,11 @@ def _train(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Gen
     yield RunEnded("completed", metrics=metrics)
 
 
-def _slower(recipe: Recipe, learner: Learner) -> list[Notice]:
-    """What of the usual ways to save time this recipe does without, and why."""
+def _slow_paths(recipe: Recipe, learner: Learner) -> list[Notice]:
+    """Notices of the optimisations that this recipe rules out, and why."""
     pipeline, training = learner.dls.train.pipeline, recipe.training
     found = []
-    if not pipeline.keeps:
+    if not pipeline.cacheable:
         first = (pipeline.on_photo or pipeline.geometric)[0]
         name = getattr(first, "__name__", type(first).__name__)
         found.append(Notice(f"photos are decoded anew each epoch, as {name} may need all of their pixels each time"))
@@ -148,16 +148,16 @@ def _slower(recipe: Recipe, learner: Learner) -> list[Notice]:
 
 
 def _do_as_asked(state: TrainState, signals: StopSignals) -> Finish | None:
-    """Finish early if that was asked for, in every process; raises Stopped where the run shall stop."""
-    wish = STOP if signals.stop else FINISH if signals.finish and not state.finish else ""
-    wish = state.task.world.broadcast(wish)
-    if wish == STOP:
+    """Finish early in every process if that was asked for; raises Stopped if the run was asked to stop."""
+    request = STOP if signals.stop else FINISH if signals.finish and not state.finish else ""
+    request = state.task.world.broadcast(request)
+    if request == STOP:
         raise signals.stopped()
-    return state.finish_early() if wish == FINISH else None
+    return state.finish_early() if request == FINISH else None
 
 
 def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: Path) -> dict[str, float]:
-    """Make the model of the best epoch that of the run, with its predictions and its card; returns its metrics."""
+    """Save the model of the best epoch, its predictions and its card in the run's folder; returns its metrics."""
     best = state.restore_best()
     learner.save(run.folder)
     results = learner.interpretation(best.outputs, learner.dls.valid)
@@ -182,7 +182,7 @@ def _find_rate(run: Run, signals: StopSignals, options: RunOptions, log: Log) ->
     learner.freeze()
     for event in lr_find(learner.task, features=recipe.training.features):
         yield event
-        if signals.finish:  # a search of rates cannot: a part of the curve suggests nothing
+        if signals.finish:  # part of a curve would suggest nothing, so it stops
             raise signals.stopped()
         signals.raise_if_stopped()
     yield RunEnded("completed")

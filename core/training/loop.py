@@ -31,14 +31,14 @@ def fit(state: TrainState) -> Generator[Event, None, None]:
     """
     task = state.task
     while not state.done:
-        if state.optimizer is None:
+        if state.optimizer is None:  # else it was restored within a stage
             yield from _begin_stage(state)
         while not state.stage_over:
-            for images, targets, _ in state.train.batches(task.epochs_seen, state.batch):
+            for images, targets, _ in state.train_loader.batches(task.epochs_seen, state.batch):
                 if state.finished:
                     break
-                if task.world.size == 1:  # at once, as a resumed run does not read these photos again
-                    yield from skipped(state.train, task.world)
+                if task.world.size == 1:  # now: a run that is resumed from here does not read these photos again
+                    yield from skipped(state.train_loader, task.world)
                 if photos := int(task.world.sum(len(targets))):
                     assert state.optimizer is not None  # begin_stage made it
                     rates, momentum = state.schedule()
@@ -51,7 +51,7 @@ def fit(state: TrainState) -> Generator[Event, None, None]:
                     yield StepEnded(state.step, state.steps, loss, rates[-1])
                 else:  # none of them could be read
                     state.batch += 1
-            yield from skipped(state.train, task.world)
+            yield from skipped(state.train_loader, task.world)
             if not state.photos:
                 raise BadInput("None of the training photos could be read; see the list of skipped files.")
             yield from _validate(state)
@@ -85,17 +85,17 @@ def _validate(state: TrainState) -> Iterator[Event]:
     assert average is not None  # begin_stage made it
     with average.applied():
         task.world.broadcast_buffers(task.architecture.model)
-        own = yield from outputs(task, state.valid)
-    yield from skipped(state.valid, task.world)
+        own = yield from outputs(task, state.valid_loader)
+    yield from skipped(state.valid_loader, task.world)
     found = gathered(task, own)
     valid_loss, figures = scores(task, found)
     where = f"epoch {state.epoch} of the stage {state.now.name!r}"
     if not math.isfinite(valid_loss):
         raise Diverged(f"The validation loss became {valid_loss} in {where}; lower the learning rate.")
     value = {VALID_LOSS: valid_loss, **figures}.get(state.best_by)
-    if value is None:  # it need not be among those that are shown
-        shown = state.best_by in metrics
-        value = float(metrics.create(state.best_by, found.logits, found.targets)) if shown else valid_loss
+    if value is None:  # it need not be among the reported metrics
+        named = state.best_by in metrics
+        value = float(metrics.create(state.best_by, found.logits, found.targets)) if named else valid_loss
     ended = (state.epoch, state.loss_sum / state.photos, valid_loss, figures, time.perf_counter() - state.began)
     with average.applied():
         best = state.end_epoch(value, valid_loss, found)

@@ -1,4 +1,4 @@
-"""Events as a person reads them: a bar with the time left, and a table with a row an epoch as fastai prints it."""
+"""Events as a person reads them: a bar with the time left, and a table with one row per epoch, as fastai prints it."""
 
 from __future__ import annotations
 

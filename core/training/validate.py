@@ -1,4 +1,4 @@
-"""What the network says of photos that it does not learn from; every one counts once, however many processes."""
+"""Validation: the network's outputs for photos that it does not learn from; each counts once over all processes."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def gathered(task: Task, own: Outputs) -> Outputs:
     if task.world.size == 1:
         return own
     all_of = [Outputs(*values) for values in task.world.gather((own.logits, own.targets, own.indices))]
-    indices = [i for part in all_of for i in part.indices]
+    indices = [i for own in all_of for i in own.indices]
     order = sorted(range(len(indices)), key=indices.__getitem__)
-    logits, targets = (torch.cat([getattr(part, name) for part in all_of])[order] for name in ("logits", "targets"))
+    logits, targets = (torch.cat([getattr(own, name) for own in all_of])[order] for name in ("logits", "targets"))
     return Outputs(logits, targets, sorted(indices))
 
 
@@ -91,7 +91,7 @@ def scores(task: Task, found: Outputs) -> tuple[float, dict[str, float]]:
 
 
 def predict(task: Task, loader: Loader | Given, epoch: int = 0) -> Outputs:
-    """The outputs for a loader, with nothing said on the way."""
+    """The outputs for a loader, without its events."""
     return drain(outputs(task, loader, epoch))
 
 

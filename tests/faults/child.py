@@ -138,9 +138,9 @@ def die() -> None:
 
 def save_at_each_step() -> None:
     """The rule of checkpoints, as if they cost nothing."""
-    checkpoint.COSTS = 0
+    checkpoint.INTERVAL_FACTOR = 0
 
 
 def save_once() -> None:
     """The first checkpoint is written, and no other before the end."""
-    checkpoint.COSTS, checkpoint.LONGEST = 10**9, 1e9
+    checkpoint.INTERVAL_FACTOR, checkpoint.MAX_INTERVAL = 10**9, 1e9
