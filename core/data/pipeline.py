@@ -123,7 +123,7 @@ class Pipeline:
         return images, targets
 
     def _check_views(self) -> None:
-        """Raise BadInput where a transform differs from its `view` in validation: a saved model knows only the views."""
+        """Raise BadInput if a transform differs from its `view` in validation: a saved model knows only the views."""
         for transform in self.geometric:
             size = (300, 200)
             matrix, out = transform.matrix(transform.draw(size, Random(0), False), size)
