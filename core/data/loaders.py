@@ -64,7 +64,7 @@ class Loader:
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.workers < 1:
-            raise BadInput(f"A batch size of {self.batch_size} and {self.workers} workers are not both at least 1.")
+            raise BadInput(f"batch_size and workers must be at least 1, not {self.batch_size} and {self.workers}.")
 
     def __len__(self) -> int:
         """How many batches an epoch has: every photo is in one, and their sizes differ by one at most."""
