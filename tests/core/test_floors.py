@@ -167,7 +167,7 @@ def test_looking_at_runs_and_starting_one_imports_nothing_heavy(tmp_path: Path) 
     modules = after(
         "from core.runs.start import start",
         "from core.runs.queue import Queue",
-        "from core.training.progress import shown",
+        "from core.training.progress import Progress",
         "from argparse import Namespace",
         "from pathlib import Path",
         "from core.commands import models, photos, plugins, runs",
