@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from core.commands.command import argument, command
 from core.commands.photos import SET, recipe_of
 from core.runs.run import PRESIZED
-
-if TYPE_CHECKING:
-    from core.insight.inspect import Insight
 
 
 @command(
@@ -24,17 +19,13 @@ if TYPE_CHECKING:
 def inspect(args: argparse.Namespace) -> None:
     """Find wrong labels, copies and photos unlike all others, and say whether more photos would help."""
     from core.data.check import examine
-    from core.events import Event
+    from core.events import drain
     from core.insight.inspect import inspect as look
-    from core.training.progress import shown
+    from core.training.progress import Progress
 
-    found: list[Insight] = []
-
-    def events() -> Iterator[Event]:
-        recipe = recipe_of(args)
-        examined = yield from examine(recipe, args.workspace, cache=args.workspace / PRESIZED)
-        found.append((yield from look(recipe, examined, args.workspace)))
-
-    for _ in shown(events()):
-        pass
-    print(json.dumps(found[0].document(), indent=1) if args.json else "\n".join(found[0].lines()))
+    recipe = recipe_of(args)
+    with Progress() as progress:
+        examined = drain(examine(recipe, args.workspace, cache=args.workspace / PRESIZED), progress.show)
+    with Progress() as progress:
+        found = drain(look(recipe, examined, args.workspace), progress.show)
+    print(json.dumps(found.document(), indent=1) if args.json else "\n".join(found.lines()))

@@ -62,8 +62,9 @@ class Progress:
                 if event.name in STAGES:
                     self._say(STAGES[event.name])
                 self._bar = _bar(event.name, event.steps)
-            case FeaturesMade() if bar is not None:
-                bar.update(event.done - bar.n)
+            case FeaturesMade():
+                self._bar = bar or _bar("extracting features", event.total, unit="photos")
+                self._bar.update(event.done - self._bar.n)
             case StepEnded() | LearningRateTried() if bar is not None:
                 bar.set_postfix(loss=f"{event.loss:.3f}", refresh=False)
                 bar.update()

@@ -20,6 +20,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from core.data import photo
 from core.data.content import digest
 from core.discovery import discover
+from core.events import drain
 from core.insight.copies import copies
 from core.insight.features import THUMBNAIL, PhotoFeatures, extract
 from core.insight.suspects import find_suspects
@@ -53,12 +54,7 @@ def extracted(files: Sequence[Path], digests: Sequence[str], workspace: Path) ->
     """By efficientnet_lite0 with its ImageNet weights."""
     network = architectures.create("efficientnet_lite0", 2)
     predictor = Predictor(network, [photo.View(size=(SIZE, SIZE))], ["a", "b"])
-    work = extract(files, digests, predictor, workspace)
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+    return drain(extract(files, digests, predictor, workspace))
 
 
 def suspects(features: PhotoFeatures, labels: list[str], digests: Sequence[str]) -> None:
