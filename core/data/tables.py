@@ -18,6 +18,8 @@ from core.errors import BadInput, quoted
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 DELIMITERS = ",;\t|"
 WINDOWS = "cp1252"
+TRUE, FALSE = frozenset(("1", "1.0", "true", "yes", "t", "y")), frozenset(("0", "0.0", "-1", "false", "no", "f", "n"))
+MISSING = frozenset(("", "nan", "null", "<na>", "#n/a"))  # as programs write that there is nothing
 MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -92,6 +94,7 @@ def _rows(path: Path, content: bytes, encoding: str, delimiter: str | None) -> I
                 raise csv.Error("a row is too long")
             yield line
 
+    quotes = content.count(b"'") > 0
     try:
         lines, columns = numbered(), 0
         first = _next_line(lines)
@@ -101,7 +104,7 @@ def _rows(path: Path, content: bytes, encoding: str, delimiter: str | None) -> I
         for row in csv.reader(chain([first], lines), delimiter=delimiter, skipinitialspace=True):
             size = 0
             if any(row):
-                cells = [_bare(cell.strip()) for cell in row]
+                cells = [*map(_bare if quotes else str.strip, row)]
                 columns = columns or len(cells)
                 if any(cells[columns:]):
                     what = f"has {len(cells)} cells in line {number}, but {columns} columns"
@@ -113,6 +116,7 @@ def _rows(path: Path, content: bytes, encoding: str, delimiter: str | None) -> I
 
 def _bare(cell: str) -> str:
     """A cell without the quotes that some programs write around texts."""
+    cell = cell.strip()
     return cell[1:-1] if len(cell) > 2 and cell[0] == cell[-1] == "'" else cell
 
 

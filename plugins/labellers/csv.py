@@ -8,11 +8,10 @@ from itertools import chain
 from pathlib import Path, PurePath
 from typing import Annotated, Any
 
-from core.data.columns import MISSING, TRUE
 from core.data.found_tables import found_tables
 from core.data.lookup import Lookup, from_table, inside, spelled
 from core.data.proposals import Proposal, folders_of
-from core.data.tables import WINDOWS, Table, read_table
+from core.data.tables import MISSING, TRUE, WINDOWS, Table, read_table
 from core.data.text import some
 from core.data.words import TRAIN, sides
 from core.errors import BadInput, quoted
@@ -86,29 +85,43 @@ class CsvLabeller:
                 reason = f"labels from the columns {some(columns.classes)} {where}"
             else:
                 reason = f"labels from the column {columns.label!r} {where}"
-                reason += f"; it could be {some(columns.others, 3)} too" if columns.others and not columns.known else ""
+                reason += f"; it could be {some(columns.others, 3)} too" if columns.others else ""
             options = listing.options() | label
-            yield Proposal(
-                options | cls._side(options, names, root), (0.9 if columns.known else 0.7) * columns.share, reason
-            )
+            try:
+                options |= cls._folder(options, names, root) if columns.namesakes else {}
+            except BadInput as error:
+                yield Proposal(options, 0, str(error).removesuffix("."))
+                continue
+            yield Proposal(options, (0.9 if columns.known else 0.7) * columns.share, reason)
         for table, why in unused.items():
             yield Proposal({}, 0, f"the table {table.name!r}: {why}")
 
     @classmethod
-    def _side(cls, options: dict[str, Any], names: Sequence[Path], root: Path) -> dict[str, str]:
-        """The folder for training, where it alone can be meant: numbers that begin anew in each side of a split."""
-        try:
-            if max(cls(**options)._named(names), default=0) < 2:
-                return {}
-            split = sides(
-                {folder for parent in {name.parent for name in names} for folder in folders_of(parent / "x", root)}
-            )
-            trains = [folder for folder, side in split.items() if side == TRAIN]
-            if len(trains) == 1 and max(cls(**options, folder=trains[0])._named(names), default=0) == 1:
-                return {"folder": trains[0]}
-        except BadInput:  # said when it is tried
-            pass
-        return {}
+    def _folder(cls, options: dict[str, Any], names: Sequence[Path], root: Path) -> dict[str, str]:
+        """The folder that a table lists, where its rows name photos of other sides of a split too; raises BadInput.
+
+        Numbers often begin anew in each side, so that photos would get the labels of others.
+        """
+        labeller = cls(**options)
+        if max(labeller._named(names), default=0) < 2:
+            return {}
+        folders = {parent: folders_of(parent / "x", root) for parent in {name.parent for name in names}}
+        split = sides({name for found in folders.values() for name in found})
+        side_of = {parent: next((split[n] for n in found if n in split), "") for parent, found in folders.items()}
+        by_side = [labeller._named([n for n in names if side_of[n.parent] == side]) for side in set(side_of.values())]
+        if all(sum(map(bool, row)) < 2 for row in zip(*by_side, strict=True)):
+            return {}
+        trains = {name for name, side in split.items() if side == TRAIN}
+        others = {name for found in folders.values() for name in found} - split.keys()
+        for candidates in (trains, {labeller.path.parent.name}, others):
+            fit = [c for c in sorted(candidates) if max(cls(**options, folder=c)._named(names), default=0) == 1]
+            if len(fit) == 1 and (candidates == trains or len(candidates) == 1):
+                return {"folder": fit[0]}
+        of = some([repr(name) for name in sorted(split)])
+        raise BadInput(
+            f"{some([f.name for f in labeller.files])} names photos in several folders of {of} alike; "
+            "write the folder before each name."
+        )
 
     def _named(self, names: Sequence[Path]) -> list[int]:
         """Of each row with a label how many of the photos it names."""

@@ -73,6 +73,11 @@ class TableSplitter:
                 )
                 reason = f"{some(columns.valid)} for validation and {some(columns.train)} for training, as {by}"
                 options |= {"valid": list(columns.valid), "train": list(columns.train)}
+                try:
+                    cls(**options)(names)
+                except BadInput as error:  # such as no photo of a side
+                    yield Proposal(options, 0, str(error).removesuffix("."))
+                    continue
                 yield Proposal(options, 0.95 * columns.share, reason)
 
     def _side(self, item: Path) -> str:

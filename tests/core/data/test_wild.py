@@ -22,9 +22,11 @@ from core.discovery import discover
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import labellers, sources
+from tests.core.data import wild_tables
 from tests.core.data.wild import CASES, Maker
 
 discover()
+assert wild_tables  # its cases are among CASES
 
 
 @pytest.fixture(scope="module")
