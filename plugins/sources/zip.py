@@ -21,7 +21,7 @@ from core.data.files import EMPTY, SUFFIXES, TABLES, get_image_files, is_stray, 
 from core.data.names import DEEPEST, distinct, safe_name
 from core.data.proposals import Proposal
 from core.data.text import read_bytes
-from core.data.zip_names import OF_OLD, encoding_of, renamed
+from core.data.encodings import OF_OLD, encoding_of, renamed
 from core.data.zips import BLOCK, CHUNK, open_zip
 from core.errors import BadInput, quoted
 from core.registry import sources
