@@ -1,16 +1,21 @@
-"""The encoding of names in a zip that does not say it: programs wrote that of the system they ran on."""
+"""The encoding of names and tables that do not say it: programs wrote that of the system they ran on."""
 
 from __future__ import annotations
 
 import math
 import re
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from typing import Literal
 
-UTF8 = 0x800  # the flag of a name that is in UTF-8
-OF_OLD = "cp437"  # in which `zipfile` reads all others
+Encoding = Literal[
+    "", "utf-8", "cp932", "gb18030", "big5", "cp949", "euc-kr", "cp1251", "cp866", "cp1252", "cp850", "cp437"
+]
 SINGLE = ("cp437", "cp850", "cp1252", "cp1251", "cp866")  # a byte a letter
-ENCODINGS = (*SINGLE, "utf-8", "cp932", "gb18030", "big5", "cp949")
+ASIAN = ("cp932", "gb18030", "big5", "cp949")
+PROSE = re.compile(  # as programs set an apostrophe, a dash between numbers, degrees, a power
+    "(?<=[A-Za-z])\u2019(?=[a-z])|(?<= )[\u2013\u2014](?= )|"
+    r"(?<=\d)[\u2013\u00b0](?=[\dCF])|(?<=[\da-z])[\u00b2\u00b3\u00b5](?!\w)"
+)
 LATIN = re.compile(
     "[A-Z\u00c0-\u00d6\u00d8-\u00de]?[a-z\u00df-\u00f6\u00f8-\u017f\u0300-\u036f]+|[A-Z\u00c0-\u00d6\u00d8-\u00de]{2,}"
 )
@@ -35,32 +40,18 @@ COMMON_KOREAN = frozenset(  # nine of ten syllables in Korean text; the other 2,
 ASCII, LETTER, RARE = 1 / 64, 1 / 60, 1e-6  # chances of a sign: a plain one, a letter of an alphabet, an unlikely one
 MIXED = 1 / 100  # chance of a sign in the midst of Latin letters
 USUAL = {"cp932": (0x88, 0x97, 2965), "gb18030": (0xB0, 0xD7, 3755), "big5": (0xA4, 0xC6, 5401)}  # first bytes, signs
-CLOSE = math.log(1000)  # by which another reading may be less likely, and is still named
 
 
-def encoding_of(members: Sequence[zipfile.ZipInfo]) -> tuple[str, dict[str, str]]:
-    """The encoding in which the names make the most sense, and how one reads in each that comes close, if any do."""
-    names = (m.filename for m in members if not m.flag_bits & UTF8 and not m.filename.isascii())
-    raw = sorted({part.encode(OF_OLD) for name in names for part in name.split("/") if not part.isascii()})
-    chances: dict[str, float] = {}
-    for encoding in ENCODINGS if raw else ():
+def chances(texts: Iterable[bytes], encodings: Iterable[str]) -> dict[str, float]:
+    """Of each encoding that can be read the logarithm of how likely such texts are in it."""
+    found: dict[str, float] = {}
+    texts = list(texts)
+    for encoding in encodings:
         try:
-            chances[encoding] = sum(_chance(part.decode(encoding), encoding) for part in raw)
+            found[encoding] = sum(_chance(text.decode(encoding), encoding) for text in texts)
         except UnicodeDecodeError:
             continue
-    if not chances:
-        return OF_OLD, {}
-    best = max(chances, key=lambda encoding: chances[encoding])  # the first of equal ones
-    close = {e: raw[0].decode(e) for e, chance in chances.items() if chance > chances[best] - CLOSE}
-    others = {e: text for e, text in close.items() if text != close[best]}
-    return best, {best: close[best], **others} if others else {}
-
-
-def renamed(members: Sequence[zipfile.ZipInfo], encoding: str) -> None:
-    """Give the members the names that their bytes have in an encoding."""
-    for member in members:
-        if not member.flag_bits & UTF8 and not member.filename.isascii():
-            member.filename = member.filename.encode(OF_OLD).decode(encoding, "replace")
+    return found
 
 
 def _chance(text: str, encoding: str) -> float:
@@ -73,6 +64,8 @@ def _chance(text: str, encoding: str) -> float:
 
 def _words(text: str, encoding: str) -> Iterator[re.Match[str]]:
     """Words of letters that go together: mostly plain ones, in Latin; capitals in front, or throughout."""
+    if encoding == "cp1252":
+        yield from PROSE.finditer(text)
     if encoding not in ("cp1251", "cp866"):
         yield from (word for word in LATIN.finditer(text) if 2 * sum(map(str.isascii, word[0])) >= len(word[0]) > 1)
     if encoding in ("cp1251", "cp866", "utf-8"):

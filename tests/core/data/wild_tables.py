@@ -92,3 +92,43 @@ def table_without_header_or_its_first_photo(m: Maker) -> None:
 @case(classes=BREEDS)
 def table_with_long_texts(m: Maker) -> None:
     m.table(f"{'long ' * 80}é,{{n}},{{b}}", "caption,file,breed")
+
+
+@case(classes=("狗", "猫"), told=["labels.csv is not in UTF-8 and was read as gb18030; set labeller.encoding"])
+def table_of_china(m: Maker) -> None:
+    m.put(*(f"{i}.jpg" for i in range(20)))
+    m.write("labels.csv", "文件,标签\n" + "".join(f"{i}.jpg,{'猫狗'[i % 2]}\n" for i in range(20)), "gbk")
+
+
+@case(classes=("柴犬", "猫"), told=["read as cp932"])
+def table_of_japan(m: Maker) -> None:
+    m.put(*(f"{i}.jpg" for i in range(20)))
+    rows = "".join(f"{i}.jpg,{('柴犬', '猫')[i % 2]}\n" for i in range(20))
+    m.write("labels.csv", "ファイル,ラベル\n" + rows, "cp932")
+
+
+@case(classes=("кот", "собака"), told=["read as cp1251"])
+def table_of_russia(m: Maker) -> None:
+    m.put(*(f"{i}.jpg" for i in range(20)))
+    rows = "".join(f"{i}.jpg;{('кот', 'собака')[i % 2]}\n" for i in range(20))
+    m.write("labels.csv", "файл;порода\n" + rows, "cp1251")
+
+
+@case(classes=CAT_DOG, told=["read as cp1252"])
+def table_with_signs_of_word_processors(m: Maker) -> None:
+    m.put(*(f"{i}.jpg" for i in range(20)))
+    m.write(
+        "labels.csv", _rows(20, "{i}.jpg,{v},it\u2019s 20\u00b0C \u2013 3\u20135 m\u00b2", "file,animal,note"), "cp1252"
+    )
+
+
+@case(classes=CAT_DOG, at="photos.zip", told=["1 file is left out", "data/rabbit: an empty folder"])
+def zip_with_folders_after_their_photos(m: Maker) -> None:
+    m.pack(
+        [*(f"data/{v}/{i}.jpg" for v in CAT_DOG for i in range(8)), "data/cat/", "data/", "data/rabbit/", "data/dog/"]
+    )
+
+
+@case(classes=("chèvre", "zèbre"), at="photos.zip", told=["read as cp437"])
+def zip_of_france(m: Maker) -> None:
+    m.pack([f"{v}/{i}.jpg" for v in ("chèvre", "zèbre") for i in range(PHOTOS)], "cp850")
