@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from posixpath import splitext
 
 from core.data.files import SUFFIXES
 from core.data.label_columns import SURE, find_labels, label_rank
@@ -46,7 +46,7 @@ class Photos:
 
     def __init__(self, names: Iterable[Path], possible: int) -> None:
         files = [normal(name.name) for name in names]
-        self.exact = Counter(files) + Counter(Path(file).stem for file in files)
+        self.exact = Counter(files) + Counter(splitext(file)[0] for file in files)
         self.loose = Counter(map(bare, files))
         self.namesakes = max(self.loose.values(), default=0) > 1
         self.number = possible  # that a table should name
@@ -112,7 +112,7 @@ def _repeated(cells: Sequence[str]) -> Counter[str]:
 def _is_header(column: Sequence[str], photos: Photos) -> bool:
     """Whether the first cell of the column of names is none: not of a photo, nor like those below it."""
     first = _last(column[0])
-    if bare(first) in photos.loose or os.path.splitext(first)[1].casefold() in SUFFIXES:
+    if bare(first) in photos.loose or splitext(first)[1].casefold() in SUFFIXES:
         return False
     shapes = Counter(_shape(_last(cell)) for cell in column[1:SAMPLE])
     usual = shapes.most_common(1)[0][0] if shapes else ""
