@@ -18,7 +18,7 @@ from core.data.words import NAMES, tokens
 from core.errors import BadInput
 
 LEAST = 0.5  # share of the photos that a table must name
-ONCE = 0.7  # share of different texts above which a column holds no labels
+ONCE = 0.7  # share of different texts above which a column that is not called so holds no labels
 SAMPLE = 200  # rows in which a column that names the photos is looked for first
 
 
@@ -68,7 +68,7 @@ def guess(path: Path, photos: Photos) -> Columns:
     header = _is_header(columns[at], photos)
     names = [column[0] for column in columns] if header else [str(i + 1) for i in range(len(columns))]
     others = {i: column[header:] for i, column in enumerate(columns) if i != at and names[i]}
-    counts = {i: _repeated(cells) for i, cells in others.items()}
+    counts = {i: _counts(names[i], cells) for i, cells in others.items()}
     found = {i: sides for i in others if (sides := sides_of(names[i], counts[i]))}
     split = next(iter(found), None)
     among = [i for i in others if not splits(names[i], counts[i])]
@@ -103,10 +103,11 @@ def _shares(columns: Sequence[Sequence[str]], photos: Photos) -> dict[int, float
     return shares
 
 
-def _repeated(cells: Sequence[str]) -> Counter[str]:
+def _counts(name: str, cells: Sequence[str]) -> Counter[str]:
     """How often each text is in a column; none where most are there once: it holds no labels and splits nothing."""
     counts = Counter(cells)
-    return counts if len(counts) <= max(MOST_FOLDS + 1, ONCE * len(cells)) else Counter()
+    repeat = len(counts) <= max(MOST_FOLDS + 1, ONCE * len(cells)) or label_rank(name) >= SURE
+    return counts if repeat else Counter()
 
 
 def _is_header(column: Sequence[str], photos: Photos) -> bool:

@@ -35,7 +35,7 @@ def find_labels(
 ) -> Labels:
     """The labels `among` some columns; `cells` are those of each column, `counts` how often a text is in it."""
     marks = [i for i in among if _are_marks(counts[i])]
-    fit = [i for i in among if _repeat(counts[i])]
+    fit = [i for i in among if _repeat(counts[i], REPEATED if label_rank(names[i]) < SURE else 0)]
     plain = {i: i in marks or _are_numbers(counts[i]) for i in fit}
     ranked = sorted(fit, key=lambda i: (-label_rank(names[i]), plain[i], i))
     if len(marks) > 1 and not (ranked and label_rank(names[ranked[0]])):
@@ -54,7 +54,7 @@ def find_labels(
         if len(counts[i].keys() - {""}) == 1 and label_rank(names[i]):
             one = max(counts[i])
             return Labels(unusable=f"the column {names[i]!r} has one label, {one!r}; one more is needed")
-    splitting = [names[i] for i in cells if i not in among and _repeat(counts[i])]
+    splitting = [names[i] for i in cells if i not in among and _repeat(counts[i], REPEATED)]
     but = f" beside {some(splitting)}, which tells how photos are split" if splitting else ""
     return Labels(unusable=f"no column has labels, which are few values that repeat{but}")
 
@@ -85,11 +85,12 @@ def _are_marks(counts: Counter[str]) -> bool:
     return 0 < len(counts) <= len(TRUE | FALSE) + 1 and {text.casefold() for text in counts} <= TRUE | FALSE | {""}
 
 
-def _repeat(counts: Counter[str]) -> bool:
+def _repeat(counts: Counter[str], least: float) -> bool:
+    """Whether there are several texts, in at least half of the rows, and a share of them in another row too."""
     labelled = {text: n for text, n in counts.items() if text.casefold() not in MISSING}
     total = sum(labelled.values())
     repeated = sum(n for n in labelled.values() if n > 1)
-    return len(labelled) > 1 and 2 * total >= counts.total() and repeated >= REPEATED * total
+    return len(labelled) > 1 and 2 * total >= counts.total() and repeated >= least * total
 
 
 def _are_numbers(counts: Counter[str]) -> bool:

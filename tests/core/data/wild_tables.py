@@ -132,3 +132,9 @@ def zip_with_folders_after_their_photos(m: Maker) -> None:
 @case(classes=("chèvre", "zèbre"), at="photos.zip", told=["read as cp437"])
 def zip_of_france(m: Maker) -> None:
     m.pack([f"{v}/{i}.jpg" for v in ("chèvre", "zèbre") for i in range(PHOTOS)], "cp850")
+
+
+@case(classes=[f"kind {i:02}" for i in range(30)], reasons=["the column 'label'"])
+def table_of_labels_that_hardly_repeat(m: Maker) -> None:
+    m.put(*(f"{i}.jpg" for i in range(33)))
+    m.write("labels.csv", "file,label\n" + "".join(f"{i}.jpg,kind {i % 30:02}\n" for i in range(33)))
