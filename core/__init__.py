@@ -29,6 +29,7 @@ _WORDS = {
         "Range",
         "Registry",
         "architectures",
+        "exporters",
         "labellers",
         "losses",
         "metrics",

@@ -201,9 +201,11 @@ architectures: Registry[Any] = Registry("architectures")
 losses: Registry[Any] = Registry("losses")
 metrics: Registry[Any] = Registry("metrics", says=("higher_is_better",))
 optimizers: Registry[Any] = Registry("optimizers")
+exporters: Registry[Any] = Registry("exporters")
 panels: Registry[Any] = Registry("panels")
 registries = {
-    r.kind: r for r in (sources, labellers, splitters, transforms, architectures, losses, metrics, optimizers, panels)
+    r.kind: r
+    for r in (sources, labellers, splitters, transforms, architectures, losses, metrics, optimizers, exporters, panels)
 }
 
 

@@ -60,15 +60,15 @@ def predict(args: argparse.Namespace) -> int:
     predictor = load_model(model_folder(args.run, args.workspace))
     images = [file for given in args.images for file in _files(given)]
     failed = 0
-    for image in images:
-        try:
-            label, index, probabilities = predictor.predict(image)
-        except BadPhoto as error:
+    for image, logits in predictor.predict_many(images):
+        if isinstance(logits, BadPhoto):
             failed += 1
-            print(json.dumps({"file": image, "error": str(error)}), flush=True)
+            print(json.dumps({"file": image, "error": str(logits)}), flush=True)
             continue
-        shares = {name: round(p, 6) for name, p in zip(predictor.vocab, probabilities.tolist(), strict=True)}
-        line = {"file": image, "label": label, "probability": shares[predictor.vocab[index]], "probabilities": shares}
+        probabilities = logits.softmax(0).tolist()
+        shares = {name: round(p, 6) for name, p in zip(predictor.vocab, probabilities, strict=True)}
+        label = predictor.vocab[int(logits.argmax())]
+        line = {"file": image, "label": label, "probability": shares[label], "probabilities": shares}
         print(json.dumps(line), flush=True)
     if failed:
         print(f"error: {failed} of {len(images)} files could not be read as photos.", file=sys.stderr)

@@ -6,20 +6,34 @@ import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from core.commands.command import RUN, argument, command
+from core.errors import BadInput
 from core.publish.options import PushOptions
 from core.registry import params_of
 
 
-@command("export", RUN, argument("--onnx", action="store_true", required=True, help="as RUN/model.onnx"))
+def _formats(parser: argparse.ArgumentParser) -> None:
+    formats = parser.add_mutually_exclusive_group(required=True)
+    formats.add_argument(
+        "--to", nargs="+", metavar=("NAME", "FOLDER"), help="an exporter, as `plugins` lists them; else in RUN's folder"
+    )
+    formats.add_argument("--onnx", dest="to", action="store_const", const=["onnx"], help="as RUN/model.onnx")
+
+
+@command("export", RUN, _formats)
 def export(args: argparse.Namespace) -> None:
-    """Write the model as ONNX, which answers without torch, and say how close its answers are."""
-    from core.publish.onnx import export_onnx
+    """Write the model in another format, such as ONNX, and say how close its probabilities are."""
+    from core.publish.export import export as write
+    from core.registry import exporters
     from core.runs.run import Run
 
-    done = export_onnx(Run.find(args.run, args.workspace))
+    name, *folder = args.to
+    if len(folder) > 1:
+        raise BadInput(f"--to takes a name and a folder, but not {' '.join(folder[1:])!r} too.")
+    done = write(Run.find(args.run, args.workspace), exporters.create(name), *map(Path, folder))
     print(
         f"{done.file}: {done.file.stat().st_size / 1e6:.1f} MB; on {done.photos} validation photos no probability "
         f"differs from torch's by more than {done.largest_difference:.1e}"

@@ -1,18 +1,17 @@
-"""An architecture: a body that makes features, a head that makes logits, and the statistics of its weights."""
+"""An architecture: a body that makes a feature map, a head that makes logits, and the statistics of its weights."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from core.errors import BadInput, quoted
+from core.errors import BadInput
 from core.registry import architectures
 
 if TYPE_CHECKING:  # torch takes seconds to import, and the plugins that import this are only listed at first
     from torch import Tensor, nn
-
-    from core.model.joint import Joint
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -21,10 +20,11 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class Architecture:
     """What a plugin in plugins/architectures/ returns.
 
-    `model` has `forward_features` ([N, 3, H, W] to features) and `forward_head` (features to logits [N, classes]), as
-    timm's models and `Classifier` have. `head` is the part of it that is new. `groups` are the body's parameters from
-    the first layers to the last; learning rates rise along them. `timm` is the name by which timm builds the same
-    network, if it does.
+    `model` has `forward_features` ([N, 3, H, W] to a feature map) and `forward_head` (to logits [N, classes], or with
+    `pre_logits=True` to what enters its last layers), as timm's models and `Classifier` have. `head` is the part of it
+    that is new. `groups` are the body's parameters from the first layers to the last; learning rates rise along them.
+    `timm` is the name by which timm builds the same network, if it does; `img_size` is the height and width that it was
+    built for, if it was built for one.
     """
 
     model: Any
@@ -34,7 +34,7 @@ class Architecture:
     std: tuple[float, float, float] = IMAGENET_STD
     pretrained: bool = False
     timm: str | None = None
-    _joint: Joint | None = field(default=None, init=False, repr=False)
+    img_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         self.groups = [group for group in (*self.groups, list(self.head.parameters())) if group]
@@ -50,43 +50,56 @@ class Architecture:
         """Values in 0..1 [N, 3, H, W] to logits [N, classes]."""
         return self.model(self.normalise(images))  # type: ignore[no-any-return]
 
-    def maps(self, images: Tensor) -> Tensor:
-        """What the body makes of values in 0..1 [N, 3, H, W]."""
+    def feature_map(self, images: Tensor) -> Tensor:
+        """The body's output for values in 0..1 [N, 3, H, W]."""
         return self.model.forward_features(self.normalise(images))  # type: ignore[no-any-return]
 
     def features(self, images: Tensor) -> Tensor:
-        """What enters the head of a resting network, of values in 0..1 [N, 3, H, W]; pooled, if the head begins so."""
-        from core.model.joint import Joint
-
-        maps = self.maps(images)
-        self._joint = self._joint or Joint.of(self.model, self.head, maps)
-        return self._joint.enter(self.model, self.head, maps)
+        """The features of values in 0..1 [N, 3, H, W] just before the head's layers that learn, as `logits` takes."""
+        return self.model.forward_head(self.feature_map(images), pre_logits=True)  # type: ignore[no-any-return]
 
     def logits(self, features: Tensor) -> Tensor:
-        """What the head makes of `features`, its own or those of a copy at rest: logits [N, classes]."""
-        assert self._joint is not None, "logits before any features were made"
-        return self._joint.leave(self.model, self.head, features)
+        """Features of a network in eval mode, this one or its fused copy, to logits [N, classes]."""
+        from core.model.head import logits_of
 
-    def at_rest(self, images: Tensor) -> Architecture:
-        """A copy that only answers, faster, as the norms of its body are in the weights before them.
+        return logits_of(self.head, features)
 
-        `images` [N, 3, H, W] are some of those that it will see. A network that cannot be copied is its own copy.
-        """
+    def has_features(self, images: Tensor) -> bool:
+        """Whether `logits` of `features` are what the network, in eval mode, makes of `images` [N, 3, H, W]."""
         import torch
+        from torch.func import functional_call
 
-        from core.model.fold import folded
+        from core.model.head import logits_of
+
+        head, random = copy.deepcopy(self.head), torch.Generator().manual_seed(0)
+        for parameter in head.parameters():  # a new head may be zero, which would hide a difference
+            parameter.data.copy_(torch.randn(parameter.shape, generator=random))
+        weights: dict[str, Tensor] = {f"{self._head_name}.{name}": p for name, p in head.named_parameters()}
+        try:
+            with torch.no_grad():
+                expected = functional_call(self.model, weights, (self.normalise(images),))
+                found = logits_of(head, self.features(images))
+        except (TypeError, RuntimeError, IndexError):  # of a network that calls its head in another way
+            return False
+        return found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+    def fused_copy(self, images: Tensor) -> Architecture:
+        """A faster copy for inference alone, with the body's batch norms fused into the layers before them.
+
+        `images` [N, 3, H, W] are examples of what it will see. A network that cannot be copied is returned itself.
+        """
+        from core.model.fuse import fused
         from core.model.head import Body
 
-        name = next(name for name, module in self.model.named_modules() if module is self.head)
         try:
-            model: Any = folded(Body(self.model), images).model
+            model: Any = fused(Body(self.model), images).model
         except RuntimeError:  # of torch, where a weight is computed from others
             model = self.model.eval()
-        copy = replace(self, model=model, head=model.get_submodule(name), groups=[])
-        with torch.inference_mode():
-            copy.features(images)
-        self._joint = copy._joint
-        return copy
+        return replace(self, model=model, head=model.get_submodule(self._head_name), groups=[])
+
+    @property
+    def _head_name(self) -> str:
+        return next(str(name) for name, module in self.model.named_modules() if module is self.head)
 
     def freeze(self, train_bn: bool = False) -> None:
         """Only the head learns; with `train_bn` the norm layers of the body do too."""
@@ -114,7 +127,7 @@ class Architecture:
         return bool(body) and not any(p.requires_grad for group in body for p in group)
 
     def train_mode(self, train_bn: bool) -> None:
-        """Ready for a step: a frozen body rests altogether; else its norm layers alone, unless `train_bn`."""
+        """Training mode, but for a frozen body, or for the norm layers of the body unless `train_bn`."""
         self.model.train()
         if self.frozen:
             self.model.eval()
@@ -131,18 +144,19 @@ class Architecture:
         return (m for m in self.model.modules() if isinstance(m, NORMS) and m not in own)
 
 
-def build_architecture(choice: Mapping[str, Any], num_classes: int, **options: Any) -> Architecture:
-    """What a recipe's `{"name": ..., options}` describes, with those of `options` that it has; raises BadInput."""
+def build_architecture(
+    choice: Mapping[str, Any], num_classes: int, size: tuple[int, int] | None = None, **options: Any
+) -> Architecture:
+    """What a recipe's `{"name": ..., options}` describes, with those of `options` that it has; raises BadInput.
+
+    One with an option `img_size` is built for photos of `size`, height and width in pixels, unless the choice says
+    which, or that the network takes any (`dynamic_img_size`).
+    """
     own = {p.name for p in architectures[str(choice.get("name"))].params}
+    if size and not choice.get("img_size") and not choice.get("dynamic_img_size"):
+        options["img_size"] = size
     chosen = {**choice, **{name: value for name, value in options.items() if name in own}}
     return architectures.build(chosen, num_classes)  # type: ignore[no-any-return]
-
-
-def is_timm(name: str) -> bool:
-    """Whether timm has a model of this name, which may end in the tag of its weights, as in `resnet50.a1_in1k`."""
-    import timm
-
-    return name in timm.list_models() or name in timm.list_pretrained()
 
 
 def parameters_of(choice: Mapping[str, Any]) -> int:
@@ -154,94 +168,3 @@ def parameters_of(choice: Mapping[str, Any]) -> int:
     with torch.device("meta"):
         network = architectures.build({**choice, **fresh}, 2).model
     return sum(p.numel() for p in network.parameters())
-
-
-def from_timm(
-    name: str,
-    num_classes: int,
-    head: str,
-    pretrained: bool,
-    weights: dict[str, Tensor] | None = None,
-    statistics: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None,
-) -> Architecture:
-    """A timm network with a new head; `weights` are loaded into its body, otherwise timm downloads them if asked.
-
-    A tag in the name says which weights, and so which statistics, also where none are asked for. Raises BadInput for a
-    name timm does not have, weights that cannot be had, or a head that does not fit.
-    """
-    import timm
-    import torch
-    from torch import nn
-
-    from core.model.head import Classifier, concat_head
-
-    if not is_timm(name):
-        tagged = timm.list_pretrained(f"{name.partition('.')[0]}.*")[:10]
-        known = f"of this one it has: {', '.join(tagged)}" if tagged else "`timm.list_models()` names them"
-        raise BadInput(f"timm has no model {quoted(name)}; {known}.")
-    download = pretrained and weights is None
-    if download and not timm.models.is_model_pretrained(name):
-        raise BadInput(f"timm has no trained weights for {name!r}; choose another model, or set pretrained to false.")
-    try:
-        network: Any = timm.create_model(name, pretrained=download, num_classes=num_classes)
-    except Exception as error:
-        if not download:
-            raise
-        raise no_weights(name, error) from error
-    classifiers = _classifiers(network)
-    if weights is not None:
-        body_weights = {k: v for k, v in weights.items() if not k.startswith(classifiers)}
-        missing, unexpected = network.load_state_dict(body_weights, strict=False)
-        if unexpected or not all(key.startswith(classifiers) for key in missing):
-            raise BadInput(f"These weights are not those of {name!r}: {[*unexpected, *missing][0]!r} does not fit.")
-    cfg = network.pretrained_cfg
-    mean, std = statistics or (tuple(cfg["mean"]), tuple(cfg["std"]))
-    body = _body_groups(network, classifiers)
-    if not isinstance(network.get_classifier(), nn.Module):
-        raise BadInput(f"{name!r} has more than one classifier, which this program cannot train; choose another model.")
-    if head == "linear":
-        # timm's own start can be so large that the first epoch is spent on undoing it
-        for parameter in network.get_classifier().parameters():
-            nn.init.zeros_(parameter)
-        return Architecture(network, network.get_classifier(), body, mean, std, pretrained, name)
-    no_maps = BadInput(f"The head 'concat' pools maps [N, C, H, W], which {name!r} does not make; use head 'linear'.")
-    try:
-        network.reset_classifier(0, "")
-        with torch.no_grad():
-            network.eval()
-            features = network.forward_features(torch.zeros(1, *cfg["input_size"]))
-    except (AssertionError, AttributeError) as error:  # of a network that always pools
-        raise no_maps from error
-    if features.ndim != 4 or features.shape[1] != network.num_features:
-        raise no_maps
-    model = Classifier(network, concat_head(features.shape[1], num_classes))
-    return Architecture(model, model.head, body, mean, std, pretrained, name)
-
-
-def no_weights(name: str, error: Exception) -> BadInput:
-    """The sentence for weights that could not be downloaded."""
-    return BadInput(
-        f"The weights of {name!r} could not be downloaded ({type(error).__name__}); choose the architecture "
-        "'efficientnet_lite0', whose weights are installed, or set pretrained to false to start from random ones."
-    )
-
-
-def _classifiers(network: Any) -> tuple[str, ...]:
-    """The prefixes of the parameters that belong to timm's classifier."""
-    names = network.pretrained_cfg.get("classifier") or ()
-    return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
-
-
-def _body_groups(network: Any, classifiers: tuple[str, ...]) -> list[list[nn.Parameter]]:
-    """The body's parameters in two halves, by timm's coarse layers (stem, then stages)."""
-    from timm.models import group_parameters
-
-    named = dict(network.named_parameters())
-    if hasattr(network, "group_matcher"):
-        layers = group_parameters(network, network.group_matcher(coarse=True))
-    else:  # a few of timm's models have none
-        layers = {i: [name] for i, name in enumerate(named)}
-    stages = [[named[n] for n in names if not n.startswith(classifiers)] for _, names in sorted(layers.items())]
-    stages = [stage for stage in stages if stage]
-    half = (len(stages) + 1) // 2
-    return [[p for stage in part for p in stage] for part in (stages[:half], stages[half:])]

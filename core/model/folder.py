@@ -22,14 +22,14 @@ from core.data.transforms import MAX_AREA, MAX_SIDE
 from core.discovery import discover
 from core.errors import BadInput
 from core.model.architecture import Architecture, build_architecture
+from core.model.file_names import CLASSES, CONFIG, HASHES, WEIGHTS, read_json
 from core.model.head import Classifier
-from core.model.names import CLASSES, CONFIG, HASHES, WEIGHTS, read_json
 from core.model.predictor import Predictor
 from core.model.weights import check_size, damaged_weight, take_weights
 from core.registry import architectures, check_options, params_of
 
 MAX_VIEWS = 8
-LARGEST_MEAN, SMALLEST_STD, LARGEST_STD = 1e3, 1e-4, 1e3  # beyond what any network was ever trained with
+MAX_MEAN, MIN_STD, MAX_STD = 1e3, 1e-4, 1e3  # beyond what any network was ever trained with
 Statistics = tuple[float, float, float]
 
 
@@ -89,8 +89,8 @@ def read_config(folder: Path) -> ModelConfig:
         views = [_view(view) for view in own["views"]]
         vocab = document["label_names"]
         names = isinstance(vocab, list) and all(isinstance(n, str) and len(n) <= LONGEST_LABEL for n in vocab)
-        mean = _statistics(document["pretrained_cfg"]["mean"], -LARGEST_MEAN, LARGEST_MEAN)
-        std = _statistics(document["pretrained_cfg"]["std"], SMALLEST_STD, LARGEST_STD)
+        mean = _statistics(document["pretrained_cfg"]["mean"], -MAX_MEAN, MAX_MEAN)
+        std = _statistics(document["pretrained_cfg"]["std"], MIN_STD, MAX_STD)
         if not 0 < len(views) <= MAX_VIEWS or not names or not len(vocab) == len(set(vocab)) > 0:
             raise ValueError("its views or its label_names are not what they must be")
         if math.prod(views[-1].size) > MAX_AREA:

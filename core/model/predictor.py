@@ -1,10 +1,12 @@
-"""From one photo to its probabilities, by the road that validation takes."""
+"""From photos to their probabilities, prepared as in validation."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,10 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.data import photo
-from core.data.photo import View
+from core.data.photo import BadPhoto, View
 from core.data.pil_image import opened
 from core.errors import BadInput
 from core.model.architecture import Architecture
+
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -57,5 +61,33 @@ class Predictor:
             images = batch.to(self.device, memory_format=torch.channels_last)
             logits: Tensor = self.architecture.model(images).float().cpu()
         if not logits.isfinite().all():
-            raise BadInput("This model's answers are no finite numbers; use another model, or train it anew.")
+            raise BadInput("This model's outputs are not finite numbers; use another model, or train it again.")
         return logits
+
+    def predict_many(
+        self,
+        items: Sequence[Item],
+        batch_size: int = 32,
+        prepare: Callable[[Item], Tensor] | None = None,
+        logits: Callable[[Tensor], Tensor] | None = None,
+    ) -> Iterator[tuple[Item, Tensor | BadPhoto]]:
+        """Each item with its logits [C], or with the reason why it cannot be read as a photo, in order.
+
+        Items are read by several threads and predicted in batches. `prepare` and `logits` take the place of the
+        predictor's own. Raises BadInput as `logits` does.
+        """
+
+        def read(item: Item) -> Tensor | BadPhoto:
+            try:
+                return (prepare or self.prepare)(item)
+            except BadPhoto as error:
+                return error
+
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1), "photos") as pool:
+            for start in range(0, len(items), batch_size):
+                batch = items[start : start + batch_size]
+                inputs = list(pool.map(read, batch))
+                readable = [x for x in inputs if isinstance(x, Tensor)]
+                outputs = iter((logits or self.logits)(torch.stack(readable)) if readable else ())
+                for item, x in zip(batch, inputs, strict=True):
+                    yield item, x if isinstance(x, BadPhoto) else next(outputs)

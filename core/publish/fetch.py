@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput
 from core.hub import HubUnreachable, is_repo_id, with_retries
-from core.model.names import CLASSES, CONFIG, HASHES, WEIGHTS
-from core.model.names import LARGEST as LARGEST_JSON
+from core.model.file_names import CLASSES, CONFIG, HASHES, MAX_JSON_BYTES, WEIGHTS
 from core.runs.run import Run
 
 if TYPE_CHECKING:
@@ -58,8 +57,10 @@ def fetch(repo: str) -> Path:
         raise BadInput(f"{repo!r} is no model of this program: there is no {absent[0]} in it.")
     if (size := sum(sizes[name] for name in FILES)) > LARGEST:
         raise BadInput(f"{repo!r} holds {size / 1e9:.1f} GB, more than the {LARGEST / 1e9:.0f} GB that are taken.")
-    if too_large := [name for name in FILES if name != WEIGHTS and sizes[name] > LARGEST_JSON]:
-        raise BadInput(f"{too_large[0]} of {repo!r} is larger than {LARGEST_JSON / 1e6:.0f} MB, which no model needs.")
+    if too_large := [name for name in FILES if name != WEIGHTS and sizes[name] > MAX_JSON_BYTES]:
+        raise BadInput(
+            f"{too_large[0]} of {repo!r} is larger than {MAX_JSON_BYTES / 1e6:.0f} MB, which no model needs."
+        )
     return Path(with_retries(repo, lambda: snapshot_download(repo, allow_patterns=list(FILES))))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core.errors import BadInput
 from core.hub import checked_repo_id, with_retries
-from core.model.names import CONFIG
+from core.model.file_names import CONFIG
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,8 +79,10 @@ def _sample(run: Run) -> tuple[list[Path], np.ndarray[Any, Any]]:
     predictor = load_model(run.folder)
     predictor.architecture.model.to("cpu")
     items = predictions_of(run).items
-    found: dict[Path, list[float]] = {}
-    for item in items[:: math.ceil(len(items) / SAMPLE)]:
-        with suppress(BadPhoto):  # it is gone, or was changed
-            found[item] = predictor.predict(item)[2].tolist()
+    sample = items[:: math.ceil(len(items) / SAMPLE)]
+    found = {
+        item: logits.softmax(0).tolist()
+        for item, logits in predictor.predict_many(sample)
+        if not isinstance(logits, BadPhoto)  # it is gone, or was changed
+    }
     return list(found), np.array(list(found.values()))

@@ -23,8 +23,8 @@ from numpy.typing import ArrayLike
 from core.atomic import disk_error
 from core.environment import environment
 from core.errors import BadInput
-from core.model.names import CONFIG
-from core.publish.onnx import CLOSE
+from core.model.file_names import CONFIG
+from core.publish.export import TOLERANCE
 
 INSTALLS, STARTS, ANSWERS = 900, 180, 60  # seconds that each may take
 OURS = ("GRADIO_", "PYTHON", "SPACES_", "VIRTUAL_ENV")  # variables of this process that a Space does not have
@@ -188,7 +188,7 @@ def _difference(photo: Path, answer: Mapping[str, float], wanted: Mapping[str, f
         raise BadInput(f"The Space answers {photo.name!r} with other classes than the model has.")
     worst = max(answer, key=lambda name: abs(answer[name] - wanted[name]))
     difference = abs(answer[worst] - wanted[worst])
-    if not difference <= CLOSE:
+    if not difference <= TOLERANCE:
         raise BadInput(
             f"The Space says {answer[worst]:.4f} for {worst!r} on {photo.name!r}, and the model {wanted[worst]:.4f}; "
             "export it anew."

@@ -15,8 +15,8 @@ from core.data import photo
 from core.data.decoder import ROOT
 from core.data.photo import BadPhoto
 from core.errors import BadInput
+from core.model.file_names import CONFIG
 from core.model.folder import check_hashes, read_config
-from core.model.names import CONFIG
 from core.publish.hub import Hardware
 from core.publish.onnx import ONNX, onnx_is_current
 from core.runs.predictions import predictions_of

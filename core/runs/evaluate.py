@@ -5,27 +5,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from core.data import photo
 from core.data.alike import alike
 from core.data.check import label_all
 from core.data.leftovers import placed
+from core.data.photo import BadPhoto
 from core.data.propose import names_of, propose, source_of
 from core.errors import BadInput, quoted
 from core.model.folder import load_model
-from core.model.predictor import Predictor
 from core.recipe import Choice, path_options
 from core.registry import labellers, sources
 from core.runs.history import History
 from core.runs.run import Run
 from core.training.interpretation import ClassificationInterpretation
-
-AT_ONCE = 32
 
 
 def evaluate(run: Run, workspace: Path, source: str | None = None, labeller: str | None = None) -> dict[str, Any]:
@@ -49,14 +45,20 @@ def evaluate(run: Run, workspace: Path, source: str | None = None, labeller: str
             f"The model knows all {len(meant)} classes of these photos by other spellings, such as {quoted(name)} for "
             f"{quoted(label)}; rename their folders, or give a table of its names with --labeller."
         )
-    logits, readable = _logits(predictor, list(labelled), skipped)
+    logits: dict[Path, torch.Tensor] = {}
+    for path, found in predictor.predict_many(list(labelled)):
+        if isinstance(found, BadPhoto):
+            skipped[str(path)] = str(found)
+        else:
+            logits[path] = found
+    readable = list(logits)
     if not readable:
         first = next(iter(skipped.items()), None)
         raise BadInput(
             f"None of these photos can be scored{f'; the first is {first[0]}: {first[1]}' if first else ''}."
         )
     targets = torch.tensor([predictor.vocab.index(labelled[path]) for path in readable])
-    results = ClassificationInterpretation(logits, targets, readable, predictor.vocab)
+    results = ClassificationInterpretation(torch.stack(list(logits.values())), targets, readable, predictor.vocab)
     return {
         "accuracy": results.accuracy,
         "interval": list(results.interval),
@@ -133,23 +135,3 @@ def _choice(labeller: str) -> dict[str, Any]:
         return dict(json.loads(labeller))
     except ValueError as error:
         raise BadInput(f"--labeller is neither a name nor JSON: {error}.") from None
-
-
-def _logits(predictor: Predictor, files: list[Path], skipped: dict[str, str]) -> tuple[torch.Tensor, list[Path]]:
-    def prepared(file: Path) -> torch.Tensor | None:
-        try:
-            return predictor.prepare(file)
-        except photo.BadPhoto as error:
-            skipped[str(file)] = str(error)
-            return None
-
-    logits = [torch.empty(0, len(predictor.vocab))]
-    readable: list[Path] = []
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1), "photos") as pool:
-        for start in range(0, len(files), AT_ONCE):
-            part = files[start : start + AT_ONCE]
-            inputs = {file: x for file, x in zip(part, pool.map(prepared, part), strict=True) if x is not None}
-            if inputs:
-                logits.append(predictor.logits(torch.stack(list(inputs.values()))))
-                readable += inputs
-    return torch.cat(logits), readable

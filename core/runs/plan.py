@@ -15,9 +15,9 @@ from core.data.check import Examined, examine
 from core.data.split import Split
 from core.errors import BadInput
 from core.events import Event, FinishingEarly, Notice
-from core.model.architecture import Architecture
+from core.model.architecture import build_architecture
 from core.recipe import Recipe
-from core.registry import architectures, losses, metrics, optimizers, transforms
+from core.registry import losses, metrics, optimizers, transforms
 from core.runs.checkpoint import Checkpoints
 from core.runs.photos import PHOTOS, recall, remember
 from core.runs.run import Run
@@ -122,7 +122,7 @@ def learner_of(recipe: Recipe, split: Split, world: World = ALONE, cache: Path |
     share = (world.rank, world.size)
     dls = loaders_of(split, item_tfms, batch_tfms, training.batch_size, training.seed, cache=cache, share=share)
     torch.manual_seed(training.seed)
-    architecture: Architecture = architectures.build(recipe.architecture, dls.c)
+    architecture = build_architecture(recipe.architecture, dls.c, dls.valid.pipeline.size)
     return Learner(
         dls,
         architecture,

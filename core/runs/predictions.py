@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.atomic import write_atomic
 from core.errors import BadInput
-from core.model.names import HASHES, WEIGHTS, read_json
+from core.model.file_names import HASHES, WEIGHTS, read_json
 from core.runs.run import ALIVE, Run
 from core.training.interpretation import ClassificationInterpretation
 

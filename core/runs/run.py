@@ -20,7 +20,7 @@ from core.atomic import disk_error, write_atomic
 from core.errors import BadInput
 from core.events import Event, Queued, RunEnded
 from core.lock import ProcessLock, holder
-from core.model.names import HASHES
+from core.model.file_names import HASHES
 from core.recipe import Recipe
 from core.runs.events_file import EVENTS, event_of, last_event, lines_from
 from core.runs.host import ADVICE, elsewhere, is_here, lacked_memory

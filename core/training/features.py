@@ -85,8 +85,11 @@ def unsupported_reason(task: Task, views: int) -> str:
     if mixing := task.dls.train.pipeline.with_targets:
         return f"{type(mixing[0]).__name__} mixes photos before the body sees them"
     task.architecture.model.eval()
-    with torch.inference_mode():  # of the network itself: folding takes longer, and is for when there is work
-        probe = task.architecture.features(torch.zeros(1, 3, *task.dls.train.pipeline.size, device=task.dls.device))
+    image = torch.zeros(1, 3, *task.dls.train.pipeline.size, device=task.dls.device)
+    if not task.architecture.has_features(image):
+        return "this network cannot be split before its head"
+    with torch.inference_mode():  # of the network itself: a fused copy takes longer, and is for when there is work
+        probe = task.architecture.features(image)
     photos = views * len(task.dls.train.items) + len(task.dls.valid.items)
     if photos * probe.nbytes > LIMIT:
         return f"features of {photos:,} photos would take {photos * probe.nbytes / 1e9:.1f} GB of memory"

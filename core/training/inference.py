@@ -93,6 +93,8 @@ class Inference:
         arch, name = self.task.architecture, self.choice["name"]
         if name not in architectures:
             raise BadInput(f"{name!r} is no registered architecture, so nobody could load it; register it as a plugin.")
-        views = self.task.dls.valid.pipeline.views
-        save_model(Path(folder), arch, ModelConfig(self.choice, views, self.task.dls.vocab, arch.mean, arch.std))
+        views, choice = self.task.dls.valid.pipeline.views, self.choice
+        if arch.img_size:  # the recipe's transforms are not beside a model
+            choice = choice | {"img_size": list(arch.img_size)}
+        save_model(Path(folder), arch, ModelConfig(choice, views, self.task.dls.vocab, arch.mean, arch.std))
         return Path(folder)

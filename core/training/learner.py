@@ -15,7 +15,8 @@ from core.data.loaders import DataLoaders
 from core.data.transforms import MAX_AREA
 from core.errors import BadInput
 from core.events import EpochEnded
-from core.model.architecture import Architecture, is_timm
+from core.model.architecture import Architecture, build_architecture
+from core.model.timm_network import is_timm
 from core.model.whole import Whole, whole
 from core.recipe import Training
 from core.registry import architectures, losses
@@ -281,7 +282,7 @@ def vision_learner(
     choice = {"name": entry.name, **options}
     if any(p.name == "pretrained" for p in entry.params):
         choice["pretrained"] = pretrained
-    architecture: Architecture = architectures.build(choice, dls.c)
+    architecture = build_architecture(choice, dls.c, dls.valid.pipeline.size)
     learner = Learner(
         dls, architecture, choice, loss_func, metrics, wd, train_bn, micro_batch, ema, ALONE, opt_func, cbs
     )

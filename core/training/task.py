@@ -65,7 +65,7 @@ class Task:
         """The network in eval mode, its norms folded, for as long as the backbone is frozen."""
         if self._frozen_backbone is None:
             example = torch.zeros(1, 3, *self.dls.train.pipeline.size, device=self.dls.device)
-            self._frozen_backbone = self.architecture.at_rest(example)
+            self._frozen_backbone = self.architecture.fused_copy(example)
         return self._frozen_backbone
 
     def precision(self) -> torch.autocast:
@@ -126,8 +126,8 @@ class Network(nn.Module):
         if not arch.frozen:
             return arch.forward(images)
         with torch.no_grad():
-            maps = torch.cat([self.task.frozen_backbone.maps(x) for x in chunks(images, micro_batch)])
-        return self.model.forward_head(maps)  # type: ignore[no-any-return]
+            feature_map = torch.cat([self.task.frozen_backbone.feature_map(x) for x in chunks(images, micro_batch)])
+        return self.model.forward_head(feature_map)  # type: ignore[no-any-return]
 
 
 class Head(nn.Module):

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from core.errors import BadInput
-from core.model.architecture import Architecture, from_timm
+from core.model.architecture import Architecture
+from core.model.timm_network import from_timm
 from core.registry import architectures
 
 TIMM_NAME = "tf_efficientnet_lite0"

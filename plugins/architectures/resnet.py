@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from core.model.architecture import Architecture, from_timm, no_weights
+from core.model.architecture import Architecture
+from core.model.timm_network import from_timm, no_weights
 from core.registry import architectures
 
 Pretrained = Annotated[bool, "Start from ImageNet weights"]

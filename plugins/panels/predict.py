@@ -7,9 +7,11 @@ import csv
 import io
 import math
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from PIL import Image
@@ -18,7 +20,7 @@ from core.data.decoder import Prepared, decoders, prepare
 from core.data.files import SUFFIXES
 from core.data.photo import BadPhoto, View
 from core.errors import BadInput
-from core.model.names import CLASSES, WEIGHTS, read_json
+from core.model.file_names import CLASSES, WEIGHTS, read_json
 from core.registry import panels
 from core.runs.run import Run
 from plugins.panels.kit.page.head import head
@@ -30,6 +32,11 @@ from plugins.panels.kit.views.drop import drop, received
 from plugins.panels.kit.views.html import Html, bars, card, empty, notes, percent, table, view
 from plugins.panels.kit.views.pictures import embedded
 
+if TYPE_CHECKING:  # torch takes seconds to import: the page is there before
+    from torch import Tensor
+
+    from core.model.predictor import Predictor
+
 ACCEPT = ",".join(["image/*", *sorted(SUFFIXES)])
 TOP = 10  # classes with a bar
 SHOWN, SMALL = 560, 96  # pixels of the photo on the page, and in a table
@@ -38,6 +45,8 @@ LONGEST_MANY = 120.0  # and seconds for them, of strangers
 NAMED = 12  # classes in the title's sentence
 AT_ONCE = 8  # predictions; more than large photos may wait
 MANY_AT_ONCE = 2  # tables
+TOGETHER = 8  # photos in a batch: as many as a stranger's time is looked at for once
+API_KEYS = ("label", "probability", "probabilities", "milliseconds")
 KEPT = "Your photo goes to the computer that runs this page, and is kept there for an hour at most."
 
 
@@ -119,10 +128,10 @@ class PredictPanel:
     def _one(self, project: Project, data: Mapping[str, Any]) -> str:
         files = received(data)
         model = predictor(self._folder(project))
-        try:
-            answer, image = self._predicted(model, files[0].path, SHOWN)
-        except BadPhoto as error:
-            return card("", notes([f"{files[0].name.name} cannot be read as a photo: {error}."], "bad"))
+        found = next(self._predicted(model, [files[0].path], SHOWN))
+        if isinstance(found, BadPhoto):
+            return card("", notes([f"{files[0].name.name} cannot be read as a photo: {found}."], "bad"))
+        answer, image = found
         more = notes([f"Of {len(files)} photos this is the first; the tab Many photos takes all."] * (len(files) > 1))
         shown = Html('<img class="photo" src="{}" alt="{}">').format(embedded(image, 88), files[0].name.name)
         body = Html('<div class="answer">{}<div>{}{}</div></div>{}')
@@ -137,13 +146,13 @@ class PredictPanel:
         model = predictor(self._folder(project))
         rows: list[dict[str, Any]] = []
         until = self._until()
-        for i, file in enumerate(files, 1):
+        answers = self._predicted(model, [file.path for file in files], SMALL)
+        for i, (file, found) in enumerate(zip(files, answers, strict=True), 1):
             _check_time(until)
-            try:
-                answer, image = self._predicted(model, file.path, SMALL)
-                rows.append({"file": str(file.name), **answer, "src": embedded(image)})
-            except BadPhoto as error:
-                rows.append({"file": str(file.name), "error": str(error)})
+            if isinstance(found, BadPhoto):
+                rows.append({"file": str(file.name), "error": str(found)})
+            else:
+                rows.append({"file": str(file.name), **found[0], "src": embedded(found[1])})
             yield f"Predicting: {i} of {len(files)}"
         return _table(rows, model.vocab)
 
@@ -175,45 +184,59 @@ class PredictPanel:
     def _api_one(self, project: Project, photo: str, run: str = "") -> dict[str, Any]:
         if not photo:
             raise BadInput("No photo came; send one file.")
-        try:
-            answer, _ = self._predicted(predictor(self._folder(project, run)), Path(photo), SMALL)
-        except BadPhoto as error:
-            raise BadInput(f"{Path(photo).name!r} cannot be read as a photo: {error}.") from None
-        return {key: answer[key] for key in ("label", "probability", "probabilities", "milliseconds")}
+        found = self._api_many(project, [photo], run)[0]
+        if "error" in found:
+            raise BadInput(found["error"])
+        return {key: found[key] for key in API_KEYS}
 
     def _api_many(self, project: Project, photos: Sequence[str], run: str = "") -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
         if len(photos or []) > MANY:
             raise BadInput(f"{len(photos):,} photos are more than {MANY} at once; send them in parts.")
+        if not photos:
+            return rows
         until = self._until()
-        for photo in photos or []:
+        files = [Path(photo) for photo in photos]
+        answers = self._predicted(predictor(self._folder(project, run)), files, SMALL)
+        for file, found in zip(files, answers, strict=True):
             _check_time(until)
-            try:
-                found.append({"file": Path(photo).name, **self._api_one(project, photo, run)})
-            except BadInput as error:
-                found.append({"file": Path(photo).name, "error": str(error)})
-        return found
+            if isinstance(found, BadPhoto):
+                rows.append({"file": file.name, "error": f"{file.name!r} cannot be read as a photo: {found}."})
+            else:
+                rows.append({"file": file.name, **{key: found[0][key] for key in API_KEYS}})
+        return rows
 
     def _until(self) -> float:
         """When an answer for many photos must be there: strangers wait for each other's."""
         return math.inf if self.page.mode.local else time.monotonic() + LONGEST_MANY
 
-    def _predicted(self, model: Any, file: Path, side: int) -> tuple[dict[str, Any], Image.Image]:
-        """Label, outputs, probabilities and milliseconds from the bytes to them, and the photo; raises BadPhoto."""
+    def _predicted(
+        self, model: Predictor, files: Sequence[Path], side: int
+    ) -> Iterator[tuple[dict[str, Any], Image.Image] | BadPhoto]:
+        """Label, outputs, probabilities and the mean milliseconds from the bytes to them of each photo, and itself."""
+        images: dict[int, Image.Image] = {}
+        reading = nullcontext() if self.page.mode.local else Lock()  # or large ones of one stranger take all the room
+
+        def read(item: tuple[int, Path]) -> Tensor:
+            with reading:
+                pixels, images[item[0]] = self._prepared(item[1], model.views, side)
+            return model.tensor(pixels)
+
         began = time.perf_counter()
-        pixels, image = self._prepared(file, model.views, side)
-        logits = model.logits(model.tensor(pixels)[None])[0]
-        shares = logits.softmax(0).tolist()
-        milliseconds = 1000 * (time.perf_counter() - began)
-        ranked = sorted(range(len(shares)), key=lambda i: -shares[i])
-        answer = {
-            "label": model.vocab[ranked[0]],
-            "probability": round(shares[ranked[0]], 6),
-            "probabilities": {model.vocab[i]: round(shares[i], 6) for i in ranked},
-            "outputs": {model.vocab[i]: float(logits[i]) for i in ranked},
-            "milliseconds": round(milliseconds, 1),
-        }
-        return answer, image
+        for (i, _), logits in model.predict_many(list(enumerate(files)), TOGETHER, read):
+            if isinstance(logits, BadPhoto):
+                yield logits
+                continue
+            shares = logits.softmax(0).tolist()
+            ranked = sorted(range(len(shares)), key=lambda i: -shares[i])
+            answer = {
+                "label": model.vocab[ranked[0]],
+                "probability": round(shares[ranked[0]], 6),
+                "probabilities": {model.vocab[i]: round(shares[i], 6) for i in ranked},
+                "outputs": {model.vocab[i]: float(logits[i]) for i in ranked},
+                "milliseconds": round(1000 * (time.perf_counter() - began) / (i + 1), 1),
+            }
+            yield answer, images.pop(i)
 
     def _prepared(self, file: Path, views: Sequence[View], side: int) -> Prepared:
         """What the model sees of a photo, and the photo made small; a stranger's is decoded where it can be ended."""

@@ -19,8 +19,8 @@ from typing import IO, Annotated, Any
 
 from core.data.encodings import Encoding
 from core.data.files import EMPTY, SUFFIXES, TABLES, get_image_files, is_stray, why_no_photo
-from core.data.names import DEEPEST, distinct, safe_name
 from core.data.proposals import Proposal
+from core.data.safe_names import DEEPEST, distinct, safe_name
 from core.data.text import read_bytes
 from core.data.zip_names import OF_OLD, encoding_of, renamed
 from core.data.zips import BLOCK, CHUNK, open_zip

@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from core.model.names import HASHES
+from core.model.file_names import HASHES
 from core.runs.run import Run
 from plugins.panels.kit.serving.mode import COOKIE
 from tests.app.running import SECRETS, Answer, App, Visitor, jpeg, photos, tiny, zipped

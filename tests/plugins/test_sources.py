@@ -21,8 +21,8 @@ from pytest import MonkeyPatch
 import plugins.sources.zip as zip_module
 from core import hub as core_hub
 from core.data import zips
-from core.data.names import distinct, safe_name
 from core.data.propose import source_of
+from core.data.safe_names import distinct, safe_name
 from core.discovery import discover
 from core.errors import BadInput
 from core.registry import sources

@@ -191,8 +191,8 @@ def test_a_model_without_trained_weights_says_so() -> None:
 
 
 @pytest.mark.parametrize("model", ["test_vit", "efficientvit_b0", "coat_tiny"])
-def test_concat_needs_maps(model: str) -> None:
-    with pytest.raises(BadInput, match="'concat' pools maps") as caught:
+def test_concat_needs_a_feature_map(model: str) -> None:
+    with pytest.raises(BadInput, match="'concat' pools a feature map") as caught:
         build("timm", model=model, pretrained=False, head="concat")
     assert "linear" in one_sentence(caught.value)
 
@@ -240,14 +240,15 @@ def test_options_are_checked(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("model", "sentence"),
     [
-        ("vit_tiny_patch16_224", "'vit_tiny_patch16_224' cannot take photos of 64 x 64 pixels"),
+        ("vit_tiny_patch16_224", "40 x 40 pixels are a size that 'vit_tiny_patch16_224' does not take: its patches"),
+        ("maxvit_nano_rw_256", "'maxvit_nano_rw_256' cannot take photos of 40 x 40 pixels"),
         ("deit_tiny_distilled_patch16_224", "'deit_tiny_distilled_patch16_224' has more than one classifier"),
     ],
 )
 def test_what_a_network_cannot_do_is_said_before_training(
     model: str, sentence: str, make_loaders: Callable[..., DataLoaders]
 ) -> None:
-    dls = make_loaders(transforms.create("resize", size=64))
+    dls = make_loaders(transforms.create("resize", size=40))
     with pytest.raises(BadInput) as caught:
         vision_learner(dls, "timm", pretrained=False, model=model)
     assert sentence in one_sentence(caught.value)

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from core.errors import BadInput
 from core.model.architecture import Architecture
+from core.model.file_names import HASHES, WEIGHTS
 from core.model.folder import load_model
 from core.model.head import Classifier
-from core.model.names import HASHES, WEIGHTS
-from core.publish.onnx import CLOSE, ONNX, export_onnx, onnx_is_current
+from core.publish.export import TOLERANCE
+from core.publish.onnx import ONNX, export_onnx, onnx_is_current
 from core.recipe import Recipe
 from core.registry import architectures
 from core.runs.predictions import keep_predictions, predictions_of
@@ -68,7 +69,7 @@ def test_it_answers_like_torch_one_photo_or_many(
     assert capfd.readouterr() == ("", "")
     predictor, items = load_model(run.folder), predictions_of(run).items
     assert (exported.file, exported.photos) == (run.folder / ONNX, len(items))
-    assert exported.largest_difference <= CLOSE and exported.seconds > 0
+    assert exported.largest_difference <= TOLERANCE and exported.seconds > 0
     session = onnxruntime.InferenceSession(exported.file)
     assert [(i.name, i.type, i.shape[1:]) for i in session.get_inputs()] == [
         ("images", "tensor(float)", [3, *predictor.views[-1].size])

@@ -18,10 +18,10 @@ from PIL import Image
 
 from core.data.photo import BadPhoto, decode
 from core.errors import BadInput
+from core.model.file_names import CONFIG
 from core.model.folder import load_model
-from core.model.names import CONFIG
 from core.publish import rehearsal
-from core.publish.onnx import CLOSE
+from core.publish.export import TOLERANCE
 from core.publish.rehearsal import Rehearsal, rehearse
 from core.publish.space import space_files
 from core.runs.predictions import predictions_of
@@ -119,7 +119,7 @@ def test_it_answers_like_the_engine(
     photos = [*odd_photos, *predictions_of(exported).items[:2]]
     said, found = rehearsed(exported, {**files, "app.py": app}, photos)
     assert said[0] == "Starting the Space" and said[-1] == "9 of 9 photos answered as the model does"
-    assert isinstance(found, Rehearsal) and found.largest_difference <= CLOSE
+    assert isinstance(found, Rehearsal) and found.largest_difference <= TOLERANCE
     assert found.install_seconds == 0 and 0 < found.ready_seconds < 120 and 30 < found.memory_mb < 2000
     assert found.megabytes == pytest.approx(sum(map(len, files.values())) / 1e6, abs=0.1)
     assert found.first_ms > 0 and 0 < found.median_ms < 10_000
@@ -128,7 +128,7 @@ def test_it_answers_like_the_engine(
 
 def test_it_answers_like_the_engine_on_hostile_files(exported: Run, files: Files, hostile: list[Path]) -> None:
     assert len(hostile) == 20
-    assert rehearsed(exported, files, hostile)[1].largest_difference <= CLOSE
+    assert rehearsed(exported, files, hostile)[1].largest_difference <= TOLERANCE
 
 
 def test_what_is_no_photo_is_told_to_who_sent_it(files: Files, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 from core.data import bounds, colours, decoder, photo
 from core.data.photo import decode
 from core.errors import BadInput
-from core.model.names import CONFIG
+from core.model.file_names import CONFIG
 from core.publish.onnx import ONNX
 from core.publish.space import space_files
 from core.runs.predictions import keep_predictions, predictions_of

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from core.data.loaders import DataLoaders
-from core.model.architecture import from_timm
+from core.model.timm_network import from_timm
 from core.training.task import Task
 from plugins.losses.cross_entropy import CrossEntropy
 from plugins.metrics.accuracy import accuracy

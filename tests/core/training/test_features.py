@@ -73,12 +73,12 @@ def whole_way(architecture: Architecture, size: int) -> None:
     images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         features = architecture.features(images)
-        assert features[0].numel() < 5000, "as near to the head as can be"
+        assert features.ndim == 2 and architecture.has_features(images), "as near to the head as can be"
         expected = architecture.forward(images)
         assert torch.allclose(architecture.logits(features), expected, atol=1e-5) and expected.std() > 0
 
 
-class Odd(nn.Module):
+class TimesThree(nn.Module):
     """A network that does something after its head."""
 
     def __init__(self) -> None:
@@ -88,27 +88,39 @@ class Odd(nn.Module):
     def forward_features(self, images: Tensor) -> Tensor:
         return self.body(images)  # type: ignore[no-any-return]
 
-    def forward_head(self, features: Tensor) -> Tensor:
-        return self.head(features.mean((2, 3))) * 3  # type: ignore[no-any-return]
+    def forward_head(self, feature_map: Tensor, pre_logits: bool = False) -> Tensor:
+        pooled = feature_map.mean((2, 3))
+        return pooled if pre_logits else self.head(pooled) * 3  # type: ignore[no-any-return]
 
     def forward(self, images: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(images))
 
 
+class NoPreLogits(TimesThree):
+    """A network that gives away no features."""
+
+    def forward_head(self, feature_map: Tensor) -> Tensor:  # type: ignore[override]
+        return self.head(feature_map.mean((2, 3)))  # type: ignore[no-any-return]
+
+
 @pytest.mark.parametrize("fresh", [True, False])
-def test_a_network_that_does_more_after_its_head_is_parted_before(fresh: bool) -> None:
+@pytest.mark.parametrize("network", [TimesThree, NoPreLogits])
+def test_a_network_that_cannot_be_parted_before_its_head_sees_photos(
+    network: type[TimesThree], fresh: bool, make_loaders: Callable[..., DataLoaders]
+) -> None:
     """Also one whose head is still zero, as that of a network for fine-tuning."""
-    model = Odd()
+    model = network()
     if fresh:
         for parameter in model.head.parameters():
             nn.init.zeros_(parameter)
-    architecture = Architecture(model, model.head, [list(model.body.parameters())])
-    images = torch.rand(2, 3, 8, 8)
-    with torch.no_grad():
-        features = architecture.features(images)
-        assert not fresh or not model.head.weight.any(), "it is as it was"
-        nn.init.normal_(model.head.weight)
-        assert features.ndim == 4 and torch.allclose(architecture.logits(features), architecture.forward(images))
+    architecture = Architecture(model, model.head, [list(model.body.parameters())], pretrained=True)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    task = Task(architecture, make_loaders(), CrossEntropy())
+    assert "head" in unsupported_reason(task, 1)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items()), "it is as it was"
+    stages = fine_tuning(task, 0, 1e-2, 1)
+    assert not stages[0].head_epochs
+    assert [e for e in fit(TrainState(task, stages)) if isinstance(e, EpochEnded)]
 
 
 @pytest.mark.parametrize("head", ["linear", "concat"])

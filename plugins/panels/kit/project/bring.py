@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.data.files import SUFFIXES, TABLES
-from core.data.names import distinct
+from core.data.safe_names import distinct
 from core.errors import BadInput
 from core.recipe import Choice
 from plugins.panels.kit.project.project import Project

@@ -16,7 +16,7 @@ from PIL import Image
 
 from core.atomic import write_atomic
 from core.errors import BadInput
-from core.model.names import HASHES
+from core.model.file_names import HASHES
 from core.runs.run import Run
 from plugins.panels.kit.project.project import Project
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from core.errors import BadInput
-from core.model.names import CLASSES, read_json
+from core.model.file_names import CLASSES, read_json
 from core.recipe import Recipe
 from core.runs.run import Run
 from plugins.panels.kit.project.project import Project

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput
-from core.model.names import HASHES
+from core.model.file_names import HASHES
 from core.runs.run import Run
 from plugins.panels.kit.views.html import Html, joined
 

@@ -13,7 +13,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from core.data.files import SUFFIXES, TABLES
-from core.data.names import DEEPEST, safe_name
+from core.data.safe_names import DEEPEST, safe_name
 from core.data.zips import BLOCK, open_zip
 from core.errors import BadInput
 from plugins.panels.kit.views.html import Html, joined

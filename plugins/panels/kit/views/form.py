@@ -66,7 +66,9 @@ def _field(param: Param, value: Any, attributes: Html) -> Html:
         return Html('<input type="number" inputmode="decimal" step="{}" {}{}{} value="{}">').format(
             step, attributes, bounds, needed, shown
         )
-    shown = str(value) if isinstance(value, (str, Path)) else json.dumps(value, default=str)
+    shown = json.dumps(value, default=str)
+    if value is None or isinstance(value, (str, Path)):
+        shown = str(value or "")
     return Html('<input type="text" autocomplete="off" spellcheck="false" {} value="{}">').format(attributes, shown)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 WEIGHTS, CONFIG, CLASSES, HASHES = "model.safetensors", "config.json", "classes.json", "hashes.json"
-LARGEST = 10_000_000  # bytes of a JSON file, which takes far more memory once it is read
+MAX_JSON_BYTES = 10_000_000  # bytes of a JSON file, which takes far more memory once it is read
 
 
 def read_json(file: Path) -> Any:
@@ -16,6 +16,6 @@ def read_json(file: Path) -> Any:
     about = file.stat()
     if not stat.S_ISREG(about.st_mode):  # a pipe would never answer
         raise ValueError(f"{file.name} is not a file")
-    if about.st_size > LARGEST:
-        raise ValueError(f"{file.name} is larger than {LARGEST / 1e6:.0f} MB")
+    if about.st_size > MAX_JSON_BYTES:
+        raise ValueError(f"{file.name} is larger than {MAX_JSON_BYTES / 1e6:.0f} MB")
     return json.loads(file.read_text(encoding="utf-8"))

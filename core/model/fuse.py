@@ -1,4 +1,4 @@
-"""A network for answers alone: where a batch norm only scales what a convolution made, its weights do that as well."""
+"""A network for inference: batch norms are fused into the convolutions and linear layers before them."""
 
 from __future__ import annotations
 
@@ -13,60 +13,60 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 LINEAR = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
-CLOSE = 1e-5  # the largest difference of an output that is let pass, as a share of the largest output
+TOLERANCE = 1e-5  # of an output, relative to the largest output
 
 
-def folded(model: nn.Module, example: Tensor) -> nn.Module:
-    """A copy in evaluation whose batch norms are in the weights before them; a plain copy where that is not equal.
+def fused(model: nn.Module, example: Tensor) -> nn.Module:
+    """A copy in eval mode with its batch norms fused; a plain copy where its output would differ.
 
-    Both answer noise of the shape of `example` [N, 3, H, W], with one tensor.
+    The outputs are compared on noise of the shape of `example` [N, 3, H, W].
     """
-    fused = copy.deepcopy(model).eval().cpu()  # a GPU would round what is compared
+    copied = copy.deepcopy(model).eval().cpu()  # a GPU would round what is compared
     noise = torch.rand(example.shape, generator=torch.Generator().manual_seed(0))
     noise = noise.contiguous(memory_format=torch.channels_last)
-    before, pairs = _pairs(fused, noise)
+    before, pairs = _pairs(copied, noise)
     new: dict[nn.Module, nn.Module] = {}
     for layer, norm in pairs:
         fuse: Any = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
         new |= {layer: fuse(layer, norm), norm: nn.Sequential(*norm.children())}  # timm's have an activation
-    for parent in list(fused.modules()):
+    for parent in list(copied.modules()):
         for name, child in parent.named_children():
             setattr(parent, name, new.get(child, child))
-    return (fused if _answers(fused, noise, before) else copy.deepcopy(model).eval()).to(example.device)
+    return (copied if _is_same(copied, noise, before) else copy.deepcopy(model).eval()).to(example.device)
 
 
-def _answers(model: nn.Module, images: Tensor, expected: Tensor) -> bool:
+def _is_same(model: nn.Module, images: Tensor, expected: Tensor) -> bool:
     try:
         with torch.inference_mode():
             difference = (model(images) - expected).abs().max()
     except Exception:  # of a network that looks into a norm layer it no longer has
         return False
-    return bool(difference <= CLOSE * expected.abs().max())  # nor where one of them is no number
+    return bool(difference <= TOLERANCE * expected.abs().max())  # nor where one of them is no number
 
 
 def _pairs(model: nn.Module, images: Tensor) -> tuple[Tensor, list[tuple[nn.Module, Any]]]:
-    """What the network answers; the layers whose output goes to one batch norm and nowhere else, with that norm."""
+    """The network's output, and the layers whose output goes to one batch norm and nowhere else, with that norm."""
     calls: Counter[nn.Module] = Counter()
     maker: dict[int, nn.Module] = {}
     found: list[tuple[nn.Module, nn.Module, int]] = []
 
-    def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+    def note(module: nn.Module, inputs: tuple[Any, ...], made: Any) -> None:
         calls[module] += 1
         if isinstance(module, LINEAR):
-            maker[id(output)] = module
+            maker[id(made)] = module
         elif inputs and id(inputs[0]) in maker:
             found.append((maker[id(inputs[0])], module, id(inputs[0])))
 
-    hooks = [m.register_forward_hook(note) for m in model.modules() if isinstance(m, LINEAR) or _rests(m)]
+    hooks = [m.register_forward_hook(note) for m in model.modules() if isinstance(m, LINEAR) or _is_batch_norm(m)]
     with torch.inference_mode(), _Uses() as uses:
-        answer = model(images)
+        output = model(images)
     for hook in hooks:
         hook.remove()
     once = [(layer, norm) for layer, norm, key in found if calls[layer] == calls[norm] == uses.count[key] == 1]
-    return answer, once
+    return output, once
 
 
-def _rests(module: nn.Module) -> bool:
+def _is_batch_norm(module: nn.Module) -> bool:
     """Whether this is a batch norm that keeps statistics: torch's, or timm's with an activation in it."""
     from timm.layers.norm_act import BatchNormAct2d
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from core.model.fold import folded
+from core.model.fuse import fused
 from core.registry import architectures
 
 OURS = [(name, head) for name in ("efficientnet_lite0", "resnet18", "resnet34") for head in ("linear", "concat")]
@@ -46,7 +46,7 @@ def norms(model: nn.Module) -> list[_BatchNorm]:
 
 
 def must_be_equal(model: nn.Module, other: nn.Module, images: Tensor) -> None:
-    """In double precision, where only the rounding of the folded weights is left."""
+    """In double precision, where only the rounding of the fused weights is left."""
     with torch.inference_mode():
         expected, found = (copy.deepcopy(m).double()(images.double()) for m in (model, other))
     assert expected.abs().max() > 0
@@ -60,7 +60,7 @@ def test_our_architectures_answer_as_before_without_batch_norms_in_the_body(name
     for parameter in architecture.head.parameters():  # a linear head begins with zeros
         nn.init.normal_(parameter)
     model = trained(architecture.model)
-    copied = folded(model, torch.zeros(2, 3, 64, 64))
+    copied = fused(model, torch.zeros(2, 3, 64, 64))
     must_be_equal(model, copied, noise(2, 3, 72, 72))
     assert len(norms(copied)) == (2 if head == "concat" else 0)  # in that head they follow a pool and an activation
 
@@ -70,7 +70,7 @@ def test_timms_networks_answer_as_before(name: str, left: int) -> None:
     torch.manual_seed(0)
     model = trained(timm.create_model(name, num_classes=5))
     size = 160 if name == "test_vit" else 64
-    copied = folded(model, torch.zeros(2, 3, size, size))
+    copied = fused(model, torch.zeros(2, 3, size, size))
     must_be_equal(model, copied, noise(2, 3, size, size))
     assert len(norms(copied)) == left
 
@@ -120,7 +120,7 @@ class LooksAtItsNorm(Net):
 @pytest.mark.parametrize("kind", [TwoWays, ChangedBefore, NormTwice, ConvTwice])
 def test_a_norm_that_cannot_be_folded_is_left_and_the_next_one_folded(kind: type[Net]) -> None:
     model = trained(nn.Sequential(kind(), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)))
-    copied = folded(model, torch.zeros(2, 3, 8, 8))
+    copied = fused(model, torch.zeros(2, 3, 8, 8))
     must_be_equal(model, copied, noise(2, 3, 8, 8))
     assert len(norms(copied)) == 1
 
@@ -128,14 +128,14 @@ def test_a_norm_that_cannot_be_folded_is_left_and_the_next_one_folded(kind: type
 @pytest.mark.parametrize("kind", [WeightElsewhere, LooksAtItsNorm])
 def test_a_network_that_would_not_answer_the_same_is_only_copied(kind: type[Net]) -> None:
     model = trained(kind())
-    copied = folded(model, torch.zeros(2, 3, 8, 8))
+    copied = fused(model, torch.zeros(2, 3, 8, 8))
     must_be_equal(model, copied, noise(2, 3, 8, 8))
     assert len(norms(copied)) == 1 and copied is not model
 
 
 def test_a_norm_without_statistics_is_left() -> None:
     model = Net(nn.BatchNorm2d(4, track_running_stats=False)).eval()
-    copied = folded(model, torch.zeros(2, 3, 8, 8))
+    copied = fused(model, torch.zeros(2, 3, 8, 8))
     must_be_equal(model, copied, noise(2, 3, 8, 8))
     assert len(norms(copied)) == 1
 
@@ -145,14 +145,14 @@ def test_a_norm_without_weights_and_one_with_an_activation_are_folded(norm: Any)
     norm.running_mean.copy_(noise(4))
     norm.running_var.copy_(noise(4).abs())
     model = Net(norm).eval()
-    copied = folded(model, torch.zeros(2, 3, 8, 8))
+    copied = fused(model, torch.zeros(2, 3, 8, 8))
     must_be_equal(model, copied, noise(2, 3, 8, 8))
     assert not norms(copied)
 
 
 def test_a_linear_layer_takes_its_norm_in() -> None:
     model = trained(nn.Sequential(nn.Flatten(), nn.Linear(12, 6, bias=False), nn.BatchNorm1d(6), nn.ReLU()))
-    copied = folded(model, torch.zeros(2, 3, 2, 2))
+    copied = fused(model, torch.zeros(2, 3, 2, 2))
     must_be_equal(model, copied, noise(4, 3, 2, 2))
     assert not norms(copied)
 
@@ -162,7 +162,7 @@ def test_a_network_that_is_in_training_is_not_touched_and_shares_nothing() -> No
     before = {name: value.clone() for name, value in model.state_dict().items()}
     hooks = sum(len(m._forward_hooks) for m in model.modules())
     random_state = torch.get_rng_state()
-    copied = folded(model, torch.zeros(2, 3, 64, 64))
+    copied = fused(model, torch.zeros(2, 3, 64, 64))
     assert model.training and not copied.training
     assert torch.equal(random_state, torch.get_rng_state())
     assert hooks == sum(len(m._forward_hooks) for m in model.modules())

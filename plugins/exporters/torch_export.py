@@ -1,0 +1,47 @@
+"""A program of torch.export: the network's graph and weights, which torch runs without our code or timm's."""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from core.registry import exporters
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from torch import Tensor
+
+    from core.model.predictor import Predictor
+
+
+@exporters.register("torch_export")
+class TorchExporter:
+    """One file model.pt2, which `torch.export.load` reads without this program or timm."""
+
+    format, file = "torch.export", "model.pt2"
+
+    def convert(self, predictor: Predictor, about: Mapping[str, str]) -> bytes:
+        """The graph for any number of photos; `about` lies beside it in the archive."""
+        import torch
+
+        images = torch.zeros(2, 3, *predictor.views[-1].size)  # of 1 photo, N would be taken as fixed
+        model = copy.deepcopy(predictor.architecture.model).to(memory_format=torch.contiguous_format)  # as saving wants
+        program = torch.export.export(model, (images,), dynamic_shapes=({0: torch.export.Dim("N")},))
+        for node in program.graph.nodes:
+            node.meta.pop("stack_trace", None)  # which names the paths of this machine
+        stream = io.BytesIO()
+        torch.export.save(program, stream, extra_files=dict(about))
+        return stream.getvalue()
+
+    def load(self, content: bytes) -> Callable[[Tensor], Tensor]:
+        """The program as a module."""
+        import torch
+
+        model = torch.export.load(io.BytesIO(content)).module()
+
+        def logits(images: Tensor) -> Tensor:
+            with torch.inference_mode():
+                return model(images)  # type: ignore[no-any-return]
+
+        return logits
