@@ -28,14 +28,14 @@ PadMode = Literal["zeros", "border", "reflection"]
 class Geometric(ABC):
     """Moves pixels. Matrices take points (x, y, 1) of the output, in its pixels, to points of the input.
 
-    `view` is what the transform does when nothing is random; None means nothing. `enough` is the size beyond which a
-    photo shows it nothing more, whatever is drawn; a larger photo may be shrunk until one of its sides is that, before
-    anything is drawn, where the transform is the first. `pad_mode` says what lies outside the photo; the first
-    transform that has one decides.
+    `view` is what the transform does when nothing is random; None means nothing. A photo larger than `max_useful_size`
+    gives the transform no more detail, whatever is drawn; where the transform is the first, it is shrunk until one of
+    its sides is that, before anything is drawn. `pad_mode` is the padding outside of the photo; the first transform
+    that has one decides.
     """
 
     view: View | None = None
-    enough: Size | None = None
+    max_useful_size: Size | None = None
     pad_mode: PadMode | None = None
 
     @abstractmethod

@@ -9,6 +9,7 @@ import gradio as gr
 
 from core.data.check import Examined
 from core.errors import BadInput
+from core.events import drain
 from core.recipe import TRAINING
 from core.registry import architectures, panels, transforms
 from core.runs.run import ALIVE, CREATED, QUEUED, RUNNING, Run
@@ -128,8 +129,7 @@ def _keep(project: Project) -> str:
 
 
 def _wait(run: Run) -> None:
-    for _ in run.follow():
-        pass
+    drain(run.follow())
 
 
 def _resume(project: Project) -> None:

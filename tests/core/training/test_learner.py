@@ -174,10 +174,8 @@ def test_sgd_takes_the_step_of_the_book(make_loaders: Loaders) -> None:
 
 def test_fit_keeps_the_rate(learn: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[Any] = []
-    watch = learn.recorder.watch
-    monkeypatch.setattr(
-        type(learn.recorder), "watch", lambda self, found: (events.append(e) or e for e in watch(found))
-    )
+    record = learn.recorder.record
+    monkeypatch.setattr(type(learn.recorder), "record", lambda self, event: (events.append(event), record(event)))
     assert len(learn.fit(2, 3e-3)) == 2
     steps = [e for e in events if isinstance(e, StepEnded)]
     assert len(steps) > 2 and {round(s.lr, 12) for s in steps} == {3e-3}
