@@ -1,4 +1,4 @@
-"""Labels that look like one label spelt twice."""
+"""Labels that look like different spellings of one label."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, combinations, islice, product
 
 SHORTEST_FOR_A_GAP, SHORTEST_FOR_A_CHANGE = 8, 11  # letters; in shorter words one letter tells classes apart
-LONGEST = 50  # letters in which a slip is looked for, which takes time by their square
+LONGEST = 50  # letters; the search for typos takes quadratic time
 MOST = 1000  # pairs
 
 
 def alike(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of names that differ only in case, accents, separators or a plural s, or by a slip in a long word.
+    """Pairs of names that differ only in case, accents, separators or a plural s, or by a typo in a long word.
 
-    A slip is one letter missing in 9 or more, or one wrong or swapped with its neighbour in 11 or more. A digit is no
-    letter, for numbers tell classes apart. There are 1,000 pairs at most.
+    A typo is one letter missing in 9 or more, or one wrong or swapped with its neighbour in 11 or more. Digits do not
+    count as letters, since numbers tell classes apart. At most 1,000 pairs are returned.
     """
     position = {name: i for i, name in enumerate(names)}
     spellings = defaultdict[str, list[str]](list)
@@ -24,13 +24,13 @@ def alike(names: Sequence[str]) -> list[tuple[str, str]]:
         if plain := _plain(name):
             spellings[plain].append(name)
     same = chain.from_iterable(combinations(spelt, 2) for spelt in spellings.values())
-    slips = chain.from_iterable(product(spellings[a], spellings[b]) for a, b in _slips(spellings.keys()))
-    found = [sorted((position[a], position[b])) for a, b in islice(chain(same, slips), MOST)]
+    typos = chain.from_iterable(product(spellings[a], spellings[b]) for a, b in _typos(spellings.keys()))
+    found = [sorted((position[a], position[b])) for a, b in islice(chain(same, typos), MOST)]
     return [(names[a], names[b]) for a, b in sorted(found)]
 
 
-def _slips(words: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each two of the words that are one slip apart, once."""
+def _typos(words: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each pair of words that are one typo apart, once."""
     known = {word for word in words if SHORTEST_FOR_A_GAP <= len(word) <= LONGEST}
     of_length = defaultdict[int, list[str]](list)
     for word in known:
@@ -49,7 +49,7 @@ def _slips(words: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _one_less(word: str) -> Iterator[str]:
-    """The word without one of its letters; without either of two equal neighbours it is the same."""
+    """The word with each of its letters left out in turn, without repeats for double letters."""
     return (
         word[:i] + word[i + 1 :]
         for i, letter in enumerate(word)
@@ -58,7 +58,7 @@ def _one_less(word: str) -> Iterator[str]:
 
 
 def _swapped(word: str) -> Iterator[str]:
-    """The word with two neighbours swapped, unless both are digits."""
+    """The word with each two neighbours swapped in turn, unless both are digits."""
     return (
         word[:i] + word[i + 1] + word[i] + word[i + 2 :]
         for i in range(len(word) - 1)

@@ -1,4 +1,4 @@
-"""DataBlock: what the data is, said once; it becomes DataLoaders when it meets a source."""
+"""DataBlock: a description of a data set, which builds DataLoaders from a source."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from core.data.table import Rows
 from core.errors import BadInput
 from core.registry import splitters
 
-OPTIONS = frozenset(("workers", "share", "mixes"))  # of `Loader` that a caller may choose
+OPTIONS = frozenset(("workers", "share", "mixes"))  # fields of `Loader` that a caller may set
 
 
 class ImageBlock:
@@ -32,7 +32,7 @@ class ImageBlock:
 
 
 class CategoryBlock:
-    """The target is one label; `vocab` names the classes there are, sorted unless `sort` is false, each once."""
+    """The target is one label; `vocab` lists the classes, which are made unique, and sorted if `sort` is true."""
 
     def __init__(self, vocab: Sequence[Any] | None = None, sort: bool = True) -> None:
         labels = [*dict.fromkeys(map(_plain, () if vocab is None else vocab))]
@@ -42,12 +42,12 @@ class CategoryBlock:
 
 
 def using_attr(f: Callable[[Any], Any], attr: str) -> Callable[[Any], Any]:
-    """`f` of an attribute: `using_attr(RegexLabeller(...), "name")`."""
+    """`f` applied to an attribute of the item: `using_attr(RegexLabeller(...), "name")`."""
     return lambda item: f(getattr(item, attr))
 
 
 class DataBlock:
-    """How to get items, labels and a split from a source, and which transforms photos go through."""
+    """How to get items, labels and a split from a source, and which transforms to apply."""
 
     def __init__(
         self,
@@ -62,9 +62,9 @@ class DataBlock:
         names = [b if inspect.isclass(b) else type(b) for b in blocks]
         if names != [ImageBlock, CategoryBlock]:
             shown = ", ".join(b.__name__ for b in names)
-            raise BadInput(f"blocks must be (ImageBlock, CategoryBlock), not ({shown}): one photo, one label.")
+            raise BadInput(f"blocks must be (ImageBlock, CategoryBlock), not ({shown}): a photo and a single label.")
         if get_y is None:
-            raise BadInput("get_y is missing: say how an item gets its label, such as RegexLabeller(...).")
+            raise BadInput("get_y is missing; give a function that labels an item, such as RegexLabeller(...).")
         category = blocks[1]
         self.vocab: Sequence[str] = category.vocab if isinstance(category, CategoryBlock) else ()
         self.get_items, self.get_x, self.get_y = get_items, get_x, get_y
@@ -72,7 +72,7 @@ class DataBlock:
         self.item_tfms, self.batch_tfms = item_tfms, batch_tfms
 
     def new(self, item_tfms: Any = None, batch_tfms: Any = None) -> DataBlock:
-        """A copy with these transforms in place of all it had."""
+        """A copy with these transforms instead of its own."""
         block = copy.copy(self)
         block.item_tfms, block.batch_tfms = item_tfms, batch_tfms
         return block
@@ -80,36 +80,40 @@ class DataBlock:
     def split(self, source: Any) -> Split:
         """List, label and split; raises BadInput with the first item that has no label."""
         if self.get_items is None and isinstance(source, (str, Path)):
-            raise BadInput(f"get_items is missing: say how {str(source)!r} becomes photos, such as get_image_files.")
+            raise BadInput(
+                f"get_items is missing; give a function that lists photos in {str(source)!r}, such as get_image_files."
+            )
         items = self.get_items(source) if self.get_items else source
-        if hasattr(items, "iloc"):  # a DataFrame, of which an iterator gives the columns
+        if hasattr(items, "iloc"):  # iterating over a DataFrame would give its columns
             items = Rows(items)
         if isinstance(items, Rows) and self.get_x is None:
-            raise BadInput("get_x is missing: say how a row names its photo, such as ColReader(0, pref=path).")
+            raise BadInput(
+                "get_x is missing; give a function that finds a row's photo, such as ColReader(0, pref=path)."
+            )
         if not isinstance(items, Sequence):
             items = list(items)
         if not items:
             raise BadInput(f"No photos were found in {str(source)!r}.")
-        shared: dict[str | int, str] = {}  # one text a class, not one a photo
+        shared: dict[str | int, str] = {}  # one str per class, not per photo
         labels = [shared.get(label) or shared.setdefault(label, str(label)) for label in map(self._label, items)]
         split = divide(self.splitter, items, labels, map(self.get_x, items) if self.get_x else None)
         return replace(split, classes=self._classes(split, shared))
 
     def datasets(self, source: Any) -> Datasets:
-        """The photos and their labels as they are, before any transform; raises BadInput."""
+        """The photos and their labels before any transform; raises BadInput."""
         return datasets_of(self.split(source))
 
     def dataloaders(
         self, source: Any, bs: int = 64, seed: int = 0, device: str | torch.device | None = None, **options: Any
     ) -> DataLoaders:
-        """Training and validation batches of `bs` photos; every label is checked first. Raises BadInput.
+        """Training and validation loaders with batches of `bs` photos; checks every label first. Raises BadInput.
 
-        `options` are those of `loaders_of`, such as `cache`, a folder in which presized photos are kept.
+        `options` are those of `loaders_of`, such as `cache`, a folder for presized photos.
         """
         return loaders_of(self.split(source), self.item_tfms, self.batch_tfms, bs, seed, device, **options)
 
     def summary(self, source: Any) -> str:
-        """Walk one photo through every step, and print and return what it became or which step failed."""
+        """Run one photo through every step; prints and returns the result of each, or which one failed."""
         lines = []
 
         def step(name: str, do: Callable[[], Any], show: Callable[[Any], str] = str) -> Any:
@@ -128,12 +132,12 @@ class DataBlock:
             step("first photo", lambda: first)
             step("its label", lambda: split.labels[split.train[0]], repr)
             sample = step(
-                "decoded, its crop and augmentation drawn",
+                "decoded, random crop and augmentation drawn",
                 lambda: pipeline.item(first, Random(0), True),
-                lambda s: f"uint8 {list(s.source.pixels.shape)}, one matrix for everything geometric",
+                lambda s: f"uint8 {list(s.source.pixels.shape)}, one matrix for all geometric transforms",
             )
             step(
-                "sampled once, lit",
+                "interpolated once, lighting applied",
                 lambda: pipeline.batch([sample], torch.device("cpu"), True),
                 lambda b: f"float {list(b.shape)} in {b.min():.3f}..{b.max():.3f}",
             )
@@ -143,15 +147,15 @@ class DataBlock:
 
     def _label(self, item: Any) -> str | int:
         label = self.get_y(item)
-        if type(label) is str and label:  # at once, as there may be a million
+        if type(label) is str and label:  # the fast path: there may be a million
             return label
         label = _plain(label)
         if not isinstance(label, (str, int)) or label == "":
-            raise BadInput(f"{str(item)[-200:]!r} got the label {label!r}; every photo needs a text or a whole number.")
+            raise BadInput(f"{str(item)[-200:]!r} got the label {label!r}; a label is a text or a whole number.")
         return label
 
     def _classes(self, split: Split, names: dict[str | int, str]) -> Sequence[str]:
-        """The vocab that was given or, of whole numbers, in their order; else nothing. Raises BadInput."""
+        """The given vocab, or whole-number labels in numerical order, or nothing. Raises BadInput."""
         present = set(split.vocab)
         if self.vocab:
             for strange in sorted(present - set(self.vocab)):
@@ -162,7 +166,7 @@ class DataBlock:
 
 
 def _plain(label: Any) -> Any:
-    """Python's own text or number, of NumPy's, which a table holds."""
+    """The Python value of a NumPy scalar, which tables hold; other labels unchanged."""
     return label.item() if isinstance(label, np.generic) else label
 
 
@@ -176,13 +180,13 @@ def loaders_of(
     cache: str | Path | None = None,
     **options: Any,
 ) -> DataLoaders:
-    """The batches of a split, on the GPU where there is one; `options` such as `workers` go to both loaders.
+    """The DataLoaders of a split, on the GPU if there is one; `options` such as `workers` apply to both loaders.
 
-    In the folder `cache` presized photos are kept, so that later epochs need not decode them.
+    Presized photos are kept in the folder `cache`, so that later epochs need not decode them. Raises BadInput.
     """
     if strange := sorted(options.keys() - OPTIONS):
         known = ", ".join(sorted({"bs", "seed", "device", "cache"} | OPTIONS))
-        raise BadInput(f"There is no option {strange[0]!r} for batches; there are: {known}.")
+        raise BadInput(f"DataLoaders have no option {strange[0]!r}; the options are: {known}.")
     pipeline = Pipeline(item_tfms, batch_tfms)
     prepared = Cache(Path(cache)).pixels if cache else decoded
     on = torch.device(device) if device else default_device()

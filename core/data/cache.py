@@ -1,4 +1,4 @@
-"""Prepared photos on the disk, so that later epochs need not decode: one file a photo, shared by all runs."""
+"""A disk cache of presized photos, shared by all runs, so that later epochs need not decode."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ from core.data.transforms import Pixels
 from core.errors import BadInput
 from core.lock import ProcessLock
 
-LIMIT = 8_000_000_000  # bytes of a cache at most
-FREE_SHARE = 0.5  # of the free disk space that a cache may fill
+LIMIT = 8_000_000_000  # bytes
+FREE_SHARE = 0.5  # share of the free disk space that a cache may fill
 HEADER = struct.Struct("<4sIII")  # magic, height, width, CRC-32 of the pixels
 MAGIC = b"PRE1"
-ENTRY = re.compile(r"\.?[0-9a-f]{22,30}-[0-9a-f]{8}(\.\d+)?")  # with a dot, one that is being written
+ENTRY = re.compile(r"\.?[0-9a-f]{22,30}-[0-9a-f]{8}(\.\d+)?")  # with a dot while it is being written
 LONGEST_SIZE = 32  # digits
 MAKERS = "pillow", "pillow-heif", "torch"  # packages whose versions change the pixels
-METHOD = 3  # raised whenever our own code changes the pixels
+METHOD = 3  # to be raised when this project's code changes the pixels
 LOCK, SIZE = "lock", "size"
-UNSHARED = 1 / 64  # of the limit, which a process may write before it adds it to the size that all share
-PATIENCE = 1.0  # seconds to wait for another process when the folder is opened
+UNSHARED = 1 / 64  # share of the limit that a process may write before it updates the shared size
+PATIENCE = 1.0  # seconds to wait for the lock when opening the folder
 
 
 def decoded(file: Path, method: str, make: Callable[[Image], Pixels]) -> Pixels:
-    """What `make` makes of a photo, as `Cache.pixels` gives it, with nothing kept; raises BadPhoto."""
+    """The result of `make` for a photo, without a cache; raises BadPhoto."""
     return make(photo.load(file))
 
 
 class Cache:
-    """What was made of photos, by the content of their files and how it was made; `pixels` is `decoded`, sooner.
+    """A cached version of `decoded`, keyed by the content of a file and by how its pixels were made.
 
-    An entry that is not whole is made anew. Where there is no room the oldest go, and what cannot be written is not
-    kept. Whoever writes or deletes holds the lock for that moment; nobody waits for it.
+    Damaged entries are made again. The least recently used are deleted when space runs out, and write errors are
+    ignored. A process locks the folder while it writes or deletes; if it is locked already, nothing is written.
     """
 
     def __init__(self, folder: Path, limit: int | None = None) -> None:
         self.folder, self.limit = folder, LIMIT if limit is None else limit
         self._lock, self._turn = ProcessLock(folder / LOCK), threading.Lock()
-        self._known: dict[tuple[Path, str], tuple[int, int, Path]] = {}  # as the file was, and its entry
+        self._known: dict[tuple[Path, str], tuple[int, int, Path]] = {}  # size and mtime of the file, and its entry
         self._whole: set[Path] = set()  # entries that this process has checked or written
         self._oldest: deque[tuple[int, int, Path]] = deque()
         self._total = self._new = 0
@@ -68,7 +68,7 @@ class Cache:
             self._writes = False
 
     def pixels(self, file: Path, method: str, make: Callable[[Image], Pixels]) -> Pixels:
-        """What `make` makes of a photo, in words `method`; uint8 [h, w, 3]. Raises BadPhoto."""
+        """The result of `make` for a photo, cached under the key `method`; uint8 [h, w, 3]. Raises BadPhoto."""
         try:
             about = file.stat()
             known = self._known.get((file, method))
@@ -78,14 +78,14 @@ class Cache:
                     return found
             content = photo.read(file)
         except (OSError, photo.BadPhoto):
-            return decoded(file, method, make)  # which says why not
+            return decoded(file, method, make)  # raises BadPhoto with the reason
         entry, found = self._made(content, digest(content), method, make)
         if entry in self._whole:
             self._known[file, method] = about.st_size, about.st_mtime_ns, entry
         return found
 
     def add(self, content: bytes, digest: str, method: str, make: Callable[[Image], Pixels]) -> None:
-        """Keep what `make` makes of a photo's content, whose hash is `digest`, for `pixels`. Raises BadPhoto."""
+        """Cache the result of `make` for the content of a photo, whose hash is `digest`. Raises BadPhoto."""
         self._made(content, digest, method, make)
 
     def _made(self, content: bytes, digest: str, method: str, make: Callable[[Image], Pixels]) -> tuple[Path, Pixels]:
@@ -102,18 +102,18 @@ class Cache:
             content = entry.read_bytes()
             magic, height, width, checksum = HEADER.unpack_from(content)
             pixels = np.frombuffer(content, np.uint8, offset=HEADER.size).reshape(height, width, 3)
-        except (OSError, ValueError, struct.error):  # not there, empty, cut off
+        except (OSError, ValueError, struct.error):  # missing, empty or truncated
             return None
         if entry not in self._whole:
             if magic != MAGIC or zlib.crc32(pixels.data) != checksum:
                 return None
             self._whole.add(entry)
-            with suppress(OSError):  # another user's
-                os.utime(entry)  # it is used, so it is not among the oldest
+            with suppress(OSError):  # it belongs to another user
+                os.utime(entry)  # marks it as recently used
         return pixels
 
     def _write(self, entry: Path, pixels: Pixels) -> None:
-        """Whole or not at all, but for a power cut, after which the checksum tells."""
+        """Write an entry atomically; the checksum detects one that a power cut damaged."""
         pixels = np.ascontiguousarray(pixels)
         size = HEADER.size + pixels.nbytes
         try:
@@ -125,7 +125,7 @@ class Cache:
         except (OSError, ValueError, BadInput) as error:
             cause = error if isinstance(error, OSError) else error.__cause__
             if isinstance(cause, OSError) and (disk_is_full(cause) or cause.errno in (errno.EROFS, errno.EACCES)):
-                self._writes = False  # nor will the next one go
+                self._writes = False  # the next write would fail too
 
     def _put(self, entry: Path, pixels: Pixels) -> None:
         make_folder(entry.parent)
@@ -135,7 +135,7 @@ class Cache:
 
     @contextmanager
     def _locked(self) -> Iterator[bool]:
-        """Whether this process may change the folder now; raises OSError or BadInput."""
+        """Try to lock the folder; yields whether it worked. Raises OSError or BadInput."""
         mine = self._writes and self._lock.take()
         try:
             yield mine
@@ -144,7 +144,7 @@ class Cache:
                 self._lock.release()
 
     def _open(self) -> None:
-        """Count what is there and throw out what is too much."""
+        """Measure the cache and delete the oldest entries beyond the limit."""
         end = time.monotonic() + PATIENCE
         while True:
             with self._locked() as mine:
@@ -152,7 +152,7 @@ class Cache:
                     total = 0
                     for path in self._entries():
                         with suppress(FileNotFoundError):
-                            if path.name.startswith("."):  # of a process that died while it wrote
+                            if path.name.startswith("."):  # left by a process that died while writing
                                 path.unlink()
                                 continue
                             about = path.lstat()
@@ -167,13 +167,13 @@ class Cache:
             time.sleep(0.01)
 
     def _entries(self) -> Iterator[Path]:
-        """The files that caches made; whatever else lies in the folder is somebody else's."""
+        """The files of the cache; other files in the folder are ignored."""
         for folder in self.folder.glob("[0-9a-f][0-9a-f]"):
             if folder.is_dir() and not folder.is_symlink():
                 yield from (path for path in folder.iterdir() if ENTRY.fullmatch(path.name))
 
     def _make_room(self, size: int) -> bool:
-        """Whether so many bytes may be written, after the oldest that nobody used since have gone."""
+        """Delete the oldest entries to make room for `size` bytes; returns whether they fit."""
         while self._total + size > self.limit and size <= self.limit and self._oldest:
             changed, old, path = self._oldest.popleft()
             with suppress(FileNotFoundError):
@@ -183,12 +183,12 @@ class Cache:
         return self._total + size <= self.limit
 
     def _count(self, more: int, at_once: bool = False, anew: bool = False) -> None:
-        """Bytes that are there now; all processes add to one number, at the latest after so much of the limit."""
+        """Add `more` bytes to the size of the cache, which processes share through a file, updated now and then."""
         self._total, self._new = self._total + more, self._new + more
         if at_once or abs(self._new) > self.limit * UNSHARED:
             with os.fdopen(open_own(self.folder / SIZE, os.O_RDWR | os.O_CREAT), "r+b") as file:
-                said = int(file.read(LONGEST_SIZE).strip(b"\0") or b"0")  # a ValueError, where it is no size of ours
-                self._total = self._new + (0 if anew else said)
+                shared = int(file.read(LONGEST_SIZE).strip(b"\0") or b"0")  # ValueError if the file holds no size
+                self._total = self._new + (0 if anew else shared)
                 file.seek(0)
                 file.write(b"%d" % self._total)
                 file.truncate()

@@ -1,4 +1,4 @@
-"""The check of a data set, before anything is trained: every label read, every photo decoded once."""
+"""The check of a data set before training: reads every label and decodes every photo once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from core.data import photo
 from core.data.alike import alike
 from core.data.content import DIGITS, digest
 from core.data.files import Files, no_photos
-from core.data.leftovers import leftovers, placed
+from core.data.leftovers import leftovers, relocated
 from core.data.masks import masks
 from core.data.remembered import Key, Remembered, Result
 from core.data.split import LONGEST_LABEL, Split, divide
@@ -32,15 +32,15 @@ from core.registry import labellers, sources, splitters
 if TYPE_CHECKING:
     from core.data.presizing import Presizing
 
-FEW = 10  # photos of a class; below, its figures mean little
-FEW_VALID = 5  # validation photos; below, a share of them says nothing
+FEW = 10  # photos per class; with fewer, its metrics mean little
+FEW_VALID = 5  # validation photos; with fewer, accuracy means nothing
 STEP = 64  # photos between two events
-SHOWN = 20  # of warnings of one kind
+SHOWN = 20  # warnings of one kind
 
 
 @dataclass
 class Report:
-    """What was found; `skipped` holds every file that will not be used, with the reason."""
+    """The result of a check; `skipped` maps every file that will not be used to the reason."""
 
     counts: dict[str, int] = field(default_factory=dict)
     train: int = 0
@@ -49,7 +49,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """The report as a person reads it."""
+        """The report as lines of text."""
         total = sum(self.counts.values())
         lines = [f"{total} photos, {len(self.counts)} classes: {self.train} for training, {self.valid} for validation"]
         lines += [f"  {name:<30} {n}" for name, n in self.counts.items()]
@@ -63,7 +63,7 @@ class Report:
 
 @dataclass
 class Examined:
-    """A data set that was checked: where it lies, its photos divided, and the report."""
+    """A checked data set: its folder, its split and the report."""
 
     root: Path
     split: Split
@@ -74,20 +74,20 @@ class Examined:
 def examine(
     recipe: Recipe, workspace: Path, decode: Callable[[Path], object] | None = None, cache: Path | None = None
 ) -> Generator[Checked, None, Examined]:
-    """List, label, decode and split what a recipe describes; raises BadInput where nothing can be trained on it.
+    """List, label, decode and split the data set of a recipe; raises BadInput if it cannot be trained on.
 
-    Decoding is remembered in the workspace by path, size and time of change, so a second check costs nothing. What
-    training will begin with is kept in the folder `cache`, unless photos are decoded elsewhere, by `decode`.
+    Results are remembered in the workspace by path, size and modification time, so a second check is fast. Presized
+    photos are kept in the folder `cache`, unless `decode` decodes the photos.
     """
     source = sources.build(recipe.source, workspace)
     items = Files.of(source())
     if not items:
         raise no_photos(source.root)
-    original = getattr(source, "original", None)  # a name that was changed in unpacking still says what it said
+    original = getattr(source, "original", None)  # labels come from the names in the zip
     names = Files.of(map(original, items)) if original else items
     report = Report(skipped=dict.fromkeys(getattr(source, "skipped", ()), "not a photo that can be unpacked safely"))
-    labeller = labellers.build(placed("labeller", recipe.labeller, source))
-    splitter = splitters.build(placed("splitter", recipe.splitter, source))
+    labeller = labellers.build(relocated("labeller", recipe.labeller, source))
+    splitter = splitters.build(relocated("splitter", recipe.splitter, source))
     labels, unlabelled = _labels(items, names, labeller)
     report.skipped |= unlabelled
     labelled = [i for i, label in enumerate(labels) if label]
@@ -96,11 +96,11 @@ def examine(
         return divide(splitter, names.take(chosen), [labels[i] for i in chosen], items.take(chosen))
 
     def presizing() -> Presizing | None:
-        from core.data.presizing import Presizing  # needs torch, and a check of known photos does not
+        from core.data.presizing import Presizing  # imports torch, which a check of known photos does not need
 
         try:
             return Presizing(recipe, divided(labelled), cache) if cache and not decode else None
-        except Exception:  # of anybody's code; whoever needs what it makes will say so
+        except Exception:  # from any plugin; training will report it
             return None
 
     seen = yield from read_all(items.take(labelled), workspace, decode, presizing)
@@ -110,7 +110,7 @@ def examine(
         path, reason = next(iter(report.skipped.items()))
         raise BadInput(
             f"{len(report.skipped)} files cannot be used, the first {path}: {reason}. Set training.bad_photos "
-            "to skip to go on without them."
+            "to skip to continue without them."
         )
     if not good:
         path, reason = next(iter(report.skipped.items()))
@@ -135,9 +135,9 @@ def read_all(
     decode: Callable[[Path], object] | None = None,
     presizing: Callable[[], Presizing | None] = lambda: None,
 ) -> Generator[Checked, None, list[tuple[str, str]]]:
-    """Decode every file that was not decoded before; returns of each why it is unreadable, or nothing, and its hash.
+    """Decode every file that was not decoded before; returns for each why it is unreadable, or "", and its hash.
 
-    `presizing` is asked for, if there is anything to decode, what decodes each file by its index to keep something.
+    `presizing` is called if there is anything to decode; its result decodes files into the presized cache.
     """
     with closing(Remembered(workspace, _decoder())) as memory:
         found = [memory.recall(_key(file)) for file in files]
@@ -170,7 +170,7 @@ def _threads(keep: Presizing | None) -> ThreadPoolExecutor:
 def _read(
     file: Path, index: int, decode: Callable[[Path], object] | None, keep: Presizing | None
 ) -> tuple[Result, bool]:
-    """Why a file cannot be decoded, or nothing, and the hash of its content; and whether that will be so next time."""
+    """Why a file cannot be decoded, or "", and its hash; and whether that result can be remembered."""
     try:
         if decode:
             decode(file)
@@ -182,12 +182,12 @@ def _read(
         return ("", name), True
     except photo.BadPhoto as error:
         return (str(error), ""), not isinstance(error, photo.NotNow)
-    except OSError as error:  # gone between the two
+    except OSError as error:  # deleted in the meantime
         return (f"cannot be read ({error.strerror})", ""), False
 
 
 def _decoder() -> int:
-    """A number that changes with what this program can read."""
+    """A version number that changes with what this program can decode."""
     bounds = photo.MAX_PIXELS, photo.MAX_WORK, photo.REDUCED_PASSES
     return zlib.crc32(f"{PIL.__version__} {photo.FORMATS} {bounds} {DIGITS}".encode()) >> 1
 
@@ -196,15 +196,15 @@ def _key(file: Path) -> Key:
     path = os.fsencode(file.absolute())  # a name need not be UTF-8
     try:
         status = file.stat()
-    except OSError:  # gone since it was listed: decoding will say so
+    except OSError:  # deleted since it was listed: decoding will report it
         return path, -1, -1
-    return path, status.st_size, status.st_mtime_ns % 2**63  # a clock in the year 2300 needs more bits than there are
+    return path, status.st_size, status.st_mtime_ns % 2**63  # sqlite integers have 64 bits, signed
 
 
 def label_all(
     items: Sequence[Path], labeller: Callable[[Path], str], original: Callable[[Path], Path]
 ) -> tuple[dict[Path, str], dict[str, str]]:
-    """The labels of those items that have one, and why the others have none; labellers see the `original` path."""
+    """The labels of the items, and why others have none; labellers get the `original` path of each."""
     labels, unlabelled = _labels(items, map(original, items), labeller)
     return {item: label for item, label in zip(items, labels, strict=True) if label}, unlabelled
 
@@ -212,8 +212,8 @@ def label_all(
 def _labels(
     items: Iterable[Path], names: Iterable[Path], labeller: Callable[[Path], str]
 ) -> tuple[list[str], dict[str, str]]:
-    """A label an item, empty where it has none, and why it has none."""
-    shared: dict[str, str] = {}  # one text a class, not one a photo
+    """One label per item, "" if it has none, and the reasons for those without one."""
+    shared: dict[str, str] = {}  # one str per class, not per photo
     labels: list[str] = []
     unlabelled: dict[str, str] = {}
     for item, name in zip(items, names, strict=True):
@@ -238,18 +238,18 @@ def _describe(split: Split, root: Path, report: Report) -> None:
     report.counts = dict(sorted(counts.items()))
     report.train, report.valid = len(split.train), len(split.valid)
     for file in split.left_out:
-        report.skipped[str(file)] = "in neither training nor validation, by the splitter"
+        report.skipped[str(file)] = "the splitter put it in neither training nor validation"
     for side, present in sides.items():
         if absent := sorted(counts.keys() - present.keys()):
-            cure = "; the splitter 'stratified' puts every class of two photos or more on both sides"
-            report.warnings.append(f"no photo of {_some(absent)} is in {side}{cure}")
+            remedy = "; the splitter 'stratified' puts every class with two photos or more on both sides"
+            report.warnings.append(f"no photo of {_some(absent)} is in {side}{remedy}")
     if few := sorted(name for name, n in counts.items() if n < FEW):
-        report.warnings.append(f"fewer than {FEW} photos of {_some(few)}: their figures will mean little")
+        report.warnings.append(f"fewer than {FEW} photos of {_some(few)}; metrics of such classes mean little")
     if root.name in counts and len(counts) > 1:
-        report.warnings.append(f"{root.name!r} is the folder of the whole data set: photos beside the class folders?")
-    report.warnings += _bounded([f"{a!r} and {b!r} look like one label spelt twice" for a, b in alike(sorted(counts))])
+        report.warnings.append(f"{root.name!r} is the whole data set's folder: are photos beside the class folders?")
+    report.warnings += _bounded([f"{a!r} and {b!r} look like spellings of one label" for a, b in alike(sorted(counts))])
     if report.valid < FEW_VALID:
-        report.warnings.append(f"{report.valid} validation photos are too few to say anything about accuracy")
+        report.warnings.append(f"{report.valid} validation photos are too few to measure accuracy")
 
 
 def _bounded(warnings: list[str]) -> list[str]:

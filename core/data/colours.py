@@ -1,6 +1,6 @@
-"""From the colour profile of a photo to sRGB, by Little CMS, which is part of Pillow.
+"""Conversion from a photo's colour profile to sRGB with Little CMS, which is part of Pillow.
 
-Most phones write Display P3; read as sRGB, its colours would be paler than they are.
+Most phones write Display P3; read as sRGB, its colours would be too pale.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-MAX_PROFILE = 2_000_000  # bytes, as some printing presses have; cameras write a few thousand at most
-SPACES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}  # as a profile's header says them, and as Pillow does
-PROGRAM = b"mpet"  # calculations, as many as a profile says, which would take minutes
-SAME = 2  # of 255; profiles that are all called sRGB differ by so much
+MAX_PROFILE = 2_000_000  # bytes, for profiles of printing presses; cameras write a few thousand at most
+SPACES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}  # name in a profile's header -> Pillow's mode
+PROGRAM = b"mpet"  # tag of arbitrary calculations, which could take minutes
+SAME = 2  # of 255; sRGB profiles differ from each other by up to this
 
 
 def in_srgb(image: Image.Image) -> Image.Image:
-    """An image in sRGB by its profile; the image itself where it is that already, or has none that fits."""
+    """The image converted to sRGB; the image itself if it already is sRGB or has no usable profile."""
     transform = to_srgb(image)
     return transform.apply(image) if transform else image
 
 
 def to_srgb(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
-    """What makes sRGB of an image's colours; None where they are that, or its profile is none that Little CMS reads."""
+    """The transform of an image's colours to sRGB; None if they are sRGB or the profile is unusable."""
     profile = image.info.get("icc_profile")
     if not profile or len(profile) > MAX_PROFILE:
         return None

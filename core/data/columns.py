@@ -1,4 +1,4 @@
-"""Which columns of a table name the photos, hold the labels and split them: a guess that is tested on the photos."""
+"""Guesses which columns of a table hold file names, labels and the split, tested on the photos' names."""
 
 from __future__ import annotations
 
@@ -17,54 +17,54 @@ from core.data.tables import read_table
 from core.data.words import NAMES, tokens
 from core.errors import BadInput
 
-LEAST = 0.5  # share of the photos that a table must name
-ONCE = 0.7  # share of different texts above which a column that is not called so holds no labels
-SAMPLE = 200  # rows in which a column that names the photos is looked for first
+LEAST = 0.5  # least share of the photos that a table must name
+ONCE = 0.7  # share of distinct values above which a column holds no labels, unless its name says so
+SAMPLE = 200  # rows in which file names are searched first
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What a table's columns are, each by its name, or by its number where that is no name of one."""
+    """The roles of a table's columns, each given by its name, or by its number if the name is ambiguous."""
 
     header: bool
     name: str
-    loose: bool  # the photos' names differ in case or suffix
-    share: float  # of the photos that the table names
-    namesakes: bool = False  # photos in several folders are called alike, so that a row may name several
+    loose: bool  # whether names differ from the photos' in case or suffix
+    share: float  # share of the photos that the table names
+    namesakes: bool = False  # whether photos in several folders have the same name, so that a row may match several
     label: str = ""
-    classes: tuple[str, ...] = ()  # one column a class, where there is none of labels
-    known: bool = False  # the label's column is surely called so
+    classes: tuple[str, ...] = ()  # one column per class, if there is no label column
+    known: bool = False  # whether the name of the label column says so clearly
     split: str = ""
     train: tuple[str, ...] = ()
     valid: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()  # columns that could hold the labels too
-    unusable: str = ""  # why there are no labels
+    others: tuple[str, ...] = ()  # other columns that could hold the labels
+    unusable: str = ""  # why the table has no labels
 
 
 class Photos:
-    """The photos' names, to be looked for in a table's cells, with how many photos are called so."""
+    """Counts of the photos' names, to be looked up in the cells of a table."""
 
     def __init__(self, names: Iterable[Path], possible: int) -> None:
         files = [normal(name.name) for name in names]
         self.exact = Counter(files) + Counter(splitext(file)[0] for file in files)
         self.loose = Counter(map(bare, files))
         self.namesakes = max(self.loose.values(), default=0) > 1
-        self.number = possible  # that a table should name
+        self.number = possible  # photos that a table should name
 
     def share(self, cells: Iterable[str], loose: bool = True) -> float:
-        """The share of the photos that some cells name."""
+        """The share of the photos that `cells` name."""
         called = {_last(cell) for cell in set(cells)}
         photos, called = (self.loose, set(map(bare, called))) if loose else (self.exact, called)
         return min(1.0, sum(photos[name] for name in called if name in photos) / max(1, self.number))
 
 
 def guess(path: Path, photos: Photos) -> Columns:
-    """The columns of a table; raises BadInput where it cannot be read, or its columns name none of the photos."""
+    """The roles of a table's columns; raises BadInput if it is unreadable or names none of the photos."""
     columns = [*zip(*(row for _, row in read_table(path, header=False).rows), strict=True)]
     shares = _shares(columns, photos)
     at = max(shares, key=lambda i: (shares[i], not NAMES.isdisjoint(tokens(columns[i][0])), -i))
     if not shares[at]:
-        raise BadInput("no column names the photos.")
+        raise BadInput("no column contains the photos' names.")
     header = _is_header(columns[at], photos)
     names = [column[0] for column in columns] if header else [str(i + 1) for i in range(len(columns))]
     others = {i: column[header:] for i, column in enumerate(columns) if i != at and names[i]}
@@ -94,7 +94,7 @@ def guess(path: Path, photos: Photos) -> Columns:
 
 
 def _shares(columns: Sequence[Sequence[str]], photos: Photos) -> dict[int, float]:
-    """The share of the photos that each column names; the others are left out where one of some rows names most."""
+    """The share of the photos that each column names; unlikely columns are only measured if no likely one suffices."""
     step = max(1, len(columns[0]) // SAMPLE)
     likely = [i for i, column in enumerate(columns) if photos.share(column[::step])]
     shares = {i: photos.share(columns[i]) for i in likely}
@@ -104,14 +104,14 @@ def _shares(columns: Sequence[Sequence[str]], photos: Photos) -> dict[int, float
 
 
 def _counts(name: str, cells: Sequence[str]) -> Counter[str]:
-    """How often each text is in a column; none where most are there once: it holds no labels and splits nothing."""
+    """How often each value is in a column; empty if most are unique, so that it holds neither labels nor a split."""
     counts = Counter(cells)
     repeat = len(counts) <= max(MOST_FOLDS + 1, ONCE * len(cells)) or label_rank(name) >= SURE
     return counts if repeat else Counter()
 
 
 def _is_header(column: Sequence[str], photos: Photos) -> bool:
-    """Whether the first cell of the column of names is none: not of a photo, nor like those below it."""
+    """Whether the first cell of the name column is a header: not a photo's name, nor similar to the cells below."""
     first = _last(column[0])
     if bare(first) in photos.loose or splitext(first)[1].casefold() in SUFFIXES:
         return False
@@ -121,12 +121,12 @@ def _is_header(column: Sequence[str], photos: Photos) -> bool:
 
 
 def _shape(name: str) -> str:
-    """`ISIC_0024306` and `ISIC_0034321` have one."""
+    """The pattern of letters and digits: `ISIC_0024306` and `ISIC_0034321` have the same."""
     return re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "a", name))
 
 
 def _last(cell: str) -> str:
-    """The file's name in a path, composed; empty for a text that is none."""
+    """The last part of a path, normalised; "" for a text that cannot be a path."""
     if cell.isascii() and "\\" not in cell and "://" not in cell:
         return cell.rstrip("/").rpartition("/")[2]
     try:

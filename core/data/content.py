@@ -1,4 +1,4 @@
-"""What a photo is known by wherever it lies: the hash of its file's content."""
+"""The hash of a file's content, which identifies a photo wherever it is."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 from core.atomic import sha256
 
-DIGITS = 24  # hexadecimal; enough against mistakes, not against an enemy
+DIGITS = 24  # hexadecimal; enough against accidental collisions, not against attacks
 
 
 def digest(source: bytes | Path) -> str:
-    """The SHA-256 of a photo's content, shortened to `DIGITS`; raises OSError."""
+    """The first `DIGITS` hexadecimal digits of the SHA-256 of a photo's content; raises OSError."""
     whole = hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else sha256(source)
     return whole[:DIGITS]

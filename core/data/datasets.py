@@ -1,4 +1,4 @@
-"""Photos with their labels, before any transform: what `DataBlock.datasets` gives to look at."""
+"""Labelled photos before any transform, as `DataBlock.datasets` returns them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.data.split import Split
 
 @dataclass(frozen=True)
 class Dataset(Sequence[tuple[PILImage, int]]):
-    """One side of a split: `dataset[0]` is a photo and the index of its class; raises BadPhoto."""
+    """One side of a split; `dataset[0]` is (photo, index of its class). Raises BadPhoto."""
 
     items: Sequence[Path]
     targets: Sequence[int]
@@ -31,7 +31,7 @@ class Dataset(Sequence[tuple[PILImage, int]]):
 
 @dataclass(frozen=True)
 class Datasets:
-    """The photos for training, those for validation, and the names of the classes."""
+    """The training and validation datasets, and the class names."""
 
     train: Dataset
     valid: Dataset
@@ -39,7 +39,7 @@ class Datasets:
 
 
 def datasets_of(split: Split) -> Datasets:
-    """The two sides of a split."""
+    """The training and validation datasets of a split."""
     index = {name: i for i, name in enumerate(split.vocab)}
     train, valid = (
         Dataset(Files.of(split.items).take(side), [index[split.labels[i]] for i in side], split.vocab)

@@ -1,4 +1,4 @@
-"""Strangers' photos are decoded by processes of their own: one that takes too long or crashes takes nobody with it."""
+"""Decoding of untrusted photos in separate processes, so that a slow or crashing one affects nothing else."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from core.data import photo
 from core.data.colours import in_srgb
 from core.data.photo import BadPhoto, NotNow, TooMuchWork, View
 
-SECONDS = 10.0  # for one photo; the largest takes two
+SECONDS = 10.0  # limit per photo; the largest take two
 SMALL_FILE = 8_000_000  # bytes
-SMALL_MEMORY, LARGE_MEMORY = 450_000_000, 650_000_000  # bytes that decoding may reserve; it uses less
+SMALL_MEMORY, LARGE_MEMORY = 450_000_000, 650_000_000  # bytes of address space; decoding uses less
 SMALL_WORK = 130_000_000  # pixels x passes: a third of a second
-ROOM = 4  # large photos that are decoded or wait for it
+ROOM = 4  # large photos decoded or waiting at once
 KNOWN = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME")
 ROOT = Path(__file__).parents[2]
 
 
 class Prepared(NamedTuple):
-    """What a model sees of a photo, uint8 [H, W, 3], and the whole photo, made small."""
+    """The model's input before normalisation, uint8 [H, W, 3], and a thumbnail of the whole photo."""
 
     pixels: np.ndarray[Any, np.dtype[np.uint8]]
     shown: Image.Image
 
 
 def prepare(file: str | Path, views: Sequence[View], side: int, *bounds: int) -> Prepared:
-    """A photo as `views` show it, and with its longer side at most `side`, decoded here; `bounds` are those of `load`.
+    """Decode a photo in this process: fitted to `views`, and with its longer side at most `side`.
 
-    Raises BadPhoto.
+    `bounds` are the `max_pixels` and `max_work` of `photo.load`. Raises BadPhoto.
     """
     image = photo.load(file, *bounds)
     pixels = photo.fit(image, views)
@@ -50,7 +50,7 @@ def prepare(file: str | Path, views: Sequence[View], side: int, *bounds: int) ->
 
 
 class Decoders:
-    """Two processes, so that small photos never wait for large ones."""
+    """Two decoding processes, so that small photos never wait for large ones."""
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._small, self._large = _Process(SMALL_MEMORY, seconds), _Process(LARGE_MEMORY, seconds)
@@ -58,15 +58,15 @@ class Decoders:
         self._checks = Lock()
 
     def prepare(self, file: Path, views: Sequence[View], side: int) -> Prepared:
-        """As the function of that name; raises BadPhoto, also where too many large ones wait already."""
+        """`prepare` in another process; raises BadPhoto, also if too many large photos are waiting already."""
         if (found := self._decoded(file, views, side, wait=False)) is None:
-            raise NotNow("too many large photos are being read just now; send it again in a minute")
+            raise NotNow("too many large photos are being decoded right now; try again in a minute")
         return found
 
     def check(self, file: Path, spent: Callable[[float], object] = float) -> None:
-        """Raise BadPhoto unless a file can be decoded; of all who check, one at a time, as others predict.
+        """Raise BadPhoto unless a file can be decoded; one file at a time, to leave room for predictions.
 
-        `spent` is told the seconds it took, in any case.
+        `spent` is called with the seconds taken, also on failure.
         """
         with self._checks:
             began = time.monotonic()
@@ -76,39 +76,39 @@ class Decoders:
                 spent(time.monotonic() - began)
 
     def _decoded(self, file: Path, views: Sequence[View], side: int, wait: bool) -> Prepared | None:
-        """None where it is large and there is no room to wait in."""
-        asked = {"path": str(file.absolute()), "views": [asdict(view) for view in views], "side": side}
+        """The photo, or None if it is large and too many others are waiting."""
+        request = {"path": str(file.absolute()), "views": [asdict(view) for view in views], "side": side}
         size = views[-1].size
         try:
             small = file.stat().st_size <= SMALL_FILE
         except OSError as error:
             raise BadPhoto(error.strerror or "it cannot be read") from None
-        if small and (found := self._small.ask({**asked, "work": SMALL_WORK}, size, side)):
+        if small and (found := self._small.decode({**request, "work": SMALL_WORK}, size, side)):
             return found
         if not self._room.acquire(blocking=wait):
             return None
         try:
-            return self._large.ask({**asked, "work": photo.MAX_WORK}, size, side)
+            return self._large.decode({**request, "work": photo.MAX_WORK}, size, side)
         finally:
             self._room.release()
 
 
 @cache
 def decoders() -> Decoders:
-    """Those of this program, which run from now on."""
+    """The decoding processes of this program, started on the first call."""
     return Decoders()
 
 
 class _Process:
-    """Python with Pillow and NumPy, that decodes one photo after the other in so many bytes and seconds."""
+    """A Python process that decodes one photo at a time within limits of memory (bytes) and time (seconds)."""
 
     def __init__(self, memory: int, seconds: float) -> None:
         self.memory, self.seconds = memory, seconds
         self._turn = Lock()
         self._process = self._start()
 
-    def ask(self, request: dict[str, Any], size: photo.Size, side: int) -> Prepared | None:
-        """The photo, or None where it is too large for the work or the memory that it may take; raises BadPhoto."""
+    def decode(self, request: dict[str, Any], size: photo.Size, side: int) -> Prepared | None:
+        """The photo, or None if it exceeds this process's limits of work or memory; raises BadPhoto."""
         with self._turn:
             if self._process.poll() is not None:
                 self._process = self._start()
@@ -119,7 +119,7 @@ class _Process:
                 return self._answer(request, size, side)
             except BadPhoto:
                 raise
-            except (OSError, ValueError, KeyError, TypeError):  # it is gone, or says what it never would
+            except (OSError, ValueError, KeyError, TypeError):  # it died or sent an invalid answer
                 self._process.kill()
                 self._process.wait()
                 late = time.monotonic() >= until
@@ -127,8 +127,8 @@ class _Process:
                 raise NotNow(why) from None
             finally:
                 timer.cancel()
-                timer.join()  # it has fired, or never will
-                if time.monotonic() >= until:  # else the next one might meet a process that is just being killed
+                timer.join()  # it has fired or is cancelled
+                if time.monotonic() >= until:  # or the next call might find a process about to die
                     self._process.kill()
                     self._process.wait()
 
@@ -142,14 +142,14 @@ class _Process:
         if "shown" not in answer:
             return None
         width, height = map(int, answer["shown"])
-        if not (1 <= width <= side and 1 <= height <= side):  # who broke into it may say anything
+        if not (1 <= width <= side and 1 <= height <= side):  # a compromised process may send anything
             raise ValueError
         pixels = self._process.stdout.read(size[0] * size[1] * 3)
         shown = Image.frombytes("RGB", (width, height), self._process.stdout.read(width * height * 3))
         return Prepared(np.frombuffer(pixels, np.uint8).reshape(*size, 3), shown)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        known = {name: os.environ[name] for name in KNOWN if name in os.environ}  # and no secret
+        known = {name: os.environ[name] for name in KNOWN if name in os.environ}  # and no secrets
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "core.data.decoder", str(self.memory)],
             stdin=subprocess.PIPE,
@@ -160,9 +160,9 @@ class _Process:
 
 
 def _serve(memory: int) -> None:
-    """Answer one line of JSON after the other, until there is no more."""
+    """Answer requests, one line of JSON each, until stdin is closed."""
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever else is printed is no answer
+    os.dup2(2, 1)  # other output must not mix with answers
     _limit_memory(memory)
     for line in sys.stdin.buffer:
         header, *rest = _decode(json.loads(line))
@@ -172,20 +172,20 @@ def _serve(memory: int) -> None:
 
 
 def _decode(request: dict[str, Any]) -> tuple[Any, ...]:
-    """What goes back: a header, and the bytes that it announces."""
+    """The answer to a request: a header, and the bytes that it announces."""
     try:
         views = [View(**{**view, "size": tuple(view["size"])}) for view in request["views"]]
-        found = prepare(request["path"], views, request["side"], photo.STRANGERS_PIXELS, request["work"])
+        found = prepare(request["path"], views, request["side"], photo.UNTRUSTED_PIXELS, request["work"])
         return {"shown": found.shown.size}, found.pixels.tobytes(), found.shown.tobytes()
     except (BadPhoto, MemoryError) as error:
         short = isinstance(error, (TooMuchWork, MemoryError)) or isinstance(error.__cause__, MemoryError)
         if short and request["work"] < photo.MAX_WORK:
-            return ({},)  # the other one may have more
+            return ({},)  # the process for large photos has higher limits
         return ({"error": str(error) or "it takes too much memory"},)
 
 
 def _limit_memory(more: int) -> None:
-    """Take so many bytes more than now and no others, where the system can see to that."""
+    """Limit this process to `more` bytes of memory beyond what it uses now, on systems that support it."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 

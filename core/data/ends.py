@@ -1,4 +1,4 @@
-"""Names found by their ends: a list may say `cat/1.jpg`, or only `1.jpg`, of a photo in any folder."""
+"""Lookup of paths by their last parts: a list may name a photo `cat/1.jpg`, or only `1.jpg`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ AFTER_SLASH = chr(ord("/") + 1)
 
 
 class Ends:
-    """Names with `/` between their parts, those with a common end side by side; `order` are their indices."""
+    """Paths with `/` between parts, sorted from the end; `order` holds their indices."""
 
     def __init__(self, names: Iterable[str]) -> None:
         keys = [_key(name) for name in names]
@@ -18,7 +18,7 @@ class Ends:
         self._keys = [keys[i] for i in self.order]
 
     def __contains__(self, name: str) -> bool:
-        """Whether it is one of the names, as a whole."""
+        """Whether `name`, as a whole, is one of the names."""
         position = self.having(name).start
         return position < len(self._keys) and self._keys[position] == _key(name)
 
@@ -28,7 +28,7 @@ class Ends:
         return range(bisect_left(self._keys, key), bisect_left(self._keys, key[:-1] + AFTER_SLASH))
 
     def longest(self, name: str) -> str:
-        """The longest end of `name`, in whole parts, that one of the names has; empty where none has any."""
+        """The longest end of `name`, in whole parts, that is an end of one of the names; "" if there is none."""
         key = _key(name)
         position = bisect_left(self._keys, key)
         neighbours = self._keys[max(0, position - 1) : position + 1]
@@ -37,8 +37,8 @@ class Ends:
 
 
 def _key(name: str) -> str:
-    return name[::-1] + "/"  # an end of whole parts becomes a beginning that `/` closes
+    return name[::-1] + "/"  # an end of whole parts becomes a prefix closed by `/`
 
 
 def _shared(a: str, b: str) -> str:
-    return b if a.startswith(b) else commonprefix((a, b))  # noqa: RUF071, for it is what is wanted; but slow
+    return b if a.startswith(b) else commonprefix((a, b))  # noqa: RUF071, of texts, by character; slow

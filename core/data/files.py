@@ -1,4 +1,4 @@
-"""Which files are photos: a fixed list of suffixes, in a fixed order."""
+"""Listing of photos and tables by their suffixes, in a fixed order."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ STRAY = frozenset(("__MACOSX", "__pycache__", "@eaDir", "$RECYCLE.BIN", "System 
 
 
 class Files(Sequence[Path]):
-    """Paths in one folder as texts, each a Path when it is asked for: a million Paths fill half a gigabyte."""
+    """A sequence of paths in one folder, stored as str to save memory: a million Paths take half a gigabyte."""
 
     def __init__(self, folder: Path, names: list[str]) -> None:
         self.folder, self.names = folder, names
 
     @classmethod
     def of(cls, paths: Iterable[Path | str]) -> Files:
-        """These paths, wherever they lie."""
+        """Files from any paths."""
         return paths if isinstance(paths, cls) else cls(Path(), [os.fspath(path) for path in paths])
 
     def take(self, indices: Iterable[int]) -> Files:
-        """Those at `indices`."""
+        """The files at `indices`."""
         return Files(self.folder, [self.names[i] for i in indices])
 
     def map(self, f: Callable[[Path], T]) -> list[T]:
-        """What `f` gives of each: `verify_images(files).map(Path.unlink)`."""
+        """The results of `f` for each path: `verify_images(files).map(Path.unlink)`."""
         return [f(path) for path in self]
 
     def __len__(self) -> int:
@@ -94,34 +94,34 @@ class Files(Sequence[Path]):
 
 
 def is_stray(folder_name: str) -> bool:
-    """Whether a folder is a leftover of some tool (`.ipynb_checkpoints`, `__MACOSX`), with no photos of the user's."""
+    """Whether a folder belongs to some tool (`.ipynb_checkpoints`, `__MACOSX`) and holds no photos of the user."""
     return folder_name.startswith(".") or folder_name in STRAY
 
 
 def is_photo(file_name: str) -> bool:
-    """Whether a file is a photo by its suffix, and no dot-file."""
+    """Whether a file has a photo's suffix and is not a dot-file."""
     return file_name.lower().endswith(ENDINGS) and not file_name.startswith(".")
 
 
-def why_no_photo(name: str, file: Path | None = None) -> str:
-    """Why a file, of which the name alone may be known, is no photo."""
+def why_not_a_photo(name: str, file: Path | None = None) -> str:
+    """Why a file, of which only the name may be known, is not a photo."""
     if file and file.is_symlink() and not file.exists():
         return "a link that leads nowhere"
     suffix = os.path.splitext(name)[1].lower()
-    return f"not a photo by its suffix {suffix!r}" if suffix else "not a photo, for its name has no suffix"
+    return f"not a photo by its suffix {suffix!r}" if suffix else "not a photo: its name has no suffix"
 
 
 def walk(
     root: Path, workspace: Path | None = None, aside: dict[str, str] | None = None
 ) -> Iterator[tuple[str, list[str], list[str]]]:
-    """As `os.walk`, but links to folders are followed, each folder once and under its own path where it has one.
+    """Like `os.walk`, but follows links to folders, and visits each folder once, by its own path if it has one.
 
-    `aside` gets those that are left out, with the reason: such as cannot be read, and workspaces of this program.
+    `aside` collects the folders that are left out, such as unreadable ones and workspaces, with the reason.
     """
     aside = {} if aside is None else aside
     walked: list[str] = []
     own: frozenset[str] = frozenset()
-    seen: set[tuple[int, int]] | None = None  # is only needed from the first link on
+    seen: set[tuple[int, int]] | None = None  # needed only once there is a link
     tops = [os.fspath(root)]
     for top in tops:
         if top != tops[0] and seen is None:
@@ -152,7 +152,7 @@ def walk(
                 own = frozenset(os.path.join(here, path) for name in OWN for path in glob(name, root_dir=here))
             if seen is not None and identity:
                 if identity in seen:
-                    aside[here] = "a link to a folder that is listed already"
+                    aside[here] = "a link to a folder that is already listed"
                     continue
                 seen.add(identity)
             walked.append(here)
@@ -175,7 +175,7 @@ def _is_same(folder: str, workspace: Path | None) -> bool:
 
 
 def _is_marked(folder: str, inside: Sequence[str]) -> bool:
-    """Whether runs or photos that this program unpacked are in it; `inside` are its folders."""
+    """Whether a folder holds runs or unpacked photos of this program; `inside` are its sub-folders."""
     return any(name in inside and any(Path(folder, name).glob(mark)) for name, mark in MARKS.items())
 
 
@@ -189,10 +189,10 @@ def get_image_files(
 ) -> Files:
     """The photos under `path`, sorted by relative path; dot-files, stray folders and the workspace are skipped.
 
-    `folders` limits the walk to these sub-folders of `path`. Raises BadInput if `path` is no folder.
+    `folders` limits the walk to these sub-folders of `path`. Raises BadInput if `path` is not a folder.
     """
     root = Path(path)
-    if os.path.isfile(root):  # which knows what no path can be, too
+    if os.path.isfile(root):  # Path.is_file raises for some texts
         raise BadInput(f"{quoted(str(root))} is a file; give the folder that holds the photos, or a .zip of it.")
     if not os.path.isdir(root):
         raise BadInput(f"There is no folder {quoted(str(root))}; give the folder that holds the photos.")
@@ -220,7 +220,7 @@ def get_tables(path: str | Path) -> list[Path]:
 
 
 def no_photos(root: Path, shown: str = "") -> BadInput:
-    """That there are no photos under `root`, and what may hold them."""
+    """The error that there are no photos under `root`, which names archives that may hold some."""
     zips = [name for _, _, names in walk(root) for name in names if name.lower().endswith(PACKED)]
     packed = f"; unpack {some(sorted(zips), 3)}" if zips else ""
     return BadInput(

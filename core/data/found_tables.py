@@ -1,4 +1,4 @@
-"""The tables beside some photos: those that list them, alone or together, and why the others are of no use."""
+"""Search for tables that list the photos of a data set, alone or together."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from core.data.words import TEST, sides, tokens
 from core.errors import BadInput
 from core.recipe import Choice
 
-MOST = 50  # tables that are read, those nearest to the top
-EXAMPLES = frozenset(("sample", "submission"))  # words of tables that show how an answer would look
+MOST = 50  # tables read, nearest to the top first
+EXAMPLES = frozenset(("sample", "submission"))  # in the names of Kaggle's example answers
 
 
 Found = tuple[list["Listing"], dict[Path, str]]
@@ -26,14 +26,14 @@ _latest: tuple[object, Found] = None, ([], {})
 
 @dataclass(frozen=True)
 class Listing:
-    """One table, or the tables of the sides of a split, and what their columns are."""
+    """One table, or one table for each side of a split, and the roles of its columns."""
 
     folder: Path
-    names: tuple[str, ...]  # of the tables in the folder
+    names: tuple[str, ...]  # of tables in the folder
     columns: Columns
 
     def options(self) -> Choice:
-        """The options with which a labeller or a splitter reads it."""
+        """The options of a labeller or splitter to read it with."""
         c = self.columns
         path = {"path": str(self.folder / self.names[0])} if len(self.names) == 1 else {
             "path": str(self.folder), "tables": list(self.names)
@@ -47,7 +47,7 @@ class Listing:
 
 
 def found_tables(names: Sequence[Path], root: Path) -> Found:
-    """The listings of the photos, and why each other table is none; nothing is read again while it stays the same."""
+    """The tables that list the photos, and why each other table does not; the last result is cached."""
     global _latest
     if not (tables := get_tables(root)):
         return [], {}
@@ -66,7 +66,7 @@ def _search(names: Sequence[Path], root: Path, tables: Sequence[Path]) -> Found:
     alike = defaultdict[tuple[object, ...], list[tuple[str, Columns]]](list)
     unused: dict[Path, str] = {}
     shares: dict[Path, float] = {}
-    small: list[tuple[Path, Columns]] = []  # of a side, with too few rows to see labels in
+    small: list[tuple[Path, Columns]] = []  # of one side, with too few rows to recognise labels
     for n, table in enumerate(tables):
         if n >= MOST or EXAMPLES.intersection(tokens(table.stem)):
             unused[table] = f"one of over {MOST} tables" if n >= MOST else "an example by its name"
@@ -81,7 +81,7 @@ def _search(names: Sequence[Path], root: Path, tables: Sequence[Path]) -> Found:
             unused[table] = columns.unusable
             if _side(table.relative_to(root)):
                 small.append((table, columns))
-            if columns.valid and columns.share >= LEAST:  # it splits photos that have their labels elsewhere
+            if columns.valid and columns.share >= LEAST:  # it gives the split of photos labelled elsewhere
                 alone.append(Listing(table.parent, (table.name,), columns))
             continue
         inside = table.relative_to(root)
@@ -91,7 +91,7 @@ def _search(names: Sequence[Path], root: Path, tables: Sequence[Path]) -> Found:
         if columns.share >= LEAST:
             alone.append(Listing(table.parent, (table.name,), columns))
         else:
-            unused[table] = f"its column {columns.name!r} names {columns.share:.0%} of the photos only"
+            unused[table] = f"its column {columns.name!r} names only {columns.share:.0%} of the photos"
     for table, columns in small:
         for found in alike.values():
             like = found[0][1]
@@ -116,7 +116,7 @@ def _joined(root: Path, found: list[tuple[str, Columns]]) -> Listing:
 
 
 def _side(table: Path) -> str:
-    """The side of a split that a table or its folder is called."""
+    """The side of a split that a table or its folder is named after, or ""."""
     names = [table.stem, *table.parent.parts]
     found = sides(names)
     plain = {
@@ -128,7 +128,7 @@ def _side(table: Path) -> str:
 
 
 def _possible(names: Sequence[Path], root: Path) -> int:
-    """How many photos a table should name: those of a test folder seldom are."""
+    """The number of photos that a table should name: usually not those of a test folder."""
     folders = {name.parent: folders_of(name, root) for name in names}
     split = sides({name for found in folders.values() for name in found})
     test = {parent for parent, found in folders.items() if any(split.get(name) == TEST for name in found)}

@@ -1,4 +1,4 @@
-"""ImageDataLoaders: fastai's short cuts, each a DataBlock that meets its source at once."""
+"""fastai's ImageDataLoaders: shortcuts for a DataBlock and its `dataloaders`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Label = Callable[[Any], str | int]
 
 
 class ImageDataLoaders:
-    """Ways to DataLoaders; all take `item_tfms` and `batch_tfms`, and `bs` and what else `DataBlock.dataloaders` does.
+    """Factory methods for DataLoaders; all take `item_tfms`, `batch_tfms` and the options of `DataBlock.dataloaders`.
 
-    A random share `valid_pct` is for validation, the same with the same `seed`. All raise BadInput.
+    A random share `valid_pct` is for validation, repeatable by `seed`. All raise BadInput.
     """
 
     @classmethod
@@ -35,7 +35,7 @@ class ImageDataLoaders:
         vocab: Sequence[Any] | None = None,
         **options: Any,
     ) -> DataLoaders:
-        """Photos in TRAIN/CLASS/ and VALID/CLASS/ under `path`; with `valid_pct`, in CLASS/ anywhere under it."""
+        """Photos in TRAIN/CLASS/ and VALID/CLASS/ under `path`; with `valid_pct`, in CLASS/ at any depth."""
         if valid_pct is None:
             files = get_image_files(path, folders=[train, valid])
             splitter = splitters.create("grandparent", train_name=train, valid_name=valid)
@@ -53,7 +53,7 @@ class ImageDataLoaders:
         seed: int | None = None,
         **options: Any,
     ) -> DataLoaders:
-        """The photos `fnames`, each labelled by a function of its path; `path` is where fastai would write to."""
+        """The photos `fnames`, each labelled by a function of its path; `path` is ignored."""
         return _loaders([Path(name) for name in fnames], label_func, _random(valid_pct, seed), **options)
 
     @classmethod
@@ -63,12 +63,12 @@ class ImageDataLoaders:
 
     @classmethod
     def from_path_re(cls, path: Name, fnames: Sequence[Name], pat: str, **options: Any) -> DataLoaders:
-        """The photos `fnames`, each labelled by the first group of an expression searched in its path."""
+        """The photos `fnames`, each labelled by the first group of a regular expression searched in its path."""
         return cls.from_path_func(path, fnames, labellers.create("regex", pattern=pat, part="path"), **options)
 
     @classmethod
     def from_name_re(cls, path: Name, fnames: Sequence[Name], pat: str, **options: Any) -> DataLoaders:
-        """The photos `fnames`, each labelled by the first group of an expression searched in its file name."""
+        """The photos `fnames`, labelled by the first group of a regular expression searched in the file name."""
         return cls.from_path_func(path, fnames, labellers.create("regex", pattern=pat), **options)
 
     @classmethod
@@ -81,7 +81,7 @@ class ImageDataLoaders:
         seed: int | None = None,
         **options: Any,
     ) -> DataLoaders:
-        """The photos `fnames` under `path`, and as many labels."""
+        """The photos `fnames` under `path`, with one label each."""
         if len(fnames) != len(labels):
             raise BadInput(f"There are {len(fnames)} file names and {len(labels)} labels; give a label for each photo.")
         pairs = list(zip(fnames, labels, strict=True))
@@ -105,8 +105,8 @@ class ImageDataLoaders:
     ) -> DataLoaders:
         """The rows of a pandas DataFrame.
 
-        Columns, by name or number: `fn_col` names the photo (in `folder` of `path`, less `suff`), `label_col` its
-        label, and `valid_col`, if there is one, says whether it is for validation.
+        Columns, by name or number: `fn_col` holds the file name (in `folder` of `path`, without `suff`), `label_col`
+        the label and `valid_col`, if given, whether the photo is for validation.
         """
         rows = df if isinstance(df, list) else Rows(df)
         splitter = _random(valid_pct, seed) if valid_col is None else ColSplitter(valid_col)
@@ -122,9 +122,9 @@ class ImageDataLoaders:
         delimiter: str | None = None,
         **options: Any,
     ) -> DataLoaders:
-        """The rows of a table `path`/`csv_fname`; `options` as for `from_df`. `header` is None where it has none."""
+        """The rows of the table `path`/`csv_fname`; `options` are those of `from_df`; `header=None` if it has none."""
         if header not in ("infer", 0, None):
-            raise BadInput(f"header={header!r} is not understood; give None for a table without one.")
+            raise BadInput(f"header={header!r} is not supported; give 'infer', or None for a table without a header.")
         table = read_table(Path(path, csv_fname), header=header is not None, delimiter=delimiter)
         columns = [*zip(*(row for _, row in table.rows), strict=True)]
         rows = zip(*map(_numbers, columns), strict=True)
@@ -132,7 +132,7 @@ class ImageDataLoaders:
 
 
 def _numbers(column: Sequence[str]) -> Sequence[str] | Sequence[int]:
-    """A column as pandas reads it, if all are whole numbers; names such as 007 stay texts."""
+    """A column as int if all its cells are whole numbers, as in pandas; names such as 007 stay str."""
     whole = all(text.isascii() and text.isdecimal() and str(int(text)) == text for text in column)
     return [int(text) for text in column] if whole else column
 

@@ -1,4 +1,4 @@
-"""Which columns of a table hold the labels: one of texts that repeat, or one a class with a mark in it."""
+"""Guesses which columns of a table hold the labels: one with repeating values, or one per class with marks."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from core.data.tables import FALSE, MISSING, TRUE
 from core.data.text import some
 from core.data.words import LABELS, tokens
 
-REPEATED = 0.8  # share of the labels that another photo must have too
-ONE_MARK = 0.9  # share of the marked rows that must mark one class
-PLAIN = frozenset(  # words that mean labels in a longer name too, if they are its last: `animal_label`
+REPEATED = 0.8  # least share of the labels that must occur more than once
+ONE_MARK = 0.9  # least share of the marked rows that must mark exactly one class
+PLAIN = frozenset(  # words that mean labels also as the last word of a longer name: `animal_label`
     "breed category class classes classname diagnosis disease dx genus label labels species".split()  # noqa: SIM905
 )
-ENDINGS = frozenset(("id", "name", "names"))  # that may stand after them
-SURE = 3  # rank from which a column is surely called so
+ENDINGS = frozenset(("id", "name", "names"))  # may follow them
+SURE = 3  # least rank of a name that clearly means labels
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The columns that could hold the labels, the best first, or the columns of classes, or why there is none."""
+    """The columns that could hold the labels, best first, or one column per class, or why there are none."""
 
     ranked: list[int] = field(default_factory=list)
     classes: list[int] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Labels:
 def find_labels(
     names: Sequence[str], cells: Mapping[int, Sequence[str]], counts: Mapping[int, Counter[str]], among: Sequence[int]
 ) -> Labels:
-    """The labels `among` some columns; `cells` are those of each column, `counts` how often a text is in it."""
+    """The label columns `among` the given ones; `cells` holds each column, `counts` how often each value is in it."""
     marks = [i for i in among if _are_marks(counts[i])]
     fit = [i for i in among if _repeat(counts[i], REPEATED if label_rank(names[i]) < SURE else 0)]
     plain = {i: i in marks or _are_numbers(counts[i]) for i in fit}
@@ -41,7 +41,7 @@ def find_labels(
     if len(marks) > 1 and not (ranked and label_rank(names[ranked[0]])):
         each = _marked(cells, counts, marks)
         several = sum(n for number, n in each.items() if number > 1)
-        texts = bool(ranked) and not plain[ranked[0]]  # beside which marks are attributes, unless every row has one
+        texts = bool(ranked) and not plain[ranked[0]]  # beside it, marks are attributes unless every row has one
         least = REPEATED * each.total() if texts else ONE_MARK * (each[1] + several)
         if each[1] and each[1] >= least:
             return Labels(classes=marks)
@@ -53,14 +53,14 @@ def find_labels(
     for i in among:
         if len(counts[i].keys() - {""}) == 1 and label_rank(names[i]):
             one = max(counts[i])
-            return Labels(unusable=f"the column {names[i]!r} has one label, {one!r}; one more is needed")
+            return Labels(unusable=f"the column {names[i]!r} has only one label, {one!r}; at least two are needed")
     splitting = [names[i] for i in cells if i not in among and _repeat(counts[i], REPEATED)]
-    but = f" beside {some(splitting)}, which tells how photos are split" if splitting else ""
-    return Labels(unusable=f"no column has labels, which are few values that repeat{but}")
+    but = f" apart from {some(splitting)}, which gives the split" if splitting else ""
+    return Labels(unusable=f"no column has labels, that is, a few values that repeat{but}")
 
 
 def label_rank(name: str) -> int:
-    """How surely a column is one of labels by its name: 4 as a whole, 3 as its last word; 1 and 2 in vaguer words."""
+    """How clearly a name means labels: 4 as a whole, 3 by its last word, 1 or 2 by vaguer words, 0 not at all."""
     words = tokens(name)
     exact = "".join(words) in LABELS
     last = next((word for word in reversed(words) if word not in ENDINGS), "")
@@ -72,7 +72,7 @@ def label_rank(name: str) -> int:
 def _marked(
     cells: Mapping[int, Sequence[str]], counts: Mapping[int, Counter[str]], marks: Sequence[int]
 ) -> Counter[int]:
-    """How many rows have each number of marks."""
+    """The number of rows for each number of marks."""
     marked = [0] * len(cells[marks[0]])
     for i in marks:
         true = {text for text in counts[i] if text.casefold() in TRUE}
@@ -86,7 +86,7 @@ def _are_marks(counts: Counter[str]) -> bool:
 
 
 def _repeat(counts: Counter[str], least: float) -> bool:
-    """Whether there are several texts, in at least half of the rows, and a share of them in another row too."""
+    """Whether at least half of the rows have a value, of several, and at least the share `least` of them repeat."""
     labelled = {text: n for text, n in counts.items() if text.casefold() not in MISSING}
     total = sum(labelled.values())
     repeated = sum(n for n in labelled.values() if n > 1)
@@ -94,5 +94,5 @@ def _repeat(counts: Counter[str], least: float) -> bool:
 
 
 def _are_numbers(counts: Counter[str]) -> bool:
-    """Whether they are numbers, dates or times."""
+    """Whether all values are numbers, dates or times."""
     return all(re.fullmatch(r"[+-]?[\d.,:/T -]+Z?", text) for text in counts if text)

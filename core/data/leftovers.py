@@ -1,4 +1,4 @@
-"""What of a data set is not used: every file and folder is accounted for."""
+"""The files and folders of a data set that are not used, each with the reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.data.files import EMPTY, TABLES, get_tables, is_photo, is_stray, walk, why_no_photo
+from core.data.files import EMPTY, TABLES, get_tables, is_photo, is_stray, walk, why_not_a_photo
 from core.data.found_tables import found_tables
 from core.recipe import Choice, path_options
 
@@ -17,9 +17,9 @@ OTHER_LABELS = (".json", ".jsonl", ".xlsx", ".xls", ".ods", ".xml", ".yaml", ".y
 def leftovers(
     root: Path, workspace: Path, names: Sequence[Path], used: Iterable[Path]
 ) -> tuple[dict[str, str], list[Path]]:
-    """Every file and folder under `root` that is no photo, with the reason, and the folders that tools left there.
+    """Every file and folder under `root` that is not a photo, with the reason, and the stray folders of tools.
 
-    `names` are the photos' names as labellers see them, `used` the tables that labels and split are read from.
+    `names` are the photos' names as labellers get them, `used` the files that labels and split are read from.
     """
     aside: dict[str, str] = {}
     others: list[Path] = []
@@ -33,16 +33,16 @@ def leftovers(
     known = {os.path.realpath(file) for file in used}
     unused = [file for file in others if os.path.realpath(file) not in known]
     tables = dict.fromkeys(
-        (f for f in unused if f.suffix.lower() in TABLES), "a table that labels and split do without"
+        (f for f in unused if f.suffix.lower() in TABLES), "a table that is not used for labels or split"
     )
     if tables:
         tables |= found_tables(names, root)[1]
-    reasons = {str(file): tables.get(file) or why_no_photo(file.name, file) for file in unused}
+    reasons = {str(file): tables.get(file) or why_not_a_photo(file.name, file) for file in unused}
     return reasons | aside, sorted(stray)
 
 
 def label_files(root: Path) -> list[str]:
-    """Files beside the photos that may hold their labels in a form that is not read, those at the top first."""
+    """Files beside the photos that may hold labels in an unsupported format, nearest to the top first."""
     found = [
         Path(here, name).relative_to(root)
         for here, _, files in walk(root)
@@ -52,10 +52,10 @@ def label_files(root: Path) -> list[str]:
     return [file.as_posix() for file in sorted(found, key=lambda file: (len(file.parts), file))]
 
 
-def placed(key: str, choice: Choice, source: Any, elsewhere: bool = False) -> Choice:
-    """A labeller or splitter of a recipe whose table, lost there, lies with the photos of `source`.
+def relocated(key: str, choice: Choice, source: Any, elsewhere: bool = False) -> Choice:
+    """A labeller or splitter of a recipe, with paths of missing tables replaced by those beside the photos of `source`.
 
-    `elsewhere`: the photos are others than the recipe's, so theirs is taken though the recipe's table is still there.
+    With `elsewhere`, the photos are not those of the recipe, and their table is preferred to the recipe's.
     """
     found: Choice = {}
     for option in path_options(key, choice):

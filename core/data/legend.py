@@ -1,4 +1,4 @@
-"""Names in pictures: as they are where that tells them apart, else numbers, and a legend that spells the names."""
+"""Text labels in pictures: the names if they can be told apart, otherwise numbers and a legend."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from PIL import Image, ImageDraw
 from PIL.ImageFont import FreeTypeFont, ImageFont, truetype
 
 Font = ImageFont | FreeTypeFont
-WIDTH, LINE, EDGE = 480, 20, 12  # pixels: of a legend at least, from line to line, around it
-SIZE = 14  # of a font of the system
+WIDTH, LINE, EDGE = 480, 20, 12  # pixels: least width of a legend, line height, margin
+SIZE = 14  # pixels; of system fonts
 NOTHING: tuple[tuple[int, int], bytes] = (0, 0), b""
 NO_CHARACTER = "\U0010ffff"
-SYSTEM_FONTS = (  # of Linux, Windows and macOS, from those with few scripts to those with many
+SYSTEM_FONTS = (  # on Linux, Windows and macOS
     "DejaVuSans.ttf",
     "arial.ttf",
     "seguiemj.ttf",
@@ -36,9 +36,9 @@ SYSTEM_FONTS = (  # of Linux, Windows and macOS, from those with few scripts to 
 
 
 def labelled(names: Sequence[str], width: float, font: Font) -> tuple[list[str], list[str]]:
-    """What to draw for each name, at most `width` pixels wide, and the lines of the legend that it takes.
+    """The text to draw for each name, at most `width` pixels wide, and the lines of the legend.
 
-    Two names never look the same. There is no legend where the names say enough by themselves.
+    Two names never look the same. The legend is empty if the names can be drawn themselves.
     """
     if all(_draws(font, name) for name in names):
         drawn = {name: _cut(name, width, font) for name in names}
@@ -49,7 +49,7 @@ def labelled(names: Sequence[str], width: float, font: Font) -> tuple[list[str],
 
 
 def with_legend(image: Image.Image, lines: Sequence[str], ink: tuple[int, int, int], font: Font) -> Image.Image:
-    """A picture and below it the lines, each as long as it is."""
+    """The image with the lines of a legend below it, wrapped to its width."""
     if not lines:
         return image
     width = max(WIDTH, image.width)
@@ -68,7 +68,7 @@ def with_legend(image: Image.Image, lines: Sequence[str], ink: tuple[int, int, i
 
 
 def _spelt(names: Iterable[str], font: Font) -> list[tuple[str, str]]:
-    """Each name as a font can draw it, and with the numbers of its characters where none can, or two look the same."""
+    """Each name with a text for the legend: quoted, or escaped if no font can draw it or two look the same."""
     quoted = {name: repr(name) for name in names}
     fonts = {name: _font_for(text, font) for name, text in quoted.items()}
     looks = Counter(_look(text, found) for name, text in quoted.items() if (found := fonts[name]))
@@ -79,7 +79,7 @@ def _spelt(names: Iterable[str], font: Font) -> list[tuple[str, str]]:
 
 
 def _font_for(text: str, font: Font) -> Font | None:
-    """The first font that has all characters of a text, if there is one."""
+    """The first font that has all characters of a text, or None."""
     return next((one for one in (font, *_system_fonts(SYSTEM_FONTS, SIZE)) if _draws(one, text)), None)
 
 
@@ -87,7 +87,7 @@ def _font_for(text: str, font: Font) -> Font | None:
 def _system_fonts(names: tuple[str, ...], size: int) -> list[FreeTypeFont]:
     found = []
     for name in names:
-        with suppress(OSError):  # it is not on this system
+        with suppress(OSError):  # not installed
             found.append(truetype(name, size))
     return found
 
@@ -98,7 +98,7 @@ def _draws(font: Font, text: str) -> bool:
 
 
 def _look(text: str, font: Font) -> tuple[tuple[int, int], bytes]:
-    """The pixels that a text leaves, wherever they are."""
+    """The size and pixels of a drawn text, without margins."""
     mask = font.getmask(text)
     if not (box := mask.getbbox()):
         return NOTHING
@@ -120,5 +120,5 @@ def _wrapped(text: str, width: float, font: Font) -> Iterator[str]:
 
 
 def _fitting(text: str, width: float, font: Font) -> int:
-    """How many of the characters fit, one at least."""
+    """The number of characters that fit into `width` pixels, at least one."""
     return max(1, bisect(range(1, len(text) + 1), width, key=lambda n: font.getlength(text[:n])))

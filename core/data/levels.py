@@ -1,4 +1,4 @@
-"""Which folders of a data set are its classes, whatever lies above them, between or below."""
+"""Guesses which level of folders holds the classes of a data set."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from core.data.words import (
     WRAPPERS_OR_CLASSES,
     are_counters,
     are_individuals,
-    differ_by_number_alone,
+    differ_only_by_number,
     is_wrapper,
     says_nothing,
     sides,
 )
 
-Folders = tuple[str, ...]  # from the top of the data set to the photo
-ENOUGH = 0.9  # share of the photos
-BESIDE = 2  # other classes, beside which a folder called train shows trains
-ALONE = 3  # photos a folder; with fewer, the folders above them are rather the classes
-CROSSED = 0.8  # share of the folders above that each name is in, on average, where all are in all
+Folders = tuple[str, ...]  # names from the root of the data set to the photo's folder
+ENOUGH = 0.9  # least share of the photos that must have a class
+BESIDE = 2  # other classes beside which a folder named train is a class
+ALONE = 3  # photos per folder; with fewer, the folders above are more likely the classes
+CROSSED = 0.8  # least share of all (class, folder above) pairs, if every folder has every class
 
 
 @dataclass(frozen=True)
 class Level:
-    """Of each folder with photos the position of its class in its path, or None where it has none."""
+    """A level of folders as classes: the position of the class in the path of each folder, or None."""
 
     positions: dict[Folders, int | None]
-    share: float  # of the photos that could have a class
-    names: frozenset[str]  # of the classes
-    only_parts: bool  # whether its folders are rather parts of classes, a level above
+    share: float  # labelled share of the photos that could have a class
+    names: frozenset[str]  # class names
+    only_parts: bool  # whether its folders are more likely parts of classes above
 
 
 def class_levels(counts: Mapping[Folders, int]) -> list[Level]:
-    """The levels whose names tell photos apart and do not only count, the best first.
+    """The levels whose names distinguish photos and are not only numbers, best first.
 
-    `counts` are the photos of each folder. The best is the deepest whose folders are no parts of those above. Of a
-    data set with one class it is that class's level; there is none where no folder can be a class.
+    `counts` holds the number of photos in each folder. The best level is the deepest whose folders are not parts of
+    those above, or the level of the only class; the list is empty if no folder can be a class.
     """
     split = sides({name for folders in counts for name in folders})
     classes = class_like(counts)
@@ -49,12 +49,16 @@ def class_levels(counts: Mapping[Folders, int]) -> list[Level]:
         f: [i for i, name in enumerate(f) if f[: i + 1] in classes or not (on_side[f][i] or is_wrapper(name))]
         for f in counts
     }
-    above = len(commonprefix(list(counts)))  # noqa: RUF071, of tuples: what all photos have in common tells nothing
+    above = len(commonprefix(list(counts)))  # noqa: RUF071, of tuples
     inside = {f: [i for i in at if i >= above] for f, at in telling.items()}
     sided = {f for f, found in on_side.items() if any(found)}
     deepest = range(max(map(len, telling.values()), default=0))
     levels: list[Level] = []
-    for positions in (inside, {f: at[::-1] for f, at in inside.items()}, telling):  # from the top, from the photos
+    for positions in (
+        inside,
+        {f: at[::-1] for f, at in inside.items()},
+        telling,
+    ):  # from the top, then from the photos
         for depth in deepest:
             level = _level(counts, {f: at[depth] if depth < len(at) else None for f, at in positions.items()}, sided)
             if level:
@@ -68,10 +72,10 @@ def class_levels(counts: Mapping[Folders, int]) -> list[Level]:
 
 
 def class_like(paths: Iterable[Folders]) -> set[Folders]:
-    """Folders called like a side or a wrapper (`train`, `raw`) that are classes; `paths` are those that photos lie in.
+    """Folders that are classes although named like a split or a wrapper (`train`, `raw`); `paths` are photo folders.
 
-    Photos lie right in each and in folders beside it that are called like neither (`bus`, `cooked`), and no folder
-    above could be a class.
+    Each directly holds photos, as do folders beside it with other names (`bus`, `cooked`), and no folder above it
+    could be a class.
     """
     children = defaultdict[Folders, set[str]](set)
     leaves = set(paths)
@@ -90,7 +94,7 @@ def class_like(paths: Iterable[Folders]) -> set[Folders]:
             for name in names - split.keys()
             if (*parent, name) in leaves and not says_nothing(name) and name.casefold() not in MASKS
         ]
-        if are_counters(beside):  # also where there is none
+        if are_counters(beside):  # true if there are none
             continue
         like = {name for name in names if name.casefold() in WRAPPERS_OR_CLASSES}
         if len(split) == 1 and len(beside) >= BESIDE:
@@ -100,18 +104,18 @@ def class_like(paths: Iterable[Folders]) -> set[Folders]:
 
 
 def _are_parts(level: Level, above: Level, counts: Mapping[Folders, int]) -> bool:
-    """Whether folders are parts of the classes above them, not classes in each of many folders."""
+    """Whether a level's folders are parts of the classes above, not classes that repeat in many folders."""
     if not level.only_parts or (above.only_parts and len(level.names) < len(above.names)):
         return False
     return are_individuals(level.names) or not _cross(level, above, counts)
 
 
 def _cross(level: Level, above: Level, counts: Mapping[Folders, int]) -> bool:
-    """Whether nearly every name of a level is in nearly every folder of the one above: `Berlin/grade_1`."""
+    """Whether nearly every class of a level is in nearly every folder above: `Berlin/grade_1`."""
     pairs = Counter[tuple[str, str]]()
     for folders, upper in above.positions.items():
         lower = level.positions[folders]
-        if upper is not None and (lower is None or lower <= upper):  # photos right in it are whole by themselves
+        if upper is not None and (lower is None or lower <= upper):  # it directly holds photos
             return False
         if upper is not None and lower is not None:
             pairs[folders[upper], folders[lower]] += counts[folders]
@@ -122,13 +126,13 @@ def _cross(level: Level, above: Level, counts: Mapping[Folders, int]) -> bool:
 def _level(
     counts: Mapping[Folders, int], positions: dict[Folders, int | None], sided: Container[Folders]
 ) -> Level | None:
-    """The level of these positions, where nearly all photos have a class; `sided` are in a side of a split."""
+    """The level of these positions, or None if too few photos get a class; `sided` are folders inside a split."""
     photos = Counter[str]()
     possible = 0
     for folders, position in positions.items():
         if position is not None:
             photos[folders[position]] += counts[folders]
-        # those of a side of the split that has no class folders are unlabelled, and stand against no level
+        # a side of the split without class folders is unlabelled and does not count against a level
         if position is not None or folders not in sided:
             possible += counts[folders]
     labelled = sum(photos.values())
@@ -137,18 +141,18 @@ def _level(
     inner = sum(
         counts[f] for f, at in positions.items() if at is not None and not photos.keys().isdisjoint(f[at + 1 :])
     )
-    if inner > (1 - ENOUGH) * labelled:  # such as `raw/cat` beside `edited/cat`, of which one name tells nothing
+    if inner > (1 - ENOUGH) * labelled:  # such as `raw/cat` beside `edited/cat`
         return None
     only_parts = labelled < ALONE * len(photos) or _only_count(positions)
     return Level(positions, labelled / possible, frozenset(photos), only_parts)
 
 
 def _only_count(positions: dict[Folders, int | None]) -> bool:
-    """Whether the names differ by a number alone, all or those in each folder: `walk/walk_1`, `run/run_1`."""
+    """Whether the names differ only by a number, overall or within each folder: `walk/walk_1`, `run/run_1`."""
     inside = defaultdict[Folders, set[str]](set)
     for folders, position in positions.items():
         if position is not None:
             inside[folders[:position]].add(folders[position])
     several = [names for names in inside.values() if len(names) > 1]
     whole = set().union(*inside.values())
-    return differ_by_number_alone(whole) or (bool(several) and all(map(differ_by_number_alone, inside.values())))
+    return differ_only_by_number(whole) or (bool(several) and all(map(differ_only_by_number, inside.values())))

@@ -1,4 +1,4 @@
-"""Batches of photos, prepared by threads, in an order that depends on seed and epoch alone."""
+"""Loaders of photo batches, prepared by threads, in an order that depends only on seed and epoch."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from core.data.sheet import Layout, sheet
 from core.data.threads import photo_threads
 from core.errors import BadInput
 
-AHEAD = 2  # batches begun before they are asked for
+AHEAD = 2  # batches to prefetch
 
 
 def default_device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
+    """The GPU if there is one, otherwise the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @dataclass(frozen=True)
-class Begun:
-    """A batch whose photos, by index, are being prepared: on a CPU each in its place in `images` [N, 3, H, W]."""
+class PendingBatch:
+    """A batch whose photos are being prepared; on a CPU, each is written to its row of `images` [N, 3, H, W]."""
 
     images: Tensor | None
     jobs: list[tuple[int, Future[Sample | None]]]
@@ -43,7 +43,7 @@ class Begun:
 class Loader:
     """Iterates over (images [N, 3, H, W] in 0..1, targets [N]); `skipped` collects files that could not be read.
 
-    In training, where a transform mixes photos with their labels, targets are soft: [N, C]. `unmixed` does without.
+    In training with MixUp or the like, targets are soft: [N, C], except in the loader that `unmixed` returns.
     """
 
     items: Sequence[Path]
@@ -56,10 +56,10 @@ class Loader:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     workers: int = field(default_factory=lambda: min(8, os.cpu_count() or 1))
     prepared: Prepare = decoded
-    share: tuple[int, int] = (0, 1)  # rank and number of the processes that share each batch
+    share: tuple[int, int] = (0, 1)  # rank and world size of the processes that share each batch
     skipped: dict[Path, str] = field(default_factory=dict)
-    vocab: Sequence[str] = ()  # the names of the classes
-    mixes: bool = True  # whether the pipeline's batch transforms apply in training
+    vocab: Sequence[str] = ()  # class names
+    mixes: bool = True  # whether transforms such as MixUp apply in training
     _epoch: int = 0
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class Loader:
             raise BadInput(f"batch_size and workers must be at least 1, not {self.batch_size} and {self.workers}.")
 
     def __len__(self) -> int:
-        """How many batches an epoch has: every photo is in one, and their sizes differ by one at most."""
+        """The number of batches per epoch; every photo is in one, and sizes differ by at most one."""
         return -(-len(self.items) // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -77,7 +77,7 @@ class Loader:
                 yield images, targets
 
     def order(self, epoch: int) -> list[list[int]]:
-        """The indices of each batch of an epoch."""
+        """The indices of the photos in each batch of an epoch."""
         n = len(self.items)
         indices = list(range(n))
         if self.shuffle:
@@ -86,12 +86,12 @@ class Loader:
         return [indices[a:b] for a, b in pairwise(edges)]
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
-        """Images, targets and indices of each batch of an epoch from batch `start`; without the photos that fail.
+        """Images, targets and indices of each batch of an epoch from batch `start`, without unreadable photos.
 
-        What is drawn for a photo depends on (seed, epoch, index), whatever the number of workers.
+        The random parameters of a photo depend only on (seed, epoch, index), not on the number of workers.
         """
         pool = photo_threads(self.workers)
-        waiting: deque[Begun] = deque()
+        waiting: deque[PendingBatch] = deque()
         rank, size = self.share
         try:
             for indices in [*self.order(epoch)[start:], *[[]] * AHEAD]:
@@ -102,13 +102,13 @@ class Loader:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def sample(self, epoch: int, index: int) -> Sample:
-        """One photo on its way to the batches of an epoch; raises BadPhoto."""
+        """One prepared photo with the random parameters of an epoch; raises BadPhoto."""
         return self.pipeline.item(
             self.items[index], Random(f"{self.seed}/{epoch}/{index}"), self.training, self.prepared
         )
 
     def show_batch(self, max_n: int = 9, unique: bool = False, **layout: Unpack[Layout]) -> Image:
-        """Photos as the model sees them, with their labels; `unique` shows one photo prepared many times."""
+        """A contact sheet of photos as the model sees them, with labels; `unique` repeats one photo, augmented."""
         if unique:
             samples = [self.sample(epoch, 0) for epoch in range(max_n)]
             images, targets = self.pipeline.batch(samples, self.device, self.training), [self.targets[0]] * max_n
@@ -118,11 +118,11 @@ class Loader:
         return sheet(images, [self._caption(target) for target in targets], **layout)
 
     def unmixed(self) -> Loader:
-        """The loader with each photo and its own label, as all that is not a training step needs them."""
+        """The same loader without MixUp and the like, for everything but training steps."""
         return replace(self, mixes=False)
 
     def _caption(self, target: int | list[float]) -> str:
-        """The label, or of a soft target each label with its share."""
+        """The label, or each label of a soft target with its share."""
         if not self.vocab:
             return ""
         if isinstance(target, int):
@@ -130,16 +130,16 @@ class Loader:
         return ", ".join(f"{name} {share:.2f}" for name, share in zip(self.vocab, target, strict=True) if share)
 
     @torch.inference_mode(False)  # threads and the caller write into the batch
-    def _begin(self, pool: ThreadPoolExecutor, epoch: int, indices: list[int]) -> Begun:
+    def _begin(self, pool: ThreadPoolExecutor, epoch: int, indices: list[int]) -> PendingBatch:
         images, places = None, [None] * len(indices)
         if self.device.type == "cpu":
             images = torch.empty(len(indices), 3, *self.pipeline.size)
             places = list(images)
         jobs = [pool.submit(self._prepare, epoch, i, place) for i, place in zip(indices, places, strict=True)]
-        return Begun(images, list(zip(indices, jobs, strict=True)))
+        return PendingBatch(images, list(zip(indices, jobs, strict=True)))
 
     def _prepare(self, epoch: int, index: int, place: Tensor | None) -> Sample | None:
-        """All that a thread can do for a photo; the rest a GPU does for all of a batch at once."""
+        """The work of a thread for one photo; on a GPU, the rest is done for a whole batch at once."""
         sample = self.sample(epoch, index)
         if place is None:
             return sample
@@ -147,10 +147,10 @@ class Loader:
         return None
 
     @torch.inference_mode(False)
-    def _collect(self, begun: Begun, epoch: int) -> tuple[Tensor, Tensor, list[int]]:
+    def _collect(self, pending: PendingBatch, epoch: int) -> tuple[Tensor, Tensor, list[int]]:
         kept, indices, samples = [], [], []
-        for place, (index, job) in enumerate(begun.jobs):
-            if isinstance(error := job.exception(), BadPhoto):  # not raised: a traceback would keep the batch in memory
+        for place, (index, job) in enumerate(pending.jobs):
+            if isinstance(error := job.exception(), BadPhoto):  # not raised: its traceback would hold the batch
                 self.skipped[self.items[index]] = str(error)
                 continue
             kept.append(place)
@@ -160,7 +160,7 @@ class Loader:
         targets = torch.tensor([self.targets[i] for i in indices], dtype=torch.long).to(self.device)
         if not indices:
             return torch.empty(0, 3, *self.pipeline.size, device=self.device), targets, []
-        images = begun.images
+        images = pending.images
         if images is None:
             images = self.pipeline.images(samples, self.device, self.training)
         elif len(kept) < len(images):
@@ -168,14 +168,16 @@ class Loader:
         images = self.pipeline.apply_batch_tfms(images, self.training)
         if self.training and self.mixes and self.pipeline.with_targets:
             classes = len(self.vocab) or max(self.targets) + 1
-            generator = Random(f"{self.seed}/{epoch}/batch of {indices[0]}")  # a photo is in one batch of an epoch
+            generator = Random(
+                f"{self.seed}/{epoch}/batch of {indices[0]}"
+            )  # unique, as a photo is in one batch of an epoch
             images, targets = self.pipeline.mix(images, targets, classes, generator)
         return images, targets, indices
 
 
-@dataclass(slots=True)  # setting an attribute that is not one raises
+@dataclass(slots=True)  # so that setting an unknown attribute raises
 class DataLoaders:
-    """The training and validation batches of one data set, and the names of its classes."""
+    """The training and validation loaders of a data set, and its class names."""
 
     train: Loader
     valid: Loader
@@ -188,12 +190,12 @@ class DataLoaders:
 
     @property
     def device(self) -> torch.device:
-        """Where batches are made."""
+        """The device of the batches."""
         return self.train.device
 
     @property
     def class_counts(self) -> Tensor:
-        """How many training photos each class has: [C]."""
+        """The number of training photos per class: [C]."""
         return torch.bincount(torch.tensor(self.train.targets, dtype=torch.long), minlength=self.c)
 
     def one_batch(self) -> tuple[Tensor, Tensor]:
@@ -201,11 +203,11 @@ class DataLoaders:
         return next(iter(self.train))
 
     def show_batch(self, max_n: int = 9, unique: bool = False, **layout: Unpack[Layout]) -> Image:
-        """Training photos, as `Loader.show_batch` shows them; `dls.valid.show_batch()` shows the others."""
+        """`Loader.show_batch` of the training loader; use `dls.valid.show_batch()` for validation."""
         return self.train.show_batch(max_n, unique, **layout)
 
     def test_dl(self, items: Sequence[Any], labels: Sequence[str] | None = None) -> Loader:
-        """Other photos, prepared as validation is; without `labels` every target is 0. Raises BadInput."""
+        """A loader of other photos, prepared as in validation; targets are 0 without `labels`. Raises BadInput."""
         if labels is not None and (strange := set(labels) - set(self.vocab)):
             raise BadInput(f"The class {sorted(strange)[0]!r} is not among the classes: {', '.join(self.vocab)}.")
         targets = [self.vocab.index(label) for label in labels] if labels is not None else [0] * len(items)

@@ -1,4 +1,4 @@
-"""What a table says of a photo, found by the photo's name: the table's folders may not be where the photos lie now."""
+"""Lookup of a photo in a table by the end of its path, since the table may have been written elsewhere."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from core.data.files import SUFFIXES
 from core.data.text import LONGEST_SHOWN
 from core.errors import BadInput, quoted
 
-LONGEST_NAME = 255  # characters of a file or a folder, on every system
-UNUSUAL = re.compile(r"\\|//|(^|/)\.?(/|$)")  # what `normal` changes in plain letters
+LONGEST_NAME = 255  # characters of a file or folder name, on every system
+UNUSUAL = re.compile(r"\\|//|(^|/)\.?(/|$)")  # what `normal` changes in ASCII names
 
 
 class Lookup:
-    """A value by every end of a name, with or without its suffix; `loose`, also in another case or with another suffix.
+    """Maps names to values by the ends of paths, with or without suffix; if `loose`, case and suffix are ignored.
 
-    `table` is what errors call it. Raises BadInput where one name has two values.
+    `table` is the path for error messages. Raises BadInput if a name has two values.
     """
 
     def __init__(self, table: Path, rows: Iterable[tuple[str, str]], loose: bool = False) -> None:
         self.table, self.loose = table, loose
-        shared: dict[str, str] = {}  # one text a value, not one a row
+        shared: dict[str, str] = {}  # one str per value, not per row
         names: list[str] = []
         values: list[str] = []
         for name, value in rows:
@@ -34,7 +34,7 @@ class Lookup:
             values.append(shared.setdefault(value, value))
         self._names = Ends(names)
         self._values = [values[i] for i in self._names.order]
-        self._until = list(range(1, len(values) + 1))  # where, after each position, another value comes
+        self._until = list(range(1, len(values) + 1))  # after each position, the next with another value
         for i in range(len(values) - 1, 0, -1):
             before, after = self._values[i - 1], self._values[i]
             if before is after:
@@ -44,13 +44,13 @@ class Lookup:
                 raise self._bad(what, "keep one of the rows")
 
     def __call__(self, path: Path | str) -> str:
-        """The value of a photo; raises BadInput where there is none, or two."""
+        """The value of a photo; raises BadInput if there is none, or two."""
         if value := self.get(path):
             return value
         raise self._bad(f"has no label for {quoted(Path(path).name)}", "add a row for it")
 
     def get(self, path: Path | str) -> str:
-        """The value of a photo, empty where there is none; raises BadInput where there are two."""
+        """The value of a photo, or "" if there is none; raises BadInput if there are two."""
         end = self._end(path)
         if not end:
             return ""
@@ -58,11 +58,11 @@ class Lookup:
         value, other = self._values[found.start], self._until[found.start]
         if other < found.stop and end not in self._names:
             two = " and ".join(sorted((value[:LONGEST_SHOWN], self._values[other][:LONGEST_SHOWN])))
-            raise self._bad(f"has {two} for photos called {quoted(end)}", "name them there with their folders")
+            raise self._bad(f"has {two} for photos named {quoted(end)}", "add their folders to the names in the table")
         return value
 
     def photos_of_rows(self, paths: Iterable[Path]) -> list[int]:
-        """Of each row how many of the photos it names."""
+        """The number of photos that each row names."""
         begin_less_end = [0] * (len(self._values) + 1)
         for path in paths:
             if end := self._end(path):
@@ -82,33 +82,33 @@ class Lookup:
 
 
 def normal(name: str) -> str:
-    """One spelling for all systems: `/` between folders, no leading `./`, no query of a URL, composed letters."""
-    if len(name) <= LONGEST_NAME and name.isascii() and not UNUSUAL.search(name):  # as nearly always, and much faster
+    """The name in one spelling for all systems: `/` between folders, no leading `./`, no URL query, in NFC."""
+    if len(name) <= LONGEST_NAME and name.isascii() and not UNUSUAL.search(name):  # the usual case, much faster
         return name
     if "://" in name:
         name = re.split(r"[?#]", name, maxsplit=1)[0]
     parts = name.replace("\\", "/")
-    if (
-        len(parts) > LONGEST_NAME < max(map(len, parts.split("/")))
-    ):  # of which marks on a letter take time by their square
-        raise BadInput(f"{quoted(name)} has a part of over {LONGEST_NAME} characters, as no file has; shorten it.")
+    if len(parts) > LONGEST_NAME < max(map(len, parts.split("/"))):  # normalising combining marks takes quadratic time
+        raise BadInput(
+            f"{quoted(name)} has a part of over {LONGEST_NAME} characters, longer than any file name; shorten it."
+        )
     return unicodedata.normalize("NFC", PurePosixPath(parts).as_posix())
 
 
 def spelled(name: str, loose: bool) -> str:
-    """The spelling by which a name is looked up."""
+    """The spelling under which a name is looked up."""
     return bare(normal(name)) if loose else normal(name)
 
 
 def bare(name: str) -> str:
-    """A name without its case and a photo's suffix."""
+    """A name in lower case, without a photo's suffix."""
     folded = name.casefold()
     stem, suffix = splitext(folded)
     return stem if suffix in SUFFIXES else folded
 
 
 def inside(folder: Path, names: Sequence[str]) -> list[str]:
-    """The names of files in a folder; raises BadInput for one that leads out of it."""
+    """The `names` as a list; raises BadInput for one that is outside `folder`."""
     for name in names:
         parts = PurePosixPath(name.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts or not parts.name or ":" in name:
@@ -119,6 +119,6 @@ def inside(folder: Path, names: Sequence[str]) -> list[str]:
 
 
 def from_table(table: str, name: str) -> str:
-    """A photo's name in one of several tables, which may be relative to the table: `train/labels.csv` lists `1.jpg`."""
+    """A photo's name from a table, with the table's folder: `1.jpg` in `train/labels.csv` is `train/1.jpg`."""
     folder = PurePosixPath(table.replace("\\", "/")).parent.as_posix()
     return name if folder == "." else f"{folder}/{name}"

@@ -1,4 +1,4 @@
-"""Pictures that stand beside photos to tell where something is in them, as data sets for other tasks have them."""
+"""Detection of segmentation masks among the photos."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MASK = re.compile(r"(.+)[ ._-](?:mask|seg|gt)[ ._-]?\d*", re.IGNORECASE)
 
 
 def masks(root: Path, names: Sequence[Path]) -> str:
-    """What to say, if anything, of photos in a folder `masks` beside others, or called `1_mask.png` beside `1.png`."""
+    """A warning about photos in a folder such as `masks`, or named `1_mask.png` beside `1.png`; "" if none."""
     called = {name: whole[1] for name in names if (whole := MASK.fullmatch(name.stem))}
     beside = {name.with_suffix("") for name in names} if called else set()
     folders = {f for f in {name.parent for name in names} if not FOLDERS.isdisjoint(map(str.casefold, _below(root, f)))}
@@ -20,8 +20,8 @@ def masks(root: Path, names: Sequence[Path]) -> str:
     ]
     if not found or len(found) == len(names):
         return ""
-    photos = "1 photo is" if len(found) == 1 else f"{len(found)} photos are"
-    return f"{photos} by name a mask of another, such as {found[0].name!r}, and used as a photo; move masks elsewhere"
+    photos = "1 photo is a mask" if len(found) == 1 else f"{len(found)} photos are masks"
+    return f"{photos} by name, such as {found[0].name!r}, but used as a photo; move masks elsewhere"
 
 
 def _below(root: Path, folder: Path) -> tuple[str, ...]:

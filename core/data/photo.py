@@ -1,7 +1,6 @@
-"""From the bytes of a photo to the input of a model, with Pillow and NumPy alone.
+"""Decoding of photos to model input, with only Pillow and NumPy.
 
-Validation, the predictor and an exported app all go through this file and those that it imports, so they answer the
-same.
+Validation, the predictor and an exported app all use this module, so that they give the same results.
 """
 
 from __future__ import annotations
@@ -27,24 +26,24 @@ from core.data import bounds, colours
 
 FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM"]
 try:
-    import pillow_heif  # what phones of one maker write; an exported app may go without
+    import pillow_heif  # HEIC, which iPhones write; optional in an exported app
 
     pillow_heif.register_heif_opener()
     FORMATS.append("HEIF")
 except ImportError:
     pass
-# for the process, once: `catch_warnings` around a decode would leak between the threads that decode
+# once for the process, since `catch_warnings` is not thread-safe
 warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif\.")
-MAX_PIXELS = 64_000_000  # 256 MB as Pillow keeps them; a 48-megapixel phone passes
-STRANGERS_PIXELS = 50_000_000  # a 50-megapixel phone passes
-REDUCED_PASSES = 4  # so long takes each pixel of a JPEG that is decoded smaller; a 200-megapixel phone passes
-COSTLY = {"WEBP": 2}  # its decoder takes 24 bytes a pixel, so it may have half as many
+MAX_PIXELS = 64_000_000  # 256 MB in Pillow's memory; enough for a 48-megapixel phone
+UNTRUSTED_PIXELS = 50_000_000  # limit for untrusted photos; enough for a 50-megapixel phone
+REDUCED_PASSES = 4  # cost per pixel of a JPEG decoded at reduced size; allows a 200-megapixel phone
+COSTLY = {"WEBP": 2}  # its decoder takes 24 bytes per pixel, so half as many are allowed
 MAX_BYTES = 500_000_000
 MAX_WORK = 1_000_000_000  # pixels x passes, 3 seconds
-LARGE = 13_000_000  # pixels; photos that have more wait for each other,
-AT_ONCE = 2 * MAX_PIXELS  # so that no more pixels than these are decoded at once
-STRIP = 2**20  # pixels
-SHARP = 2  # pixels decoded, in each direction, for one of a thumbnail
+LARGE = 13_000_000  # pixels; larger photos share the budget AT_ONCE
+AT_ONCE = 2 * MAX_PIXELS  # pixels of large photos decoded at the same time
+STRIP = 2**20  # pixels converted at a time
+SHARP = 2  # pixels decoded, in each direction, per pixel of a thumbnail
 BACKGROUND = (255, 255, 255)
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -61,26 +60,26 @@ Size = tuple[int, int]
 
 
 class BadPhoto(ValueError):
-    """These bytes cannot be shown as a photo; the message says why."""
+    """The bytes cannot be decoded as a photo; the message says why."""
 
 
 class NotNow(BadPhoto):
-    """This photo could not be decoded just now; another time it may be."""
+    """The photo could not be decoded now, but may be later."""
 
 
 class TooMuchWork(BadPhoto):
-    """To decode this photo takes longer than was allowed."""
+    """Decoding the photo would take longer than allowed."""
 
 
 class _Budget:
-    """So many pixels may be in memory at once; who wants more waits."""
+    """A semaphore for a number of pixels: callers wait until their pixels fit."""
 
     def __init__(self, total: int) -> None:
         self.left, self._changed = total, Condition()
 
     @contextmanager
     def taken(self, pixels: int) -> Iterator[None]:
-        """Wait until there is room for `pixels`, no more than the total, and hold it."""
+        """Wait for `pixels`, at most the total, and hold them."""
         with self._changed:
             self._changed.wait_for(lambda: self.left >= pixels)
             self.left -= pixels
@@ -97,10 +96,10 @@ _large = _Budget(AT_ONCE)
 
 @dataclass(frozen=True)
 class View:
-    """How a photo is fitted to `size` (height, width) when nothing is random.
+    """How a photo is resized to `size` (height, width) without randomness.
 
-    "crop" takes the largest centred box of that aspect, `crop_pct` of it; "pad" shows the whole photo and fills the
-    rest by `pad_mode`; "squish" shows the whole photo and changes its aspect.
+    "crop" takes the largest centred box of that aspect ratio, scaled by `crop_pct`; "pad" shows the whole photo and
+    fills the rest by `pad_mode`; "squish" shows the whole photo and changes its aspect ratio.
     """
 
     size: Size
@@ -109,7 +108,7 @@ class View:
     crop_pct: float = 1.0
 
     def box(self, size: Size) -> Box:
-        """The part (left, top, right, bottom) of a frame of `size` (height, width) that is shown, in its pixels."""
+        """The box (left, top, right, bottom) in pixels of an image of `size` (height, width) that is shown."""
         h, w = size
         if self.method == "squish":
             return 0.0, 0.0, float(w), float(h)
@@ -120,15 +119,12 @@ class View:
 
 
 def decode(source: bytes | str | Path, max_pixels: int = MAX_PIXELS, max_work: int = MAX_WORK) -> Image.Image:
-    """The sRGB image a person sees: first frame, upright, on white where transparent. Raises BadPhoto."""
+    """The first frame of a photo in sRGB, upright, with transparency on white. Raises BadPhoto."""
     return colours.in_srgb(load(source, max_pixels, max_work))
 
 
 def thumbnail(source: bytes | str | Path, side: int) -> Image.Image:
-    """The sRGB image a person sees, its longer side at most `side`; a JPEG is decoded no larger than that needs.
-
-    Raises BadPhoto.
-    """
+    """`decode`, reduced so that the longer side is at most `side`; faster for a JPEG. Raises BadPhoto."""
     image = load(source, side=side)
     image.thumbnail((side, side))
     return colours.in_srgb(image)
@@ -137,21 +133,21 @@ def thumbnail(source: bytes | str | Path, side: int) -> Image.Image:
 def load(
     source: bytes | str | Path, max_pixels: int = MAX_PIXELS, max_work: int = MAX_WORK, side: int | None = None
 ) -> Image.Image:
-    """`decode` in the photo's own colours: `info` holds their profile, and `fit` applies it to what is left to show.
+    """`decode` without the conversion to sRGB: `info` holds the colour profile, which `fit` applies after resizing.
 
-    What it costs is known before memory is taken: no more than `max_pixels`, nor than `max_work` pixels x passes. A
-    JPEG of over 50 megapixels comes at a half, a quarter or an eighth of its sides, unless its decoder must keep all of
-    it; so does any JPEG of which only `side` pixels will be shown. Raises BadPhoto.
+    Before memory is allocated, the photo is limited to `max_pixels` and to `max_work`, in pixels x passes. A JPEG of
+    over 50 megapixels is decoded at 1/2, 1/4 or 1/8 of its size if its decoder can, and so is any JPEG of which only
+    `side` pixels are needed. Raises BadPhoto.
     """
     try:
         data, scans = bounds.checked(read(source))
         with _opened(data) as image:
             most = max_pixels // COSTLY.get(image.format or "", 1)
             width, height = bounds.unpacked(image)
-            reduced = scans == 1 and _reduce(image, min(most, STRANGERS_PIXELS))  # the same for strangers and others
+            reduced = scans == 1 and _reduce(image, min(most, UNTRUSTED_PIXELS))  # the same result whatever the limit
             pixels = math.prod(bounds.unpacked(image))
             if pixels > most:
-                raise BadPhoto(f"{width} x {height} pixels are more than {most:,}")
+                raise BadPhoto(f"{width} x {height} pixels are more than the limit of {most:,}")
             work = width * height * (REDUCED_PASSES if reduced else bounds.passes(image, scans))
             if work > max_work:
                 raise TooMuchWork(f"its {width} x {height} pixels take too many passes to decode")
@@ -162,17 +158,17 @@ def load(
                 return upright(image)
     except BadPhoto:
         raise
-    except Exception as error:  # decoders raise anything, SyntaxError included
+    except Exception as error:  # decoders raise any type, even SyntaxError
         raise BadPhoto(_reason(error)) from error
 
 
 def as_seen(image: Image.Image) -> Image.Image:
-    """An image that is already open, as a person sees it: sRGB, upright, on white where transparent."""
+    """`decode` for an image that is already open: sRGB, upright, with transparency on white."""
     return colours.in_srgb(upright(image))
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """`as_seen` in the image's own colours, as `load` gives them: RGB, and where they are not sRGB, with a profile."""
+    """`as_seen` without the conversion to sRGB, as in `load`: RGB, with a profile in `info` if it is not sRGB."""
     transform = colours.to_srgb(image)
     turned = _turned(image)
     if transform and transform.input_mode == "CMYK":
@@ -181,14 +177,14 @@ def upright(image: Image.Image) -> Image.Image:
     if transform and transform.input_mode == "L":
         return transform.apply(shown.getchannel(0))
     if transform:
-        shown.info["icc_profile"] = image.info["icc_profile"]  # which is lost with transparency
+        shown.info["icc_profile"] = image.info["icc_profile"]  # converting transparency loses it
     elif shown.mode != image.mode:
-        shown.info.pop("icc_profile", None)  # one that did not fit before must not fit now
+        shown.info.pop("icc_profile", None)  # it did not match the original mode
     return shown
 
 
 def fit(image: Image.Image, views: Sequence[View]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The photo as `views`, one after the other, show it: uint8 [H, W, 3] in sRGB, sampled once."""
+    """The photo after all `views`, composed into one interpolation: uint8 [H, W, 3] in sRGB."""
     frame: Size = (image.height, image.width)
     box: Box = (0.0, 0.0, float(image.width), float(image.height))
     pad_mode = "zeros"
@@ -202,7 +198,7 @@ def fit(image: Image.Image, views: Sequence[View]) -> np.ndarray[Any, np.dtype[n
 
 
 def show_box(image: Image.Image, box: Box, size: Size, pad_mode: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The part `box` of a photo at `size` (height, width), uint8 [H, W, 3] in sRGB; what lies outside is padded."""
+    """The `box` of a photo resized to `size` (height, width), uint8 [H, W, 3] in sRGB, padded outside the photo."""
     inside = max(0.0, box[0]), max(0.0, box[1]), min(float(image.width), box[2]), min(float(image.height), box[3])
     sx, sy = size[1] / (box[2] - box[0]), size[0] / (box[3] - box[1])
     left, top = round((inside[0] - box[0]) * sx), round((inside[1] - box[1]) * sy)
@@ -218,7 +214,7 @@ def show_box(image: Image.Image, box: Box, size: Size, pad_mode: str) -> np.ndar
 def normalise(
     pixels: np.ndarray[Any, np.dtype[np.uint8]], mean: Sequence[float], std: Sequence[float]
 ) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """uint8 [H, W, 3] to float32 [3, H, W], less `mean`, over `std` (both of pixels in 0..1)."""
+    """uint8 [H, W, 3] to float32 [3, H, W], minus `mean`, divided by `std` (both for values in 0..1)."""
     scaled = (pixels.astype(np.float32) / 255 - np.array(mean, np.float32)) / np.array(std, np.float32)
     return np.ascontiguousarray(scaled.transpose(2, 0, 1))
 
@@ -229,7 +225,7 @@ def read(source: bytes | str | Path) -> bytes:
         return source
     try:
         about = Path(source).stat()
-        if not stat.S_ISREG(about.st_mode):  # a device, a pipe: it might never end
+        if not stat.S_ISREG(about.st_mode):  # reading a device or pipe might never end
             raise BadPhoto("it is not a file")
         if about.st_size > MAX_BYTES:
             raise BadPhoto(f"the file is larger than {MAX_BYTES // 1_000_000} MB")
@@ -244,11 +240,11 @@ def _opened(data: bytes) -> ImageFile:
     except Image.DecompressionBombError:
         if not data.startswith(bounds.JPEG):
             raise
-        return jpeg_factory(io.BytesIO(data))  # which may become smaller yet
+        return jpeg_factory(io.BytesIO(data))  # it may be decoded at a reduced size
 
 
 def _reduce(image: ImageFile, most: int) -> bool:
-    """Whether the photo has more than `most` pixels and a decoder that makes fewer of them, as it will."""
+    """Make the decoder reduce a photo of more than `most` pixels; returns whether it will."""
     width, height = image.size
     scales = (scale for scale in (2, 4, 8) if math.ceil(width / scale) * math.ceil(height / scale) <= most)
     scale = next(scales, 8)
@@ -263,7 +259,7 @@ def _turned(image: Image.Image) -> Image.Image:
     if turn is None:
         return image
     turned = image.transpose(turn)
-    for name in ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"):  # or whoever looks turns it again
+    for name in ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"):  # or viewers would turn it again
         turned.info.pop(name, None)
     return turned
 
@@ -293,7 +289,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image, deep: bool) -> Image.Image:
-    """Grey of 16 bits (`deep`: in a mode for 32) by its range; of 32 bits or floats by what the photo uses of it."""
+    """Grey as 8 bits: 16 bits (also in a 32-bit mode if `deep`) by full range, others by the range of the photo."""
     low, high = 0.0, 65535.0
     if not deep and not image.mode.startswith("I;16"):
         ends = [f(np.nan_to_num(np.asarray(image.crop(box)))) for box in _strips(image) for f in (np.min, np.max)]
@@ -308,7 +304,7 @@ def _eight_bits(image: Image.Image, deep: bool) -> Image.Image:
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
-    """Boxes of some rows each, from top to bottom."""
+    """Boxes of full rows, about STRIP pixels each, from top to bottom."""
     rows = max(1, STRIP // max(1, image.width))
     for top in range(0, image.height, rows):
         yield 0, top, image.width, min(image.height, top + rows)

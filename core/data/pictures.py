@@ -1,4 +1,4 @@
-"""Pictures of data and figures, as Pillow images: photos with captions, curves, a confusion matrix."""
+"""Plots as Pillow images: contact sheets, curves and confusion matrices."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from PIL import Image, ImageDraw, ImageFont
 from core.data.legend import labelled, with_legend
 
 INK, SOFT, LINE, MARK = (31, 41, 55), (156, 163, 175), (79, 70, 229), (220, 38, 38)
-LONGEST = 280  # pixels of a name
+LONGEST = 280  # pixels; width of a class name
 
 
-Size = tuple[int, int]  # of a whole picture, in pixels: width, height
+Size = tuple[int, int]  # width and height of a whole picture in pixels
 
 
 def contact_sheet(
     images: Any, captions: Sequence[str], columns: int | None = None, size: Size | None = None
 ) -> Image.Image:
-    """`images` [N, 3, H, W] in 0..1, each above its caption; all of it fits into `size`."""
+    """`images` [N, 3, H, W] in 0..1 in a grid, with captions below them, scaled to fit into `size`."""
     pixels = (images.detach().cpu().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
     columns = columns or math.ceil(math.sqrt(len(pixels)))
     (h, w), gap, foot = pixels.shape[1:3], 8, 26
@@ -48,7 +48,7 @@ def curve(
     marks: dict[str, float | None] | None = None,
     size: Size | None = None,
 ) -> Image.Image:
-    """Lines over `xs`, drawn to the range of their finite values; `marks` are named places on the x axis."""
+    """A line plot over `xs`, with the y range of all finite values; `marks` are named positions on the x axis."""
     image = Image.new("RGB", size or (900, 480), "white")
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(15)
     left, top, right, bottom = 70, 50, image.width - 30, image.height - 60
@@ -87,7 +87,7 @@ def matrix(
     title: str = "Confusion matrix",
     size: Size | None = None,
 ) -> Image.Image:
-    """Counts as a table, rows the actual and columns the predicted class; darker is a larger share of the row."""
+    """A confusion matrix: actual classes in rows, predicted in columns; darker means a larger share of the row."""
     font, heading = ImageFont.load_default(14), f"{title}: rows actual, columns predicted"
     names, legend = labelled(names, LONGEST, font)
     n, cell = len(names), max(22, min(60, 900 // max(1, len(names))))

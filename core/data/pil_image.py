@@ -1,4 +1,4 @@
-"""PILImage: a photo opened from whatever holds it, as fastai's notebooks open one."""
+"""fastai's PILImage: opens a photo from a file, bytes, an image or an array."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.data.photo import BadPhoto
 
 
 def opened(item: Any) -> Image.Image:
-    """The photo in a file, its bytes, an image or an array uint8 [H, W(, 3 or 4)], in its own colours as `photo.load`.
+    """The photo in a file, bytes, a Pillow image or a uint8 array [H, W], [H, W, 3] or [H, W, 4], as `photo.load`.
 
     Raises BadPhoto.
     """
@@ -32,13 +32,13 @@ def opened(item: Any) -> Image.Image:
 
 
 class PILImage(Image.Image):
-    """A Pillow image with fastai's words: `PILImage.create(file)`, `shape` (height, width) and `to_thumb(192)`."""
+    """A Pillow image with fastai's methods: `PILImage.create(file)`, `shape` (height, width), `to_thumb(192)`."""
 
     @classmethod
     def create(cls, fn: Any) -> PILImage:
-        """The photo as a person sees it, of whatever `opened` takes; raises BadPhoto."""
+        """The photo in sRGB, upright, from anything that `opened` accepts; raises BadPhoto."""
         image = in_srgb(opened(fn))
-        return cls._of(image.copy() if image is fn else image)  # what is drawn on it is not drawn on the other
+        return cls._of(image.copy() if image is fn else image)  # drawing on it must not change `fn`
 
     @property
     def shape(self) -> tuple[int, int]:

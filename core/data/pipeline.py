@@ -1,7 +1,7 @@
-"""All transforms of a data set, sorted into what they need: a photo, a matrix, or a batch.
+"""All transforms of a data set, sorted by what they change: a photo, a matrix or a batch.
 
-Presizing in training: a large photo is shrunk, whole, to what the first transform needs, which a cache can keep; then
-all that is drawn is one matrix, sampled once.
+Presizing in training: a large photo is first reduced to the size that the first transform needs, which a cache can
+keep; then all geometric transforms are composed into one matrix and the photo is interpolated once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from core.data import colours, photo
 from core.data.cache import decoded
-from core.data.sampler import Source, moved, sample, shrunk, to_size
+from core.data.sampler import Source, sample, shrunk, to_device, to_size
 from core.data.transforms import BatchTransform, Geometric, PadMode, Pixel, Pixels, box_matrix, compose
 from core.errors import BadInput
 
@@ -29,14 +29,14 @@ Prepare = Callable[[Path, str, Callable[[Image.Image], Pixels]], Pixels]
 
 @dataclass(frozen=True)
 class Sample:
-    """One photo on its way to the batch: its pixels and, in training, where to sample and what was drawn."""
+    """One prepared photo: its pixels and, in training, where to sample them and the drawn pixel parameters."""
 
     source: Source
     drawn: tuple[Any, ...] = ()
 
 
 class Pipeline:
-    """From a file to a batch; raises BadInput if no transform fixes the size."""
+    """Turns files into batches by the given transforms; raises BadInput if none fixes the size."""
 
     def __init__(self, item_tfms: Any = (), batch_tfms: Any = ()) -> None:
         items, batches = list(_flat(item_tfms)), list(_flat(batch_tfms))
@@ -48,18 +48,18 @@ class Pipeline:
         self.on_batch: list[Callable[[Tensor], Tensor]] = [t for t in batches if not isinstance(t, own)]
         self.views = [t.view for t in self.geometric if t.view]
         if not self.views:
-            raise BadInput("The photos have different sizes; add a transform that fixes one, such as Resize(460).")
+            raise BadInput("No transform gives the photos one size; add one that does, such as Resize(460).")
         self.size = self.views[-1].size
         self.pad_mode: PadMode = next((t.pad_mode for t in self.geometric if t.pad_mode), "reflection")
         self._check_views()
 
     @property
     def cacheable(self) -> bool:
-        """Whether training starts from the same pixels of a photo in each epoch, so that a cache can keep them."""
+        """Whether training starts from the same pixels of a photo in every epoch, so that they can be cached."""
         return not self.on_photo and self.geometric[0].max_useful_size is not None
 
     def item(self, file: Path, generator: Random, training: bool, prepared: Prepare = decoded) -> Sample:
-        """Prepare one photo and draw what will happen to it; raises BadPhoto."""
+        """Prepare one photo and draw its random parameters; raises BadPhoto."""
         kept = self.kept(training)
         pixels = prepared(file, *kept) if kept else self.presized(self.apply_item_tfms(photo.decode(file)))
         if not training:
@@ -68,25 +68,25 @@ class Pipeline:
         return Sample(shrunk(pixels, matrix, size), tuple(t.draw(size, generator, training) for t in self.pixel))
 
     def kept(self, training: bool) -> tuple[str, Callable[[Image.Image], Pixels]] | None:
-        """What a cache may keep of a photo: a description, and the function that makes it; None if nothing."""
+        """The cache key and the function that makes the pixels to cache; None if nothing can be cached."""
         if not training:
             return f"views {self.views}", self.validation_pixels
         if not self.cacheable:
             return None
-        return f"enough {self.geometric[0].max_useful_size}", self.presized  # these words are in the keys of caches
+        return f"enough {self.geometric[0].max_useful_size}", self.presized  # part of cache keys on disk
 
     def validation_pixels(self, image: Image.Image) -> Pixels:
-        """The photo as validation and a saved model see it: uint8 [H, W, 3]."""
+        """The photo as in validation and in a saved model: uint8 [H, W, 3]."""
         return photo.fit(image, self.views)
 
     def apply_item_tfms(self, image: Image.Image) -> Image.Image:
-        """The photo after the transforms that are only functions of an image."""
+        """The photo after the item transforms that are plain functions of an image."""
         for change in self.on_photo:
             image = change(image).convert("RGB")
         return image
 
     def presized(self, image: Image.Image) -> Pixels:
-        """The photo as training begins with it, in sRGB, no larger than the first transform needs: uint8 [h, w, 3]."""
+        """The presized photo in sRGB, no larger than the first transform needs: uint8 [h, w, 3]."""
         height, width = self.geometric[0].max_useful_size or (image.height, image.width)
         scale = min(image.height / height, image.width / width)
         if scale <= 1:
@@ -95,13 +95,13 @@ class Pipeline:
         return np.asarray(to_srgb.apply(Image.fromarray(small))) if (to_srgb := colours.to_srgb(image)) else small
 
     def batch(self, samples: Sequence[Sample], device: torch.device, training: bool) -> Tensor:
-        """Values in 0..1, [N, 3, H, W], on `device`."""
+        """The batch [N, 3, H, W] in 0..1 on `device`."""
         return self.apply_batch_tfms(self.images(samples, device, training), training)
 
     def images(self, samples: Sequence[Sample], device: torch.device, training: bool) -> Tensor:
-        """The batch before the transforms that are only functions of a batch."""
+        """The batch before the batch transforms that are plain functions of a batch."""
         if not training:
-            pixels = moved(np.stack([s.source.pixels for s in samples]), device)
+            pixels = to_device(np.stack([s.source.pixels for s in samples]), device)
             return pixels.permute(0, 3, 1, 2).float().div_(255)
         images = sample([s.source for s in samples], self.size, self.pad_mode, device)
         for transform, drawn in zip(self.pixel, zip(*(s.drawn for s in samples), strict=True), strict=True):
@@ -110,20 +110,20 @@ class Pipeline:
         return images
 
     def apply_batch_tfms(self, images: Tensor, training: bool) -> Tensor:
-        """Images after the transforms that are only functions of a batch."""
+        """The images after the batch transforms that are plain functions of a batch, applied only in training."""
         for change in self.on_batch if training else ():
             images = change(images)
         return images
 
     def mix(self, images: Tensor, targets: Tensor, classes: int, generator: Random) -> tuple[Tensor, Tensor]:
-        """Images [N, 3, H, W] and targets [N] as mixed images and soft targets [N, C]."""
+        """Mixed images [N, 3, H, W] and soft targets [N, C] from images and targets [N]."""
         targets = F.one_hot(targets, classes).to(images.dtype)
         for transform in self.with_targets:
             images, targets = transform.apply(images, targets, transform.draw(len(images), self.size, generator))
         return images, targets
 
     def _check_views(self) -> None:
-        """Raise BadInput if a transform differs from its `view` in validation: a saved model knows only the views."""
+        """Raise BadInput if a transform differs from its `view` in validation: a saved model stores only the views."""
         for transform in self.geometric:
             size = (300, 200)
             matrix, out = transform.matrix(transform.draw(size, Random(0), False), size)
@@ -131,8 +131,8 @@ class Pipeline:
             expected = box_matrix(view.box(size), view.size) if view else np.eye(3)
             if out != (view.size if view else size) or not np.allclose(matrix, expected):
                 raise BadInput(
-                    f"{type(transform).__name__} changes photos in validation otherwise than its `view` says, "
-                    "so a saved model could not repeat it."
+                    f"{type(transform).__name__} does not do in validation what its `view` says, "
+                    "so a saved model could not reproduce it; correct its `view`."
                 )
 
 

@@ -1,4 +1,4 @@
-"""The check decodes every photo anyway, so it keeps what training will begin with."""
+"""Fills the presized cache while the check decodes every photo."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TRAINING, VALIDATION = 1, 2
 
 
 class Presizing:
-    """Fills the cache in `folder` with what the loaders of a recipe will ask it for, photo by photo of a split."""
+    """Fills the cache in `folder` with the pixels that the loaders of a recipe will read, photo by photo."""
 
     def __init__(self, recipe: Recipe, split: Split, folder: Path) -> None:
         item_tfms, batch_tfms = ([transforms.build(t) for t in part] for part in (recipe.item_tfms, recipe.batch_tfms))
@@ -27,7 +27,7 @@ class Presizing:
         self._cache = Cache(folder)
 
     def decode(self, index: int, content: bytes, digest: str) -> bool:
-        """Decode the photo at `index` for its side of the split; False where nothing of it is kept. Raises BadPhoto."""
+        """Decode and cache the photo at `index`; returns False if its pixels cannot be cached. Raises BadPhoto."""
         kept = self._kept.get(self._sides[index])
         if kept:
             self._cache.add(content, digest, *kept)

@@ -1,4 +1,4 @@
-"""What a plugin says of itself: how well it fits some photos, or what a person typed, and why."""
+"""Proposals of plugins: how well each fits some photos, or a text that a user typed, and why."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from core.registry import Registry
 
 @dataclass(frozen=True)
 class Proposal:
-    """Options of a plugin, how well they fit (0 to 1), and the reason, as a part of a sentence.
+    """Options of a plugin, how well they fit (0 to 1), and the reason, as part of a sentence.
 
-    One of score 0 cannot be used, and its reason is why.
+    A proposal with score 0 cannot be used, and `reason` says why.
     """
 
     options: dict[str, Any]
@@ -23,10 +23,10 @@ class Proposal:
 
 
 def proposals(registry: Registry[Any], *given: Any) -> list[tuple[Choice, Proposal]]:
-    """What every plugin of a kind with a `proposes` says of itself for what is given, the best first.
+    """The proposals of every plugin in a registry that has `proposes`, best first.
 
-    A source is given the text that a person typed; a labeller or a splitter the photos' names as labellers see them,
-    and the folder that they are listed from.
+    `given` is the text that a user typed for a source; the photos' names as labellers get them and the folder that
+    they are listed from, for a labeller or a splitter.
     """
     found = [
         ({"name": entry.name, **proposal.options}, proposal)
@@ -38,7 +38,7 @@ def proposals(registry: Registry[Any], *given: Any) -> list[tuple[Choice, Propos
 
 
 def folders_of(name: Path, root: Path) -> tuple[str, ...]:
-    """The folders from `root` to a photo; names in a zip start in it, wherever it was unpacked."""
+    """The folder names from `root` to a photo; names in a zip are relative already."""
     parts = name.parts
     top = root.parts
     return parts[len(top) : -1] if parts[: len(top)] == top else parts[:-1]

@@ -1,4 +1,4 @@
-"""Look at photos and propose how to label and split them: every plugin speaks for itself, and the best is taken."""
+"""Proposes a recipe for some photos: the best proposal of the registered labellers and splitters."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ LONGEST_REASON = 300  # characters
 
 
 def source_of(text: str) -> Choice:
-    """The source that fits best what a person typed, such as a path; the default one for nothing. Raises BadInput."""
+    """The source that best fits a typed text, such as a path; the default one for "". Raises BadInput."""
     if not text:
         return sources.defaults("source")[0]
     for choice, proposed in proposals(sources, text):
         if proposed.score:
             return choice
-    raise BadInput(f"No source takes {quoted(text)}; install one that does.")
+    raise BadInput(f"No source accepts {quoted(text)}; give a folder, or install a plugin that accepts it.")
 
 
 def names_of(source: Any, items: Sequence[Path]) -> Sequence[Path]:
-    """The photos' names as labellers see them: one that was changed in unpacking still says what it said."""
+    """The photos' names as labellers get them: for a zip, the original names in it."""
     original = getattr(source, "original", None)
     return [original(item) for item in items] if original else items
 
 
 def proposal(names: Sequence[Path], root: Path, source: Choice) -> tuple[Recipe, list[str]]:
-    """The recipe that `new` writes, and the reasons; raises BadInput.
+    """The recipe that `new` writes, and the reasons for it; raises BadInput.
 
-    Its other choices were made on evidence (tests/benchmarks/RESULTS.md).
+    tests/benchmarks/RESULTS.md holds the evidence for the other defaults.
     """
     labeller, splitter, reasons = propose(names, root)
     recipe = Recipe(
@@ -54,11 +54,11 @@ def proposal(names: Sequence[Path], root: Path, source: Choice) -> tuple[Recipe,
 
 
 def pace(photos: int) -> Training:
-    """Small data sets get smaller batches and more epochs, so that they get enough steps."""
+    """Training options for a number of photos: small data sets get smaller batches and more epochs."""
     batch_size = min(Training.batch_size, max(8, 2 ** int(math.log2(max(1, photos / 12)))))
     steps = photos / batch_size
     freeze_epochs, epochs = round(FREEZE_STEPS / steps), round(STEPS / steps)
-    # a gradient of fewer photos is noisier by that root, and calmer rates make up for it (Krizhevsky 2014)
+    # square-root scaling of the learning rate with the batch size (Krizhevsky 2014)
     base_lr = Training.base_lr * math.sqrt(batch_size / Training.batch_size)
     return Training(
         epochs=min(max(epochs, Training.epochs), 10),
@@ -69,9 +69,9 @@ def pace(photos: int) -> Training:
 
 
 def propose(names: Sequence[Path], root: Path) -> tuple[Choice, Choice, list[str]]:
-    """The labeller and the splitter that fit best by what each registered one says, and the reasons of both.
+    """The labeller and the splitter with the best proposals, and their reasons.
 
-    `names` are the photos' names as labellers see them. Raises BadInput where no labeller gives two labels.
+    `names` are the photos' names as labellers get them. Raises BadInput if no labeller gives two labels.
     """
     where = f"The {len(names)} photos in {str(root)!r}"
     against: list[str] = []
@@ -95,14 +95,14 @@ def propose(names: Sequence[Path], root: Path) -> tuple[Choice, Choice, list[str
         else:
             against.append(proposed.reason)
     unread = label_files(root)
-    hint = f"labels may stand in {some(unread, 3)}, but only CSV tables are read" if unread else ""
+    hint = f"labels may be in {some(unread, 3)}, but only CSV tables are read" if unread else ""
     if few:
         raise BadInput(few + (f" {hint[0].upper()}{hint[1:]}." if hint else ""))
     against = [reason[:LONGEST_REASON] for reason in against[:3]] + [hint] * bool(hint)
     why = f" ({'; '.join(against)})" if against else ""
     raise BadInput(
         f"No labels were found for the {len(names)} photos in {str(root)!r}{why}; put them in one folder per class, "
-        "name them like beagle_12.jpg, or write a CSV table with a row of name and label for each."
+        "name them like beagle_12.jpg, or write a CSV table with a name and a label for each."
     )
 
 
@@ -113,7 +113,7 @@ def _are_enough(counts: Counter[str]) -> bool:
 def _other(
     ranked: Sequence[tuple[Choice, Proposal]], best: Proposal, taken: dict[Path, str], names: Sequence[Path]
 ) -> Iterator[str]:
-    """What to say of the best labeller that gives other labels than those `taken`, if there is one."""
+    """A remark on the next best labeller that gives other labels than `taken`, if there is one."""
     for labeller, proposed in ranked:
         try:
             labels = _labels(labeller, names) if proposed.score else {}
@@ -125,7 +125,7 @@ def _other(
 
 
 def _splitter(labelled: Sequence[Path], root: Path) -> tuple[Choice, str]:
-    """The best splitter for the labelled photos, and its reason; raises BadInput where none fits."""
+    """The best splitter for the labelled photos, and its reason; raises BadInput if none fits."""
     for choice, proposed in proposals(splitters, labelled, root):
         if proposed.score:
             return choice, proposed.reason
@@ -133,7 +133,7 @@ def _splitter(labelled: Sequence[Path], root: Path) -> tuple[Choice, str]:
 
 
 def _labels(labeller: Choice, names: Sequence[Path]) -> dict[Path, str]:
-    """The labels of those names that have one; raises BadInput for options that do not fit."""
+    """The labels of the names that have one; raises BadInput for invalid options."""
     label = labellers.build(labeller)
     labels = {}
     for name in names:

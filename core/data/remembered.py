@@ -1,4 +1,4 @@
-"""What was read of each photo, kept in the workspace: a cache, whose loss costs time and nothing else."""
+"""A cache of check results in the workspace, which can be deleted without loss."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from contextlib import suppress
 from pathlib import Path
 
 NAME = "photos.sqlite"
-PATIENCE = 5.0  # seconds that another process may take to write
-DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)  # the last: its table is not ours
+PATIENCE = 5.0  # seconds to wait for a write by another process
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)  # the last: an unexpected schema
 TABLE = "photos (path text primary key, size integer, changed integer, reason text, hash text)"
 RECALL = """
     select reason, hash from photos
     where path = ? and size = ? and changed = ? and typeof(reason) = 'text' and typeof(hash) = 'text'
 """
 
-Key = tuple[bytes, int, int]  # path, size, time of change
-Result = tuple[str, str]  # why it is unreadable, or nothing; its hash
+Key = tuple[bytes, int, int]  # path, size, mtime in ns
+Result = tuple[str, str]  # why it is unreadable, or ""; its hash
 
 
 class Remembered:
-    """Results by path, size and time of change; `version` stands for what wrote them, and another reads none.
+    """Results by path, size and modification time; those of another `version` of the decoder are discarded.
 
-    A damaged file is set aside and begun anew; where nothing can be kept, nothing is remembered.
+    A damaged file is renamed and replaced; if the workspace is not writable, nothing is remembered.
     """
 
     def __init__(self, workspace: Path, version: int) -> None:
@@ -36,12 +36,12 @@ class Remembered:
                 self._set_aside()
             self._memory = self._connected()
         except OSError:
-            pass  # a workspace that may not be written
+            pass  # a read-only workspace
         except sqlite3.Error as error:
             self._mend(error)
 
     def recall(self, key: Key) -> Result | None:
-        """What was read of a file, if it was and has not changed since."""
+        """The result for a file, or None if there is none since its last change."""
         found: Result | None = None
         try:
             if self._memory:
@@ -51,7 +51,7 @@ class Remembered:
         return found
 
     def add(self, rows: Sequence[tuple[Key, Result]]) -> None:
-        """Remember what was read."""
+        """Store results."""
         try:
             if self._memory:
                 values = ((*key, *result) for key, result in rows)
@@ -61,7 +61,7 @@ class Remembered:
             self._mend(error)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the database."""
         if self._memory:
             self._memory.close()
 
@@ -69,7 +69,7 @@ class Remembered:
         memory = sqlite3.connect(self._file, timeout=PATIENCE, check_same_thread=False)
         try:
             if memory.execute("pragma user_version").fetchone()[0] != self._version:
-                memory.execute("begin immediate")  # two processes may do so at once
+                memory.execute("begin immediate")  # two processes may do this at once
                 memory.execute("drop table if exists photos")
                 memory.execute(f"create table {TABLE}")
                 memory.execute(f"pragma user_version = {self._version}")
@@ -80,7 +80,7 @@ class Remembered:
         return memory
 
     def _mend(self, error: sqlite3.Error) -> None:
-        """Begin anew where the file is damaged, else remember nothing from now on."""
+        """Start a new file if this one is damaged, otherwise stop remembering."""
         self.close()
         self._memory = None
         if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in DAMAGED:
@@ -89,6 +89,6 @@ class Remembered:
                 self._memory = self._connected()
 
     def _set_aside(self) -> None:
-        for end in ("-journal", "-wal", "-shm", ""):  # a journal that stayed would be played into the new file
+        for end in ("-journal", "-wal", "-shm", ""):  # a remaining journal would be applied to the new file
             with suppress(FileNotFoundError):
                 os.replace(f"{self._file}{end}", f"{self._file}.damaged{end}")

@@ -1,4 +1,4 @@
-"""File names from elsewhere, made such that every system can write them."""
+"""File names from archives, changed so that every system can write them."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import unicodedata
 from collections import Counter
 from pathlib import PurePosixPath
 
-LONGEST = 1000  # characters of a name that are looked at
-DEEPEST = 20  # folders; the outer ones are dropped
+LONGEST = 1000  # characters of a name that are considered
+DEEPEST = 20  # folder levels; outer ones are dropped
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
 
 
 def safe_name(part: str) -> str:
-    """A file or folder name that Linux, macOS and Windows all take."""
-    part = part if len(part) <= LONGEST else part[: LONGEST // 2] + part[-LONGEST // 2 :]  # to compose is quadratic
+    """A file or folder name that Linux, macOS and Windows all accept."""
+    part = part if len(part) <= LONGEST else part[: LONGEST // 2] + part[-LONGEST // 2 :]  # NFC is quadratic
     part = re.sub(r'[<>:"|?*\\\x00-\x1f\x7f-\x9f\ud800-\udfff]', "_", unicodedata.normalize("NFC", part))
     part = part.rstrip(". ")
     stem, dot, suffix = part.rpartition(".")
-    if len(part.encode()) > 200:  # 255 is the limit, of bytes on Linux
+    if len(part.encode()) > 200:  # the limit is 255 bytes on Linux
         head, tail = (stem, dot + suffix) if dot and len(suffix) < 8 else (part, "")
         part = head.encode()[:190].decode(errors="ignore") + tail
     return f"_{part}" if not part or RESERVED.fullmatch(part) else part
 
 
 def distinct(names: list[PurePosixPath]) -> list[PurePosixPath]:
-    """`names` such that a system which ignores case tells them apart: files numbered, folders spelled in one way."""
+    """`names`, unique on systems that ignore case: files are numbered, folders get one spelling."""
     spelled: dict[str, str] = {}
     folders = [
         PurePosixPath(*(spelled.setdefault("/".join(parts[: n + 1]).casefold(), part) for n, part in enumerate(parts)))

@@ -1,4 +1,4 @@
-"""The one interpolation: photos of any size, each with a matrix, become one batch."""
+"""The single interpolation, from photos of any size, each with a matrix, to a batch."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from torch.nn.functional import grid_sample, interpolate
 from core.data.photo import Size
 from core.data.transforms import Matrix, PadMode, Pixels
 
-REDUCTION = 1.5  # from here on, bilinear sampling would skip pixels
-TWO_PASSES = 4  # from this reduction on, filtering in two passes costs less than reading all pixels
+REDUCTION = 1.5  # above it, bilinear sampling would skip pixels
+TWO_PASSES = 4  # from this reduction on, filtering in two passes is faster
 
 
 @dataclass(frozen=True)
 class Source:
-    """Pixels uint8 [H, W, 3] and the matrix [3, 3] from points of the output to points of these pixels."""
+    """Pixels uint8 [H, W, 3] and the matrix [3, 3] from output coordinates to their coordinates."""
 
     pixels: Pixels
     matrix: Matrix
 
 
 def to_size(photo: Image.Image | Pixels, height: int, width: int) -> Pixels:
-    """The whole photo reduced to uint8 [height, width, 3], antialiased, whatever the number of threads."""
+    """The whole photo reduced to uint8 [height, width, 3] with antialiasing."""
     if isinstance(photo, Image.Image) and min(photo.height / height, photo.width / width) >= TWO_PASSES:
         return np.asarray(photo.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0))
-    pixels = torch.tensor(np.asarray(photo))[None].permute(0, 3, 1, 2)  # channels last, and so is what comes out
+    pixels = torch.tensor(np.asarray(photo))[None].permute(0, 3, 1, 2)  # channels last, as is the result
     small = interpolate(pixels, (height, width), mode="bilinear", antialias=True)
     return small.permute(0, 2, 3, 1)[0].numpy()
 
 
 def shrunk(photo: Image.Image | Pixels, matrix: Matrix, size: Size) -> Source:
-    """The photo for `sample`, filtered down along an axis in which the matrix reduces it by more than REDUCTION."""
+    """The photo for `sample`, reduced with antialiasing along axes that the matrix reduces by over REDUCTION."""
     height, width = photo.shape[:2] if isinstance(photo, np.ndarray) else (photo.height, photo.width)
     x, y = reduction(matrix, size)
     w = max(1, round(width / x)) if x > REDUCTION else width
@@ -48,7 +48,7 @@ def shrunk(photo: Image.Image | Pixels, matrix: Matrix, size: Size) -> Source:
 
 
 def reduction(matrix: Matrix, size: Size) -> tuple[float, float]:
-    """Pixels of the photo, along its x and its y, to one pixel in the middle of an output of `size`."""
+    """Photo pixels per output pixel, in x and y of the photo, at the centre of an output of `size`."""
     middle = matrix @ np.array([size[1] / 2, size[0] / 2, 1.0])
     z = middle[2]
     x, y = ((matrix[i, :2] - matrix[2, :2] * middle[i] / z) / z for i in (0, 1))
@@ -56,31 +56,31 @@ def reduction(matrix: Matrix, size: Size) -> tuple[float, float]:
 
 
 def sample(sources: Sequence[Source], size: Size, pad_mode: PadMode, device: torch.device) -> Tensor:
-    """Bilinear samples of all photos at `size`, values in 0..1: [N, 3, H, W]; each the same in whatever batch."""
+    """Bilinear samples of all photos at `size`: [N, 3, H, W] in 0..1, each independent of its batch."""
     images = torch.empty(len(sources), 3, *size, device=device)
     for source, image in zip(sources, images, strict=True):
-        torch.div(_sample(source, size, pad_mode, device), 255, out=image).clamp_(0, 1)  # weights round
+        torch.div(_sample(source, size, pad_mode, device), 255, out=image).clamp_(0, 1)  # rounding errors
     return images
 
 
-def moved(values: np.ndarray[Any, Any], device: torch.device) -> Tensor:
-    """A copy on `device`, by way of pinned memory where that is a GPU."""
+def to_device(values: np.ndarray[Any, Any], device: torch.device) -> Tensor:
+    """A copy of an array on `device`, through pinned memory if that is a GPU."""
     copy = torch.tensor(values)
     return copy.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else copy
 
 
 def _sample(source: Source, size: Size, pad_mode: PadMode, device: torch.device) -> Tensor:
-    """One photo, values in 0..255: [3, H, W]."""
+    """One photo: [3, H, W] in 0..255."""
     height, width = source.pixels.shape[:2]
-    # from points of the output to those of the photo in -1..1
+    # from output pixels to coordinates -1..1 of the photo, as grid_sample takes them
     matrix = np.array([[2 / width, 0, -1], [0, 2 / height, -1], [0, 0, 1]]) @ source.matrix
     ys, xs = (np.arange(n) + 0.5 for n in size)
     rows, columns = matrix[:, 1:2] * ys, matrix[:, :1] * xs + matrix[:, 2:]
-    down, across = (moved(part.astype(np.float32), device) for part in (rows, columns))
+    down, across = (to_device(part.astype(np.float32), device) for part in (rows, columns))
     points = down[:, :, None] + across[:, None]
     points = points[:2].div_(points[2:])  # [2, H, W]
-    pixels = moved(source.pixels, device).permute(2, 0, 1)[None].float()
-    # at "border", half a pixel inside, so that black outside begins where the photo ends
+    pixels = to_device(source.pixels, device).permute(2, 0, 1)[None].float()
+    # "border" also for "zeros", which would fade the edge pixels; the outside is masked below
     image = grid_sample(
         pixels,
         points.permute(1, 2, 0)[None],

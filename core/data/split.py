@@ -1,4 +1,4 @@
-"""Labelled photos, divided into training and validation."""
+"""Labelled photos split into training and validation."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ LONGEST_LABEL = 1000  # characters
 
 @dataclass(frozen=True)
 class Split:
-    """Labelled items, divided: indices of training and of validation, and those in neither.
+    """Labelled items with the indices for training and validation; some may be in neither.
 
-    `classes` is the vocab where that is not simply the labels in alphabetical order.
+    `classes` is the vocab, if it is not the labels in alphabetical order.
     """
 
     items: Sequence[Path]
@@ -31,16 +31,16 @@ class Split:
 
     @cached_property
     def vocab(self) -> list[str]:
-        """The classes of training and validation, sorted; or `classes`."""
+        """`classes`, or the sorted labels of training and validation."""
         return list(self.classes) or sorted({self.labels[i] for i in chain(self.train, self.valid)})
 
     @property
     def left_out(self) -> list[Path]:
-        """Items that the splitter put on neither side."""
+        """Items that are in neither training nor validation."""
         return [self.items[i] for i, used in enumerate(self.used()) if not used]
 
     def used(self) -> bytearray:
-        """A byte an item: 1 where it is in training or validation, 0 where it is in neither."""
+        """One byte per item: 1 if it is in training or validation, 0 if in neither."""
         used = bytearray(len(self.items))
         for i in chain(self.train, self.valid):
             used[i] = 1
@@ -58,12 +58,12 @@ def divide(
     train, valid = splitter(items, labels) if takes_labels else splitter(items)
     split = Split(Files.of(items if files is None else files), labels, list(map(int, train)), list(map(int, valid)))
     if sum(split.used()) < len(split.train) + len(split.valid):
-        raise BadInput("The splitter puts a photo into training and validation, or twice into one of them.")
+        raise BadInput("The splitter puts a photo in both training and validation, or in one of them twice.")
     if (longest := max(map(len, split.vocab), default=0)) > LONGEST_LABEL:
         raise BadInput(f"A label has {longest:,} characters; give labels of at most {LONGEST_LABEL:,}.")
     if len(split.vocab) < 2:
         raise BadInput(
-            f"There is one class only, {split.vocab[0]!r}; a classifier needs two." if split.vocab else "No photos."
+            f"There is only one class, {split.vocab[0]!r}; a classifier needs two." if split.vocab else "No photos."
         )
     for side, indices in (("training", split.train), ("validation", split.valid)):
         if not indices:

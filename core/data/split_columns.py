@@ -1,4 +1,4 @@
-"""Which column of a table splits the photos, and which of its values mean training and validation."""
+"""Guesses which column of a table gives the split, and which of its values mean training and validation."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from core.data.words import TEST, TRAIN, VALID, sides, tokens
 
 FOLDS = ("fold", "folds", "kfold")
 SPLITS = frozenset(("split", "splits", "set", "subset", "partition", *FOLDS))
-MAY_SPLIT = frozenset(("phase", "usage"))  # if the values are numbers or sides
-PREDICTED = frozenset(("pred", "prediction", "predict"))  # a column of these says no side
+MAY_SPLIT = frozenset(("phase", "usage"))  # only if the values are numbers or names of a split
+PREDICTED = frozenset(("pred", "prediction", "predict"))  # a column of predictions does not give a split
 MOST_FOLDS = 20
 
 Sides = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def sides_of(name: str, cells: Iterable[str]) -> Sides | None:
-    """The values of a column that mean training and validation, where it splits the photos."""
+    """The values of a column that mean training and validation, or None if it does not give a split."""
     values = _few(cells)
     words = tokens(name)
     if len(values) < 2:
@@ -38,7 +38,7 @@ def sides_of(name: str, cells: Iterable[str]) -> Sides | None:
 
 
 def splits(name: str, cells: Iterable[str]) -> bool:
-    """Whether a column tells sides, also such as are not understood: it holds no labels."""
+    """Whether a column gives a split, even one that `sides_of` cannot read, and so does not hold labels."""
     values = _few(cells)
     if _is_split(name) or len(set(sides(values).values())) > 1:
         return True
@@ -52,6 +52,6 @@ def _is_split(name: str) -> bool:
 
 
 def _few(cells: Iterable[str]) -> list[str]:
-    """The values of a column in order, none where they are more than a split has."""
+    """The sorted values of a column; empty if there are more than a split has."""
     values = set(cells) - {""}
     return sorted(values) if len(values) <= MOST_FOLDS else []

@@ -1,4 +1,4 @@
-"""Splitters that hold Python objects, so that no recipe can name them; those of a recipe are plugins."""
+"""fastai's splitters that hold Python objects, which a recipe cannot store; those for recipes are plugins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Indices = tuple[list[int], list[int]]
 
 
 class IndexSplitter:
-    """The items at these places are for validation, all others for training; raises BadInput for a place not there."""
+    """Uses the items at the given indices for validation, all others for training; raises BadInput."""
 
     def __init__(self, valid_idx: Sequence[int]) -> None:
         self.valid = [int(i) for i in valid_idx]
@@ -20,14 +20,14 @@ class IndexSplitter:
         for index in self.valid:
             if not 0 <= index < len(items):
                 raise BadInput(
-                    f"valid_idx holds {index}, but the {len(items)} items have places 0 to {len(items) - 1}."
+                    f"valid_idx contains {index}, but the {len(items)} items have indices 0 to {len(items) - 1}."
                 )
         chosen = set(self.valid)
         return [i for i in range(len(items)) if i not in chosen], self.valid
 
 
 class FuncSplitter:
-    """The items of which `func` is true are for validation, all others for training."""
+    """Uses the items for which `func` is true for validation, all others for training."""
 
     def __init__(self, func: Callable[[Any], Any]) -> None:
         self.func = func

@@ -1,4 +1,4 @@
-"""Data sets whose items are rows of a table: a pandas DataFrame, or dictionaries as `csv.DictReader` gives them."""
+"""Data sets whose items are table rows: of a pandas DataFrame, or dictionaries as from `csv.DictReader`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TRUE, FALSE = frozenset(("true", "1", "1.0", "yes")), frozenset(("false", "0", "
 
 
 class Rows(Sequence[Any]):
-    """The rows of a DataFrame, each made when it is asked for."""
+    """The rows of a DataFrame as a sequence, created on access."""
 
     def __init__(self, table: Any) -> None:
         self.table = table
@@ -26,7 +26,7 @@ class Rows(Sequence[Any]):
 
 
 def cell(row: Any, column: str | int) -> Any:
-    """What stands in a row under the name of a column, or at its number; raises BadInput."""
+    """The value of a row in a column, given by name or position; raises BadInput."""
     try:
         if not isinstance(column, int):
             return row[column]
@@ -37,7 +37,7 @@ def cell(row: Any, column: str | int) -> Any:
 
 
 class ColReader:
-    """Reads a column of a row: `ColReader("fname", pref=path, suff=".jpg")`; raises BadInput if there is none."""
+    """Reads a column of a row: `ColReader("fname", pref=path, suff=".jpg")`; raises BadInput if it does not exist."""
 
     def __init__(self, cols: str | int, pref: str | Path = "", suff: str = "") -> None:
         self.column, self.suff = cols, suff
@@ -49,7 +49,7 @@ class ColReader:
 
 
 class ColSplitter:
-    """Rows whose column `col` is true are for validation, all others for training; raises BadInput."""
+    """Uses the rows whose column `col` is true for validation, all others for training; raises BadInput."""
 
     def __init__(self, col: str | int = "is_valid") -> None:
         self.column = col

@@ -1,4 +1,4 @@
-"""Tables as people have them: CSV files in some encoding, with some delimiter, with or without a header."""
+"""Reading of CSV tables in any encoding, with any delimiter, with or without a header."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-from core.data.encodings import ASIAN, chances
+from core.data.encodings import ASIAN, log_likelihoods
 from core.data.files import SUFFIXES
 from core.data.lookup import LONGEST_NAME
 from core.data.text import LONGEST_LINE, lines_of, read_bytes, some
@@ -19,34 +19,36 @@ from core.errors import BadInput, quoted
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 DELIMITERS = ",;\t|"
 UNICODE, WINDOWS = "utf-8-sig", "cp1252"
-ENCODINGS = (WINDOWS, "cp1251", *ASIAN)  # of tables that are not in Unicode
-SAMPLE = 1000  # cells by which the encoding is found out
+ENCODINGS = (WINDOWS, "cp1251", *ASIAN)  # candidates for tables that are not in Unicode
+SAMPLE = 1000  # cells used to detect the encoding
 TRUE, FALSE = frozenset(("1", "1.0", "true", "yes", "t", "y")), frozenset(("0", "0.0", "-1", "false", "no", "f", "n"))
-MISSING = frozenset(("", "nan", "null", "<na>", "#n/a"))  # as programs write that there is nothing
+MISSING = frozenset(("", "nan", "null", "<na>", "#n/a"))  # spellings of a missing value
 MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """The names of the columns, numbers from 1 where the table has none, and each row with its line.
+    """The column names, or numbers from 1 if the table has none, and each row with its line number.
 
-    Cells are stripped, and as many as there are columns: programs leave out empty ones at the end of a row.
+    Cells are stripped, and short rows are filled up with empty cells.
     """
 
     path: Path
     header: list[str]
     rows: Iterator[tuple[int, list[str]]]
     encoding: str
-    guessed: bool = False  # the encoding, which the table does not say
+    guessed: bool = False  # whether the encoding was detected by its text
 
     def column(self, name: str) -> int:
-        """The position of a column by its name, else by its number from 1; raises BadInput."""
+        """The position of a column by its name, or by its number from 1; raises BadInput."""
         if name in self.header:
             return self.header.index(name)
         if name.isascii() and name.isdecimal() and 0 < int(name) <= len(self.header):
             return int(name) - 1
-        short = all(len(column) <= LONGEST_NAME for column in self.header)  # else it is hardly one: nothing is quoted
-        raise self.bad(f"has no column {quoted(name)}", f"it has: {some(self.header)}" if short else "give a table")
+        short = all(len(column) <= LONGEST_NAME for column in self.header)  # otherwise not a table: quote nothing
+        raise self.bad(
+            f"has no column {quoted(name)}", f"its columns are: {some(self.header)}" if short else "give a table"
+        )
 
     def bad(self, what: str, remedy: str) -> BadInput:
         """An error about this table."""
@@ -54,51 +56,51 @@ class Table:
 
 
 def read_table(path: Path, header: bool | None = None, delimiter: str | None = None, encoding: str = "") -> Table:
-    """A table; raises BadInput, also while its rows are read.
+    """Open a table; raises BadInput, also while its rows are read.
 
-    Without a `header`, all rows are data; None finds that out: the first row of a table without one names a photo.
-    A `delimiter` and an `encoding` that are not given are found out too.
+    If `header` is None, it is detected: the first row of a table without a header names a photo. `delimiter` and
+    `encoding` are also detected if they are not given.
     """
     content = read_bytes(path)
-    said, encoding = encoding, UNICODE if encoding == "utf-8" else encoding or _encoding(content)
+    given, encoding = encoding, UNICODE if encoding == "utf-8" else encoding or _encoding(content)
     rows = _rows(path, content, encoding, delimiter)
     line, first = next(rows, (0, []))
     if not first:
         raise _bad(path, "is empty", "give one with a column of names and one of labels")
     if len(first) < 2:
-        raise _bad(path, "has too few columns", "it needs one of names and one of labels")
+        raise _bad(path, "has too few columns", "it needs one for names and one for labels")
     if CONTROL.search("".join(first)):
         raise _bad(path, "is not a table", "give a CSV file")
     if header is None:
         header = Path(first[0]).suffix.lower() not in SUFFIXES
     names = first if header else [str(i + 1) for i in range(len(first))]
     return Table(
-        path, names, rows if header else chain([(line, first)], rows), encoding, not said and encoding in ENCODINGS
+        path, names, rows if header else chain([(line, first)], rows), encoding, not given and encoding in ENCODINGS
     )
 
 
 def _encoding(content: bytes) -> str:
-    """UTF-16 by its mark, else UTF-8 where it is that, else that of old programs in which the cells are likeliest."""
+    """UTF-16 by its byte order mark, UTF-8 if it is valid, otherwise the most likely older encoding."""
     if mark := next((mark for mark in MARKS if content.startswith(mark)), None):
         return MARKS[mark]
     try:
         content.decode(UNICODE)
     except UnicodeDecodeError:
         cells = {cell: None for cell in re.split(rb'[,;\t\r\n"]+', content) if not cell.isascii()}
-        found = chances(islice(cells, SAMPLE), ENCODINGS)
+        found = log_likelihoods(islice(cells, SAMPLE), ENCODINGS)
         return max(found, key=lambda encoding: found[encoding], default=WINDOWS)
     return UNICODE
 
 
 def _rows(path: Path, content: bytes, encoding: str, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
-    """The rows with the line that each ends in, blank ones left out."""
+    """The rows that are not blank, each with the number of its last line."""
     size = number = 0
 
     def numbered() -> Iterator[str]:
         nonlocal size, number
         for line in lines_of(content, path, encoding):
             number, size = number + 1, size + len(line)
-            if size > LONGEST_LINE:  # a quoted cell may go on over any number of lines
+            if size > LONGEST_LINE:  # a quoted cell may span any number of lines
                 raise csv.Error("a row is too long")
             yield line
 
@@ -106,9 +108,9 @@ def _rows(path: Path, content: bytes, encoding: str, delimiter: str | None) -> I
     try:
         lines, columns = numbered(), 0
         first = _next_line(lines)
-        if said := re.fullmatch(r'"?sep=(.)"?\s*', first, re.IGNORECASE):  # as Excel reads and writes
+        if named := re.fullmatch(r'"?sep=(.)"?\s*', first, re.IGNORECASE):  # Excel's way to name the delimiter
             first = _next_line(lines)
-        delimiter = delimiter or (said[1] if said else _delimiter(first))
+        delimiter = delimiter or (named[1] if named else _delimiter(first))
         for row in csv.reader(chain([first], lines), delimiter=delimiter, skipinitialspace=True):
             size = 0
             if any(row):
@@ -123,7 +125,7 @@ def _rows(path: Path, content: bytes, encoding: str, delimiter: str | None) -> I
 
 
 def _bare(cell: str) -> str:
-    """A cell without the quotes that some programs write around texts."""
+    """A cell without the single quotes that some programs write around text."""
     cell = cell.strip()
     return cell[1:-1] if len(cell) > 2 and cell[0] == cell[-1] == "'" else cell
 
@@ -133,7 +135,7 @@ def _next_line(lines: Iterator[str]) -> str:
 
 
 def _delimiter(line: str) -> str:
-    """The sign that parts a line the most."""
+    """The delimiter that splits a line into the most cells."""
     return max(DELIMITERS, key=lambda sign: len(next(csv.reader([line], delimiter=sign), [])))
 
 

@@ -1,4 +1,4 @@
-"""fastai's `tensor`, which takes numbers one by one too."""
+"""fastai's `tensor`, which also accepts numbers as separate arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def tensor(x: Any, *rest: Any, **options: Any) -> Tensor:
-    """`torch.tensor` of a list, of numbers one by one or of an image: uint8 [H, W, C], or [H, W]; a tensor stays it."""
+    """`torch.tensor` of a list, separate numbers or an image, uint8 [H, W, C] or [H, W]; tensors are kept."""
     if isinstance(x, Tensor) and not rest:
         return x.to(**options)
     values = (x, *rest) if rest else np.array(x) if isinstance(x, Image) else x

@@ -1,4 +1,4 @@
-"""Threads that each prepare one photo at a time."""
+"""Thread pools for decoding and preparing photos."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ _LOCK = Lock()
 
 
 def photo_threads(number: int) -> ThreadPoolExecutor:
-    """So many threads, in each of which torch works alone.
+    """A pool of `number` threads, in each of which torch uses a single thread.
 
-    By itself torch would divide each small step among threads of its own, which then wait where others work.
+    By default torch would split each small operation among its own threads, which would compete with these.
     """
-    torch.get_num_threads()  # settles it for this thread
+    torch.get_num_threads()  # fixes the number for this thread
     return ThreadPoolExecutor(number, "photos", _work_alone)
 
 
 def _work_alone() -> None:
-    """Torch's number of threads belongs to the thread that sets it, but is also what later threads begin with.
+    """Set torch's number of threads to 1 in this thread, and restore the default for new threads from another one.
 
-    So another thread puts it back. One whose first use of torch falls between would go on alone too, only slower.
+    A thread that first uses torch in between also gets a single thread, which only makes it slower.
     """
     with _LOCK:
         others = torch.get_num_threads()

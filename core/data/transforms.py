@@ -1,7 +1,7 @@
-"""What a transform is: `draw` for one photo, then a matrix to be composed, or a change of pixels.
+"""Base classes of transforms: `draw` random parameters for a photo, then give a matrix or change pixels.
 
-A batch transform changes the photos of a training batch and their targets together. A transform may be none of these:
-any callable from image to image (item) or from `[N, 3, H, W]` to the same (batch) augments training photos.
+A batch transform changes the images and targets of a training batch together. Any other callable also works as a
+training augmentation: from image to image (item), or from `[N, 3, H, W]` to the same (batch).
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ PadMode = Literal["zeros", "border", "reflection"]
 
 
 class Geometric(ABC):
-    """Moves pixels. Matrices take points (x, y, 1) of the output, in its pixels, to points of the input.
+    """Moves pixels by a matrix from points (x, y, 1) of the output, in pixels, to points of the input.
 
-    `view` is what the transform does when nothing is random; None means nothing. A photo larger than `max_useful_size`
-    gives the transform no more detail, whatever is drawn; where the transform is the first, it is shrunk until one of
-    its sides is that, before anything is drawn. `pad_mode` is the padding outside of the photo; the first transform
-    that has one decides.
+    `view` is what the transform does in validation; None means nothing. A photo larger than `max_useful_size` gives
+    the transform no more detail; if the transform is the first, the photo is first reduced until one of its sides has
+    that size. `pad_mode` is the padding outside the photo; the first transform that sets one decides.
     """
 
     view: View | None = None
@@ -44,55 +43,55 @@ class Geometric(ABC):
 
     @abstractmethod
     def matrix(self, drawn: Any, size: Size) -> tuple[Matrix, Size]:
-        """The matrix [3, 3] for what was drawn, and the size of the output."""
+        """The matrix [3, 3] for the drawn parameters, and the output size."""
 
 
 class Pixel(ABC):
-    """Changes the values of pixels, which lie in 0..1 and stay there; for validation photos `draw` gives None."""
+    """Changes pixel values and keeps them in 0..1; in validation `draw` returns None."""
 
     @abstractmethod
     def draw(self, size: Size, generator: Random, training: bool) -> Any:
-        """The random parameters for one photo, or None to leave it as it is."""
+        """The random parameters for one photo, or None for no change."""
 
     @abstractmethod
     def apply(self, images: Tensor, drawn: Sequence[Any]) -> Tensor:
-        """`images` [N, 3, H, W] changed by the N parameters drawn for them.
+        """The images [N, 3, H, W] changed by the N drawn parameters.
 
-        Several threads call it, with one photo or many: nothing may be random here, and nothing kept.
+        It is called from several threads, with one photo or many, and must be deterministic and stateless.
         """
 
 
 class BatchTransform(ABC):
     """Changes the images of a training batch and their targets together, after all other transforms.
 
-    All that is random is drawn by `draw`, from its generator alone, and equal draws compare equal; `apply` changes
-    neither of its arguments.
+    All randomness comes from the generator of `draw`, and equal draws compare equal; `apply` must not change its
+    arguments in place.
     """
 
     @abstractmethod
     def draw(self, photos: int, size: Size, generator: Random) -> Any:
-        """The random parameters for a batch of so many photos of `size`."""
+        """The random parameters for a batch of `photos` images of `size` (height, width)."""
 
     @abstractmethod
     def apply(self, images: Tensor, targets: Tensor, drawn: Any) -> tuple[Tensor, Tensor]:
-        """Images [N, 3, H, W] in 0..1 and targets [N, C], each row the shares of 1 that the classes have, as drawn."""
+        """The changed images [N, 3, H, W] in 0..1 and targets [N, C], the class probabilities of each photo."""
 
 
 def box_matrix(box: Box, size: Size) -> Matrix:
-    """Shows `box` (left, top, right, bottom) of the input at `size` (height, width)."""
+    """The matrix that resizes `box` (left, top, right, bottom) of the input to `size` (height, width)."""
     sx, sy = (box[2] - box[0]) / size[1], (box[3] - box[1]) / size[0]
     return np.array([[sx, 0, box[0]], [0, sy, box[1]], [0, 0, 1.0]])
 
 
 def centred(matrix: Matrix, size: Size) -> Matrix:
-    """A matrix on coordinates -1..1, as affine grids use them, as one on the pixels of a frame of `size`."""
+    """A matrix on coordinates -1..1, as in affine grids, converted to pixels of an image of `size`."""
     h, w = size
     to_pixels = np.array([[w / 2, 0, w / 2], [0, h / 2, h / 2], [0, 0, 1.0]])
     return np.asarray(to_pixels @ matrix @ np.linalg.inv(to_pixels))
 
 
 def compose(transforms: Sequence[Geometric], size: Size, generator: Random, training: bool) -> tuple[Matrix, Size]:
-    """One matrix for all transforms, drawn in turn for a photo of `size`, and the size of the output."""
+    """The composed matrix of all transforms, drawn in turn for a photo of `size`, and the output size."""
     total = np.eye(3)
     for transform in transforms:
         matrix, size = transform.matrix(transform.draw(size, generator, training), size)
@@ -104,5 +103,5 @@ def pair(size: int | Sequence[int]) -> Size:
     """`size` as (height, width); raises BadInput unless both lie between 1 and MAX_SIDE."""
     h, w = (size, size) if isinstance(size, int) else tuple(size)
     if not (1 <= h <= MAX_SIDE and 1 <= w <= MAX_SIDE):
-        raise BadInput(f"A size of {size!r} is not between 1 and {MAX_SIDE} pixels; give one such as 224.")
+        raise BadInput(f"The size {size!r} is not between 1 and {MAX_SIDE} pixels; give one such as 224.")
     return h, w

@@ -1,4 +1,4 @@
-"""Which files cannot be read as photos."""
+"""fastai's `verify_images`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.data.threads import photo_threads
 
 
 def verify_images(fns: Iterable[Path | str]) -> Files:
-    """Those of the files that training could not read; each is decoded to its last pixel."""
+    """The files that cannot be read as photos; each is decoded completely."""
     files = Files.of(fns)
     with photo_threads(min(8, os.cpu_count() or 1)) as pool:
         return files.take([i for i, good in enumerate(pool.map(_is_readable, files)) if not good])

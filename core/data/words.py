@@ -1,4 +1,4 @@
-"""Words by which people name folders, files and columns, where those are no classes."""
+"""Names of folders, files and columns that are not classes: splits, wrappers, cameras and the like."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ SIDES = {
     **dict.fromkeys(("eval", "evaluation", "evalset", "holdout", "dev", "devset"), VALID),
     **dict.fromkeys(("test", "testing", "testset", "tst", "unlabelled", "unlabeled"), TEST),
 }
-PREDICTED = dict.fromkeys(("pred", "prediction", "predict"), TEST)  # only in a longer name, or beside another side
-SIDES_OR_CLASSES = frozenset(("train", "dev"))  # vehicles, and developers
+PREDICTED = dict.fromkeys(("pred", "prediction", "predict"), TEST)  # only in a longer name, or beside another split
+SIDES_OR_CLASSES = frozenset(("train", "dev"))  # may be vehicles, or developers
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-AFFIXES = _words(  # beside a side, still a side
+AFFIXES = _words(  # words that may be added to the name of a split
     "a all and b crop cropped data dataset ds extra final full image images img imgs jpeg jpg large my new of orig "
     "original out photo photos pictures png private public raw resized seg set sets small split the v"
 )
-WRAPPERS = _words(  # folders that hold photos, whatever they show
+WRAPPERS = _words(  # folders that hold photos of any class
     "data dataset datasets files image images img imgs jpeg jpegimages jpegs jpg mask masks photo photos pic pics "
     "picture pictures png pngs raw"
 )
 WRAPPERS_OR_CLASSES = _words("mask masks photo photos pic pics picture pictures raw")  # beside `sketches`, `cooked`
-COUNTERS = _words(  # with a number, folders that only count
+COUNTERS = _words(  # with a number, folders that are only numbered
     "apple batch camera canon chunk clip day dcim dir disk fold folder group images img month msdcf nikon page "
     "part photos scan seq session set shard video vol volume week"
 )
-INDIVIDUALS = _words(  # with a number, folders of what is seen several times
+INDIVIDUALS = _words(  # with a number, folders of one individual each
     "animal case id individual participant patient person sample slide specimen subject user"
 )
-DEVICES = _words(  # of names that cameras, phones and programs give
+DEVICES = _words(  # in file names by cameras, phones and programs
     "capture cimg dcim download dsc dscf dscn facebook fb file frame gopr image images img jpeg jpg messenger mvi pano "
     "photo photos pic picture pxl received sam scan screenshot signal snap snapchat telegram unnamed untitled vid "
     "video wa whatsapp"
 )
-NAMES = _words(  # columns that name photos
+NAMES = _words(  # columns of file names
     "file filename files fname id image images img name path photo picture"
 )
 LABELS = _words(  # columns of labels
@@ -52,9 +52,10 @@ LABELS = _words(  # columns of labels
 
 
 def sides(names: Iterable[str]) -> dict[str, str]:
-    """Those of the folder names that are a side of a split: `Training`, `test1`, `seg_train`, `cifar_val`.
+    """The names that are sides of a split, each with its side: `Training`, `test1`, `seg_train`, `cifar_val`.
 
-    A word that is neither an affix of data sets nor beside another side makes a name a class: `train_station`.
+    With another word that is not usual in data sets, a name is a class unless it occurs for two sides:
+    `train_station`.
     """
     rests = defaultdict[str, dict[str, str]](dict)
     for name in names:
@@ -74,42 +75,42 @@ def sides(names: Iterable[str]) -> dict[str, str]:
 
 
 def is_wrapper(name: str) -> bool:
-    """Whether a folder's name says only that photos are in it."""
+    """Whether a folder's name only says that it holds photos."""
     return name.casefold() in WRAPPERS
 
 
 def says_nothing(name: str) -> bool:
-    """Whether a folder's name says only which photos of the data set are in it: `images`, `extra`, `new`."""
+    """Whether a folder's name says nothing about what its photos show: `images`, `extra`, `new`."""
     words = tokens(name)
     return is_wrapper(name) or (bool(words) and AFFIXES.issuperset(words))
 
 
 def are_counters(names: Iterable[str]) -> bool:
-    """Whether folder names only count: years and dates, `part_1`, `batch2`, `100CANON`."""
+    """Whether all folder names are only numbers or dates: `2023`, `part_1`, `batch2`, `100CANON`."""
     return all(map(_is_counter, names))
 
 
 def are_individuals(names: Iterable[str]) -> bool:
-    """Whether folder names are numbers of patients, animals or the like: `patient_7`, `subject 12`."""
+    """Whether all folder names are numbered individuals: `patient_7`, `subject 12`."""
     return all(re.search(r"\d", name) and not INDIVIDUALS.isdisjoint(tokens(name)) for name in names)
 
 
-def differ_by_number_alone(names: Iterable[str]) -> bool:
+def differ_only_by_number(names: Iterable[str]) -> bool:
     """Whether the names are one word with numbers, such as `patient_7` and `patient_12`."""
     return len({re.sub(r"[\d\W_]+", " ", name).strip().casefold() for name in names}) == 1
 
 
 def tokens(name: str) -> list[str]:
-    """The words of a name, without its numbers: `Seg_trainSet-2` is of seg, train and set."""
+    """The words of a name in lower case, without numbers: `Seg_trainSet-2` gives seg, train and set."""
     return [word.casefold() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+", name)]
 
 
 def test_remarks(valid: Sequence[str]) -> list[str]:
-    """What to say where a test set is for validation."""
+    """A warning if a test set is used for validation."""
     tests = [name for name, side in sides(valid).items() if side == TEST]
-    return [f"{', '.join(tests)} is used for validation, for want of another: its accuracy is no test any more"] * bool(
-        tests
-    )
+    named = ", ".join(tests)
+    why = "as there is no other set; its accuracy is no longer a test result"
+    return [f"{named} is used for validation, {why}"] if tests else []
 
 
 def _readings(name: str) -> Iterable[tuple[str, str]]:

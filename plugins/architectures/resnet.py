@@ -9,7 +9,7 @@ from core.model.timm_network import from_timm, no_weights
 from core.registry import architectures
 
 Pretrained = Annotated[bool, "Start from ImageNet weights"]
-Head = Annotated[Literal["linear", "concat"], "timm's own classifier, or fastai's head of two layers"]
+Head = Annotated[Literal["linear", "concat"], "timm's classifier, or fastai's two-layer head"]
 
 
 def _resnet(name: str, num_classes: int, pretrained: bool, head: str) -> Architecture:
@@ -19,7 +19,7 @@ def _resnet(name: str, num_classes: int, pretrained: bool, head: str) -> Archite
 
         try:
             weights = get_model(name, weights="IMAGENET1K_V1").state_dict()
-        except Exception as error:  # whatever the network does
+        except Exception as error:  # download errors of any type
             raise no_weights(name, error) from error
     return from_timm(name, num_classes, head, pretrained, weights)
 

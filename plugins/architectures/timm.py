@@ -1,4 +1,4 @@
-"""Any image model of timm, by name."""
+"""Any timm image model, by name."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ def timm_model(
     num_classes: int,
     /,
     model: Annotated[
-        str, "As timm names it, such as convnext_tiny, or with a tag of weights, convnext_tiny.in12k_ft_in1k"
+        str, "timm model name, such as convnext_tiny, optionally with a pretrained tag: convnext_tiny.in12k_ft_in1k"
     ],
-    pretrained: Annotated[bool, "Start from timm's weights, downloaded from the Hugging Face Hub"] = True,
-    head: Annotated[Literal["linear", "concat"], "timm's own classifier, or fastai's head of two layers"] = "linear",
+    pretrained: Annotated[bool, "Start from pretrained weights, downloaded from the Hugging Face Hub"] = True,
+    head: Annotated[Literal["linear", "concat"], "timm's classifier, or fastai's two-layer head"] = "linear",
     drop_path_rate: Annotated[
-        float, Range(0, 0.9), "Share of the residual blocks left out of a step of training; 0: as timm sets it"
+        float, Range(0, 0.9), "Stochastic depth: share of residual blocks dropped in training; 0: timm's default"
     ] = 0.0,
     img_size: Annotated[
         int | tuple[int, int] | None,
-        "Pixels that a network of one size, such as a ViT, is built for; empty: the size of the last transform",
+        "Input size in pixels of a fixed-size model, such as a ViT; empty: the size of the last transform",
     ] = None,
     dynamic_img_size: Annotated[
-        bool, "A ViT keeps timm's size and takes others too: its positions are interpolated for each batch"
+        bool, "A ViT keeps timm's input size and accepts others: position embeddings are interpolated per batch"
     ] = False,
 ) -> Architecture:
-    """Any of timm's models, with the statistics of its weights."""
+    """Any timm model, with the mean and std that its pretrained weights expect."""
     options: dict[str, Any] = {}
     if drop_path_rate:
         options["drop_path_rate"] = drop_path_rate

@@ -1,4 +1,4 @@
-"""ONNX, which most programs that run networks can read."""
+"""Export to ONNX, which most inference runtimes read."""
 
 from core.publish.onnx import Onnx
 from core.registry import exporters
@@ -6,4 +6,4 @@ from core.registry import exporters
 
 @exporters.register("onnx")
 class OnnxExporter(Onnx):
-    """One file model.onnx, which answers without torch; a Space runs on it."""
+    """Exports model.onnx, which runs without torch; a Space uses it."""

@@ -1,4 +1,4 @@
-"""The label is in a table: a CSV file with a column of names and a column of labels."""
+"""Labels from a CSV table with a column of file names and a column of labels."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from core.registry import labellers
 
 @labellers.register("csv")
 class CsvLabeller:
-    """A column of a table (CSV) that lists the photos by path, file name or, as Kaggle does, name without suffix."""
+    """Reads labels from a CSV table that names photos by path, by file name or, as on Kaggle, without suffix."""
 
     def __init__(
         self,
-        path: Annotated[str, "The table, with columns separated by comma, semicolon, tab or |; or a folder of tables"],
-        name_column: Annotated[str, "Column that names the photo; empty: the first"] = "",
-        label_column: Annotated[str, "Column that holds the label; empty: the second"] = "",
-        classes: Annotated[Sequence[str], "Instead of a column of labels: one column per class, 1 for its photos"] = (),
-        tables: Annotated[Sequence[str], "The tables in the folder, such as train.csv and valid.csv"] = (),
-        header: Annotated[bool, "The first row names the columns; else they are called 1, 2 and so on"] = True,
-        loose: Annotated[bool, "Names match whatever their case and suffix"] = False,
-        folder: Annotated[str, "Only photos in a folder of this name are listed; empty: all are"] = "",
+        path: Annotated[str, "CSV file separated by comma, semicolon, tab or |; or a folder of such files"],
+        name_column: Annotated[str, "Column with the file names; empty: the first"] = "",
+        label_column: Annotated[str, "Column with the labels; empty: the second"] = "",
+        classes: Annotated[Sequence[str], "Instead of a label column: one column per class, 1 for its photos"] = (),
+        tables: Annotated[Sequence[str], "If path is a folder: tables in it, such as train.csv and valid.csv"] = (),
+        header: Annotated[bool, "The first row names the columns; otherwise they are named 1, 2 and so on"] = True,
+        loose: Annotated[bool, "Ignore case and suffix when matching names"] = False,
+        folder: Annotated[str, "Use the table only for photos in a folder of this name; empty: all photos"] = "",
         encoding: Annotated[Encoding, "Encoding of an old table; empty: detected"] = "",
     ) -> None:
         if not str(path).strip():  # Path("") is the current folder
@@ -42,7 +42,7 @@ class CsvLabeller:
         self.files = [self.path / name for name in names]
         self.loose, self.folder, self.encoding = loose, folder, encoding
         self.encodings: dict[str, str] = {}
-        self.unlabelled: dict[str, str] = {}  # of names in rows that have no label, why
+        self.unlabelled: dict[str, str] = {}  # name in the table -> why its row has no label
         named = bool(name_column or label_column or classes)
         rows = (self._rows(name, name_column, label_column, classes, header and (named or None)) for name in names)
         self._lookup = Lookup(self.path, chain.from_iterable(rows), loose)
@@ -50,35 +50,35 @@ class CsvLabeller:
 
     def __call__(self, path: Path | str) -> str:
         if self.folder and self.folder not in PurePath(path).parts[:-1]:
-            raise BadInput(f"{quoted(self.path.name)} lists photos in {quoted(self.folder)}, where this one is not.")
+            raise BadInput(f"{quoted(self.path.name)} lists only photos in {quoted(self.folder)}, not this one.")
         label = self._lookup.get(path)
         if not label and (reason := self._reasons.get(path)):
             raise BadInput(reason)
         return label or self._lookup(path)
 
     def remarks(self, names: Sequence[Path]) -> list[str]:
-        """How many rows have no photo or no label, and whether the encoding was a guess."""
-        said = [
+        """Warnings about rows without a photo or a label, and about a guessed encoding."""
+        found = [
             f"{name} is not in UTF-8 and was read as {code}; set labeller.encoding if it looks wrong"
             for name, code in self.encodings.items()
         ]
         if n := len(self.unlabelled):
             first = next(iter(self.unlabelled.values())).removesuffix(".")
-            said.append(f"1 row has no label: {first}" if n == 1 else f"{n} rows have no label; the first: {first}")
+            found.append(f"1 row has no label: {first}" if n == 1 else f"{n} rows have no label; the first: {first}")
         tables = some([file.name for file in self.files])
         counts = self._named(names)
         if missing := counts.count(0):
-            said.append(
+            found.append(
                 f"1 row of {tables} has no photo" if missing == 1 else f"{missing} rows of {tables} have no photo"
             )
         if several := sum(n > 1 for n in counts):
             rows = f"1 row of {tables} names" if several == 1 else f"{several} rows of {tables} name"
-            said.append(f"{rows} several photos each, which lie in different folders and get one label")
-        return said
+            found.append(f"{rows} several photos each, in different folders; they all get the same label")
+        return found
 
     @classmethod
     def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
-        """Each table whose columns name the photos, and those of a split together."""
+        """Proposes each table whose columns name the photos, and the tables of a split as one."""
         listings, unused = found_tables(names, root)
         for listing in listings:
             columns = listing.columns
@@ -92,7 +92,7 @@ class CsvLabeller:
                 reason = f"labels from the columns {some(columns.classes)} {where}"
             else:
                 reason = f"labels from the column {columns.label!r} {where}"
-                reason += f"; it could be {some(columns.others, 3)} too" if columns.others else ""
+                reason += f"; it could also be {some(columns.others, 3)}" if columns.others else ""
             options: dict[str, Any] = listing.options() | label
             try:
                 options |= cls._folder(options, names, root) if columns.namesakes else {}
@@ -105,9 +105,9 @@ class CsvLabeller:
 
     @classmethod
     def _folder(cls, options: dict[str, Any], names: Sequence[Path], root: Path) -> dict[str, str]:
-        """The folder that a table lists, where its rows name photos of other sides of a split too; raises BadInput.
+        """The `folder` option that a table needs if its names also match photos of another split; raises BadInput.
 
-        Numbers often begin anew in each side, so that photos would get the labels of others.
+        Photos are often numbered from 1 in each split, so they would get the labels of other photos.
         """
         labeller = cls(**options)
         if max(labeller._named(names), default=0) < 2:
@@ -126,31 +126,31 @@ class CsvLabeller:
                 return {"folder": fit[0]}
         of = some([repr(name) for name in sorted(split)])
         raise BadInput(
-            f"{some([f.name for f in labeller.files])} names photos in several folders of {of} alike; "
+            f"The names in {some([f.name for f in labeller.files])} match photos in several of the folders {of}; "
             "write the folder before each name."
         )
 
     def _named(self, names: Sequence[Path]) -> list[int]:
-        """Of each row with a label how many of the photos it names."""
+        """The number of photos that each labelled row names."""
         listed = (name for name in names if not self.folder or self.folder in name.parts[:-1])
         return self._lookup.photos_of_rows(listed)
 
     def _rows(
         self, table_name: str, name_column: str, label_column: str, classes: Sequence[str], header: bool | None
     ) -> Iterator[tuple[str, str]]:
-        """The names and labels of a table; rows without either are left out."""
+        """The (name, label) pairs of a table, without rows that lack either."""
         file = self.path / table_name
         table = read_table(file, header, encoding=self.encoding)
         if table.guessed:
             self.encodings[file.name] = table.encoding
-        asked = (name_column, label_column, *classes)
-        # a column without a name is pandas' index, no candidate
-        unasked = (i for i, name in enumerate(table.header) if name and name not in asked)
-        name_at = table.column(name_column) if name_column else _next(table, unasked)
+        given = (name_column, label_column, *classes)
+        # a column without a name is pandas' index, not a candidate
+        others = (i for i, name in enumerate(table.header) if name and name not in given)
+        name_at = table.column(name_column) if name_column else _next(table, others)
         if classes:
             marks = [(table.column(name), name) for name in classes]
         else:
-            label_at = table.column(label_column) if label_column else _next(table, unasked)
+            label_at = table.column(label_column) if label_column else _next(table, others)
         for line, row in table.rows:
             name = row[name_at] and from_table(table_name, row[name_at])
             if classes:
@@ -170,5 +170,5 @@ class CsvLabeller:
 
 def _next(table: Table, columns: Iterator[int]) -> int:
     if (position := next(columns, None)) is None:
-        raise table.bad("has too few columns", "it needs one of names and one of labels")
+        raise table.bad("has too few columns", "it needs one for names and one for labels")
     return position

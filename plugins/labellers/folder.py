@@ -1,4 +1,4 @@
-"""The label is the name of a folder: `cats/1.jpg` is labelled `cats`."""
+"""Labels from folder names: `cats/1.jpg` is labelled `cats`."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from core.registry import Range, labellers
 
 __all__ = ["FolderLabeller", "parent_label"]
 
-MOST_SKIPPED, MOST_CLASSES = 50, 1000  # names of folders that a recipe lists
+MOST_SKIPPED, MOST_CLASSES = 50, 1000  # folder names that a proposed recipe lists
 
 
 def parent_label(o: Path | str) -> str:
-    """The name of the folder that `o` lies in."""
+    """The name of the parent folder of `o`."""
     return (Path(o) if isinstance(o, str) else o).parent.name
 
 
 @labellers.register("folder")
 class FolderLabeller:
-    """The name of the folder that the photo lies in, or of one above it."""
+    """Labels a photo with the name of its parent folder, or of a folder above it."""
 
     def __init__(
         self,
-        level: Annotated[int, "1 is the folder that the photo lies in, 2 the one above it", Range(1, 20)] = 1,
-        skip: Annotated[Sequence[str], "Names of folders to pass over, such as images"] = (),
-        ignore: Annotated[Sequence[str], "Names of folders that are not labels, such as test"] = (),
-        classes: Annotated[Sequence[str], "Names of the only folders that are labels; empty: any"] = (),
+        level: Annotated[int, "1 is the photo's parent folder, 2 the folder above it", Range(1, 20)] = 1,
+        skip: Annotated[Sequence[str], "Folder names to skip when counting levels, such as images"] = (),
+        ignore: Annotated[Sequence[str], "Folder names that are not labels, such as test"] = (),
+        classes: Annotated[Sequence[str], "Folder names that are labels; empty: all"] = (),
     ) -> None:
         self.level, self.skip, self.ignore = level, frozenset(skip), frozenset(ignore)
         self.classes = frozenset(classes)
@@ -43,12 +43,12 @@ class FolderLabeller:
         return self._found(path)[1]
 
     def span(self, path: Path | str) -> tuple[str, int, int]:
-        """The label's folder and what lies in it, and where the label begins and ends in that; raises BadInput."""
+        """The path from the label's folder down, and where the label starts and ends in it; raises BadInput."""
         folder, label = self._found(path)
         return f"{label}/{PurePath(path).relative_to(folder).as_posix()}", 0, len(label)
 
     def remarks(self, names: Sequence[Path]) -> list[str]:
-        """Which labels join folders of the same name in several places, the sides of a split aside."""
+        """Warnings about labels that merge folders of the same name, apart from train and validation folders."""
         places = defaultdict[str, set[tuple[str, ...]]](set)
         for folder in {name.parent for name in names}:
             try:
@@ -63,12 +63,12 @@ class FolderLabeller:
             if len(kept) > 1:
                 shared = min(len(commonprefix(kept)), min(map(len, kept)) - 1)  # noqa: RUF071
                 above = some([repr("/".join(parts[shared:])) for parts in kept], 3)
-                joined.append(f"the label {label!r} joins the folders of that name in {above}")
+                joined.append(f"the label {label!r} merges the folders of that name in {above}")
         return joined
 
     @classmethod
     def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
-        """Each level of folders that could hold the classes."""
+        """Proposes each level of folders that could be the classes."""
         counts = Counter(folders_of(name, root) for name in names)
         top = root if names[0].is_relative_to(root) else Path()
         for n, level in enumerate(class_levels(counts)):
@@ -97,9 +97,9 @@ class FolderLabeller:
             options | ({"ignore": ignore} if ignore else {}),
             score,
             f"labels from the folders {_where(below)}: {some(sorted(found.names))}"
-            + "".join(f"; {name!r} is one of them for what lies beside it" for name in _like_no_class(found.names))
-            + (f"; {some(inner)} in another of them is the label of its photos" if inner else "")
-            + (f"; photos in {some(ignore)} have none" if ignore else ""),
+            + "".join(f"; {name!r} is a class, by the folders beside it" for name in _like_no_class(found.names))
+            + (f"; {some(inner)} inside another class folder is the label of its photos" if inner else "")
+            + (f"; photos in {some(ignore)} have no label" if ignore else ""),
         )
 
     def _found(self, path: Path | str) -> tuple[PurePath, str]:
@@ -108,7 +108,7 @@ class FolderLabeller:
         name = folder.name
         if not name:
             raise BadInput(
-                f"{quoted(str(path))} is not in a folder that could name it; put each class into its own folder."
+                f"{quoted(str(path))} is not in a folder that could be its label; put each class into its own folder."
             )
         if name in self.ignore:
             raise BadInput(f"The folder {quoted(name)} is not a label; move its photos into class folders.")
@@ -116,7 +116,7 @@ class FolderLabeller:
 
     def _counted(self, path: PurePath) -> PurePath:
         folder, left = path.parent, self.level
-        if left == 1 and not self.skip and not self.classes:  # as nearly always
+        if left == 1 and not self.skip and not self.classes:  # the usual case
             return folder
         while folder.name:
             left -= folder.name in self.classes if self.classes else folder.name not in self.skip

@@ -1,4 +1,4 @@
-r"""The label is part of the name: `(.+)_\d+\.jpg$` makes `great_pyrenees_173.jpg` a `great_pyrenees`."""
+r"""Labels from file names: with `(.+)_\d+\.jpg$`, `great_pyrenees_173.jpg` is labelled `great_pyrenees`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from core.data.words import AFFIXES, DEVICES, SIDES, TEST, sides, tokens
 from core.errors import BadInput, quoted
 from core.registry import labellers
 
-SECONDS = 1.0  # for one name; most patterns take microseconds
-MEAN = 0.001  # seconds a name, over all names
+SECONDS = 1.0  # limit for one name; most patterns take microseconds
+MEAN = 0.001  # limit in seconds per name, on average
 LONGEST, MOST_COPIES = 1000, 10_000
-SHORT = 255  # characters, as most systems allow in a name
+SHORT = 255  # characters; the longest file name on most systems
 PATTERNS = (
     r"(.+)_\d+\.\w+$",
     r"(.+?)[ ._-]*\(?\d+\)?\.\w+$",
@@ -30,19 +30,19 @@ PATTERNS = (
     r"^\d+[ ._-]+([^\W\d_].*)\.\w+$",
     r"(.+?)[ ._-][0-9a-f]{6,}\.\w+$",
     r"^([^\W\d_][^\W\d_][^\W\d_]+)[\W_]?\d.*$",
-)  # that are tried where nobody gives one
-LABELLED, REPEATED = 0.9, 0.8  # shares of the photos that such a pattern must label, and of those with others alike
+)  # candidates for a proposal
+LABELLED, REPEATED = 0.9, 0.8  # a proposed pattern labels this share of photos; this share of labels repeats
 
 
 @labellers.register("regex")
 class RegexLabeller:
-    """The label is the first group of a regular expression, searched in the photo's name."""
+    """Labels a photo with the first group of a regular expression searched in its file name."""
 
     def __init__(
         self,
         pattern: Annotated[str, "Regular expression; its first group is the label"] = r"(.+)_\d+\.\w+$",
-        match: Annotated[bool, "The pattern must match from the beginning"] = False,
-        part: Annotated[Literal["name", "path"], "Search the file name alone, or the whole path"] = "name",
+        match: Annotated[bool, "The pattern must match from the start of the name"] = False,
+        part: Annotated[Literal["name", "path"], "Search only the file name, or the whole path"] = "name",
     ) -> None:
         self.pattern, self.part = pattern, part
         compiled = _compile(pattern)
@@ -54,28 +54,28 @@ class RegexLabeller:
         return self._found(self._text(path))[1]
 
     def span(self, path: Path | str) -> tuple[str, int, int]:
-        """The text that is searched, and where the label begins and ends in it; raises BadInput."""
+        """The text that is searched, and where the label starts and ends in it; raises BadInput."""
         text = self._text(path)
         return text, *self._found(text).span(1)
 
     @classmethod
     def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
-        """The first pattern that finds labels in nearly all names, those of a test folder aside."""
+        """Proposes the first pattern that finds labels in nearly all names outside test folders."""
         parents = {name.parent: folders_of(name, root) for name in names}
         split = sides({folder for folders in parents.values() for folder in folders})
         test = {parent for parent, folders in parents.items() if any(split.get(f) == TEST for f in folders)}
-        asked = [name.name for name in names if name.parent not in test]
+        scored = [name.name for name in names if name.parent not in test]
         rest = [name.name for name in names if name.parent in test]
         paths = [name.as_posix() for name in names]
         for pattern in _patterns_of_sides(split):
             labeller = cls(pattern, part="path")
             if labels := _labels(labeller, paths):
-                reason = f"labels from the folders' names, which say the split too: {some(sorted(set(labels) - {''}))}"
+                reason = f"labels from the folders' names, which also split: {some(sorted(set(labels) - {''}))}"
                 yield Proposal({"pattern": pattern, "part": "path"}, 0.7, reason)
         for pattern in PATTERNS:
             labeller = cls(pattern)
-            if (labels := _labels(labeller, asked)) and _has_only(labeller, rest, {*labels, ""}):
-                label, name = next((label, name) for label, name in zip(labels, asked, strict=True) if label)
+            if (labels := _labels(labeller, scored)) and _has_only(labeller, rest, {*labels, ""}):
+                label, name = next((label, name) for label, name in zip(labels, scored, strict=True) if label)
                 yield Proposal({"pattern": pattern}, 0.6, f"labels from the photos' names: {name!r} is {label!r}")
                 return
 
@@ -90,7 +90,7 @@ class RegexLabeller:
             raise BadInput(
                 f"{quoted(text)} does not match the regular expression {quoted(self.pattern)}; change the pattern."
             )
-        if not found[1]:  # an optional group that took no part, or found nothing
+        if not found[1]:  # an optional group that did not match, or matched an empty text
             raise BadInput(
                 f"The first group of {quoted(self.pattern)} finds no label in {quoted(text)}; change the pattern."
             )
@@ -103,7 +103,7 @@ class RegexLabeller:
                 if self._simple and len(text) <= SHORT:
                     return self._find(text)
                 return self._find(text, timeout=SECONDS)
-            except TimeoutError:  # condemns the pattern: on thousands of other names it would take as long each
+            except TimeoutError:  # give up: thousands of names would take as long
                 self._too_slow = True
             finally:
                 self._names += 1
@@ -111,40 +111,42 @@ class RegexLabeller:
                 self._too_slow |= self._spent > max(SECONDS, self._names * MEAN)
         raise BadInput(
             f"The regular expression {quoted(self.pattern)} takes too long on names such as {quoted(text)}; "
-            "repeat nothing that is itself repeated or has alternatives, as in (a|aa)+."
+            "avoid repeating a group that itself repeats or has alternatives, as in (a|aa)+."
         )
 
 
 def _compile(pattern: str) -> regex.Pattern[str]:
-    """`pattern` as `regex` compiles it, for its timeout, where Python's own `re` takes it too; raises BadInput."""
+    """Compile `pattern` with `regex`, which has timeouts, if Python's `re` accepts it too; raises BadInput."""
     if len(pattern) > LONGEST or _copies(pattern) > MOST_COPIES:
         raise BadInput(f"The regular expression {quoted(pattern)} is too large; write a shorter one.")
     try:
-        re.compile(pattern)  # the dialect people know, without the recursion of `regex`, which eats the memory
+        re.compile(pattern)  # the usual dialect; recursion, only in `regex`, could use up memory
         compiled = regex.compile(pattern)
     except (re.error, regex.error, RecursionError, OverflowError) as error:
         raise BadInput(f"{quoted(pattern)} is not a regular expression: {error}; correct it.") from error
     if not compiled.groups:
-        raise BadInput(f"{quoted(pattern)} has no group to take the label from; put the label's part in parentheses.")
+        raise BadInput(
+            f"{quoted(pattern)} has no group to take the label from; put the part with the label in parentheses."
+        )
     return compiled
 
 
 def _is_simple(pattern: str) -> bool:
-    """Whether it takes at most half a second on a short text, so that no timeout is needed, which is slower.
+    """Whether `pattern` takes at most half a second on a short text and needs no timeout, which is slower.
 
-    At most three parts are repeated, optional or alternatives, and none is nested: no `)` is repeated.
+    It has at most three repeated, optional or alternative parts, none of them nested: no `)` is repeated.
     """
     return "{" not in pattern and len(re.findall(r"[*+?|]", pattern)) <= 3 and not re.search(r"[)\s][*+?]", pattern)
 
 
 def _copies(pattern: str) -> int:
-    """How many copies `regex` makes of counted repeats: it expands `(a{1000}){1000}` to a million times `a`."""
+    """The number of copies that `regex` makes for counted repeats: `(a{1000}){1000}` becomes a million `a`."""
     counts = [(nests, max(1, int(count))) for nests, count in re.findall(r"([\s)]?)\{(\d+)", pattern)]
     return math.prod(n for nests, n in counts if nests) * max(1, sum(n for nests, n in counts if not nests))
 
 
 def _labels(labeller: RegexLabeller, names: Sequence[str]) -> list[str]:
-    """The label of each name, empty where it has none; an empty list where they do not separate classes."""
+    """The label of each name, or "" if it has none; an empty list if the labels do not look like classes."""
     labels: list[str] = []
     missing = 0
     for name in names:
@@ -162,7 +164,7 @@ def _has_only(labeller: RegexLabeller, names: Sequence[str], labels: set[str]) -
 
 
 def _patterns_of_sides(split: Iterable[str]) -> list[str]:
-    """Patterns for photos that lie right in `cat_train` and `dog_test`, or in `train_cat`, by the names of sides."""
+    """Patterns for folders that name both class and split, such as `cat_train` and `dog_test`, or `train_cat`."""
     if sum(len(tokens(name)) > 1 for name in split) < 4:  # two classes on two sides
         return []
     word = "|".join(sorted({word for name in split for word in tokens(name) if word in SIDES}))
@@ -177,7 +179,7 @@ def _label(labeller: RegexLabeller, name: str) -> str:
 
 
 def _are_classes(labels: Iterable[str]) -> bool:
-    """Whether at least two texts are neither names that cameras give, nor sides of a split, nor dates or numbers."""
+    """Whether at least two labels are not camera file names, names of a split, dates or numbers."""
     split = sides(labels)
     if not all(any(map(str.isalpha, label)) for label in labels):
         return False
@@ -191,6 +193,6 @@ def _are_classes(labels: Iterable[str]) -> bool:
 
 
 def _are_numbered(labels: Sequence[str]) -> bool:
-    """Whether each of several labels comes with several numbers: `cat_00_crop`, `cat_01_crop`, `dog_00_crop`."""
+    """Whether each of several labels occurs with several numbers: `cat_00_crop`, `cat_01_crop`, `dog_00_crop`."""
     bare = Counter(re.sub(r"(?<!\d)0\d+", "", label) for label in labels)
     return 1 < len(bare) < len(labels) and min(bare.values()) > 1

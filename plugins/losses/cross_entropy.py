@@ -1,4 +1,4 @@
-"""Cross-entropy, as nearly every classifier is trained with."""
+"""Cross-entropy loss."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class CrossEntropy(ClassificationLoss):
         self,
         class_counts: Tensor | None = None,
         /,
-        label_smoothing: Annotated[float, "Share of each target spread over all classes", Range(0, 0.9)] = 0.0,
-        class_weights: Annotated[ClassWeights, "Whether rare classes count more in the loss"] = "none",
+        label_smoothing: Annotated[float, "Share of each target spread evenly over all classes", Range(0, 0.9)] = 0.0,
+        class_weights: Annotated[ClassWeights, "How to weight rare classes in the loss"] = "none",
     ) -> None:
         super().__init__(weights_of(class_weights, class_counts))
         self.label_smoothing = label_smoothing
 
     def costs(self, logits: Tensor) -> Tensor:
-        """-log p [N, C], mixed with its mean over classes."""
+        """-log p [N, C], mixed with its mean over classes by `label_smoothing`."""
         costs = -logits.log_softmax(1)
         return costs.lerp(costs.mean(1, keepdim=True), self.label_smoothing) if self.label_smoothing else costs

@@ -1,4 +1,4 @@
-"""Focal loss, which spends less on photos that are easy already."""
+"""Focal loss."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from core.training.losses import ClassificationLoss, ClassWeights, weights_of
 
 @losses.register("focal")
 class Focal(ClassificationLoss):
-    """Cross-entropy times (1 - p) ** gamma, for classes of very unequal size (Lin 2017)."""
+    """Cross-entropy times (1 - p) ** gamma, for imbalanced classes (Lin 2017)."""
 
     def __init__(
         self,
         class_counts: Tensor | None = None,
         /,
-        gamma: Annotated[float, "How much less easy photos count; 0 is cross-entropy", Range(0, 10)] = 2.0,
-        class_weights: Annotated[ClassWeights, "Whether rare classes count more in the loss"] = "none",
+        gamma: Annotated[float, "Down-weighting of easy photos; 0 is cross-entropy", Range(0, 10)] = 2.0,
+        class_weights: Annotated[ClassWeights, "How to weight rare classes in the loss"] = "none",
     ) -> None:
         super().__init__(weights_of(class_weights, class_counts))
         self.gamma = gamma
@@ -28,4 +28,4 @@ class Focal(ClassificationLoss):
         """-(1 - p) ** gamma * log p [N, C]."""
         log_p = logits.log_softmax(1)
         miss = -log_p.expm1()  # 1 - p, exact where p is nearly 1
-        return -(miss.clamp_min(1e-12) ** self.gamma) * log_p  # the slope of a root is infinite at 0
+        return -(miss.clamp_min(1e-12) ** self.gamma) * log_p  # a gamma below 1 has an infinite gradient at 0

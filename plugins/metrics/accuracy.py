@@ -1,4 +1,4 @@
-"""How many photos are right."""
+"""Accuracy."""
 
 from torch import Tensor
 
@@ -9,5 +9,5 @@ from core.training.metrics import higher_is_better
 @metrics.register("accuracy")
 @higher_is_better
 def accuracy(outputs: Tensor, targets: Tensor, /) -> float:
-    """The share of photos whose largest output is their class."""
+    """The share of photos whose class has the largest output."""
     return (outputs.argmax(1) == targets).float().mean().item()

@@ -1,4 +1,4 @@
-"""How many photos are wrong."""
+"""Error rate."""
 
 from torch import Tensor
 
@@ -10,5 +10,5 @@ from plugins.metrics.accuracy import accuracy
 @metrics.register("error_rate")
 @lower_is_better
 def error_rate(outputs: Tensor, targets: Tensor, /) -> float:
-    """The share of photos whose largest output is not their class."""
+    """The share of photos whose class does not have the largest output."""
     return 1 - accuracy(outputs, targets)

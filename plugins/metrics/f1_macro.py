@@ -1,4 +1,4 @@
-"""The F1 score of classes that count alike."""
+"""Macro-averaged F1 score."""
 
 from torch import Tensor
 
@@ -9,7 +9,7 @@ from core.training.metrics import confusion, higher_is_better
 @metrics.register("f1_macro")
 @higher_is_better
 def f1_macro(outputs: Tensor, targets: Tensor, /) -> float:
-    """The mean over classes of 2TP / (2TP + FP + FN); a class that is neither present nor predicted does not count."""
+    """The mean over classes of 2TP / (2TP + FP + FN), ignoring classes that are neither present nor predicted."""
     counts = confusion(outputs, targets).double()
     hits, total = counts.diag(), counts.sum(0) + counts.sum(1)
     return (2 * hits[total > 0] / total[total > 0]).mean().item()

@@ -1,4 +1,4 @@
-"""How many photos are nearly right."""
+"""Top-k accuracy."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from core.training.metrics import higher_is_better
 @metrics.register("top_k_accuracy")
 @higher_is_better
 def top_k_accuracy(
-    outputs: Tensor, targets: Tensor, /, k: Annotated[int, "How many guesses a photo has", Range(1, 100_000)] = 5
+    outputs: Tensor, targets: Tensor, /, k: Annotated[int, "Number of guesses per photo", Range(1, 100_000)] = 5
 ) -> float:
     """The share of photos whose class is among the `k` largest outputs."""
     best = outputs.topk(min(k, outputs.shape[1])).indices

@@ -1,4 +1,4 @@
-"""The optimizer that fine-tuning usually takes."""
+"""AdamW, the default optimizer."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -12,9 +12,9 @@ from core.registry import Range, optimizers
 def adamw(
     groups: Iterable[dict[str, Any]],
     /,
-    weight_decay: Annotated[float, "Pull of the weights towards zero", Range(0, 1)] = 0.01,
-    beta2: Annotated[float, "Share of the squared gradients' mean kept a step", Range(0, 0.99999)] = 0.99,
-    eps: Annotated[float, "Added to the root of that mean", Range(1e-12, 1)] = 1e-5,
+    weight_decay: Annotated[float, "Decoupled weight decay", Range(0, 1)] = 0.01,
+    beta2: Annotated[float, "Decay rate of the running mean of squared gradients", Range(0, 0.99999)] = 0.99,
+    eps: Annotated[float, "Term added to the denominator for numerical stability", Range(1e-12, 1)] = 1e-5,
 ) -> torch.optim.Optimizer:
-    """AdamW with fastai's constants; its momentum follows the schedule (Loshchilov and Hutter 2019)."""
+    """AdamW with fastai's defaults; the schedule sets beta1, its momentum (Loshchilov and Hutter 2019)."""
     return torch.optim.AdamW(groups, betas=(0.9, beta2), eps=eps, weight_decay=weight_decay, fused=True)

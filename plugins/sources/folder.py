@@ -1,4 +1,4 @@
-"""Photos that already lie in a folder of this machine."""
+"""Photos from a local folder."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from core.registry import sources
 
 @sources.register("folder")
 class FolderSource:
-    """The photos in a folder of this machine, its sub-folders included; nothing in it is changed."""
+    """Reads photos from a local folder and its sub-folders, without changing anything in them."""
 
-    for_visitors = True  # in a folder of their own
+    for_visitors = True  # only in a visitor's own folder
     title, looks_like = "", "a folder of this computer"
     get_items = staticmethod(get_image_files)
 
     def __init__(self, workspace: Path, /, path: Annotated[str, "The folder that holds the photos"]) -> None:
-        if not str(path).strip():  # Path("") is the current folder, which nobody means
+        if not str(path).strip():  # Path("") is the current folder
             raise BadInput("The folder's path is empty; give the folder that holds the photos.")
         self.workspace, self.root = workspace, Path(os.path.expanduser(path))
 
@@ -31,5 +31,5 @@ class FolderSource:
 
     @classmethod
     def proposes(cls, text: str) -> Iterator[Proposal]:
-        """For what no other source knows: any text can be a path."""
+        """Proposes any text as a path, with a low score."""
         yield Proposal({"path": text}, 0.1)

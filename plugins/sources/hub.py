@@ -1,4 +1,4 @@
-"""A data set of image folders on the Hugging Face Hub."""
+"""Photos from a data set of image folders on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.registry import Range, sources
 
 @sources.register("hub")
 class HubSource:
-    """The photos of a data set on the Hugging Face Hub, OWNER/NAME, its folders kept; downloaded once."""
+    """Downloads the photos of a Hugging Face Hub data set, OWNER/NAME, once, and keeps its folders."""
 
     title, looks_like = "", "OWNER/NAME of a data set on the Hub"
 
@@ -24,16 +24,16 @@ class HubSource:
         self,
         workspace: Path,
         /,
-        repo: Annotated[str, "OWNER/NAME of a data set that holds photos, not tables"],
-        revision: Annotated[str, "A branch, a tag or a commit"] = "main",
-        max_gb: Annotated[float, "Refuse what is larger", Range(0, 1000)] = 5.0,
+        repo: Annotated[str, "OWNER/NAME of a data set of image files, not of tables"],
+        revision: Annotated[str, "Branch, tag or commit"] = "main",
+        max_gb: Annotated[float, "Largest download in GB", Range(0, 1000)] = 5.0,
     ) -> None:
         self.repo, self.revision, self.max_gb = repo, revision, max_gb
         self.root = workspace / "sources" / "hub" / re.sub(r"[^\w.@-]", "--", f"{repo}@{revision}")
 
     def __call__(self) -> Sequence[Path]:
         checked_repo_id(self.repo)
-        done = self.root / ".complete"  # a download that was cut off goes on where it was
+        done = self.root / ".complete"  # an interrupted download is continued
         if not done.exists():
             self._download()
             done.touch()
@@ -41,7 +41,7 @@ class HubSource:
 
     @classmethod
     def proposes(cls, text: str) -> Iterator[Proposal]:
-        """For OWNER/NAME, where no such folder is here."""
+        """Proposes itself for OWNER/NAME."""
         if is_repo_id(text):
             yield Proposal({"repo": text}, 0.5)
 
@@ -57,10 +57,13 @@ class HubSource:
             raise BadInput(f"{str(error).rstrip('.')}; there is no such folder on this computer either.") from None
         files = [f for f in info.siblings or () if Path(f.rfilename).suffix.lower() in SUFFIXES.union(TABLES)]
         if all(f.rfilename.lower().endswith(TABLES) for f in files):
-            raise BadInput(f"The data set {self.repo!r} holds no photos as files; tables of photos are not read.")
+            raise BadInput(f"The data set {self.repo!r} holds no image files; photos inside tables are not supported.")
         size = sum(f.size or 0 for f in files) / 1e9
         if size > self.max_gb:
-            raise BadInput(f"The data set {self.repo!r} holds {size:.2f} GB; set max_gb to take it.")
+            raise BadInput(
+                f"The data set {self.repo!r} holds {size:.2f} GB, more than max_gb ({self.max_gb:g}); "
+                "raise max_gb to download it."
+            )
         patterns = [f"*{suffix}" for suffix in {Path(f.rfilename).suffix for f in files}]
         known: dict[str, Any] = {"repo_type": "dataset", "revision": info.sha, "allow_patterns": patterns}
         with_retries(self.repo, lambda: snapshot_download(self.repo, local_dir=self.root, **known))

@@ -1,4 +1,4 @@
-"""The data set of fastbook's chapter 5, for a machine with internet."""
+"""Oxford-IIIT Pet, the data set of fastbook's chapter 5."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from core.registry import sources
 
 @sources.register("pets")
 class PetsSource:
-    """Oxford-IIIT Pet: 7,390 photos of 37 breeds of cats and dogs, downloaded once (800 MB); needs internet."""
+    """Oxford-IIIT Pet: 7,390 photos of 37 breeds of cats and dogs, downloaded once (800 MB)."""
 
-    title = ""  # the app offers no download of this size at a click
+    title = ""  # too large a download to offer as a button in the app
 
     def __init__(self, workspace: Path, /) -> None:
         self.root = workspace / "sources" / "oxford-iiit-pet"
@@ -29,12 +29,12 @@ class PetsSource:
         from torchvision.datasets import OxfordIIITPet
 
         self.root.parent.mkdir(parents=True, exist_ok=True)
-        # torchvision takes a half unpacked folder for a whole one, so only a finished download gets the final name.
+        # torchvision accepts a partly unpacked folder as complete, so only a finished download gets the final name
         with TemporaryDirectory(dir=self.root.parent, prefix=".pets-", ignore_cleanup_errors=True) as unfinished:
             try:
                 OxfordIIITPet(unfinished, download=True)
                 (Path(unfinished) / "oxford-iiit-pet" / "images").rename(self.root)
-            except Exception as error:  # no network, a proxy's page instead of the archive, a full disk, a lost race
+            except Exception as error:  # no network, a full disk, another process was faster
                 if not self.root.exists():
                     raise BadInput(
                         f"Oxford-IIIT Pet could not be downloaded ({error}); "

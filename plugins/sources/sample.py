@@ -1,4 +1,4 @@
-"""Photos that the program draws itself: something to train on where there is nothing, and no network."""
+"""Drawn sample pictures, to train on without photos and without a network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.registry import Range, sources
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
 
-FINER = 2  # drawn larger and reduced, so that edges are smooth
+FINER = 2  # draw at twice the size and reduce, for smooth edges
 WHITE, INK, CREAM, WOOD = (255, 255, 255), (52, 46, 58), (250, 240, 220), (133, 88, 60)
 PALETTES: tuple[tuple[Colour, Colour, Colour], ...] = (
     ((226, 74, 74), (250, 214, 120), (255, 246, 228)),
@@ -47,7 +47,7 @@ LANDS: tuple[Colour, ...] = (
 
 @sources.register("sample", default={"source": {}})
 class SampleSource:
-    """Pictures of balloons, boats, fish, houses and mushrooms that Presize draws itself; needs no network."""
+    """Draws pictures of balloons, boats, fish, houses and mushrooms; needs no network."""
 
     for_visitors = True
 
@@ -55,7 +55,7 @@ class SampleSource:
         self,
         workspace: Path,
         /,
-        count: Annotated[int, "Pictures of each class", Range(2, 999)] = 40,
+        count: Annotated[int, "Number of pictures per class", Range(2, 999)] = 40,
         seed: Annotated[int, "The same seed draws the same pictures", Range(0, 2**32 - 1)] = 0,
     ) -> None:
         self.count, self.seed = count, seed
@@ -81,12 +81,12 @@ class SampleSource:
             try:
                 folder.rename(self.root)
             except OSError:
-                if not self.root.exists():  # else another process drew the same at the same time
+                if not self.root.exists():  # otherwise another process drew the same pictures
                     raise
 
 
 class Pen:
-    """Draws on a transparent square in percent of its side, whatever that is in pixels."""
+    """Draws on a transparent square, with coordinates in percent of its side."""
 
     def __init__(self, side: int) -> None:
         self.image = Image.new("RGBA", (side, side))
@@ -216,7 +216,7 @@ THINGS: tuple[Thing, ...] = (balloon, boat, fish, house, mushroom)
 
 
 def picture(thing: Thing, rng: Random) -> Image.Image:
-    """`thing` in a landscape: its size, place, tilt and colours, the light and what else is there come from `rng`."""
+    """A picture of `thing` in a landscape, with size, position, tilt, colours and light drawn from `rng`."""
     long, short = rng.randint(300, 400), rng.randint(240, 300)
     width, height = (long, short) if rng.random() < 0.6 else (short, long)
     scene = landscape((width * FINER, height * FINER), rng)
@@ -242,9 +242,9 @@ def picture(thing: Thing, rng: Random) -> Image.Image:
 
 
 def shaded(layer: Image.Image, rng: Random) -> Image.Image:
-    """`layer` with the light from one side."""
+    """`layer` lit from one side."""
     ramp = Image.linear_gradient("L").rotate(rng.uniform(-60, 60))
-    ramp = ramp.crop((48, 48, 208, 208))  # without the corners, which turning leaves black
+    ramp = ramp.crop((48, 48, 208, 208))  # without the corners, which rotation leaves black
     lit = layer.convert("RGB")
     lit.paste((60, 40, 90), mask=ramp.point(lambda v: v * 0.42).resize(layer.size, Image.Resampling.BILINEAR))
     lit.putalpha(layer.getchannel("A"))

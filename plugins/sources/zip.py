@@ -1,4 +1,4 @@
-"""Photos in a zip file. A zip is not to be trusted: neither its names nor the sizes that it states."""
+"""Photos from a zip file, of which neither the names nor the stated sizes are trusted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Annotated, Any
 
 from core.data.encodings import Encoding
-from core.data.files import EMPTY, SUFFIXES, TABLES, get_image_files, is_stray, why_no_photo
+from core.data.files import EMPTY, SUFFIXES, TABLES, get_image_files, is_stray, why_not_a_photo
 from core.data.proposals import Proposal
 from core.data.safe_names import DEEPEST, distinct, safe_name
 from core.data.text import read_bytes
@@ -27,20 +27,20 @@ from core.data.zips import BLOCK, CHUNK, open_zip
 from core.errors import BadInput, quoted
 from core.registry import sources
 
-MAX_FILES = 200_000  # and as many folders
-MOST_OTHERS = 10_000  # names that are listed
-LONGEST_REFUSED = 255  # characters of a name that is told of
+MAX_FILES = 200_000  # also the limit for folders
+MOST_OTHERS = 10_000  # other files that are listed by name
+LONGEST_REFUSED = 255  # characters shown of a name
 MAX_FILE = 200 * 2**20  # bytes
 MAX_TOTAL = 50 * 2**30
-MAX_RATIO, FREE_OF_RATIO = 100, 50 * 2**20  # photos hardly shrink, but a few drawings may
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others have no bound on what one chunk becomes
+MAX_RATIO, FREE_OF_RATIO = 100, 50 * 2**20  # photos hardly compress; a few drawings may
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # in other methods one chunk may unpack to any size
 
 
 @sources.register("zip")
 class ZipSource:
-    """The photos in a zip file, and its tables; unpacked once into the workspace, the zip is never changed."""
+    """Unpacks the photos and tables of a zip file into the workspace, once; the zip is not changed."""
 
-    for_visitors = True  # in a folder of their own
+    for_visitors = True  # only in a visitor's own folder
     title, looks_like = "", "a .zip of this computer"
 
     def __init__(
@@ -48,7 +48,7 @@ class ZipSource:
         workspace: Path,
         /,
         path: Annotated[str, "The zip file that holds the photos"],
-        encoding: Annotated[Encoding, "Encoding of names in an old zip; empty: detected"] = "",
+        encoding: Annotated[Encoding, "Encoding of the file names in an old zip; empty: detected"] = "",
     ) -> None:
         self.workspace, self.path, self.encoding = workspace, Path(os.path.expanduser(path)), encoding
 
@@ -57,18 +57,18 @@ class ZipSource:
 
     @classmethod
     def proposes(cls, text: str) -> Iterator[Proposal]:
-        """For the path of a .zip."""
+        """Proposes itself for a path that ends in .zip."""
         if text.lower().endswith(".zip"):
             yield Proposal({"path": text}, 1)
 
     def original(self, path: Path) -> Path:
-        """The photo's name in the zip, which labels are taken from: the written one may have been made safe."""
-        written = unicodedata.normalize("NFC", path.relative_to(self.root).as_posix())  # macOS may part its letters
-        return Path(self._table["files"].get(written, written))  # which another program may have laid there
+        """The photo's name in the zip, used for labels: the name on disk may have been made safe."""
+        written = unicodedata.normalize("NFC", path.relative_to(self.root).as_posix())  # macOS may decompose letters
+        return Path(self._table["files"].get(written, written))  # another program may have added files
 
     @property
     def root(self) -> Path:
-        """The folder that the zip was unpacked into."""
+        """The folder with the unpacked files."""
         return self._unpacked / "files"
 
     @property
@@ -78,14 +78,14 @@ class ZipSource:
 
     @property
     def others(self) -> dict[str, str]:
-        """Other files in the zip, each with the reason why it is not a photo."""
+        """Other files in the zip, and why each is not a photo."""
         return dict(self._table.get("others", {}))
 
     def remarks(self, names: Sequence[Path]) -> list[str]:
-        """In which encoding names were read that did not say it."""
+        """A warning that names the encoding, if it was guessed."""
         encoding, readings = self._table.get("encoding"), self._table.get("readings", {})
         others = " or ".join(f"{text!r} in {name}" for name, text in readings.items() if name != encoding)
-        one = f"; {readings[encoding]!r} could be {others} too" if others else ""
+        one = f"; {readings[encoding]!r} could also be {others}" if others else ""
         return [f"the names in the zip are read as {encoding}{one}; set source.encoding if they look wrong"] * bool(
             encoding
         )
@@ -95,27 +95,27 @@ class ZipSource:
         file = self._unpacked / "table.json"
         try:
             table: dict[str, Any] = json.loads(read_bytes(file))
-        except ValueError:  # a disk that was full, a machine that lost its power
-            raise BadInput(f"{str(file)!r} is damaged; delete its folder, and the zip is unpacked again.") from None
+        except ValueError:  # written on a full disk or during a power cut
+            raise BadInput(f"{str(file)!r} is damaged; delete its folder, so that the zip is unpacked again.") from None
         return table
 
     @cached_property
     def _unpacked(self) -> Path:
-        """The folder with `files` and `table.json`, made once per content of the zip; raises BadInput."""
-        if not os.path.isfile(self.path):  # which knows what no path can be, too
+        """The folder with `files` and `table.json`, created once for each zip content; raises BadInput."""
+        if not os.path.isfile(self.path):  # Path.is_file raises for some texts
             raise BadInput(f"There is no zip file {quoted(str(self.path))}; give the zip file that holds the photos.")
         try:
             with self.path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 target = self.workspace / "sources" / f"zip-{digest[:32]}{self.encoding and '-'}{self.encoding}"
-                if target.is_symlink():  # somebody else who may write here would choose what is read
+                if target.is_symlink():  # its maker would choose what is read
                     raise BadInput(f"{str(target)!r} is a link that this program did not make; delete it.")
                 if not target.exists():
                     self._unpack(file, target)
             return target
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
             raise self._bad(f"is damaged or not a zip file ({quoted(str(error))})", "create it again") from error
-        except OSError as error:  # no space, no right to write
+        except OSError as error:  # no space, no permission
             reason = error.strerror or quoted(str(error))
             raise self._bad(f"cannot be unpacked ({reason})", "make room, or use the source 'folder'") from error
 
@@ -130,11 +130,11 @@ class ZipSource:
             try:
                 folder.rename(target)
             except OSError:
-                if not target.exists():  # else another process was faster, with the same content
+                if not target.exists():  # otherwise another process unpacked the same zip
                     raise
 
     def _extract(self, archive: zipfile.ZipFile, folder: Path) -> dict[str, Any]:
-        """Write the photos and tables of `archive`; returns the names written with the names they had."""
+        """Unpack photos and tables into `folder`; returns what `table.json` holds."""
         encoding, readings = (self.encoding, {}) if self.encoding else encoding_of(archive.infolist())
         renamed(archive.infolist(), encoding)
         members, skipped, others = _photos_and_tables(archive)
@@ -158,12 +158,12 @@ class ZipSource:
                     unpacked.write(chunk)
         originals = (member.filename.replace("\\", "/") for member, _ in members)
         files = {name.as_posix(): original for name, original in zip(names, originals, strict=True)}
-        told = encoding if (encoding != OF_OLD or readings) and not self.encoding else ""
-        return {"files": files, "skipped": skipped, "others": others, "encoding": told, "readings": readings}
+        guessed = encoding if (encoding != OF_OLD or readings) and not self.encoding else ""
+        return {"files": files, "skipped": skipped, "others": others, "encoding": guessed, "readings": readings}
 
     def _must_fit(self, size: int) -> None:
         if size > max(FREE_OF_RATIO, MAX_RATIO * self.path.stat().st_size):
-            raise self._bad(f"unpacks to over {MAX_RATIO} times its size, which photos do not", "check its contents")
+            raise self._bad(f"unpacks to over {MAX_RATIO} times its size, which photos never do", "check its contents")
         if size > MAX_TOTAL:
             raise self._bad(f"unpacks to over {MAX_TOTAL // 2**30} GB", "unpack it and use the source 'folder'")
 
@@ -172,7 +172,7 @@ class ZipSource:
             raise self._bad("is protected by a password", "unpack it and use the source 'folder'")
         if member.compress_type not in METHODS:
             raise self._bad(
-                "is packed in an unusual way", "make an ordinary zip, or unpack it and use the source 'folder'"
+                "uses an unusual compression method", "make an ordinary zip, or unpack it and use the source 'folder'"
             )
         with archive.open(member) as packed:
             while chunk := packed.read(CHUNK):
@@ -187,7 +187,7 @@ class ZipSource:
 def _photos_and_tables(
     archive: zipfile.ZipFile,
 ) -> tuple[list[tuple[zipfile.ZipInfo, PurePosixPath]], list[str], dict[str, str]]:
-    """The members to unpack, each with a name that every system can write; those refused; the others with reasons."""
+    """The members to unpack, with safe names; the refused ones; and all others, with the reason for each."""
     members, refused = [], []
     others: dict[str, str] = {}
     folders: dict[str, None] = {}
@@ -203,7 +203,7 @@ def _photos_and_tables(
         if member.is_dir():
             folders["/".join(parts)] = None
         elif safe.suffix.lower() not in SUFFIXES.union(TABLES):
-            others[name[:LONGEST_REFUSED]] = why_no_photo(safe.name)
+            others[name[:LONGEST_REFUSED]] = why_not_a_photo(safe.name)
         elif name.startswith("/") or re.match("[a-zA-Z]:/", name) or ".." in parts or mode not in (0, stat.S_IFREG):
             refused.append(member.filename[:LONGEST_REFUSED])
         else:
@@ -215,7 +215,7 @@ def _photos_and_tables(
 
 
 def _folders(names: Iterable[PurePosixPath]) -> int:
-    """How many folders hold the names; the count ends soon after MAX_FILES."""
+    """The number of folders that hold the names, counted up to a little over MAX_FILES."""
     folders: set[PurePosixPath] = set()
     for name in names:
         if len(folders) > MAX_FILES:

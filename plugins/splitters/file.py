@@ -1,4 +1,4 @@
-"""The split is in a text file that lists the validation photos."""
+"""A split from a text file that lists the validation photos."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from core.registry import splitters
 
 @splitters.register("file")
 class FileSplitter:
-    """The photos that a text file lists, one per line, are for validation; all others are for training."""
+    """Uses the photos listed in a text file, one per line, for validation and all others for training."""
 
-    def __init__(self, path: Annotated[str, "Text file with a file name, or the end of a path, on each line"]) -> None:
+    def __init__(self, path: Annotated[str, "Text file with one file name, or end of a path, per line"]) -> None:
         self.path = Path(os.path.expanduser(path))
         self.files = [self.path]
         self.names = [line.strip().replace("\\", "/") for line in read_lines(self.path) if line.strip()]
@@ -37,10 +37,10 @@ class FileSplitter:
         valid = sorted(chosen)
         train = [i for i in range(len(items)) if i not in chosen]
         if not valid:
-            raise BadInput(f"No name in {quoted(str(self.path))} belongs to a photo; list the file names of photos.")
+            raise BadInput(f"No name in {quoted(str(self.path))} matches a photo; list the file names of photos.")
         if missing:
             names = some(sorted(missing), 3)
-            raise BadInput(f"{quoted(str(self.path))} lists names that no photo has: {names}; correct or remove them.")
+            raise BadInput(f"{quoted(str(self.path))} lists names without a photo: {names}; correct or remove them.")
         if not train:
             raise BadInput(f"{quoted(str(self.path))} lists every photo, so none is left for training; list fewer.")
         return train, valid

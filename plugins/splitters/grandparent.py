@@ -1,4 +1,4 @@
-"""The split is in the folders: `train/cat/1.jpg`, `valid/cat/2.jpg`."""
+"""A split from the folders above the class folders: `train/cat/1.jpg`, `valid/cat/2.jpg`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ VALID_OR_TEST = VALID | {"test"}
 
 @splitters.register("grandparent")
 class GrandparentSplitter:
-    """The folder above the class folder decides: train/CLASS/photo or valid/CLASS/photo; others are left out."""
+    """Splits by the folder above the class folder: train/CLASS/ or valid/CLASS/; other photos are left out."""
 
     def __init__(
         self,
-        train_name: Annotated[str, "Folder of the training photos; 'train' takes 'training' too"] = "train",
+        train_name: Annotated[str, "Folder of the training photos; 'train' also matches 'training'"] = "train",
         valid_name: Annotated[str, "Folder of the validation photos; empty: valid, validation or val, else test"] = "",
     ) -> None:
         self.train_name, self.valid_name = train_name, valid_name
@@ -35,7 +35,7 @@ class GrandparentSplitter:
         train = TRAIN if self.train_name.casefold() in ("", "train") else frozenset((self.train_name.casefold(),))
         if self.valid_name:
             valid = frozenset((self.valid_name.casefold(),))
-        else:  # a test set is left untouched where there is another choice
+        else:  # a test set is left untouched if there is another choice
             valid = VALID_OR_TEST if VALID.isdisjoint(folded.values()) else VALID
         train_indices = [i for i, name in enumerate(names) if folded[name] in train]
         valid_indices = [i for i, name in enumerate(names) if folded[name] in valid]
@@ -48,15 +48,15 @@ class GrandparentSplitter:
         return train_indices, valid_indices
 
     def remarks(self, names: Sequence[Path]) -> list[str]:
-        """Whether a test set is used."""
+        """A warning if a test set is used for validation."""
         above = {name.parent.parent.name for name in names}
-        unasked = not self.valid_name and VALID.isdisjoint(name.casefold() for name in above)
-        return test_remarks([name for name in above if name.casefold() == "test"] if unasked else [])
+        by_default = not self.valid_name and VALID.isdisjoint(name.casefold() for name in above)
+        return test_remarks([name for name in above if name.casefold() == "test"] if by_default else [])
 
     @classmethod
     def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
-        """Where every photo is in train/CLASS or valid/CLASS, in the names that this splitter knows."""
+        """Proposes itself if every photo is in train/CLASS/ or valid/CLASS/."""
         folders = {folders_of(parent / "x", root) for parent in {name.parent for name in names}}
         above = {found[-2].casefold() if len(found) > 1 else "" for found in folders}
         if above & TRAIN and above & VALID_OR_TEST and above <= TRAIN | VALID_OR_TEST:
-            yield Proposal({}, 0.85, "the folders above the classes say what is for training and for validation")
+            yield Proposal({}, 0.85, "the folders above the class folders give training and validation")

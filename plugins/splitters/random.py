@@ -11,12 +11,12 @@ from core.registry import Range, splitters
 
 @splitters.register("random", default={"splitter": {}})
 class RandomSplitter:
-    """A random share of all photos is for validation; the same seed gives the same split on every machine."""
+    """Uses a random share of all photos for validation; the same seed gives the same split on every machine."""
 
     def __init__(
         self,
         valid_pct: Annotated[float, "Share of the photos for validation", Range(0.01, 0.9)] = 0.2,
-        seed: Annotated[int | None, "The same seed gives the same split; null draws anew", Range(0, 2**32 - 1)] = None,
+        seed: Annotated[int | None, "Repeats a split; null: a new one each time", Range(0, 2**32 - 1)] = None,
     ) -> None:
         self.valid_pct, self.seed = valid_pct, seed
 
@@ -29,5 +29,5 @@ class RandomSplitter:
         else:
             generator.manual_seed(self.seed)
         order: list[int] = torch.randperm(len(items), generator=generator).tolist()
-        cut = max(0, min(max(1, int(self.valid_pct * len(items))), len(items) - 1))  # both sides get one where they can
+        cut = max(0, min(max(1, int(self.valid_pct * len(items))), len(items) - 1))  # one on each side if possible
         return order[cut:], order[:cut]

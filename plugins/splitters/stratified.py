@@ -1,4 +1,4 @@
-"""A random split of each class, so that a rare class is on both sides."""
+"""A random split of each class, so that rare classes are in both training and validation."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from core.registry import Range, splitters
 
 @splitters.register("stratified")
 class StratifiedSplitter:
-    """A random share of every class is for validation: each class with two photos or more is on both sides."""
+    """Uses a random share of every class for validation; classes with two photos or more are on both sides."""
 
     def __init__(
         self,
         valid_pct: Annotated[float, "Share of each class for validation", Range(0.01, 0.9)] = 0.2,
-        seed: Annotated[int | None, "The same seed gives the same split; null draws anew", Range(0, 2**32 - 1)] = None,
+        seed: Annotated[int | None, "Repeats a split; null: a new one each time", Range(0, 2**32 - 1)] = None,
     ) -> None:
         self.valid_pct, self.seed = valid_pct, seed
 
@@ -42,9 +42,9 @@ class StratifiedSplitter:
 
     @classmethod
     def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
-        """For any photos, where nothing else splits them."""
-        yield Proposal({"valid_pct": 0.2, "seed": 42}, 0.1, "a fifth of each label is for validation, by chance")
+        """Proposes itself for any photos, with a low score."""
+        yield Proposal({"valid_pct": 0.2, "seed": 42}, 0.1, "a random fifth of each class is for validation")
 
     def _share(self, n: int) -> int:
-        """How many of a class's `n` photos are for validation; a single photo is for training."""
+        """The number of validation photos in a class of `n` photos; a single photo is for training."""
         return min(max(1, round(self.valid_pct * n)), n - 1)

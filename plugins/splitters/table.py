@@ -1,4 +1,4 @@
-"""The split is in a table: a column such as `split`, `is_valid` or `fold`, or a table for each side."""
+"""A split from a CSV table: a column such as `split`, `is_valid` or `fold`, or one table for each side."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from core.registry import splitters
 
 @splitters.register("table")
 class TableSplitter:
-    """A column of a table, or one table per side, splits the photos; those not listed are left out."""
+    """Splits by a column of a table, or by one table for each side; photos not listed are left out."""
 
     def __init__(
         self,
-        path: Annotated[str, "The table, a CSV file; or a folder of tables"],
-        name_column: Annotated[str, "Column that names the photo"],
-        split_column: Annotated[str, "Column that splits; empty: each table is a side"] = "",
-        valid: Annotated[Sequence[str], "Values of the column for validation, or its tables"] = ("valid",),
-        train: Annotated[Sequence[str], "Values of the column for training, or its tables"] = ("train",),
-        header: Annotated[bool, "The first row names the columns; else they are called 1, 2 and so on"] = True,
-        loose: Annotated[bool, "Names match whatever their case and suffix"] = False,
+        path: Annotated[str, "CSV file, or a folder of CSV files"],
+        name_column: Annotated[str, "Column with the file names"],
+        split_column: Annotated[str, "Column with the split; empty: one table for each side"] = "",
+        valid: Annotated[Sequence[str], "Values of the split column, or tables, for validation"] = ("valid",),
+        train: Annotated[Sequence[str], "Values of the split column, or tables, for training"] = ("train",),
+        header: Annotated[bool, "The first row names the columns; otherwise they are named 1, 2 and so on"] = True,
+        loose: Annotated[bool, "Ignore case and suffix when matching names"] = False,
         encoding: Annotated[Encoding, "Encoding of an old table; empty: detected"] = "",
     ) -> None:
         self.valid, self.train = tuple(valid), tuple(train)
@@ -48,23 +48,23 @@ class TableSplitter:
         self._lookup = Lookup(self.path, rows, loose)
 
     def __call__(self, items: Sequence[Path], labels: Sequence[str] | None = None) -> tuple[list[int], list[int]]:
-        said = [self._side(item) for item in items]
-        train = [i for i, value in enumerate(said) if value in self.train]
-        valid = [i for i, value in enumerate(said) if value in self.valid]
+        values = [self._side(item) for item in items]
+        train = [i for i, value in enumerate(values) if value in self.train]
+        valid = [i for i, value in enumerate(values) if value in self.valid]
         for purpose, wanted, found in (("training", self.train, train), ("validation", self.valid, valid)):
             if not found:
                 raise BadInput(
-                    f"{quoted(str(self.path))} has no photo of {some(wanted)} for {purpose}; choose another value."
+                    f"{quoted(str(self.path))} has no photo with {some(wanted)} for {purpose}; choose another value."
                 )
         return train, valid
 
     def remarks(self, names: Sequence[Path]) -> list[str]:
-        """Whether a test set is used."""
+        """A warning if a test set is used for validation."""
         return test_remarks([part for name in self.valid for part in Path(name).with_suffix("").parts])
 
     @classmethod
     def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
-        """The column of each table that splits, or the tables that are called like sides of a split."""
+        """Proposes each table's split column, or the tables that are named like a split."""
         for listing in found_tables(names, root)[0]:
             columns = listing.columns
             if columns.valid:
@@ -77,7 +77,7 @@ class TableSplitter:
                 options |= {"valid": list(columns.valid), "train": list(columns.train)}
                 try:
                     cls(**options)(names)
-                except BadInput as error:  # such as no photo of a side
+                except BadInput as error:  # for example, a side without photos
                     yield Proposal(options, 0, str(error).removesuffix("."))
                     continue
                 yield Proposal(options, 0.95 * columns.share, reason)

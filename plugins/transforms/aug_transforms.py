@@ -1,4 +1,4 @@
-"""The second step of presizing: everything random about a photo, composed so that it is sampled once."""
+"""fastai's `aug_transforms`: the random part of presizing, composed so that each photo is interpolated once."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from plugins.transforms.warps import MAX_WARP, Flip, Rotate, Warp, Zoom
 
 @transforms.register("aug_transforms", default={"batch_tfms": {"size": 192, "min_scale": 0.75}})
 def aug_transforms(
-    mult: Annotated[float, "Factor of rotation, lighting and warp", Range(0, 4)] = 1.0,
-    do_flip: Annotated[bool, "Left and right exchanged in half of the photos"] = True,
-    flip_vert: Annotated[bool, "Upside down and turned by 90 degrees too"] = False,
-    max_rotate: Annotated[float, "Degrees", Range(0, 180)] = 10.0,
-    min_zoom: Annotated[float, "Smallest enlargement", Range(0.1, 10)] = 1.0,
-    max_zoom: Annotated[float, "Largest enlargement", Range(0.1, 10)] = 1.1,
+    mult: Annotated[float, "Multiplier for rotation, lighting and warp", Range(0, 4)] = 1.0,
+    do_flip: Annotated[bool, "Mirror half of the photos horizontally"] = True,
+    flip_vert: Annotated[bool, "Also flip vertically and rotate by 90 degrees"] = False,
+    max_rotate: Annotated[float, "Largest rotation in degrees", Range(0, 180)] = 10.0,
+    min_zoom: Annotated[float, "Smallest zoom factor", Range(0.1, 10)] = 1.0,
+    max_zoom: Annotated[float, "Largest zoom factor", Range(0.1, 10)] = 1.1,
     max_lighting: Annotated[float, "Largest change of brightness and contrast", Range(0, 0.9)] = 0.2,
-    max_warp: Annotated[float, "Largest tilt, in half frames", Range(0, MAX_WARP)] = 0.2,
-    p_affine: Annotated[float, "Share of the photos for each of rotation, zoom and warp", Range(0, 1)] = 0.75,
-    p_lighting: Annotated[float, "Share of the photos for each of brightness and contrast", Range(0, 1)] = 0.75,
-    size: Annotated[int | tuple[int, int] | None, "Pixels of the result; null keeps the size"] = None,
-    min_scale: Annotated[float, "Smallest share of the area that is shown", Range(0.01, 1)] = 1.0,
-    pad_mode: Annotated[PadMode, "What lies outside the photo"] = "reflection",
+    max_warp: Annotated[float, "Largest perspective shift of a corner, in half image sides", Range(0, MAX_WARP)] = 0.2,
+    p_affine: Annotated[float, "Probability of each of rotation, zoom and warp", Range(0, 1)] = 0.75,
+    p_lighting: Annotated[float, "Probability of each of brightness and contrast", Range(0, 1)] = 0.75,
+    size: Annotated[int | tuple[int, int] | None, "Output size in pixels; null keeps the input size"] = None,
+    min_scale: Annotated[float, "Smallest share of the area that a crop keeps", Range(0.01, 1)] = 1.0,
+    pad_mode: Annotated[PadMode, "How to fill the area outside the photo"] = "reflection",
 ) -> list[Geometric | Pixel]:
-    """Flip, rotate, zoom, warp, crop and light, with fastai's parameters and probabilities."""
+    """Random flip, rotation, zoom, warp, crop and lighting, with fastai's parameters and defaults."""
     tfms: list[Geometric | Pixel] = []
     if max_warp * mult:
         tfms.append(Warp(min(max_warp * mult, MAX_WARP), p_affine, pad_mode))

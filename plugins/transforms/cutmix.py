@@ -1,4 +1,4 @@
-"""Photos cut into one another, in a batch."""
+"""CutMix, a batch transform that pastes photos into each other."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ IntBox = tuple[int, int, int, int]  # left, top, right, bottom
 
 @transforms.register("cutmix")
 class CutMix(BatchTransform):
-    """A box of another photo pasted into each training photo, and of its label the box's share (Yun 2019)."""
+    """Pastes a box of another photo into each training photo and mixes the labels by area (Yun 2019)."""
 
     def __init__(
         self,
-        alpha: Annotated[float, "Areas are drawn from Beta(alpha, alpha): 1 makes all alike", Range(0.01, 10)] = 1.0,
+        alpha: Annotated[float, "Areas are drawn from Beta(alpha, alpha); 1 is uniform", Range(0.01, 10)] = 1.0,
     ) -> None:
         self.alpha = alpha
 
     def draw(self, photos: int, size: Size, generator: Random) -> tuple[list[int], list[IntBox]]:
-        """The partner of each photo, and the box of it that is pasted."""
+        """The partner of each photo, and the box that is pasted from it."""
         boxes = [self._box(size, generator) for _ in range(photos)]
         return generator.sample(range(photos), photos), boxes
 
@@ -44,7 +44,7 @@ class CutMix(BatchTransform):
         )
 
     def apply(self, images: Tensor, targets: Tensor, drawn: tuple[list[int], list[IntBox]]) -> tuple[Tensor, Tensor]:
-        """Images [N, 3, H, W] with the boxes pasted, and targets [N, C] by the areas that are seen."""
+        """Images [N, 3, H, W] with the boxes pasted, and targets [N, C] mixed by visible area."""
         partners, boxes = drawn
         images, others = images.clone(), images
         seen = []

@@ -1,4 +1,4 @@
-"""Brightness and contrast on the logits of pixels, which cannot leave 0..1 and do not crush the darks."""
+"""Brightness and contrast applied to the logits of pixel values, which keeps them in 0..1."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 @transforms.register("lighting")
 class Lighting(Pixel):
-    """Brighter or darker, flatter or harder, by up to `max_lighting` (fastai's Brightness and Contrast)."""
+    """Changes brightness and contrast by up to `max_lighting` (fastai's `Brightness` and `Contrast`)."""
 
     def __init__(
         self,
-        max_lighting: Annotated[float, "Largest change", Range(0, 0.9)] = 0.2,
-        p: Annotated[float, "Share of the photos that each of the two happens to", Range(0, 1)] = 0.75,
+        max_lighting: Annotated[float, "Largest change of brightness and contrast", Range(0, 0.9)] = 0.2,
+        p: Annotated[float, "Probability of each of brightness and contrast", Range(0, 1)] = 0.75,
     ) -> None:
         self.max_lighting, self.p = max_lighting, p
 
     def draw(self, size: Size, generator: Random, training: bool) -> tuple[float, float] | None:
-        """Brightness in 0..1, .5 meaning as it is, and contrast as a factor."""
+        """Brightness in 0..1, where 0.5 means unchanged, and contrast as a factor."""
         if not training:
             return None
         half, log = self.max_lighting / 2, math.log(1 - self.max_lighting)

@@ -1,4 +1,4 @@
-"""Photos laid over one another, in a batch."""
+"""MixUp, a batch transform that blends photos."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @transforms.register("mixup")
 class MixUp(BatchTransform):
-    """Each training photo mixed with another of its batch, and its label as much (Zhang 2017)."""
+    """Blends each training photo, and its label, with another of its batch (Zhang 2017)."""
 
     def __init__(
         self,
-        alpha: Annotated[float, "Shares are drawn from Beta(alpha, alpha): higher mixes more", Range(0.01, 10)] = 0.4,
+        alpha: Annotated[float, "Shares are drawn from Beta(alpha, alpha); higher mixes more", Range(0.01, 10)] = 0.4,
     ) -> None:
         self.alpha = alpha
 
@@ -29,7 +29,7 @@ class MixUp(BatchTransform):
         return generator.sample(range(photos), photos), shares
 
     def apply(self, images: Tensor, targets: Tensor, drawn: tuple[list[int], list[float]]) -> tuple[Tensor, Tensor]:
-        """share * own + (1 - share) * partner's, of images [N, 3, H, W] and targets [N, C]."""
+        """share * own + (1 - share) * partner's, for images [N, 3, H, W] and targets [N, C]."""
         partners, shares = drawn
         share = images.new_tensor(shares)
         return (

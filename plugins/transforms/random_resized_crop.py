@@ -1,4 +1,4 @@
-"""A random part of the photo at a fixed size."""
+"""A random crop of the photo, resized to a fixed size."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ from core.registry import Range, transforms
 
 @transforms.register("random_resized_crop")
 class RandomResizedCrop(Geometric):
-    """A part of random area and shape, at one size; in validation the centre."""
+    """Crops a random area and aspect ratio and resizes it to `size`; in validation, crops the centre."""
 
     view: View
 
     def __init__(
         self,
-        size: Annotated[int | tuple[int, int], "Pixels, or height and width"] = 224,
-        min_scale: Annotated[float, "Smallest share of the photo's area that is shown", Range(0.01, 1)] = 0.08,
-        ratio: Annotated[tuple[float, float], "Narrowest and widest shape, times that of the size"] = (3 / 4, 4 / 3),
-        val_xtra: Annotated[float, "In validation, how much more than the centre that is shown", Range(0, 1)] = 0.14,
+        size: Annotated[int | tuple[int, int], "Side in pixels, or height and width"] = 224,
+        min_scale: Annotated[float, "Smallest share of the area that a crop keeps", Range(0.01, 1)] = 0.08,
+        ratio: Annotated[tuple[float, float], "Range of the aspect ratio, relative to size"] = (3 / 4, 4 / 3),
+        val_xtra: Annotated[float, "Margin cut off in validation, as a share of size", Range(0, 1)] = 0.14,
     ) -> None:
         if not 0 < ratio[0] <= ratio[1]:
-            raise BadInput(f"ratio is {ratio!r}; it must be the narrowest and the widest shape, such as [0.75, 1.33].")
+            raise BadInput(
+                f"ratio is {ratio!r}; it must be the smallest and the largest aspect ratio, such as [0.75, 1.33]."
+            )
         self.min_scale, self.ratio = min_scale, ratio
         self.view = View(pair(size), "crop", crop_pct=1 / (1 + val_xtra))
-        larger = math.sqrt(max(ratio[1], 1 / ratio[0]) / min_scale)  # than the size, so that no part is enlarged
+        larger = math.sqrt(max(ratio[1], 1 / ratio[0]) / min_scale)  # than the size, so that no crop is enlarged
         self.max_useful_size = math.ceil(self.view.size[0] * larger), math.ceil(self.view.size[1] * larger)
 
     def draw(self, size: Size, generator: Random, training: bool) -> Box:
-        """The box shown; ten attempts to fit one, then the largest in the centre (Szegedy 2014, as in torchvision)."""
+        """The crop box; after ten attempts that do not fit, the largest centre crop (as in torchvision)."""
         if not training:
             return self.view.box(size)
         (h, w), (target_h, target_w) = size, self.view.size
@@ -47,5 +49,5 @@ class RandomResizedCrop(Geometric):
         return View(self.view.size).box(size)
 
     def matrix(self, drawn: Box, size: Size) -> tuple[Matrix, Size]:
-        """Shows the drawn box at the target size."""
+        """The matrix that resizes the drawn box to `size`."""
         return box_matrix(drawn, self.view.size), self.view.size

@@ -1,4 +1,4 @@
-"""Fit photos of any shape into one size: the first step of presizing."""
+"""Resize photos of any shape to one size: the first step of presizing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["PadModes", "ResizeMethod"]
 
 
 class ResizeMethod(StrEnum):
-    """fastai's names for the three ways to fit a photo."""
+    """fastai's names for the three resize methods."""
 
     Crop = "crop"
     Pad = "pad"
@@ -22,7 +22,7 @@ class ResizeMethod(StrEnum):
 
 
 class PadModes(StrEnum):
-    """What lies outside a photo: black, its edge repeated, or its mirror image."""
+    """How the area outside a photo is filled: black, its edge repeated, or its mirror image."""
 
     Zeros = "zeros"
     Border = "border"
@@ -31,22 +31,22 @@ class PadModes(StrEnum):
 
 @transforms.register("resize", default={"item_tfms": {"size": 256}})
 class Resize(Geometric):
-    """Every photo at one size: cropped (anywhere in training, the centre in validation), padded or squished."""
+    """Resizes to one size by cropping (at random in training, the centre in validation), padding or squishing."""
 
     view: View
 
     def __init__(
         self,
-        size: Annotated[int | tuple[int, int], "Pixels, or height and width"] = 460,
-        method: Annotated[Literal["crop", "pad", "squish"], "How a photo of another shape is fitted"] = "crop",
-        pad_mode: Annotated[PadMode, "What fills the rest, with pad"] = "reflection",
+        size: Annotated[int | tuple[int, int], "Side in pixels, or height and width"] = 460,
+        method: Annotated[Literal["crop", "pad", "squish"], "How to fit a photo with another aspect ratio"] = "crop",
+        pad_mode: Annotated[PadMode, "How to fill the padding, if method is pad"] = "reflection",
     ) -> None:
         self.view = View(pair(size), method, pad_mode)
         self.max_useful_size = self.view.size
         self.pad_mode = pad_mode if method == "pad" else None
 
     def draw(self, size: Size, generator: Random, training: bool) -> Box:
-        """The box of the photo that is shown; where the centre would leave a rest, a random part of it."""
+        """The box of the photo that is shown; in training, a crop is placed at random."""
         left, top, right, bottom = self.view.box(size)
         if training and self.view.method == "crop":
             x, y = left * generator.uniform(-1, 1), top * generator.uniform(-1, 1)
@@ -54,5 +54,5 @@ class Resize(Geometric):
         return left, top, right, bottom
 
     def matrix(self, drawn: Box, size: Size) -> tuple[Matrix, Size]:
-        """Shows the drawn box at the target size."""
+        """The matrix that resizes the drawn box to `size`."""
         return box_matrix(drawn, self.view.size), self.view.size

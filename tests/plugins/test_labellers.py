@@ -125,7 +125,7 @@ def test_regex_on_real_photos(data_folder: Path) -> None:
 def test_folder() -> None:
     labeller = labellers.create("folder")
     assert labeller(Path("train/cat/1.jpg")) == labeller("train/cat/1.jpg") == parent_label("x/cat/1.jpg") == "cat"
-    with pytest.raises(BadInput, match="is not in a folder that could name it"):
+    with pytest.raises(BadInput, match="is not in a folder that could be its label"):
         labeller("1.jpg")
 
 
@@ -136,7 +136,7 @@ def test_folder_of_a_level_with_names_that_are_passed_over_or_no_label() -> None
     assert skipping.span("p/cat/more/1.jpg") == ("cat/more/1.jpg", 0, 3)
     with pytest.raises(BadInput, match="'test' is not a label; move its photos into class folders"):
         skipping("test/images/1.jpg")
-    with pytest.raises(BadInput, match="is not in a folder that could name it"):
+    with pytest.raises(BadInput, match="is not in a folder that could be its label"):
         labellers.create("folder", level=3)("train/cat/1.jpg")
 
 
@@ -205,7 +205,7 @@ def test_csv_finds_the_longest_end_then_the_name_then_the_stem(tmp_path: Path) -
 def test_csv_ambiguous_name(tmp_path: Path) -> None:
     labeller = table(tmp_path, "f,l\ncat/1.jpg,cat\ndog/1.jpg,dog\ncat/2.jpg,x\ndog/2.jpg,x\n")
     assert labeller("a/dog/1.jpg") == "dog" and labeller("a/2.jpg") == "x"
-    with pytest.raises(BadInput, match=r"has cat and dog for photos called '1\.jpg'"):
+    with pytest.raises(BadInput, match=r"has cat and dog for photos named '1\.jpg'"):
         labeller("a/1.jpg")
 
 
@@ -272,7 +272,7 @@ def test_csv_of_many_photos_called_alike(tmp_path: Path, label: Any) -> None:
             try:
                 assert labeller("elsewhere/scan.png") == "same"
             except BadInput as error:
-                assert "for photos called 'scan.png'" in str(error)
+                assert "for photos named 'scan.png'" in str(error)
 
 
 SECRET = "a secret of 18 let"
@@ -351,6 +351,6 @@ def test_folder_of_named_classes() -> None:
     label = labellers.create("folder", classes=["cat", "dog"])
     found = [label(Path(name)) for name in ("cat/1.jpg", "cat/2023-05-01/more/2.jpg", "cat/dog/3.jpg")]
     assert found == ["cat", "cat", "dog"]
-    with pytest.raises(BadInput, match=r"'bird/1\.jpg' is not in a folder that could name it"):
+    with pytest.raises(BadInput, match=r"'bird/1\.jpg' is not in a folder that could be its label"):
         label(Path("bird/1.jpg"))
     assert labellers.create("folder", classes=["cat", "dog"], level=2)(Path("cat/x/dog/1.jpg")) == "cat"

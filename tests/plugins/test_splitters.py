@@ -144,10 +144,10 @@ def test_file_lists_names_or_ends_of_paths(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1.jpg\nb.jpg\na.jpg\nd.jpg\nc.jpg\n", r"no photo has: a\.jpg, b\.jpg, c\.jpg and 1 more;"),
-        ("1.jpg\nat/2.jpg\n", r"no photo has: at/2\.jpg;"),
-        ("9.jpg\n", "belongs to a photo"),
-        ("", "belongs to a photo"),
+        ("1.jpg\nb.jpg\na.jpg\nd.jpg\nc.jpg\n", r"names without a photo: a\.jpg, b\.jpg, c\.jpg and 1 more;"),
+        ("1.jpg\nat/2.jpg\n", r"names without a photo: at/2\.jpg;"),
+        ("9.jpg\n", "matches a photo"),
+        ("", "matches a photo"),
         ("1.jpg\n2.jpg\n", "none is left for training"),
     ],
 )
@@ -179,7 +179,7 @@ def test_file_of_names_that_are_ends_of_each_other(tmp_path: Path) -> None:
 
 
 def test_file_of_long_names_is_not_quoted_at_length(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no photo has") as refused:
+    with pytest.raises(BadInput, match="without a photo") as refused:
         splitters.create("file", path=listing(tmp_path, "1.jpg\n" + "x" * 100_000))(paths("1.jpg", "2.jpg"))
     assert len(str(refused.value)) < 400
 
@@ -226,7 +226,7 @@ def test_table_by_a_column_or_by_tables(tmp_path: Path) -> None:
         (tmp_path / f"{name}.csv").write_text(f"file\tx\n{number}.jpg\t0\n")
     tables = {"path": str(tmp_path), "name_column": "file"}
     assert splitters.create("table", **tables, valid=["a.csv"], train=["b.csv"])(items) == ([1], [0])
-    with pytest.raises(BadInput, match="has no photo of 7 for validation; choose another value"):
+    with pytest.raises(BadInput, match="has no photo with 7 for validation; choose another value"):
         splitters.create("table", **column, valid=["7"], train=["1"])(items)
 
 

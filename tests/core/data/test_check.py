@@ -109,13 +109,13 @@ def test_few_photos_of_a_class(folder: Path, tmp_path: Path, draw_photos: Callab
     for file in list(folder.glob("red_*"))[3:]:
         file.unlink()
     (warning,) = [w for w in report(folder, tmp_path).warnings if "fewer" in w]
-    assert warning == "fewer than 10 photos of 'red': their figures will mean little"
+    assert warning == "fewer than 10 photos of 'red'; metrics of such classes mean little"
 
 
 def test_labels_spelt_twice(folder: Path, tmp_path: Path) -> None:
     for i in range(1, 7):
         (folder / f"red_{i}.jpg").rename(folder / f"Red_{i}.jpg")
-    assert "'Red' and 'red' look like one label spelt twice" in report(folder, tmp_path).warnings
+    assert "'Red' and 'red' look like spellings of one label" in report(folder, tmp_path).warnings
 
 
 def test_stray_folders(folder: Path, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_what_the_splitter_leaves_out_and_classes_on_one_side(tmp_path: Path, dr
     found = report(tmp_path / "photos", tmp_path, labeller={"name": "folder"}, splitter={"name": "grandparent"})
     assert (found.train, found.valid) == (2, 2)
     assert {Path(p).parent.parent.name for p in found.skipped} == {"test", "x"}
-    assert set(found.skipped.values()) == {"in neither training nor validation, by the splitter"}
+    assert set(found.skipped.values()) == {"the splitter put it in neither training nor validation"}
     assert any(w.startswith("no photo of 'green' is in training; ") for w in found.warnings)
     assert any(w.startswith("no photo of 'blue' is in validation; ") for w in found.warnings)
 
@@ -260,7 +260,7 @@ def test_very_many_warnings_are_counted(tmp_path: Path, draw_photos: Callable[..
             (photo.parent / f"{word}{i}_1.jpg").write_bytes(photo.read_bytes())
         (photo.parent / f".{i}").mkdir()
     warnings = report(tmp_path / "photos", tmp_path).warnings
-    assert sum("look like one label spelt twice" in warning for warning in warnings) == 21
+    assert sum("look like spellings of one label" in warning for warning in warnings) == 21
     assert sum("was left out" in warning for warning in warnings) == 21
     assert any(w.startswith("at least 4 more warnings such as: 'Dog") for w in warnings)
     assert any(w.startswith("at least 4 more warnings such as: the folder") for w in warnings)
@@ -346,7 +346,7 @@ def test_a_photo_beside_the_class_folders_is_warned_of(tmp_path: Path, draw_phot
     (root / "red" / "red_1.jpg").rename(root / "alone.jpg")
     found = report(root, tmp_path, labeller={"name": "folder"})
     assert found.counts == {"blue": 12, "holiday": 1, "red": 11}
-    assert any("'holiday' is the folder of the whole data set" in warning for warning in found.warnings)
+    assert any("'holiday' is the whole data set's folder" in warning for warning in found.warnings)
 
 
 def kept(folder: Path) -> dict[str, bytes]:

@@ -29,7 +29,7 @@ def texts_beside_attributes(m: Maker) -> None:
     m.write("labels.csv", _rows(40, "{i}.jpg,{on[0]},{on[1]},{v}", "file,indoor,flash,what"))
 
 
-@case(classes=("mel", "nv"), reasons=["the column 'dx'", "it could be dx_type too"])
+@case(classes=("mel", "nv"), reasons=["the column 'dx'", "it could also be dx_type"])
 def a_longer_name_before_the_labels(m: Maker) -> None:
     m.put(*(f"{i}.jpg" for i in range(30)))
     rows = "".join(f"{i},{('histo', 'follow_up')[i % 3 > 0]},{('mel', 'nv')[i % 2]}\n" for i in range(30))
@@ -50,7 +50,7 @@ def a_split_with_a_value_that_is_no_side(m: Maker) -> None:
     m.write("meta.csv", "file,split,animal\n" + rows)
 
 
-@case(refused="beside set, which tells how photos are split")
+@case(refused="apart from set, which gives the split")
 def a_split_and_no_labels(m: Maker) -> None:
     m.put(*(f"{i}.jpg" for i in range(30)))
     m.write("meta.csv", "file,set\n" + "".join(f"{i}.jpg,{('a', 'b', 'c')[i % 3]}\n" for i in range(30)))
@@ -63,13 +63,13 @@ def a_split_whose_validation_photos_are_not_there(m: Maker) -> None:
     m.write("labels.csv", "file,split,label\n" + rows)
 
 
-@case(classes=CAT_DOG, counts=(10, 10), told=["test/3.jpg: 'labels.csv' lists photos in 'images', where this one is"])
+@case(classes=CAT_DOG, counts=(10, 10), told=["test/3.jpg: 'labels.csv' lists only photos in 'images', not this one"])
 def numbers_that_begin_anew_in_a_test_folder_alone(m: Maker) -> None:
     m.put(*(f"{side}/{i}.jpg" for side in ("images", "test") for i in range(20)))
     m.write("labels.csv", _rows(20, "{i}.jpg,{v}"))
 
 
-@case(refused="labels.csv names photos in several folders of 'test', 'train_1', 'train_2' alike")
+@case(refused="The names in labels.csv match photos in several of the folders 'test', 'train_1', 'train_2'")
 def numbers_that_begin_anew_in_each_of_several_folders(m: Maker) -> None:
     m.put(*(f"{side}/{i}.jpg" for side in ("train_1", "train_2", "test") for i in range(10)))
     m.write("labels.csv", _rows(10, "{i}.jpg,{v}"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.data.check import Examined, examine
 from core.data.files import get_tables, no_photos
-from core.data.leftovers import placed
+from core.data.leftovers import relocated
 from core.data.propose import names_of, proposal
 from core.errors import BadInput
 from core.events import Checked
@@ -76,7 +76,7 @@ class Project:
         """The source, labeller or splitter of a recipe: the one way from a request to a plugin. Raises BadInput."""
         admitted = self._admitted(recipe)
         source = sources.build(admitted.source, self.folder)
-        return source if kind == "source" else REGISTRY_OF[kind].build(placed(kind, getattr(admitted, kind), source))
+        return source if kind == "source" else REGISTRY_OF[kind].build(relocated(kind, getattr(admitted, kind), source))
 
     def open(self, source: Choice) -> None:
         """Begin with the photos of a source: list them and propose how to train on them; raises BadInput."""

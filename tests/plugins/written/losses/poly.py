@@ -19,7 +19,7 @@ class Poly(ClassificationLoss):
         class_counts: Tensor | None = None,
         /,
         epsilon: Annotated[float, "Weight of 1 - p; 0 is cross-entropy", Range(-1, 10)] = 1.0,
-        class_weights: Annotated[ClassWeights, "Whether rare classes count more in the loss"] = "none",
+        class_weights: Annotated[ClassWeights, "How to weight rare classes in the loss"] = "none",
     ) -> None:
         super().__init__(weights_of(class_weights, class_counts))
         self.epsilon = epsilon
