@@ -147,7 +147,7 @@ def load(
             reduced = scans == 1 and _reduce(image, min(most, UNTRUSTED_PIXELS))  # the same result whatever the limit
             pixels = math.prod(bounds.unpacked(image))
             if pixels > most:
-                raise BadPhoto(f"{width} x {height} pixels are more than the limit of {most:,}")
+                raise BadPhoto(f"{width} x {height} pixels are more than {most:,}")
             work = width * height * (REDUCED_PASSES if reduced else bounds.passes(image, scans))
             if work > max_work:
                 raise TooMuchWork(f"its {width} x {height} pixels take too many passes to decode")

@@ -46,9 +46,7 @@ class Table:
         if name.isascii() and name.isdecimal() and 0 < int(name) <= len(self.header):
             return int(name) - 1
         short = all(len(column) <= LONGEST_NAME for column in self.header)  # otherwise not a table: quote nothing
-        raise self.bad(
-            f"has no column {quoted(name)}", f"its columns are: {some(self.header)}" if short else "give a table"
-        )
+        raise self.bad(f"has no column {quoted(name)}", f"it has: {some(self.header)}" if short else "give a table")
 
     def bad(self, what: str, remedy: str) -> BadInput:
         """An error about this table."""

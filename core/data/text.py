@@ -29,7 +29,7 @@ def read_bytes(path: Path, limit: int = LARGEST) -> bytes:
     except OSError as error:
         raise BadInput(f"{quoted(str(path))} cannot be read ({error.strerror}); give a file.") from error
     except ValueError:  # a null character
-        raise BadInput(f"{quoted(str(path))} is not a valid path; give the path of a file.") from None
+        raise BadInput(f"{quoted(str(path))} is not a valid path; give a file.") from None
     if content.tell() > limit:
         raise BadInput(f"{quoted(str(path))} holds over {limit / 2**20:,.0f} MB; give a smaller file.")
     return content.getvalue()

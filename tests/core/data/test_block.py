@@ -151,9 +151,9 @@ def test_summary_names_the_step_that_fails(photos: Path, tmp_path: Path, capsys:
         (tmp_path / name).write_bytes(b"no photo")
     cases: list[tuple[DataBlock, Path, str]] = [
         (block(get_y=lambda _: None), photos, "items, labels, split: FAILED"),
-        (block(item_tfms=None), photos, "transforms: FAILED: The photos have different sizes"),
+        (block(item_tfms=None), photos, "transforms: FAILED: No transform gives the photos one size"),
         (block(splitter=lambda i: ([0], [1])), tmp_path, "drawn: FAILED: not an image"),
-        (block(batch_tfms=lambda batch: batch @ torch.ones(2, 2)), photos, "sampled once, lit: FAILED"),
+        (block(batch_tfms=lambda batch: batch @ torch.ones(2, 2)), photos, "interpolated once, lighting applied: FAILED"),
     ]
     for wrong, source, message in cases:
         with pytest.raises(Exception):  # noqa: B017
@@ -349,7 +349,7 @@ def test_a_vocab_of_whole_numbers_is_in_their_order() -> None:
 
 
 def test_an_option_that_batches_do_not_have(photos: Path) -> None:
-    with pytest.raises(BadInput, match=r"no option 'num_workers' .* workers"):
+    with pytest.raises(BadInput, match=r"no option 'num_workers'; .* workers"):
         block().dataloaders(photos, num_workers=2)
 
 

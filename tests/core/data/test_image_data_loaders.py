@@ -133,7 +133,7 @@ def test_a_table_is_a_file_of_some_size(tmp_path: Path) -> None:
         (lambda p: ImageDataLoaders.from_lists(p, ["a.jpg", "b.jpg"], ["a"]), "2 file names and 1 labels"),
         (lambda p: ImageDataLoaders.from_df(pd.DataFrame({"a": ["x"]}), p), "no column 1; it has: a"),
         (lambda p: ImageDataLoaders.from_folder(p / "none"), "There is no folder"),
-        (lambda p: ImageDataLoaders.from_csv(p, header=2), "header=2 is not understood"),
+        (lambda p: ImageDataLoaders.from_csv(p, header=2), "header=2 is not supported"),
     ],
 )
 def test_what_cannot_work_is_said(make: Callable[[Path], Any], message: str, tmp_path: Path) -> None:

@@ -93,5 +93,5 @@ def test_places_and_functions_split_too() -> None:
     items = ["a", "b", "c", "d"]
     assert IndexSplitter([3, 1])(items) == ([0, 2], [3, 1])
     assert FuncSplitter(lambda item: item > "b")(items) == ([0, 1], [2, 3])
-    with pytest.raises(BadInput, match="valid_idx holds 4, but the 4 items"):
+    with pytest.raises(BadInput, match="valid_idx contains 4, but the 4 items"):
         IndexSplitter([4])(items)
