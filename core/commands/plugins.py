@@ -12,7 +12,7 @@ from core.registry import Param, registries
 
 @command("plugins")
 def plugins(args: argparse.Namespace) -> None:
-    """List every plugin with its options, and those that could not be loaded."""
+    """List every plugin with its options, and the plugins that could not be loaded."""
     for kind, registry in registries.items():
         print(kind if any(registry) else f"{kind}: none yet")
         for entry in registry:
@@ -24,7 +24,7 @@ def plugins(args: argparse.Namespace) -> None:
 
 
 def option(p: Param) -> str:
-    """An option on one line: its type, its limits, its default and what it does."""
+    """An option on one line: its type, limits, default and help."""
     default = "required" if p.required else f"default {json.dumps(p.default, default=str)}"
     limits = f", {p.range.low:.10g} to {p.range.high:.10g}" if p.range else ""
     return f"{p.name}: {p.kind}{limits}, {default}{f'. {p.help}' if p.help else ''}"

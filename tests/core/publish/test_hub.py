@@ -106,7 +106,7 @@ def test_a_space_has_its_hardware_and_may_move(signed_in: Any) -> None:
     ("status", "advice"),
     [
         (401, "hf auth login"), (402, "paid plan"), (403, "write access"), (404, "check its name"),
-        (409, "try again"), (412, "somebody else"), (418, "refuses"), (429, "too many requests"), (503, "out of order"),
+        (409, "try again"), (412, "someone else"), (418, "refuses"), (429, "too many requests"), (503, "is failing"),
     ],
 )  # fmt: skip
 def test_each_refusal_says_what_to_do(signed_in: Any, status: int, advice: str) -> None:
