@@ -72,7 +72,7 @@ class DataPanel:
                 page.answers(trigger, _seen, [], seen, busy="Presizing some photos", concurrency_limit=1)
         page.shows(forms, _forms, "load")
         page.shows(preview, _preview)
-        page.does(forms.choose, choose, redraw="load")
+        page.does(forms.select, choose, redraw="load")
         page.does(forms.edit, edit)
         page.answers(forms.typed, _typed, [], preview, trigger_mode="always_last")
         page.does(train.click, _train, busy="Starting the training", redraw="load")

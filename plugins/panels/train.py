@@ -58,7 +58,7 @@ class TrainPanel:
         page.shows(more, _more, "load")
         page.shows(runs, runs_view, "tick")
         for options in (first, more):
-            page.does(options.choose, choose, redraw="load")
+            page.does(options.select, choose, redraw="load")
             page.does(options.edit, edit)
         page.does(runs.click, _on_run, redraw="load")
         page.does(train.click, lambda p: p.start() and None, busy="Starting the training", redraw="load")

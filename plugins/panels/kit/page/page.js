@@ -25,9 +25,9 @@ window.presize = {
     presize.start = null;
     button.click();
   },
-  refocus() { // on what stands in place of a field or button that was drawn anew
+  refocus() { // on what stands in place of a field or button that is gone
     const {data, focused} = presize.last ?? {};
-    if (presize.edits || !focused || focused.isConnected) return;
+    if (presize.edits || !focused || focused.checkVisibility()) return;
     const place = document.querySelector(`[data-place="${data.focus}"]`);
     const same = place?.querySelector(`[data-do="${data.do}"][data-option="${data.focus}"]:enabled`);
     (same ?? place ?? document.querySelector(`[data-path="${data.option}"]`))?.focus();

@@ -58,9 +58,9 @@ def chooser_list(
     )
     offered = joined(_add(entry, path, len(chosen)) for entry in registry if not names or entry.name in names)
     return Html(
-        '<div class="plugins" role="group" aria-label="{} list" data-place="{}" tabindex="-1">{}'
+        '<div class="plugins" role="group" aria-label="{}" data-place="{}" tabindex="-1">{}'
         '<details><summary>Add {}</summary><div class="choices">{}</div></details></div>'
-    ).format(label, path, _fresh(rows, chosen), label.lower(), offered)
+    ).format(path.split(".")[-1].replace("_", " "), path, _fresh(rows, chosen), label.lower(), offered)
 
 
 def form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> Html:

@@ -30,7 +30,7 @@ element.addEventListener('click', event => {
   const found = event.target.closest('[data-do]');
   if (found && element.contains(found) && !found.disabled) {
     if (found.dataset.confirm && !window.confirm(found.dataset.confirm)) return;
-    if ('option' in found.dataset) edit({...found.dataset}, 'choose');
+    if ('option' in found.dataset) edit({...found.dataset}, 'select');
     else if (found.dataset.do === 'edit') edit({...found.dataset});
     else trigger('click', {...found.dataset});
     return;
@@ -48,7 +48,7 @@ const told = field => ({
 });
 element.addEventListener('change', event => {
   const option = event.target.closest('[data-path]');
-  if (option && option.reportValidity()) edit(told(option), 'choose' in option.dataset ? 'choose' : 'edit');
+  if (option && option.reportValidity()) edit(told(option), 'choose' in option.dataset ? 'select' : 'edit');
 });
 let waiting;
 element.addEventListener('input', event => {
@@ -62,8 +62,8 @@ element.addEventListener('input', event => {
 def view(elem_id: str, value: str = "", label: str = "", **options: Any) -> gr.HTML:
     """HTML of ours; each of its events brings a dictionary.
 
-    `click` has the data-* of what was clicked; `choose` (another plugin), `edit` (an option) and `typed` (text on its
-    way) have the place of an `option` in the recipe, and a `value`; `choose` from a list of plugins has what to `do`;
+    `click` has the data-* of what was clicked; `select` (another plugin), `edit` (an option) and `typed` (text on its
+    way) have the place of an `option` in the recipe, and a `value`; `select` in a list of plugins has what to `do`;
     `edit` of a chart to pick from has the place `x`.
     """
     attributes = Html(' role="region" aria-label="{}"').format(label) if label else ""
