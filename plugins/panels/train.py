@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from inspect import isclass
 from typing import Any
 
 import gradio as gr
 
 from core.data.check import Examined
-from core.data.transforms import BatchTransform
 from core.errors import BadInput
-from core.recipe import LAST, TRAINING, VALID_LOSS, Choice, Training
-from core.registry import architectures, as_choice, metrics, panels, transforms
+from core.registry import panels
 from core.runs.run import ALIVE, CREATED, QUEUED, RUNNING, Run
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.edits import choose, edit
 from plugins.panels.kit.project.others import others
-from plugins.panels.kit.project.places import is_list
 from plugins.panels.kit.project.project import RECENT, Project
 from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.project.summary import summary
-from plugins.panels.kit.views.form import chooser, chooser_list, form, option
 from plugins.panels.kit.views.html import Html, card, clock, empty, joined, notes, percent, view
+from plugins.panels.kit.views.recipe_form import advanced_form, basic_form
 from plugins.panels.kit.views.run import accuracy_of, draw_run
 from plugins.panels.kit.views.runs import cancel_button, queued_said, runs_view
 
-FIRST = ("epochs", "freeze_epochs", "base_lr")  # the options that stand outside of Advanced
 RESUMABLE = ("stopped", "failed", "interrupted", CREATED)
 
 
@@ -58,7 +53,7 @@ class TrainPanel:
         page.shows(more, _more, "load")
         page.shows(runs, runs_view, "tick")
         for options in (first, more):
-            page.does(options.select, choose, redraw="load")
+            page.does(options.select, choose, redraw="load", busy="Changing the recipe")
             page.does(options.edit, edit)
         page.does(runs.click, _on_run, redraw="load")
         page.does(train.click, lambda p: p.start() and None, busy="Starting the training", redraw="load")
@@ -237,49 +232,13 @@ def _told(run: Run) -> dict[str, Any]:
 
 
 def _first(project: Project) -> str:
-    recipe = project.recipe
-    if recipe is None:
+    if project.recipe is None:
         return empty("No photos yet", "Bring some on the page Data; good defaults are chosen by how many there are.")
-    options = [p for p in TRAINING if p.name in FIRST]
-    return chooser(architectures, recipe.architecture, "architecture", "Architecture") + form(
-        options, vars(recipe.training), "training"
-    )
+    return basic_form(project.recipe)
 
 
 def _more(project: Project) -> str:
-    recipe = project.recipe
-    if recipe is None:
-        return ""
-    training = recipe.training
-    plain = [p for p in TRAINING if p.name not in (*FIRST, "best_by") and p.registry is None]
-    single = [p for p in TRAINING if p.registry is not None and not is_list(p)]
-    chosen = [option(p, getattr(training, p.name), f"training.{p.name}") for p in single]
-    return joined(
-        [
-            card("Training", form(plain, vars(training), "training")),
-            card("Loss and optimizer", joined(chosen)),
-            card("Metrics", _metrics(training)),
-            card("Photo by photo: presizing", _transforms("item_tfms", recipe.item_tfms)),
-            card("On the batch: augmentation", _transforms("batch_tfms", recipe.batch_tfms)),
-        ]
-    )
-
-
-def _metrics(training: Training) -> Html:
-    """The metrics, of which only those with options are offered twice, and which of them chooses the best epoch."""
-    reported = [as_choice(metric)["name"] for metric in training.metrics]
-    offered = [entry.name for entry in metrics if entry.params or entry.name not in reported]
-    best_by = next(p for p in TRAINING if p.name == "best_by")
-    judges = dict.fromkeys([*reported, VALID_LOSS, LAST, training.best_by])
-    return chooser_list(metrics, training.metrics, "training.metrics", "Metric", offered) + option(
-        best_by, training.best_by, "training.best_by", list(judges)
-    )
-
-
-def _transforms(key: str, choices: list[Choice]) -> Html:
-    for_batches = [e.name for e in transforms if isclass(e.factory) and issubclass(e.factory, BatchTransform)]
-    offered = [e.name for e in transforms if key == "batch_tfms" or e.name not in for_batches]
-    return chooser_list(transforms, choices, key, "Transform", offered)
+    return advanced_form(project.recipe) if project.recipe else ""
 
 
 def _queue(project: Project) -> str:
