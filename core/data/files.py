@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from glob import glob
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -37,6 +38,9 @@ T = TypeVar("T")
 TABLES = (".csv", ".tsv")
 PACKED = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz")
 EMPTY = "an empty folder"
+WORKSPACE = "a workspace of this program"
+OWN = ("lr_finds", "presized", "queue", "runs", "sources", "visitors", "photos/????-??-??_??-??-??-*")  # in a workspace
+MARKS = {"runs": "*/recipe.json", "lr_finds": "*/recipe.json", "sources": "zip-*/table.json"}  # of a workspace
 STRAY = frozenset(("__MACOSX", "__pycache__", "@eaDir", "$RECYCLE.BIN", "System Volume Information"))
 
 
@@ -116,6 +120,7 @@ def walk(
     """
     aside = {} if aside is None else aside
     walked: list[str] = []
+    own: frozenset[str] = frozenset()
     seen: set[tuple[int, int]] | None = None  # is only needed from the first link on
     tops = [os.fspath(root)]
     for top in tops:
@@ -139,9 +144,12 @@ def walk(
                 folders.append(entry.name)
                 if entry.is_symlink():
                     links.add(entry.name)
-            if here != tops[0] and (MEMORY in files or _is_same(here, workspace)):
-                aside[here] = "a workspace of this program"
+            ours = MEMORY in files or _is_same(here, workspace) or _is_marked(here, folders)
+            if here in own or (ours and here != tops[0]):
+                aside[here] = WORKSPACE
                 continue
+            if ours:
+                own = frozenset(os.path.join(here, path) for name in OWN for path in glob(name, root_dir=here))
             if seen is not None and identity:
                 if identity in seen:
                     aside[here] = "a link to a folder that is listed already"
@@ -161,9 +169,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_same(folder: str, workspace: Path | None) -> bool:
-    if workspace is None or os.path.basename(folder) != workspace.name:
+    if workspace is None or os.path.basename(os.path.abspath(folder)) != workspace.name:
         return False
     return workspace.exists() and os.path.samefile(folder, workspace)
+
+
+def _is_marked(folder: str, inside: Sequence[str]) -> bool:
+    """Whether runs or photos that this program unpacked are in it; `inside` are its folders."""
+    return any(name in inside and any(Path(folder, name).glob(mark)) for name, mark in MARKS.items())
 
 
 def _identity(folder: str) -> tuple[int, int]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.data.leftovers import label_files
-from core.data.proposals import proposals
+from core.data.proposals import Proposal, proposals
 from core.data.text import some
 from core.errors import BadInput, quoted
 from core.recipe import Choice, Recipe, Training
@@ -76,16 +76,18 @@ def propose(names: Sequence[Path], root: Path) -> tuple[Choice, Choice, list[str
     where = f"The {len(names)} photos in {str(root)!r}"
     against: list[str] = []
     few = ""  # why labels that were found are too few
-    for labeller, proposed in proposals(labellers, names, root):
+    ranked = proposals(labellers, names, root)
+    for n, (labeller, proposed) in enumerate(ranked):
         try:
             labels = _labels(labeller, names) if proposed.score else {}
         except BadInput as error:  # such as a table that lists a photo twice
             against.append(str(error).removesuffix("."))
             continue
         counts = Counter(labels.values())
-        if len(counts) > 1 and max(counts.values()) > 1:
+        if _are_enough(counts):
             splitter, reason = _splitter(list(labels), root)
-            return labeller, splitter, [proposed.reason, reason]
+            other = _other(ranked[n + 1 :], proposed, labels, names)
+            return labeller, splitter, [proposed.reason, reason, *other]
         if len(counts) == 1:
             few = few or f"{where} have one label; one more is needed beside {quoted(next(iter(counts)))}."
         elif counts:
@@ -102,6 +104,24 @@ def propose(names: Sequence[Path], root: Path) -> tuple[Choice, Choice, list[str
         f"No labels were found for the {len(names)} photos in {str(root)!r}{why}; put them in one folder per class, "
         "name them like beagle_12.jpg, or write a CSV table with a row of name and label for each."
     )
+
+
+def _are_enough(counts: Counter[str]) -> bool:
+    return len(counts) > 1 and max(counts.values()) > 1
+
+
+def _other(
+    ranked: Sequence[tuple[Choice, Proposal]], best: Proposal, taken: dict[Path, str], names: Sequence[Path]
+) -> Iterator[str]:
+    """What to say of the best labeller that gives other labels than those `taken`, if there is one."""
+    for labeller, proposed in ranked:
+        try:
+            labels = _labels(labeller, names) if proposed.score else {}
+        except BadInput:
+            continue
+        if labels != taken and _are_enough(Counter(labels.values())):
+            yield f"less likely (a score of {proposed.score:.2f}, not {best.score:.2f}): {proposed.reason}"
+            return
 
 
 def _splitter(labelled: Sequence[Path], root: Path) -> tuple[Choice, str]:

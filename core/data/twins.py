@@ -4,23 +4,41 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 from core.data.split import Split
+from core.errors import quoted
+
+SHOWN = 3  # photos with two labels that are named
 
 
 def twins(split: Split, digests: Sequence[str]) -> str:
     """What to say, if anything, of equal photos on both sides or with two labels, by the `digests` of all items."""
     trained = {digests[i] for i in split.train}
     both = sum(digests[i] in trained for i in split.valid)
-    labels = defaultdict[str, set[str]](set)
-    for digest, label, used in zip(digests, split.labels, split.used(), strict=True):
+    files = defaultdict[str, dict[str, Path]](dict)  # of each content, a file for each label
+    for digest, label, item, used in zip(digests, split.labels, split.items, split.used(), strict=True):
         if used:
-            labels[digest].add(label)
-    two = sum(len(found) > 1 for found in labels.values())
+            files[digest].setdefault(label, item)
+    two = [found for found in files.values() if len(found) > 1]
     said = []
     if both:
         photos = "1 validation photo is" if both == 1 else f"{both} validation photos are"
         said.append(f"{photos} also among the training photos")
     if two:
-        said.append("1 photo has two labels" if two == 1 else f"{two} photos have two labels")
+        photos = "1 photo has" if len(two) == 1 else f"{len(two)} photos have"
+        said.append(f"{photos} two labels: {_shown(two)}")
     return "; ".join(said)
+
+
+def _shown(two: list[dict[str, Path]]) -> str:
+    more = f" and {len(two) - SHOWN} more" if len(two) > SHOWN else ""
+    return ", ".join(map(_named, two[:SHOWN])) + more
+
+
+def _named(files: dict[str, Path]) -> str:
+    """One photo under each of its labels, by as much of the path as tells its files apart."""
+    parts = [file.parts for file in files.values()]
+    lengths = range(1, max(map(len, parts)))
+    n = next((n for n in lengths if len({p[-n:] for p in parts}) == len(parts)), len(lengths) + 1)
+    return " = ".join(f"{'/'.join(p[-n:])} ({quoted(label)})" for p, label in zip(parts, files, strict=True))

@@ -11,9 +11,10 @@ SIDES = {
     **dict.fromkeys(("train", "training", "trainset", "trainingset", "trn"), TRAIN),
     **dict.fromkeys(("valid", "validation", "val", "validset", "valset", "validationset"), VALID),
     **dict.fromkeys(("eval", "evaluation", "evalset", "holdout", "dev", "devset"), VALID),
-    **dict.fromkeys(("test", "testing", "testset", "tst", "pred", "prediction", "predict"), TEST),
-    **dict.fromkeys(("unlabelled", "unlabeled"), TEST),
+    **dict.fromkeys(("test", "testing", "testset", "tst", "unlabelled", "unlabeled"), TEST),
 }
+PREDICTED = dict.fromkeys(("pred", "prediction", "predict"), TEST)  # only in a longer name, or beside another side
+SIDES_OR_CLASSES = frozenset(("train", "dev"))  # vehicles, and developers
 
 
 def _words(text: str) -> frozenset[str]:
@@ -21,20 +22,25 @@ def _words(text: str) -> frozenset[str]:
 
 
 AFFIXES = _words(  # beside a side, still a side
-    "a all and b crop cropped data dataset ds final full image images img imgs jpeg jpg large my new of orig "
+    "a all and b crop cropped data dataset ds extra final full image images img imgs jpeg jpg large my new of orig "
     "original out photo photos pictures png private public raw resized seg set sets small split the v"
 )
 WRAPPERS = _words(  # folders that hold photos, whatever they show
     "data dataset datasets files image images img imgs jpeg jpegimages jpegs jpg mask masks photo photos pic pics "
     "picture pictures png pngs raw"
 )
+WRAPPERS_OR_CLASSES = _words("mask masks photo photos pic pics picture pictures raw")  # beside `sketches`, `cooked`
 COUNTERS = _words(  # with a number, folders that only count
     "apple batch camera canon chunk clip day dcim dir disk fold folder group images img month msdcf nikon page "
     "part photos scan seq session set shard video vol volume week"
 )
+INDIVIDUALS = _words(  # with a number, folders of what is seen several times
+    "animal case id individual participant patient person sample slide specimen subject user"
+)
 DEVICES = _words(  # of names that cameras, phones and programs give
-    "capture cimg dcim download dsc dscf dscn file frame gopr image images img jpeg jpg mvi pano photo photos pic "
-    "picture pxl sam scan screenshot snap unnamed untitled vid video wa whatsapp"
+    "capture cimg dcim download dsc dscf dscn facebook fb file frame gopr image images img jpeg jpg messenger mvi pano "
+    "photo photos pic picture pxl received sam scan screenshot signal snap snapchat telegram unnamed untitled vid "
+    "video wa whatsapp"
 )
 NAMES = _words(  # columns that name photos
     "file filename files fname id image images img name path photo picture"
@@ -54,12 +60,17 @@ def sides(names: Iterable[str]) -> dict[str, str]:
     for name in names:
         for side, rest in _readings(name):
             rests[rest][name] = side
-    return {
+    found = {
         name: side
-        for rest, found in rests.items()
-        if AFFIXES.issuperset(rest.split()) or len(set(found.values())) > 1
-        for name, side in found.items()
+        for rest, read in rests.items()
+        if AFFIXES.issuperset(rest.split()) or len(set(read.values())) > 1
+        for name, side in read.items()
     }
+    return (
+        found
+        if len(set(found.values())) > 1
+        else {n: side for n, side in found.items() if n.casefold() not in PREDICTED}
+    )
 
 
 def is_wrapper(name: str) -> bool:
@@ -67,9 +78,20 @@ def is_wrapper(name: str) -> bool:
     return name.casefold() in WRAPPERS
 
 
+def says_nothing(name: str) -> bool:
+    """Whether a folder's name says only which photos of the data set are in it: `images`, `extra`, `new`."""
+    words = tokens(name)
+    return is_wrapper(name) or (bool(words) and AFFIXES.issuperset(words))
+
+
 def are_counters(names: Iterable[str]) -> bool:
     """Whether folder names only count: years and dates, `part_1`, `batch2`, `100CANON`."""
     return all(map(_is_counter, names))
+
+
+def are_individuals(names: Iterable[str]) -> bool:
+    """Whether folder names are numbers of patients, animals or the like: `patient_7`, `subject 12`."""
+    return all(re.search(r"\d", name) and not INDIVIDUALS.isdisjoint(tokens(name)) for name in names)
 
 
 def differ_by_number_alone(names: Iterable[str]) -> bool:
@@ -95,7 +117,7 @@ def _readings(name: str) -> Iterable[tuple[str, str]]:
     if re.sub(r"[\W_]+", "", name).casefold() == "holdout":
         words = ["holdout"]
     for i in {0, len(words) - 1} if words else ():
-        if side := SIDES.get(words[i]):
+        if side := SIDES.get(words[i]) or PREDICTED.get(words[i]):
             yield side, " ".join(words[:i] + words[i + 1 :])
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from os.path import commonprefix
 from pathlib import Path, PurePath
-from typing import Annotated
+from typing import Annotated, Any
 
-from core.data.levels import class_level
+from core.data.levels import Level, class_levels
 from core.data.proposals import Proposal, folders_of
 from core.data.text import some
-from core.data.words import sides
+from core.data.words import is_wrapper, sides
 from core.errors import BadInput, quoted
 from core.registry import Range, labellers
 
 __all__ = ["FolderLabeller", "parent_label"]
 
-MOST_SKIPPED = 50  # names of folders that a recipe lists
+MOST_SKIPPED, MOST_CLASSES = 50, 1000  # names of folders that a recipe lists
 
 
 def parent_label(o: Path | str) -> str:
@@ -34,8 +34,10 @@ class FolderLabeller:
         level: Annotated[int, "1 is the folder that the photo lies in, 2 the one above it", Range(1, 20)] = 1,
         skip: Annotated[Sequence[str], "Names of folders to pass over, such as images"] = (),
         ignore: Annotated[Sequence[str], "Names of folders that are not labels, such as test"] = (),
+        classes: Annotated[Sequence[str], "Names of the only folders that are labels; empty: any"] = (),
     ) -> None:
         self.level, self.skip, self.ignore = level, frozenset(skip), frozenset(ignore)
+        self.classes = frozenset(classes)
 
     def __call__(self, path: Path | str) -> str:
         return self._found(path)[1]
@@ -66,29 +68,37 @@ class FolderLabeller:
 
     @classmethod
     def proposes(cls, names: Sequence[Path], root: Path) -> Iterator[Proposal]:
-        """The level of folders that holds the classes."""
+        """Each level of folders that could hold the classes."""
         counts = Counter(folders_of(name, root) for name in names)
-        if (level_found := class_level(counts)) is None:
-            return
-        classes = {f[at] for f, at in level_found.positions.items() if at is not None}
-        below = {f[at + 1 :] for f, at in level_found.positions.items() if at is not None}
-        level, skip = 1, sorted({name for path in below for name in path})
-        if len({len(path) for path in below}) == 1:
-            level, skip = 1 + len(next(iter(below))), []
-        elif len(skip) > MOST_SKIPPED or classes.intersection(skip):
-            return
-        plain = cls(level, skip)
         top = root if names[0].is_relative_to(root) else Path()
-        unlabelled = {
-            plain._counted(top.joinpath(*f, "x")).name for f, at in level_found.positions.items() if at is None
-        }
-        ignore = sorted(unlabelled - classes - {""})
-        options = {"level": level} if level > 1 else {"skip": skip} if skip else {}
-        yield Proposal(
+        for n, level in enumerate(class_levels(counts)):
+            likely = 0.8 if n == 0 else 0.4 if level.only_parts else 0.7
+            yield cls._proposal(level, top, likely * level.share)
+
+    @classmethod
+    def _proposal(cls, found: Level, top: Path, score: float) -> Proposal:
+        below = {f[at + 1 :] for f, at in found.positions.items() if at is not None}
+        skip = sorted({name for path in below for name in path})
+        options: dict[str, Any] = {}
+        if len({len(path) for path in below}) == 1:
+            options = {"level": 1 + len(next(iter(below)))} if skip else {}
+        elif len(skip) <= MOST_SKIPPED and found.names.isdisjoint(skip):
+            options = {"skip": skip}
+        elif len(found.names) <= MOST_CLASSES:
+            options = {"classes": sorted(found.names)}
+        else:
+            classes, others = some(sorted(found.names)), some(skip)
+            return Proposal({}, 0, f"the folders {classes} have photos at several depths below, in {others}")
+        plain = cls(**options)
+        unlabelled = {plain._counted(top.joinpath(*f, "x")).name for f, at in found.positions.items() if at is None}
+        ignore = sorted(unlabelled - found.names - {""})
+        inner = sorted(found.names.intersection(skip))
+        return Proposal(
             options | ({"ignore": ignore} if ignore else {}),
-            0.8 * level_found.share,
-            f"labels from the folders {_where(below)}: {some(sorted(classes))}"
-            + "".join(f"; {name!r} is one of them for what lies beside it" for name in sides(classes))
+            score,
+            f"labels from the folders {_where(below)}: {some(sorted(found.names))}"
+            + "".join(f"; {name!r} is one of them for what lies beside it" for name in _like_no_class(found.names))
+            + (f"; {some(inner)} in another of them is the label of its photos" if inner else "")
             + (f"; photos in {some(ignore)} have none" if ignore else ""),
         )
 
@@ -106,14 +116,18 @@ class FolderLabeller:
 
     def _counted(self, path: PurePath) -> PurePath:
         folder, left = path.parent, self.level
-        if left == 1 and not self.skip:  # as nearly always
+        if left == 1 and not self.skip and not self.classes:  # as nearly always
             return folder
         while folder.name:
-            left -= folder.name not in self.skip
+            left -= folder.name in self.classes if self.classes else folder.name not in self.skip
             if not left:
                 break
             folder = folder.parent
         return folder
+
+
+def _like_no_class(names: Collection[str]) -> list[str]:
+    return sorted(sides(names).keys() | set(filter(is_wrapper, names)))
 
 
 def _where(below: set[tuple[str, ...]]) -> str:

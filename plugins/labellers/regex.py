@@ -14,7 +14,8 @@ from typing import Annotated, Literal
 import regex
 
 from core.data.proposals import Proposal, folders_of
-from core.data.words import DEVICES, TEST, sides, tokens
+from core.data.text import some
+from core.data.words import AFFIXES, DEVICES, SIDES, TEST, sides, tokens
 from core.errors import BadInput, quoted
 from core.registry import labellers
 
@@ -25,8 +26,8 @@ SHORT = 255  # characters, as most systems allow in a name
 PATTERNS = (
     r"(.+)_\d+\.\w+$",
     r"(.+?)[ ._-]*\(?\d+\)?\.\w+$",
-    r"([^\W\d].*?)[ ._-]*\(?\d+\)?\.\w+$",
-    r"^\d+[ ._-]+([^\W\d].*)\.\w+$",
+    r"([^\W\d_].*?)[ ._-]*\(?\d+\)?\.\w+$",
+    r"^\d+[ ._-]+([^\W\d_].*)\.\w+$",
     r"(.+?)[ ._-][0-9a-f]{6,}\.\w+$",
     r"^([^\W\d_][^\W\d_][^\W\d_]+)[\W_]?\d.*$",
 )  # that are tried where nobody gives one
@@ -65,6 +66,12 @@ class RegexLabeller:
         test = {parent for parent, folders in parents.items() if any(split.get(f) == TEST for f in folders)}
         asked = [name.name for name in names if name.parent not in test]
         rest = [name.name for name in names if name.parent in test]
+        paths = [name.as_posix() for name in names]
+        for pattern in _patterns_of_sides(split):
+            labeller = cls(pattern, part="path")
+            if labels := _labels(labeller, paths):
+                reason = f"labels from the folders' names, which say the split too: {some(sorted(set(labels) - {''}))}"
+                yield Proposal({"pattern": pattern, "part": "path"}, 0.7, reason)
         for pattern in PATTERNS:
             labeller = cls(pattern)
             if (labels := _labels(labeller, asked)) and _has_only(labeller, rest, {*labels, ""}):
@@ -154,6 +161,14 @@ def _has_only(labeller: RegexLabeller, names: Sequence[str], labels: set[str]) -
     return all(_label(labeller, name) in labels for name in names)
 
 
+def _patterns_of_sides(split: Iterable[str]) -> list[str]:
+    """Patterns for photos that lie right in `cat_train` and `dog_test`, or in `train_cat`, by the names of sides."""
+    if sum(len(tokens(name)) > 1 for name in split) < 4:  # two classes on two sides
+        return []
+    word = "|".join(sorted({word for name in split for word in tokens(name) if word in SIDES}))
+    return [rf"([^/]+)[ ._-](?i:{word})/[^/]+$", rf"(?:^|/)(?i:{word})[ ._-]([^/]+)/[^/]+$"]
+
+
 def _label(labeller: RegexLabeller, name: str) -> str:
     try:
         return labeller(name)
@@ -162,12 +177,15 @@ def _label(labeller: RegexLabeller, name: str) -> str:
 
 
 def _are_classes(labels: Iterable[str]) -> bool:
-    """Whether at least two texts are neither names that cameras give, nor sides of a split, nor dates."""
+    """Whether at least two texts are neither names that cameras give, nor sides of a split, nor dates or numbers."""
     split = sides(labels)
+    if not all(any(map(str.isalpha, label)) for label in labels):
+        return False
     kept = [label for label in labels if label not in split and DEVICES.isdisjoint(tokens(label))]
+    kept = [label for label in kept if not AFFIXES.issuperset(tokens(label))]
     if _are_numbered(kept):
         return False
-    if any(re.search(r"\d{4}", label) for label in kept):
+    if any(re.search(r"\d{4}|\d\D+\d", label) for label in kept):
         return len({" ".join(tokens(label)) for label in kept}) > 1
     return len(kept) > 1
 

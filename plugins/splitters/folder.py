@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePath
+from collections.abc import Iterable, Iterator, Sequence
+from os.path import commonprefix
+from pathlib import Path
 from typing import Annotated
 
 from core.data.files import Files
-from core.data.levels import trains_among
+from core.data.levels import class_like
 from core.data.proposals import Proposal, folders_of
 from core.data.text import some
 from core.data.words import TEST, TRAIN, VALID, sides, test_remarks
@@ -27,13 +28,13 @@ class FolderSplitter:
         self.valid, self.train = tuple(valid), tuple(train)
 
     def __call__(self, items: Sequence[Path], labels: Sequence[str] | None = None) -> tuple[list[int], list[int]]:
-        sides: dict[PurePath, str] = {}
-        of: list[str] = []
-        for item in Files.of(items):
-            folder = item.parent
-            if folder not in sides:
-                sides[folder] = next((n for n in reversed(folder.parts) if n in self.valid or n in self.train), "")
-            of.append(sides[folder])
+        parents = [item.parent for item in Files.of(items)]
+        folders = set(parents)
+        common = len(commonprefix([folder.parts for folder in folders]))  # noqa: RUF071, of tuples: tells nothing
+        sides = self._sides(folders, common)
+        if not any(sides.values()):
+            sides = self._sides(folders, 0)
+        of = [sides[parent] for parent in parents]
         train_indices = [i for i, name in enumerate(of) if name in self.train]
         valid_indices = [i for i, name in enumerate(of) if name in self.valid]
         for purpose, wanted, found in (
@@ -46,6 +47,11 @@ class FolderSplitter:
                 )
         return train_indices, valid_indices
 
+    def _sides(self, folders: Iterable[Path], begin: int) -> dict[Path, str]:
+        """Of each folder the nearest name, of itself or above, that is a side; `begin` names are passed over."""
+        known = {*self.valid, *self.train}
+        return {folder: next((n for n in reversed(folder.parts[begin:]) if n in known), "") for folder in folders}
+
     def remarks(self, names: Sequence[Path]) -> list[str]:
         """Whether a test set is used."""
         return test_remarks(self.valid)
@@ -55,9 +61,11 @@ class FolderSplitter:
         """The folders that are called like sides of a split."""
         folders = {folders_of(parent / "x", root) for parent in {name.parent for name in names}}
         split = sides({name for found in folders for name in found})
-        if split.keys() & {path[-1] for path in trains_among(folders)}:  # a class of that name would be a side
+        classes = class_like(folders)
+        above = {found[:-1] if found in classes else found for found in folders}
+        nearest = {next((name for name in reversed(found) if name in split), "") for found in above} - {""}
+        if nearest & {path[-1] for path in classes}:  # a class of that name would be a side
             return
-        nearest = {next((name for name in reversed(found) if name in split), "") for found in folders} - {""}
         found = {side: sorted(n for n in nearest if split[n] == side) for side in (TRAIN, VALID, TEST)}
         valid = found[VALID] or found[TEST]
         if found[TRAIN] and valid:

@@ -341,3 +341,13 @@ def test_regex_and_names_are_not_quoted_at_length(pattern: str) -> None:
     with pytest.raises(BadInput) as refused:
         labellers.create("regex", pattern=pattern, part="path")("y" * 60_000)
     assert len(str(refused.value)) < 700
+
+
+def test_folder_of_named_classes() -> None:
+    """The nearest folder of such a name, whatever lies below."""
+    label = labellers.create("folder", classes=["cat", "dog"])
+    found = [label(Path(name)) for name in ("cat/1.jpg", "cat/2023-05-01/more/2.jpg", "cat/dog/3.jpg")]
+    assert found == ["cat", "cat", "dog"]
+    with pytest.raises(BadInput, match=r"'bird/1\.jpg' is not in a folder that could name it"):
+        label(Path("bird/1.jpg"))
+    assert labellers.create("folder", classes=["cat", "dog"], level=2)(Path("cat/x/dog/1.jpg")) == "cat"

@@ -197,6 +197,11 @@ def test_folder_takes_the_nearest_name_of_any_level() -> None:
     assert splitters.create("folder", valid=["val"], train=["train"])(items) == ([0, 2], [1, 3])
 
 
+def test_folder_takes_no_name_from_above_the_data_set() -> None:
+    items = [Path("train", name) for name in ("train/cat/1.jpg", "val/cat/2.jpg", "extra/cat/3.jpg")]
+    assert splitters.create("folder", valid=["val"], train=["train"])(items) == ([0], [1])
+
+
 def test_folder_says_when_a_test_set_is_used() -> None:
     splitter = splitters.create("folder", valid=["Testing"], train=["Training"])
     (remark,) = splitter.remarks([])

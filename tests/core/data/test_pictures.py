@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image, ImageFont
 
+from core.data import legend
 from core.data.legend import labelled
 from core.data.pictures import contact_sheet, matrix
 
@@ -47,12 +48,26 @@ def test_two_labels_never_look_the_same(names: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("names", PAIRS)
-def test_a_legend_spells_what_the_numbers_stand_for(names: tuple[str, str]) -> None:
+def test_a_legend_spells_what_the_numbers_stand_for(names: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(legend, "SYSTEM_FONTS", ())
     assert labelled(names, 280, FONT) == (["1", "2"], [f"1  {names[0]!a}", f"2  {names[1]!a}"])
     shown, plain = sheet(names), sheet(["a", "b"])
     assert shown.height >= plain.height + 40
     rows = [np.asarray(shown.crop((0, plain.height + top, shown.width, plain.height + top + 20))) for top in (0, 20)]
     assert rows[0].min() < 100 and rows[1].min() < 100 and not np.array_equal(*rows)
+
+
+@pytest.mark.parametrize("names", [("кот", "собака"), ("Größe", "Grüße"), ("é", "e\u0301")])
+def test_a_legend_is_read_where_the_system_has_a_font(names: tuple[str, str]) -> None:
+    try:
+        ImageFont.truetype("DejaVuSans.ttf")
+    except OSError:
+        pytest.skip("a font that this system lacks")
+    readable = names[0] != "é"  # else the two would look the same
+    assert labelled(names, 280, FONT)[1] == [f"{i}  {name!r}" if readable else f"{i}  {name!a}"
+                                             for i, name in enumerate(names, 1)]  # fmt: skip
+    one, other = (matrix([[1, 1], [1, 1]], order) for order in (names, names[::-1]))
+    assert one.tobytes() != other.tobytes()
 
 
 def test_all_of_a_long_name_is_in_the_legend() -> None:

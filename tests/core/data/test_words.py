@@ -34,6 +34,13 @@ def test_a_name_beside_a_side_is_one_where_the_other_side_is_called_alike() -> N
     assert sides(["food_train", "toys_test"]) == {}
 
 
+def test_predictions_are_a_side_beside_another_or_in_a_longer_name() -> None:
+    assert sides(["prediction", "cat"]) == {}
+    assert sides(["pred", "Train"]) == {"pred": "test", "Train": "train"} and sides(["seg_pred"]) == {
+        "seg_pred": "test"
+    }
+
+
 @pytest.mark.parametrize(
     ("names", "count"),
     [

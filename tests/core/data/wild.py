@@ -25,7 +25,7 @@ class Expected:
 
 
 class Maker:
-    """Writes photos, each with another content, and tables into a folder."""
+    """Writes photos, the first 60 each with another content, and tables into a folder."""
 
     def __init__(self, folder: Path, photos: Sequence[bytes]) -> None:
         self.folder, self.photos, self.used = folder, list(photos), 0
@@ -35,7 +35,8 @@ class Maker:
         for i, path in enumerate(paths):
             target = self.folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self.photos[(self.used + i) if first is None else first + i])
+            at = self.used + i if first is None else first + i
+            target.write_bytes(self.photos[at % len(self.photos)])
         self.used += len(paths) if first is None else 0
 
     def many(self, pattern: str, values: Iterable[str], n: int = PHOTOS) -> None:
