@@ -30,7 +30,7 @@ def find(recipe: Recipe, path: str) -> tuple[Param, Any]:
     for name in names.split("."):
         known = {p.name: p for p in params}
         if name not in known:
-            raise BadInput(f"The recipe has nothing at {path!r}.")
+            raise BadInput(f"This recipe has no option {path!r} that a form can set.")
         param = known[name]
         if isinstance(value, (list, tuple)):
             value = value[int(name)]
