@@ -1,12 +1,13 @@
-"""What a run tells the world: one small frozen record per thing that happens, one JSON line each."""
+"""What a run tells the world: a frozen record of each thing that happens, one JSON line each; and how to drain them."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class FeaturesMade:
-    """`done` of `total` batches have gone through the frozen body, whose features the head is then trained on."""
+    """`done` of `total` batches have gone through the frozen backbone, on whose features the head is then trained."""
 
     done: int
     total: int
@@ -116,7 +117,7 @@ class FinishingEarly:
 
 @dataclass(frozen=True, slots=True)
 class LearningRateTried:
-    """One step of the learning-rate test: the rate, and the loss of the batch."""
+    """One step of the learning-rate finder: the rate, and the smoothed loss."""
 
     step: int
     total: int
@@ -181,6 +182,38 @@ Event = (
     | RunEnded
 )
 _TYPES: dict[str, Any] = {t.__name__: t for t in Event.__args__}
+
+
+E = TypeVar("E")
+T = TypeVar("T")
+
+
+class WithResult(Generic[E, T]):
+    """An iterator over what a generator yields; `result` is what it returned, once it has ended."""
+
+    result: T
+
+    def __init__(self, events: Generator[E, None, T]) -> None:
+        self._events = events
+
+    def __iter__(self) -> WithResult[E, T]:
+        return self
+
+    def __next__(self) -> E:
+        try:
+            return next(self._events)
+        except StopIteration as end:
+            self.result = end.value
+            raise
+
+
+def drain(events: Generator[E, None, T], *watch: Callable[[E], object]) -> T:
+    """Run a generator to its end, give each event to all of `watch`, and return its value."""
+    with closing(events):
+        for event in (running := WithResult(events)):
+            for see in watch:
+                see(event)
+    return running.result
 
 
 def to_line(event: Event) -> str:

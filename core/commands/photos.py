@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from core.commands.command import argument, command
@@ -52,19 +51,13 @@ def new(args: argparse.Namespace) -> None:
 @command("check", argument("recipe", help="a file that `new` wrote"), SET, epilog=TRAINING_OPTIONS)
 def check(args: argparse.Namespace) -> None:
     """Read every photo once and say what was found and which files cannot be used."""
-    from core.data.check import Report, examine
-    from core.events import Event
-    from core.training.progress import shown
+    from core.data.check import examine
+    from core.events import drain
+    from core.training.progress import Progress
 
-    found: list[Report] = []
-
-    def events() -> Iterator[Event]:
-        examined = yield from examine(recipe_of(args), args.workspace, cache=args.workspace / PRESIZED)
-        found.append(examined.report)
-
-    for _ in shown(events()):
-        pass
-    print("\n".join(found[0].lines()))
+    with Progress() as progress:
+        examined = drain(examine(recipe_of(args), args.workspace, cache=args.workspace / PRESIZED), progress.show)
+    print("\n".join(examined.report.lines()))
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,7 @@ def _choices(parser: argparse.ArgumentParser) -> None:
 )
 def push(args: argparse.Namespace) -> None:
     """Push a model to the Hugging Face Hub, and a Space that shows it once it was seen to work on this machine."""
+    from core.events import drain
     from core.publish.hub import Hub
     from core.publish.push import push as pushing
     from core.runs.run import Run
@@ -65,11 +66,7 @@ def push(args: argparse.Namespace) -> None:
         said = input("License, such as apache-2.0, cc-by-4.0 or mit; empty where you do not say: ").strip()
         options = replace(options, license=said)
 
-    def steps() -> Iterator[str]:
-        pushed = yield from pushing(run, args.repo, options, Hub())
-        yield f"model: {pushed.model}"
-        if pushed.space:
-            yield f"space: {pushed.space}"
-
-    for step in steps():
-        print(step, flush=True)
+    pushed = drain(pushing(run, args.repo, options, Hub()), partial(print, flush=True))
+    print(f"model: {pushed.model}")
+    if pushed.space:
+        print(f"space: {pushed.space}")

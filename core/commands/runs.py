@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.commands.command import RUN, argument, command
 from core.commands.photos import SET, TRAINING_OPTIONS, recipe_of
 from core.errors import BadInput
-from core.events import RunEnded
+from core.events import RunEnded, drain
 from core.runs.stop_signals import SHARE, SPARE
 
 if TYPE_CHECKING:
@@ -92,12 +92,11 @@ def stop(args: argparse.Namespace) -> None:
 def follow(args: argparse.Namespace) -> None:
     """Show a run from its beginning to its end, in whatever process it is; Ctrl-C ends the showing alone."""
     from core.runs.run import Run
-    from core.training.progress import shown
+    from core.training.progress import Progress
 
     run = Run.find(args.run, args.workspace)
-    with suppress(KeyboardInterrupt):
-        for _ in shown(run.follow()):
-            pass
+    with suppress(KeyboardInterrupt), Progress() as progress:
+        drain(run.follow(), progress.show)
     print(f"{run.name} is {run.status}")
     if reason := run.why_interrupted:
         print(reason)
@@ -192,13 +191,15 @@ def _carry_out(find: Callable[[], Run], args: argparse.Namespace, **options: Any
 def _shown(run: Run, signals: StopSignals, chosen: RunOptions) -> int:
     from core.runs.train import find_rate
     from core.runs.train import train as train_run
-    from core.training.progress import shown
+    from core.training.progress import Progress
     from core.training.recorder import Recorder
 
     recorder, end = Recorder(), RunEnded("")
-    events = (find_rate if run.is_lr_find else train_run)(run, signals, chosen)
-    for event in shown(recorder.watch(events)):
-        end = event if isinstance(event, RunEnded) else end
+    with Progress() as progress, closing((find_rate if run.is_lr_find else train_run)(run, signals, chosen)) as events:
+        for event in events:
+            recorder.record(event)
+            progress.show(event)
+            end = event if isinstance(event, RunEnded) else end
     if end.status == "stopped":
         print(f"{end.error.rstrip('.') or 'stopped'}; to go on: python -m core resume {run.folder}")
         return 128 + signals.signal if signals.signal else 0

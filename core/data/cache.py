@@ -28,17 +28,17 @@ from core.data.transforms import Pixels
 from core.errors import BadInput
 from core.lock import ProcessLock
 
-LIMIT = 8_000_000_000  # bytes of a cache at most,
-SHARE = 0.5  # and so much of what was free on the disk
-HEADER = struct.Struct("<4sIII")  # mark, height, width, CRC-32 of the pixels
-MARK = b"PRE1"
-ENTRY = re.compile(r"\.?[0-9a-f]{22,30}-[0-9a-f]{8}(\.\d+)?")  # or what became of one while it was written
+LIMIT = 8_000_000_000  # bytes of a cache at most
+FREE_SHARE = 0.5  # of the free disk space that a cache may fill
+HEADER = struct.Struct("<4sIII")  # magic, height, width, CRC-32 of the pixels
+MAGIC = b"PRE1"
+ENTRY = re.compile(r"\.?[0-9a-f]{22,30}-[0-9a-f]{8}(\.\d+)?")  # with a dot, one that is being written
 LONGEST_SIZE = 32  # digits
-MAKERS = "pillow", "pillow-heif", "torch"  # another version of these may make other pixels,
-METHOD = 3  # and another number here does
+MAKERS = "pillow", "pillow-heif", "torch"  # packages whose versions change the pixels
+METHOD = 3  # raised whenever our own code changes the pixels
 LOCK, SIZE = "lock", "size"
-UNSAID = 1 / 64  # of the limit may be written by a process before it tells the others
-PATIENCE = 1.0  # seconds that are waited for another process, when the folder is opened
+UNSHARED = 1 / 64  # of the limit, which a process may write before it adds it to the size that all share
+PATIENCE = 1.0  # seconds to wait for another process when the folder is opened
 
 
 def decoded(file: Path, method: str, make: Callable[[Image], Pixels]) -> Pixels:
@@ -100,12 +100,12 @@ class Cache:
     def _read(self, entry: Path) -> Pixels | None:
         try:
             content = entry.read_bytes()
-            mark, height, width, checksum = HEADER.unpack_from(content)
+            magic, height, width, checksum = HEADER.unpack_from(content)
             pixels = np.frombuffer(content, np.uint8, offset=HEADER.size).reshape(height, width, 3)
         except (OSError, ValueError, struct.error):  # not there, empty, cut off
             return None
         if entry not in self._whole:
-            if mark != MARK or zlib.crc32(pixels.data) != checksum:
+            if magic != MAGIC or zlib.crc32(pixels.data) != checksum:
                 return None
             self._whole.add(entry)
             with suppress(OSError):  # another user's
@@ -130,7 +130,7 @@ class Cache:
     def _put(self, entry: Path, pixels: Pixels) -> None:
         make_folder(entry.parent)
         with replacing(entry) as file:
-            file.write(HEADER.pack(MARK, *pixels.shape[:2], zlib.crc32(pixels.data)))
+            file.write(HEADER.pack(MAGIC, *pixels.shape[:2], zlib.crc32(pixels.data)))
             file.write(pixels.data)
 
     @contextmanager
@@ -159,7 +159,7 @@ class Cache:
                             self._oldest.append((about.st_mtime_ns, about.st_size, path))
                             total += about.st_size
                     self._oldest = deque(sorted(self._oldest))
-                    self.limit = min(self.limit, total + int(SHARE * shutil.disk_usage(self.folder).free))
+                    self.limit = min(self.limit, total + int(FREE_SHARE * shutil.disk_usage(self.folder).free))
                     self._count(total, at_once=True, anew=True)
                     self._make_room(0)
             if mine or time.monotonic() > end:
@@ -185,7 +185,7 @@ class Cache:
     def _count(self, more: int, at_once: bool = False, anew: bool = False) -> None:
         """Bytes that are there now; all processes add to one number, at the latest after so much of the limit."""
         self._total, self._new = self._total + more, self._new + more
-        if at_once or abs(self._new) > self.limit * UNSAID:
+        if at_once or abs(self._new) > self.limit * UNSHARED:
             with os.fdopen(open_own(self.folder / SIZE, os.O_RDWR | os.O_CREAT), "r+b") as file:
                 said = int(file.read(LONGEST_SIZE).strip(b"\0") or b"0")  # a ValueError, where it is no size of ours
                 self._total = self._new + (0 if anew else said)

@@ -24,7 +24,7 @@ from core.data.photo import BadPhoto, NotNow, TooMuchWork, View
 
 SECONDS = 10.0  # for one photo; the largest takes two
 SMALL_FILE = 8_000_000  # bytes
-SMALL, LARGE = 450_000_000, 650_000_000  # bytes of memory that decoding may reserve; it uses less
+SMALL_MEMORY, LARGE_MEMORY = 450_000_000, 650_000_000  # bytes that decoding may reserve; it uses less
 SMALL_WORK = 130_000_000  # pixels x passes: a third of a second
 ROOM = 4  # large photos that are decoded or wait for it
 KNOWN = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME")
@@ -53,7 +53,7 @@ class Decoders:
     """Two processes, so that small photos never wait for large ones."""
 
     def __init__(self, seconds: float = SECONDS) -> None:
-        self._small, self._large = _Process(SMALL, seconds), _Process(LARGE, seconds)
+        self._small, self._large = _Process(SMALL_MEMORY, seconds), _Process(LARGE_MEMORY, seconds)
         self._room = BoundedSemaphore(ROOM)
         self._checks = Lock()
 

@@ -56,15 +56,15 @@ class Loader:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     workers: int = field(default_factory=lambda: min(8, os.cpu_count() or 1))
     prepared: Prepare = decoded
-    share: tuple[int, int] = (0, 1)  # which part of how many of each batch, where several processes divide it
+    share: tuple[int, int] = (0, 1)  # rank and number of the processes that share each batch
     skipped: dict[Path, str] = field(default_factory=dict)
     vocab: Sequence[str] = ()  # the names of the classes
-    mixes: bool = True  # whether photos are mixed with their labels, where the pipeline says so and they train
+    mixes: bool = True  # whether the pipeline's batch transforms apply in training
     _epoch: int = 0
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.workers < 1:
-            raise BadInput(f"A batch of {self.batch_size} photos, read by {self.workers} threads, cannot be made.")
+            raise BadInput(f"batch_size and workers must be at least 1, not {self.batch_size} and {self.workers}.")
 
     def __len__(self) -> int:
         """How many batches an epoch has: every photo is in one, and their sizes differ by one at most."""
@@ -92,10 +92,10 @@ class Loader:
         """
         pool = photo_threads(self.workers)
         waiting: deque[Begun] = deque()
-        part, parts = self.share
+        rank, size = self.share
         try:
             for indices in [*self.order(epoch)[start:], *[[]] * AHEAD]:
-                waiting.append(self._begin(pool, epoch, indices[part::parts]))
+                waiting.append(self._begin(pool, epoch, indices[rank::size]))
                 if len(waiting) > AHEAD:
                     yield self._collect(waiting.popleft(), epoch)
         finally:
@@ -129,7 +129,7 @@ class Loader:
             return self.vocab[target]
         return ", ".join(f"{name} {share:.2f}" for name, share in zip(self.vocab, target, strict=True) if share)
 
-    @torch.inference_mode(False)  # threads, which are not in it, write into the batch, and so may who gets it
+    @torch.inference_mode(False)  # threads and the caller write into the batch
     def _begin(self, pool: ThreadPoolExecutor, epoch: int, indices: list[int]) -> Begun:
         images, places = None, [None] * len(indices)
         if self.device.type == "cpu":
@@ -150,7 +150,7 @@ class Loader:
     def _collect(self, begun: Begun, epoch: int) -> tuple[Tensor, Tensor, list[int]]:
         kept, indices, samples = [], [], []
         for place, (index, job) in enumerate(begun.jobs):
-            if isinstance(error := job.exception(), BadPhoto):  # raised here, it would hold the batch for long
+            if isinstance(error := job.exception(), BadPhoto):  # not raised: a traceback would keep the batch in memory
                 self.skipped[self.items[index]] = str(error)
                 continue
             kept.append(place)
@@ -173,7 +173,7 @@ class Loader:
         return images, targets, indices
 
 
-@dataclass(slots=True)  # so that nothing can be set that nobody would read
+@dataclass(slots=True)  # setting an attribute that is not one raises
 class DataLoaders:
     """The training and validation batches of one data set, and the names of its classes."""
 

@@ -51,33 +51,35 @@ class Pipeline:
             raise BadInput("The photos have different sizes; add a transform that fixes one, such as Resize(460).")
         self.size = self.views[-1].size
         self.pad_mode: PadMode = next((t.pad_mode for t in self.geometric if t.pad_mode), "reflection")
-        self._check_rest()
+        self._check_views()
 
     @property
-    def keeps(self) -> bool:
-        """Whether training begins with the same pixels of a photo each time, and no more of them than it needs."""
-        return not self.on_photo and self.geometric[0].enough is not None
+    def cacheable(self) -> bool:
+        """Whether training starts from the same pixels of a photo in each epoch, so that a cache can keep them."""
+        return not self.on_photo and self.geometric[0].max_useful_size is not None
 
     def item(self, file: Path, generator: Random, training: bool, prepared: Prepare = decoded) -> Sample:
         """Prepare one photo and draw what will happen to it; raises BadPhoto."""
         kept = self.kept(training)
-        pixels = prepared(file, *kept) if kept else self.presized(self.changed(photo.decode(file)))
+        pixels = prepared(file, *kept) if kept else self.presized(self.apply_item_tfms(photo.decode(file)))
         if not training:
             return Sample(Source(pixels, np.eye(3)))
         matrix, size = compose(self.geometric, pixels.shape[:2], generator, training)
         return Sample(shrunk(pixels, matrix, size), tuple(t.draw(size, generator, training) for t in self.pixel))
 
     def kept(self, training: bool) -> tuple[str, Callable[[Image.Image], Pixels]] | None:
-        """What a cache may keep of a photo: its description, and the function that makes it; None where nothing."""
+        """What a cache may keep of a photo: a description, and the function that makes it; None if nothing."""
         if not training:
-            return f"views {self.views}", self.seen
-        return (f"enough {self.geometric[0].enough}", self.presized) if self.keeps else None
+            return f"views {self.views}", self.validation_pixels
+        if not self.cacheable:
+            return None
+        return f"enough {self.geometric[0].max_useful_size}", self.presized  # these words are in the keys of caches
 
-    def seen(self, image: Image.Image) -> Pixels:
+    def validation_pixels(self, image: Image.Image) -> Pixels:
         """The photo as validation and a saved model see it: uint8 [H, W, 3]."""
         return photo.fit(image, self.views)
 
-    def changed(self, image: Image.Image) -> Image.Image:
+    def apply_item_tfms(self, image: Image.Image) -> Image.Image:
         """The photo after the transforms that are only functions of an image."""
         for change in self.on_photo:
             image = change(image).convert("RGB")
@@ -85,8 +87,8 @@ class Pipeline:
 
     def presized(self, image: Image.Image) -> Pixels:
         """The photo as training begins with it, in sRGB, no larger than the first transform needs: uint8 [h, w, 3]."""
-        enough = self.geometric[0].enough or (image.height, image.width)
-        scale = min(image.height / enough[0], image.width / enough[1])
+        height, width = self.geometric[0].max_useful_size or (image.height, image.width)
+        scale = min(image.height / height, image.width / width)
         if scale <= 1:
             return np.asarray(colours.in_srgb(image))
         small = to_size(image, round(image.height / scale), round(image.width / scale))
@@ -114,14 +116,14 @@ class Pipeline:
         return images
 
     def mix(self, images: Tensor, targets: Tensor, classes: int, generator: Random) -> tuple[Tensor, Tensor]:
-        """Images [N, 3, H, W] and targets [N] as images and soft targets [N, C], changed together."""
+        """Images [N, 3, H, W] and targets [N] as mixed images and soft targets [N, C]."""
         targets = F.one_hot(targets, classes).to(images.dtype)
         for transform in self.with_targets:
             images, targets = transform.apply(images, targets, transform.draw(len(images), self.size, generator))
         return images, targets
 
-    def _check_rest(self) -> None:
-        """A saved model knows only the views, so what rests must do the same as they say."""
+    def _check_views(self) -> None:
+        """Raise BadInput if a transform differs from its `view` in validation: a saved model knows only the views."""
         for transform in self.geometric:
             size = (300, 200)
             matrix, out = transform.matrix(transform.draw(size, Random(0), False), size)

@@ -16,7 +16,7 @@ from core.data.photo import Size
 from core.data.transforms import Matrix, PadMode, Pixels
 
 REDUCTION = 1.5  # from here on, bilinear sampling would skip pixels
-LARGE = 4  # from this reduction on, reading all pixels costs more than filtering them twice
+TWO_PASSES = 4  # from this reduction on, filtering in two passes costs less than reading all pixels
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Source:
 
 def to_size(photo: Image.Image | Pixels, height: int, width: int) -> Pixels:
     """The whole photo reduced to uint8 [height, width, 3], antialiased, whatever the number of threads."""
-    if isinstance(photo, Image.Image) and min(photo.height / height, photo.width / width) >= LARGE:
+    if isinstance(photo, Image.Image) and min(photo.height / height, photo.width / width) >= TWO_PASSES:
         return np.asarray(photo.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0))
     pixels = torch.tensor(np.asarray(photo))[None].permute(0, 3, 1, 2)  # channels last, and so is what comes out
     small = interpolate(pixels, (height, width), mode="bilinear", antialias=True)

@@ -28,14 +28,14 @@ PadMode = Literal["zeros", "border", "reflection"]
 class Geometric(ABC):
     """Moves pixels. Matrices take points (x, y, 1) of the output, in its pixels, to points of the input.
 
-    `view` is what the transform does when nothing is random; None means nothing. `enough` is the size beyond which a
-    photo shows it nothing more, whatever is drawn; a larger photo may be shrunk until one of its sides is that, before
-    anything is drawn, where the transform is the first. `pad_mode` says what lies outside the photo; the first
-    transform that has one decides.
+    `view` is what the transform does when nothing is random; None means nothing. A photo larger than `max_useful_size`
+    gives the transform no more detail, whatever is drawn; where the transform is the first, it is shrunk until one of
+    its sides is that, before anything is drawn. `pad_mode` is the padding outside of the photo; the first transform
+    that has one decides.
     """
 
     view: View | None = None
-    enough: Size | None = None
+    max_useful_size: Size | None = None
     pad_mode: PadMode | None = None
 
     @abstractmethod
@@ -48,7 +48,7 @@ class Geometric(ABC):
 
 
 class Pixel(ABC):
-    """Changes the values of pixels, which lie in 0..1."""
+    """Changes the values of pixels, which lie in 0..1 and stay there; for validation photos `draw` gives None."""
 
     @abstractmethod
     def draw(self, size: Size, generator: Random, training: bool) -> Any:
@@ -63,7 +63,11 @@ class Pixel(ABC):
 
 
 class BatchTransform(ABC):
-    """Changes the images of a training batch and their targets together, after all other transforms."""
+    """Changes the images of a training batch and their targets together, after all other transforms.
+
+    All that is random is drawn by `draw`, from its generator alone, and equal draws compare equal; `apply` changes
+    neither of its arguments.
+    """
 
     @abstractmethod
     def draw(self, photos: int, size: Size, generator: Random) -> Any:
@@ -71,7 +75,7 @@ class BatchTransform(ABC):
 
     @abstractmethod
     def apply(self, images: Tensor, targets: Tensor, drawn: Any) -> tuple[Tensor, Tensor]:
-        """Images [N, 3, H, W] in 0..1 and targets [N, C], each row a share of 1 for every class, as drawn."""
+        """Images [N, 3, H, W] in 0..1 and targets [N, C], each row the shares of 1 that the classes have, as drawn."""
 
 
 def box_matrix(box: Box, size: Size) -> Matrix:

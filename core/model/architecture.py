@@ -74,7 +74,7 @@ class Architecture:
         head, random = copy.deepcopy(self.head), torch.Generator().manual_seed(0)
         for parameter in head.parameters():  # a new head may be zero, which would hide a difference
             parameter.data.copy_(torch.randn(parameter.shape, generator=random))
-        weights: dict[str, Tensor] = {f"{self._head_name}.{name}": p for name, p in head.named_parameters()}
+        weights: dict[str, Tensor] = {f"{self.head_name}.{name}": p for name, p in head.named_parameters()}
         try:
             with torch.no_grad():
                 expected = functional_call(self.model, weights, (self.normalise(images),))
@@ -95,10 +95,11 @@ class Architecture:
             model: Any = fused(Body(self.model), images).model
         except RuntimeError:  # of torch, where a weight is computed from others
             model = self.model.eval()
-        return replace(self, model=model, head=model.get_submodule(self._head_name), groups=[])
+        return replace(self, model=model, head=model.get_submodule(self.head_name), groups=[])
 
     @property
-    def _head_name(self) -> str:
+    def head_name(self) -> str:
+        """Where the head is in the network."""
         return next(str(name) for name, module in self.model.named_modules() if module is self.head)
 
     def freeze(self, train_bn: bool = False) -> None:

@@ -32,8 +32,8 @@ def from_timm(
     """A timm network with a new head; `weights` are loaded into its body, otherwise timm downloads them if asked.
 
     A tag in the name says which weights, and so which statistics, also where none are asked for. `options` are those
-    of `timm.create_model`. Raises BadInput for a name timm does not have, weights that cannot be had, or options or a
-    head that do not fit.
+    of `timm.create_model`, such as `img_size` (a number, or height and width); one that is None is timm's default.
+    Raises BadInput for a name timm does not have, weights that cannot be had, or options or a head that do not fit.
     """
     import timm
     import torch
@@ -51,6 +51,7 @@ def from_timm(
     options = dict(options or {})
     size = options.get("img_size")
     if size:
+        size = options["img_size"] = (size, size) if isinstance(size, int) else tuple(size)
         _check_area(name, size)
     try:
         network: Any = timm.create_model(name, pretrained=download, num_classes=num_classes, **options)

@@ -16,10 +16,10 @@ from core.atomic import disk_error, make_folder, write_atomic
 from core.training.state import TrainState
 
 KEPT = 2
-COSTS = 100  # a checkpoint is due when the time since the last is so many times what that took,
-LONGEST = 600.0  # or when so many seconds have gone by
-MOST = 100_000  # tensors in a checkpoint, each a brace in its header; to parse a million would take a minute
-DIGITS = 32  # of the SHA-256, in the name
+INTERVAL_FACTOR = 100  # the time between two checkpoints is this many times what saving one takes
+MAX_INTERVAL = 600.0  # seconds between two checkpoints at most
+MAX_TENSORS = 100_000  # in a checkpoint; parsing the header of a million would take a minute
+DIGITS = 32  # of the SHA-256 in a file's name
 
 
 class Checkpoints:
@@ -27,13 +27,13 @@ class Checkpoints:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "checkpoint"
-        self.cost = 0.0
+        self.cost = 0.0  # seconds that saving the last one took
         self.last = time.perf_counter()
 
     @property
     def due(self) -> bool:
-        """Whether it is time for the next; the first is due at once and shows what one costs."""
-        return time.perf_counter() - self.last > min(COSTS * self.cost, LONGEST)
+        """Whether it is time for the next one; the first is due at once, and shows how long saving takes."""
+        return time.perf_counter() - self.last > min(INTERVAL_FACTOR * self.cost, MAX_INTERVAL)
 
     def save(self, state: TrainState, events: int) -> float:
         """Write the state, and how many events stand before it; returns the seconds it took. Raises BadInput."""
@@ -54,27 +54,34 @@ class Checkpoints:
         return self.cost
 
     def newest(self) -> tuple[dict[str, Tensor], dict[str, Any], list[Path]]:
-        """Tensors and document of the newest whole one, or nothing; and those found damaged, newest first."""
+        """Tensors and document of the newest undamaged one, or empty ones; and the damaged ones, newest first."""
         damaged: list[Path] = []
         for file in reversed(self._files()):
             try:
                 content = file.read_bytes()
                 named = hashlib.sha256(content).hexdigest()[:DIGITS] == file.stem.partition("-")[2]
-                if named and content.count(b"{", 0, 8 + int.from_bytes(content[:8], "little")) < MOST:
+                tensors = content.count(b"{", 0, 8 + int.from_bytes(content[:8], "little"))  # each is a JSON object
+                if named and tensors < MAX_TENSORS:
                     with safetensors.safe_open(file, "pt") as opened:
                         return load(content), json.loads(opened.metadata()["state"]), damaged
-            except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):  # with a hash, by anybody
+            except (
+                OSError,
+                ValueError,
+                KeyError,
+                TypeError,
+                safetensors.SafetensorError,
+            ):  # anybody can name a file by its hash
                 pass
             damaged.append(file)
         return {}, {}, damaged
 
     def set_aside(self, damaged: list[Path]) -> None:
-        """Rename damaged ones, so that they do not count among those that are kept."""
+        """Rename damaged checkpoints, so that they are not counted among those that are kept."""
         for file in damaged:
             file.rename(file.with_suffix(".damaged"))
 
     def keep_last(self) -> None:
-        """Of a completed run the end alone is kept: the model can be made from it again."""
+        """Delete all but the newest, from which the model of a completed run can be made again."""
         self._keep(1)
 
     def _keep(self, count: int) -> None:

@@ -1,4 +1,4 @@
-"""What a run is about to do: its photos, checked and divided, and where an earlier process left its training."""
+"""What a run is about to do: its photos, checked and split, and the checkpoint that it goes on from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.data.block import loaders_of
 from core.data.check import Examined, examine
 from core.data.split import Split
 from core.errors import BadInput
-from core.events import Event, FinishingEarly, Notice
+from core.events import Event, FinishingEarly, Notice, WithResult
 from core.model.architecture import build_architecture
 from core.recipe import Recipe
 from core.registry import losses, metrics, optimizers, transforms
@@ -30,18 +30,18 @@ from core.training.state import Finish, TrainState
 
 @dataclass(frozen=True)
 class Plan:
-    """What every process of a run must know before its first step."""
+    """All that a process of a run needs before its first step."""
 
     recipe: Recipe
     split: Split
     resumed: bool = False
-    tensors: dict[str, Tensor] = field(default_factory=dict)  # of the checkpoint, if there is one
+    tensors: dict[str, Tensor] = field(default_factory=dict)  # of the checkpoint; empty where there is none
     document: dict[str, Any] = field(default_factory=dict)
-    finish: Finish | None = None  # as it was asked for in an earlier life of the run
+    finish: Finish | None = None  # as it was asked for in an earlier process
     cache: Path | None = None  # where presized photos are kept
 
     def state(self, world: World) -> tuple[Learner, TrainState]:
-        """The learner, and its training where it was left."""
+        """The learner and its state, restored from the checkpoint; raises BadInput if that does not fit."""
         training = self.recipe.training
         learner = learner_of(self.recipe, self.split, world, self.cache)
         stages = fine_tuning(
@@ -63,7 +63,7 @@ class Plan:
                     "train its recipe.json anew."
                 ) from error
         state.finish = state.finish or self.finish
-        if world.rank:  # else all would drop the same features
+        if world.rank:  # else dropout would be the same in all processes
             torch.manual_seed(training.seed + world.rank)
         return learner, state
 
@@ -71,7 +71,7 @@ class Plan:
 def make_plan(run: Run, signals: StopSignals, accept_changes: bool, cache: Path | None) -> Generator[Event, None, Plan]:
     """What to train and from where; raises BadInput where the photos are not those that the run began with."""
     recipe = run.recipe
-    asked = [Finish(e.stage, e.step, e.steps) for e in run.events() if isinstance(e, FinishingEarly)]
+    finishes = [Finish(e.stage, e.step, e.steps) for e in run.events() if isinstance(e, FinishingEarly)]
     examined = yield from examined_photos(run, recipe, signals, cache)
     if not (run.folder / PHOTOS).exists():
         remember(run, examined)
@@ -94,28 +94,25 @@ def make_plan(run: Run, signals: StopSignals, accept_changes: bool, cache: Path 
         other = "the one before it is used" if document else "there is no other, so the run begins again"
         yield Notice(f"warning: the checkpoint {file.name} is damaged; {other}")
     checkpoints.set_aside(damaged)
-    return Plan(recipe, split, True, tensors, document, asked[-1] if asked else None, cache)
+    return Plan(recipe, split, True, tensors, document, finishes[-1] if finishes else None, cache)
 
 
 def examined_photos(
     run: Run, recipe: Recipe, signals: StopSignals, cache: Path | None
 ) -> Generator[Event, None, Examined]:
-    """The photos of a recipe, checked, after its options of training; raises BadInput."""
+    """The checked photos of a recipe that trains at least one epoch; raises BadInput, and Stopped on request."""
     training = recipe.training
     if not training.epochs + training.freeze_epochs:
         raise BadInput("training.epochs and training.freeze_epochs are both 0, so nothing would be trained.")
-    check = examine(recipe, run.workspace, cache=cache)
-    while True:
-        try:
-            event = next(check)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+    check = WithResult(examine(recipe, run.workspace, cache=cache))
+    for event in check:
         yield event
         signals.raise_if_stopped()
+    return check.result
 
 
 def learner_of(recipe: Recipe, split: Split, world: World = ALONE, cache: Path | None = None) -> Learner:
-    """The learner that a recipe describes, on photos that were checked and divided; its seed is set."""
+    """The learner that a recipe describes, on photos that were checked and split; sets the recipe's seed."""
     training = recipe.training
     item_tfms = [transforms.build(choice) for choice in recipe.item_tfms]
     batch_tfms = [transforms.build(choice) for choice in recipe.batch_tfms]

@@ -1,4 +1,4 @@
-"""The line of a workspace: one run trains at a time, the others wait in the order in which they came."""
+"""The queue of a workspace: one run trains at a time, the others wait in the order in which they came."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAUSE = 0.3  # seconds between two looks
 
 
 class Queue:
-    """A place in the line of the workspace that holds a run's folder, from `wait` to `leave`."""
+    """A run's place in the queue of its workspace, from `wait` to `leave`, which a `with` calls."""
 
     def __init__(self, run: Path) -> None:
         self.name = f"{run.parent.name}/{run.name}"
@@ -25,6 +25,13 @@ class Queue:
         self.folder = self.workspace / "queue"
         self.turn = ProcessLock(self.folder / "turn")
         self.ticket: Path | None = None
+
+    def __enter__(self) -> Queue:
+        self.leave()  # tickets of a process that was killed
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
 
     def wait(self) -> Iterator[Queued | None]:
         """Ends when it is this run's turn; until then its place whenever that changes, else None at every look."""
@@ -43,7 +50,7 @@ class Queue:
             time.sleep(PAUSE)
 
     def leave(self) -> None:
-        """Let the next one in; takes away every ticket of this run, also of an earlier life of it."""
+        """Let the next run in; removes every ticket of this run, also those of a process that was killed."""
         self.turn.release()
         for ticket in self.folder.glob("*.run"):
             if _read(ticket) == self.name:

@@ -1,4 +1,4 @@
-"""The life of a run in one process: its lock is held, every event is written down, every end says that it is one."""
+"""A run in this process: its lock is held, it waits for its turn, and all of its events are written down."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import errno
 import os
 import re
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from core.events import CheckpointSaved, Event, Notice, RunEnded, RunResumed, Ru
 from core.lock import ProcessLock
 from core.runs.events_file import EVENTS
 from core.runs.host import introduce
+from core.runs.queue import Queue
 from core.runs.run import LOCK, Run
 from core.runs.stop_signals import Stopped, StopSignals
 
@@ -24,24 +25,47 @@ TEMPORARY = re.compile(r"\..+\.\d+")  # as write_atomic names them
 
 
 class Log:
-    """The events file while it is written; `seconds` went into that, and `count` events stand in it.
+    """The events file while it is written, with `count` events so far; nothing is written after the end of the run.
 
-    `end` is how an earlier life of the run ended, if it did.
+    `earlier_end` is how the run ended in an earlier process, if it did.
     """
 
-    def __init__(self, path: Path, end: RunEnded | None = None) -> None:
-        self.path, self.end = path, end
-        self.seconds = 0.0
+    def __init__(self, path: Path, earlier_end: RunEnded | None = None) -> None:
+        self.path, self.earlier_end = path, earlier_end
+        self._began, self._saving, self._ended = time.perf_counter(), 0.0, False
         try:
             self._handle = open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             content = path.read_bytes()
-            os.ftruncate(self._handle, content.rfind(b"\n") + 1)  # half an event, where a process was killed
+            os.ftruncate(self._handle, content.rfind(b"\n") + 1)  # without half an event of a process that was killed
         except OSError as error:
             raise disk_error(path, error) from error
         self.count = content.count(b"\n")
+        self._goes_on = self.count == 0
 
-    def write(self, event: Event) -> None:
-        """Append an event, whole or not at all; raises BadInput."""
+    def write(self, event: Event) -> Event:
+        """Append an event, whole or not at all, and return it as it was written; raises BadInput."""
+        if self._ended:
+            return event
+        self._goes_on = self._goes_on or isinstance(event, (RunResumed, RunStarted, RunEnded))
+        if isinstance(event, CheckpointSaved):
+            self._saving += event.seconds
+        if isinstance(event, RunEnded):
+            self._ended = True
+            event = replace(event, seconds=time.perf_counter() - self._began, saving=self._saving)
+        self._append(event)
+        return event
+
+    def end(self, end: RunEnded) -> Event:
+        """Write how the run ended; where it was refused or stopped before it was resumed, how it had ended before."""
+        if self._goes_on or (end.status == "stopped" and self.earlier_end is None):
+            return self.write(end)
+        if end.error:
+            self._append(Notice(f"not resumed: {end.error}"))
+        if self.earlier_end is not None:
+            self._append(self.earlier_end)
+        return end
+
+    def _append(self, event: Event) -> None:
         began = time.perf_counter()
         line = (to_line(event) + "\n").encode()
         try:
@@ -51,7 +75,7 @@ class Log:
         except OSError as error:
             raise disk_error(self.path, error) from error
         self.count += 1
-        self.seconds += time.perf_counter() - began
+        self._saving += time.perf_counter() - began
 
     def close(self) -> None:
         """Close the file."""
@@ -77,7 +101,7 @@ def held(run: Run, signals: StopSignals) -> Iterator[Log]:
             for leftover in folder.glob(".*"):  # of a process that was killed while it saved
                 if TEMPORARY.fullmatch(leftover.name) and leftover.is_file():
                     leftover.unlink(missing_ok=True)
-        signals.clear()  # before anybody knows that there is someone to ask
+        signals.clear()  # before `announce`, after which there may be new ones
         last = run.last_event
         log = Log(run.folder / EVENTS, last if isinstance(last, RunEnded) else None)
         try:
@@ -90,54 +114,32 @@ def held(run: Run, signals: StopSignals) -> Iterator[Log]:
         lock.release()
 
 
-def record(log: Log, events: Generator[Event, None, None]) -> Iterator[Event]:
-    """Pass events on, each one written down first; however they end, the last one says so.
+def record(
+    run: Run, signals: StopSignals, work: Callable[[Log], Generator[Event, None, None]], queue: bool = True
+) -> Generator[Event, None, None]:
+    """Do the work of a run, with `queue` once no other one trains; each event is written down, then yielded.
 
-    A run that went on before and is now refused stays what it was; a notice says why.
+    However it ends, the last event says so. A run that is refused before it is resumed keeps the end that it had, after
+    a notice with the reason. Raises BadInput.
     """
-    began, checkpoints, ended, accepted = time.perf_counter(), 0.0, False, log.count == 0
-
-    def written(event: Event) -> Event:
-        nonlocal accepted, ended, checkpoints
-        if ended:  # nothing comes after the end, whatever its reader does
-            return event
-        accepted = accepted or isinstance(event, (RunResumed, RunStarted, RunEnded))
-        if isinstance(event, CheckpointSaved):
-            checkpoints += event.seconds
-        if isinstance(event, RunEnded):
-            ended = True
-            event = replace(event, seconds=time.perf_counter() - began, saving=checkpoints + log.seconds)
-        log.write(event)
-        return event
-
-    def over(end: RunEnded) -> Event:
-        if accepted or (end.status == "stopped" and log.end is None):
-            return written(end)
-        if end.error:
-            log.write(Notice(f"not resumed: {end.error}"))
-        if log.end is not None:
-            log.write(log.end)
-        return end
-
-    def failed(sentence: str) -> None:
-        with suppress(BadInput):  # a full disk has no room for this either
-            over(RunEnded("failed", sentence))
-
-    try:
+    with held(run, signals) as log:
         try:
-            for event in events:
-                yield written(event)
-        finally:
-            events.close()  # which saves what there is, before the end is written
-    except Stopped as stopped:
-        yield over(RunEnded("stopped", str(stopped)))
-    except (KeyboardInterrupt, GeneratorExit):
-        with suppress(BadInput):
-            over(RunEnded("stopped"))
-        raise
-    except BadInput as error:
-        failed(str(error))
-        raise
-    except Exception as error:
-        failed(f"{type(error).__name__}: {error}")
-        raise
+            with Queue(run.folder.resolve()) as turn:
+                for place in turn.wait() if queue else ():
+                    signals.raise_if_stopped()
+                    if place is not None:
+                        yield log.write(place)
+                with signals.timed(), closing(work(log)) as events:
+                    for event in events:
+                        yield log.write(event)
+        except Stopped as stopped:
+            yield log.end(RunEnded("stopped", str(stopped)))
+        except (KeyboardInterrupt, GeneratorExit):
+            with suppress(BadInput):
+                log.end(RunEnded("stopped"))
+            raise
+        except Exception as error:
+            reason = str(error) if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
+            with suppress(BadInput):  # a full disk has no room for this either
+                log.end(RunEnded("failed", reason))
+            raise

@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -195,7 +195,7 @@ class Run:
         """What has happened so far."""
         return self.since()[0]
 
-    def follow(self, position: int = 0, pause: float = 0.2) -> Iterator[Event]:
+    def follow(self, position: int = 0, pause: float = 0.2) -> Generator[Event, None, None]:
         """Every event from a position on, as it happens, until the run has no process; a resumed run goes on in it."""
         while True:
             alive = self.is_alive  # asked before reading, so that the last events are not missed

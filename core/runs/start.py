@@ -1,4 +1,4 @@
-"""A run as a process of its own, which outlives the one that started it."""
+"""Start a run in a process of its own, which outlives the one that started it."""
 
 from __future__ import annotations
 
@@ -28,11 +28,10 @@ def start(
     seconds: float | None = None,
     cache: Path | None = None,
 ) -> None:
-    """Begin a run, or go on with it, in a new session of the operating system; returns once it holds its lock.
+    """Start or resume a run in a process of a new session; returns once that holds the run's lock.
 
-    After `seconds` of its turn it must end, as `StopSignals` says. Presized photos are kept in `cache`, else in the
-    workspace.
-    Raises BadInput, with what the process said, if it died before that.
+    `seconds` is its time limit, as in `StopSignals`. Presized photos are kept in `cache`, else in the workspace. Raises
+    BadInput with the last line that the process printed, if it ended before.
     """
     name = "resume"
     if run.status == CREATED:
@@ -60,7 +59,7 @@ def start(
         raise disk_error(log, error) from error
     while run.process not in _family(process.pid):
         if process.poll() is not None:
-            if run.since()[0] and process.returncode == 0:  # it was quicker than we looked
+            if run.since()[0] and process.returncode == 0:  # it has completed already
                 return
             if process.returncode == -KILL:
                 raise BadInput(f"{run.name!r} was killed, as by a system that lacks memory; {ADVICE}.")
@@ -70,7 +69,7 @@ def start(
 
 
 def _family(process: int) -> set[int]:
-    """A process and those that it started: the python of a virtual environment is such a one on Windows."""
+    """The ids of a process and its children; on Windows a virtual environment's python runs as a child."""
     with suppress(psutil.Error):
         return {process, *(child.pid for child in psutil.Process(process).children(recursive=True))}
     return {process}

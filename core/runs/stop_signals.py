@@ -1,4 +1,4 @@
-"""What is asked of a run under way: to stop or to finish early, by a file in its folder, a signal, or its time."""
+"""What a running run is asked for: to stop or to finish early, by a file in its folder, a signal, or a time limit."""
 
 from __future__ import annotations
 
@@ -12,21 +12,18 @@ from pathlib import Path
 from types import FrameType
 
 STOP, FINISH = "stop", "finish"  # files in the folder of a run
-SHARE, SPARE = 1.25, 30.0  # its time, so many times and so many seconds more, is when it is stopped
-SAVING = 60.0  # seconds after which it is killed, if that did not end it
+SHARE, SPARE = 1.25, 30.0  # it is stopped after SHARE times its time limit and SPARE seconds
+SAVING = 60.0  # seconds to save and end in; then its process is killed
 STDERR = 2
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Stopped(Exception):
-    """The run was asked to stop; or its time is over, which the message says."""
+    """The run was asked to stop, or its time limit has passed, as the message then says."""
 
 
 class StopSignals:
-    """The wishes of a user for the run of a folder; after so many `seconds` of its turn, if given, it must end.
-
-    Then it finishes early; a little later it is stopped.
-    """
+    """What the run in a folder is asked for; after `seconds` of its turn, if given, to finish early, later to stop."""
 
     def __init__(self, folder: Path, seconds: float | None = None) -> None:
         self.folder, self.seconds = folder, seconds
@@ -35,30 +32,30 @@ class StopSignals:
 
     @property
     def stop(self) -> bool:
-        """Whether it shall stop."""
+        """Whether the run must stop."""
         return self.signal is not None or (self.folder / STOP).exists() or self._spent > self._last
 
     @property
     def finish(self) -> bool:
-        """Whether it shall finish early."""
+        """Whether the run must finish early."""
         return self._is_late or (self.folder / FINISH).exists()
 
     def raise_if_stopped(self) -> None:
-        """Raise Stopped if it shall stop."""
+        """Raise Stopped if the run must stop."""
         if self.stop:
             raise self.stopped()
 
     def stopped(self) -> Stopped:
-        """What to raise in order to stop; it says why if nobody asked for it."""
+        """The exception to raise in order to stop; it says why where the time limit has passed."""
         if self.signal is None and self._is_late and not (self.folder / STOP).exists():
             return Stopped(f"It was stopped after {self._spent:.0f} s, as its time was {self.seconds:.0f} s.")
         return Stopped()
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Its time runs here, and not while it waits in a queue; a process that hangs long after it is killed."""
+        """Count the time limit from here, not while the run is queued; a process that hangs long after it is killed."""
         self._began = time.monotonic()
-        if self.seconds is not None:  # a thread without Python, as what hangs may hold the interpreter
+        if self.seconds is not None:  # in a thread of C, as what hangs may hold the interpreter
             faulthandler.dump_traceback_later(self._last + SAVING, exit=True, file=STDERR)
         try:
             yield
@@ -79,24 +76,24 @@ class StopSignals:
         return self.seconds is not None and self._spent > self.seconds
 
     def clear(self) -> None:
-        """Remove what was asked."""
+        """Forget what was asked for earlier."""
         for name in (STOP, FINISH):
             (self.folder / name).unlink(missing_ok=True)
 
     @contextmanager
     def catching_signals(self) -> Iterator[None]:
-        """Understand Ctrl-C, SIGTERM and a closed terminal as a wish to stop; a second Ctrl-C ends at once."""
+        """Take Ctrl-C, SIGTERM and a closed terminal as a request to stop; a second Ctrl-C ends at once."""
         before = {s: signal.getsignal(s) for s in SIGNALS}
         for number, handler in before.items():
             if handler != signal.SIG_IGN:  # nohup
-                signal.signal(number, self._heard)
+                signal.signal(number, self._on_signal)
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _heard(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self.signal == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = number

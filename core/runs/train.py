@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -30,8 +32,7 @@ from core.runs.card import card
 from core.runs.checkpoint import Checkpoints
 from core.runs.plan import Plan, examined_photos, learner_of, make_plan
 from core.runs.predictions import keep_predictions
-from core.runs.queue import Queue
-from core.runs.record import Log, held, record
+from core.runs.record import Log, record
 from core.runs.run import PRESIZED, Run
 from core.runs.stop_signals import FINISH, STOP, Stopped, StopSignals
 from core.training.features import unsupported_reason
@@ -39,18 +40,18 @@ from core.training.learner import Learner
 from core.training.loop import Diverged, fit
 from core.training.lr_finder import lr_find
 from core.training.parallel import ALONE, World, together
-from core.training.state import TrainState
+from core.training.state import Finish, TrainState
 
-POINTS = (FeaturesMade, StepEnded, Validated, EpochEnded)  # after these every process does what the first one is asked
+STOP_POINTS = (FeaturesMade, StepEnded, Validated, EpochEnded)  # after these all processes agree to go on or not
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is carried out; none of it changes what comes out of it."""
+    """How a run is carried out; none of it changes the result."""
 
     queue: bool = True  # wait until no other run of the workspace trains
-    accept_changes: bool = False  # go on although the photos have changed
-    cache: Path | bool = True  # keep presized photos in that folder, in the workspace, or nowhere
+    accept_changes: bool = False  # resume although the photos have changed
+    cache: Path | bool = True  # where presized photos are kept: in a folder, in the workspace (True), or nowhere
     world: World = ALONE
 
     def folder(self, run: Run) -> Path | None:
@@ -60,68 +61,57 @@ class RunOptions:
         return run.workspace / PRESIZED if self.cache else None
 
 
-def train(run: Run, signals: StopSignals | None = None, options: RunOptions | None = None) -> Iterator[Event]:
-    """Do what the run's recipe says, in this process; goes on where an earlier process left it. Raises BadInput."""
+def train(
+    run: Run, signals: StopSignals | None = None, options: RunOptions | None = None
+) -> Generator[Event, None, None]:
+    """Train what the run's recipe describes, in this process, or resume it from its checkpoint. Raises BadInput."""
     signals, options = signals or StopSignals(run.folder), options or RunOptions()
-    with held(run, signals) as log:
-        yield from record(log, _in_turn(run, signals, options, _train(run, log, signals, options)))
+    return record(run, signals, partial(_train, run, signals, options), options.queue)
 
 
-def find_rate(run: Run, signals: StopSignals | None = None, options: RunOptions | None = None) -> Iterator[Event]:
-    """The learning-rate finder on the run's recipe, frozen, in this process; always from its beginning."""
+def find_rate(
+    run: Run, signals: StopSignals | None = None, options: RunOptions | None = None
+) -> Generator[Event, None, None]:
+    """Run the learning-rate finder on the run's recipe, frozen, in this process; always from its beginning."""
     signals, options = signals or StopSignals(run.folder), options or RunOptions()
-    with held(run, signals) as log:
-        yield from record(log, _in_turn(run, signals, options, _find_rate(run, signals, options)))
+    return record(run, signals, partial(_find_rate, run, signals, options), options.queue)
 
 
 def run_worker(world: World) -> None:
-    """What the other processes of a run do: they take their share of each batch, and what the first one decides."""
+    """Train in a process of rank > 0: its share of each batch; stop or finish early where rank 0 does."""
     with together(world):
         plan: Plan | None = world.broadcast_once(None)
-        if plan is None:  # it did not come to training
+        if plan is None:  # rank 0 failed before training
             return
         _, state = plan.state(world)
         for event in fit(state):
-            if isinstance(event, POINTS):
-                wish = world.broadcast(None)
-                if wish == STOP:
+            if isinstance(event, STOP_POINTS):
+                request = world.broadcast(None)
+                if request == STOP:
                     return
-                if wish == FINISH:
+                if request == FINISH:
                     state.finish_early()
 
 
-def _in_turn(
-    run: Run, signals: StopSignals, options: RunOptions, events: Generator[Event, None, None]
-) -> Generator[Event, None, None]:
-    """The events, once no other run of the workspace trains."""
-    queue = Queue(run.folder.resolve())
-    try:
-        if not options.queue:
-            queue.leave()  # the line in which an earlier life of this run stood
-        for place in queue.wait() if options.queue else ():
-            signals.raise_if_stopped()
-            if place is not None:
-                yield place
-        with signals.timed():
-            yield from events
-    finally:
-        queue.leave()
-
-
-def _train(run: Run, log: Log, signals: StopSignals, options: RunOptions) -> Generator[Event, None, None]:
+def _train(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Generator[Event, None, None]:
     plan = yield from make_plan(run, signals, options.accept_changes, options.folder(run))
-    root = Path(sources.build(plan.recipe.source, run.workspace).root)  # now: a zip may be gone when training ends
+    root = Path(sources.build(plan.recipe.source, run.workspace).root)  # now, as a zip may be gone when training ends
     options.world.broadcast_once(plan)
     learner, state = plan.state(options.world)
     if plan.resumed:
         at = ("", 0, 0) if state.done else (state.now.name, state.step, state.steps)
         yield RunResumed(plan.document.get("events", 0), *at)
     yield _started(plan.recipe, learner)
-    yield from _slower(plan.recipe, learner)
+    yield from _slow_paths(plan.recipe, learner)
     checkpoints = Checkpoints(run.folder)
     try:
-        with together(options.world):
-            yield from _fit(state, checkpoints, log, signals)
+        with together(options.world), closing(fit(state)) as events:
+            for event in events:
+                yield event
+                if isinstance(event, STOP_POINTS) and (finish := _do_as_asked(state, signals)):
+                    yield FinishingEarly(finish.stage, finish.step, finish.steps)
+                if isinstance(event, StepEnded) and checkpoints.due:
+                    yield CheckpointSaved(state.step, checkpoints.save(state, log.count))
     except (Stopped, GeneratorExit) as end:
         seconds = checkpoints.save(state, log.count)
         if state.best is not None:
@@ -140,44 +130,34 @@ def _train(run: Run, log: Log, signals: StopSignals, options: RunOptions) -> Gen
     yield RunEnded("completed", metrics=metrics)
 
 
-def _slower(recipe: Recipe, learner: Learner) -> Iterator[Notice]:
-    """What of the usual ways to save time this recipe does without, and why."""
+def _slow_paths(recipe: Recipe, learner: Learner) -> list[Notice]:
+    """Notices of the optimisations that this recipe rules out, and why."""
     pipeline, training = learner.dls.train.pipeline, recipe.training
-    if not pipeline.keeps:
+    found = []
+    if not pipeline.cacheable:
         first = (pipeline.on_photo or pipeline.geometric)[0]
         name = getattr(first, "__name__", type(first).__name__)
-        yield Notice(f"photos are decoded anew each epoch, as {name} may need all of their pixels each time")
+        found.append(Notice(f"photos are decoded anew each epoch, as {name} may need all of their pixels each time"))
     if (
         training.features
         and training.freeze_epochs
         and (reason := unsupported_reason(learner.task, training.freeze_epochs))
     ):
-        yield Notice(f"the head sees each photo anew in the frozen epochs: {reason}")
+        found.append(Notice(f"the head sees each photo anew in the frozen epochs: {reason}"))
+    return found
 
 
-def _fit(state: TrainState, checkpoints: Checkpoints, log: Log, signals: StopSignals) -> Generator[Event, None, None]:
-    """Train, save what is due, and do what is asked."""
-    events = fit(state)
-    try:
-        for event in events:
-            yield event
-            if not isinstance(event, POINTS):
-                continue
-            wish = STOP if signals.stop else FINISH if signals.finish and not state.finish else ""
-            wish = state.task.world.broadcast(wish)
-            if wish == STOP:
-                raise signals.stopped()
-            if wish == FINISH:
-                finish = state.finish_early()
-                yield FinishingEarly(finish.stage, finish.step, finish.steps)
-            if isinstance(event, StepEnded) and checkpoints.due:
-                yield CheckpointSaved(state.step, checkpoints.save(state, log.count))
-    finally:
-        events.close()  # which puts the weights back that were exchanged for a validation
+def _do_as_asked(state: TrainState, signals: StopSignals) -> Finish | None:
+    """Finish early in every process if that was asked for; raises Stopped if the run was asked to stop."""
+    request = STOP if signals.stop else FINISH if signals.finish and not state.finish else ""
+    request = state.task.world.broadcast(request)
+    if request == STOP:
+        raise signals.stopped()
+    return state.finish_early() if request == FINISH else None
 
 
 def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: Path) -> dict[str, float]:
-    """Make the model of the best epoch that of the run, with its predictions and its card; returns its metrics."""
+    """Save the model of the best epoch, its predictions and its card in the run's folder; returns its metrics."""
     best = state.restore_best()
     learner.save(run.folder)
     results = learner.interpretation(best.outputs, learner.dls.valid)
@@ -190,7 +170,7 @@ def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: 
     return metrics | {"accuracy": results.accuracy, "low": low, "high": high}
 
 
-def _find_rate(run: Run, signals: StopSignals, options: RunOptions) -> Generator[Event, None, None]:
+def _find_rate(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Generator[Event, None, None]:
     recipe = run.recipe
     again = any(isinstance(event, LearningRateTried) for event in run.events())
     cache = options.folder(run)
@@ -202,7 +182,7 @@ def _find_rate(run: Run, signals: StopSignals, options: RunOptions) -> Generator
     learner.freeze()
     for event in lr_find(learner.task, features=recipe.training.features):
         yield event
-        if signals.finish:  # which a test cannot
+        if signals.finish:  # part of a curve would suggest nothing, so it stops
             raise signals.stopped()
         signals.raise_if_stopped()
     yield RunEnded("completed")

@@ -1,4 +1,4 @@
-"""What a frozen body makes of photos, computed once; the head is then trained on it in seconds."""
+"""Features of a frozen backbone, computed once for each photo; the head is then trained on them in seconds."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ LIMIT = 1_000_000_000  # bytes; a checkpoint holds them too
 
 @dataclass
 class FeatureLoader:
-    """Gives features where `loader` would give photos: `head_epochs` times in an epoch, in an order as the loader's.
+    """Batches of features in place of a loader's photos, `head_epochs` times an epoch, in orders that the loader gives.
 
-    `values` [V, N, ...] are V augmented views of N photos, of which a pass takes one of each; `readable` [V, N] says
-    which there are.
+    `values` [V, N, ...] are V augmented views of N photos, of which each head epoch takes one of each; `readable`
+    [V, N] says which of them could be read.
     """
 
     loader: Loader
@@ -43,9 +43,9 @@ class FeatureLoader:
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
         """Features [N, ...], targets and indices of each batch of an epoch from batch `start`."""
         done, batch = divmod(start, len(self.loader))
-        for turn in range(epoch * self.head_epochs + done, (epoch + 1) * self.head_epochs):
-            for indices in self.loader.order(turn)[batch:]:
-                rows = [((turn + i) % len(self.values), i) for i in indices]
+        for head_epoch in range(epoch * self.head_epochs + done, (epoch + 1) * self.head_epochs):
+            for indices in self.loader.order(head_epoch)[batch:]:
+                rows = [((head_epoch + i) % len(self.values), i) for i in indices]
                 there = [(view, i) for view, i in rows if self.readable[view, i]]
                 chosen = [i for _, i in there]
                 targets = torch.tensor([self.loader.targets[i] for i in chosen], dtype=torch.long)
@@ -55,19 +55,19 @@ class FeatureLoader:
 
 @dataclass
 class FeatureCache:
-    """Those of the training photos and those of the validation photos."""
+    """Features of the training photos and of the validation photos."""
 
     train: FeatureLoader
     valid: FeatureLoader
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that they hold, by name."""
+        """All tensors, by name."""
         sides = {"train": self.train, "valid": self.valid}
         return {f"{s}.{n}": getattr(side, n) for s, side in sides.items() for n in ("values", "readable")}
 
     @classmethod
     def restored(cls, task: Task, tensors: Mapping[str, Tensor], head_epochs: int) -> FeatureCache:
-        """Those whose `tensors` were put away."""
+        """The cache whose `tensors` were saved."""
         device = task.dls.device
         train, valid = (
             FeatureLoader(loader, tensors[f"{s}.values"].to(device), tensors[f"{s}.readable"])
@@ -77,33 +77,23 @@ class FeatureCache:
 
 
 def unsupported_reason(task: Task, views: int) -> str:
-    """Why `views` features of each photo cannot take the place of photos while the body is frozen; or nothing."""
+    """Why the head cannot be trained on `views` features of each photo while the backbone is frozen; "" if it can."""
     if task.train_bn:
-        return "the norm layers of the body learn"
+        return "the norm layers of the backbone are trained"
     if task.world.size > 1:
-        return "several processes share it"
+        return "several processes share each batch"
     if mixing := task.dls.train.pipeline.with_targets:
-        return f"{type(mixing[0]).__name__} mixes photos before the body sees them"
+        return f"{type(mixing[0]).__name__} mixes photos before they reach the backbone"
     task.architecture.model.eval()
     image = torch.zeros(1, 3, *task.dls.train.pipeline.size, device=task.dls.device)
     if not task.architecture.has_features(image):
         return "this network cannot be split before its head"
-    with torch.inference_mode():  # of the network itself: a fused copy takes longer, and is for when there is work
+    with torch.inference_mode():
         probe = task.architecture.features(image)
     photos = views * len(task.dls.train.items) + len(task.dls.valid.items)
     if photos * probe.nbytes > LIMIT:
         return f"features of {photos:,} photos would take {photos * probe.nbytes / 1e9:.1f} GB of memory"
     return ""
-
-
-def extract_features(
-    task: Task, views: int, head_epochs: int, hurry: Callable[[], bool] = bool
-) -> Generator[FeaturesMade | Notice, None, FeatureCache]:
-    """Those of a frozen body, each view as augmented in an epoch of its own; in a `hurry` one view is enough."""
-    total = views * len(task.dls.train) + len(task.dls.valid)
-    train = yield from extract(task, task.dls.train, views, head_epochs, total, hurry=hurry)
-    valid = yield from extract(task, task.dls.valid, 1, 1, total, total - len(task.dls.valid))
-    return FeatureCache(train, valid)
 
 
 def extract(
@@ -115,7 +105,11 @@ def extract(
     done: int = 0,
     hurry: Callable[[], bool] = bool,
 ) -> Generator[FeaturesMade | Notice, None, FeatureLoader]:
-    """The features of a loader's photos, computed in the order of its items, so in the same batches each time."""
+    """The features [views, N, ...] of a loader's photos, each view as augmented in an epoch of its own.
+
+    They are computed in the order of the items, so in the same batches each time; in a `hurry` one view is enough.
+    Raises BadInput where no photo can be read.
+    """
     in_order = replace(loader, shuffle=False)
     values, readable = torch.empty(0), torch.zeros(views, len(loader.items), dtype=torch.bool)
     for view in range(views):

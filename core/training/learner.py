@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from core.data.loaders import DataLoaders
 from core.data.transforms import MAX_AREA
 from core.errors import BadInput
-from core.events import EpochEnded
+from core.events import EpochEnded, Event, drain
 from core.model.architecture import Architecture, build_architecture
 from core.model.timm_network import is_timm
 from core.model.whole import Whole, whole
@@ -29,7 +29,7 @@ from core.training.lr_finder import Suggest, lr_find
 from core.training.memory import keep_freed_memory
 from core.training.metrics import Metric, named
 from core.training.parallel import ALONE, World
-from core.training.progress import history, shown
+from core.training.progress import Progress
 from core.training.recorder import Recorder
 from core.training.schedules import discriminative_lrs
 from core.training.state import TrainState
@@ -95,7 +95,7 @@ class Learner(Inference):
                 logits = arch.forward(torch.zeros(1, 3, h, w, device=self.task.dls.device))
         except (AssertionError, RuntimeError, ValueError) as error:
             raise BadInput(
-                f"{self._name!r} cannot take photos of {h} x {w} pixels ({error}); "
+                f"{self._name!r} cannot take photos of {h} x {w} pixels ({str(error).rstrip('.')}); "
                 "change the size in the last transform."
             ) from error
         if tuple(logits.shape) != (1, dls.c):
@@ -220,7 +220,13 @@ class Learner(Inference):
         return self.fit_one_cycle(n_epoch, lr, div=1.0, pct_start=inf)  # a cycle that never leaves its beginning
 
     def _fit(self, stages: list[Stage]) -> list[EpochEnded]:
-        return history(self.recorder.watch(fit(TrainState(self.task, stages))))
+        before = len(self.recorder.epochs)
+        self._watch(fit(TrainState(self.task, stages)))
+        return self.recorder.epochs[before:]
+
+    def _watch(self, events: Generator[Event, None, None]) -> None:
+        with Progress() as progress:
+            drain(events, self.recorder.record, progress.show)
 
     def lr_find(
         self,
@@ -237,8 +243,7 @@ class Learner(Inference):
         """
         functions = (suggest_funcs,) if callable(suggest_funcs) else suggest_funcs
         self.recorder.tried = []
-        for _ in shown(self.recorder.watch(lr_find(self.task, start_lr, end_lr, num_it, functions, features))):
-            pass
+        self._watch(lr_find(self.task, start_lr, end_lr, num_it, functions, features))
         rates = self.recorder.suggestion.rates
         return namedtuple("SuggestedLRs", rates)(**rates)
 

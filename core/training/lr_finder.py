@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -28,10 +28,10 @@ def lr_find(
     num_it: int = 100,
     suggest_funcs: Sequence[Suggest] = (),
     features: bool = Training.features,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Try `num_it` rates on the training batches; weights, buffers and random state are put back after.
 
-    A frozen body makes `features` of as many photos as are needed, once, as augmented in one epoch. Raises BadInput
+    With `features`, those of a frozen backbone are extracted once, of as many photos as the steps need. Raises BadInput
     unless 0 < start_lr < end_lr and `micro_batch` fits.
     """
     if not 0 < start_lr < end_lr:
@@ -49,7 +49,7 @@ def lr_find(
             task.connect()
             loader: Loader | FeatureLoader = task.dls.train
             if features and task.architecture.frozen and not unsupported_reason(task, 1):
-                some = _enough(task.dls.train, num_it)
+                some = _first_batches(task.dls.train, num_it)
                 yield StageStarted("features", 1, len(some), [])
                 loader = yield from extract(task, some, 1, 1, len(some))
             task.connect(on_features=isinstance(loader, FeatureLoader))
@@ -116,8 +116,8 @@ def minimum(rates: Sequence[float], losses: Sequence[float]) -> float:
     return rates[losses.index(min(losses))] / 10
 
 
-def _enough(loader: Loader, batches: int) -> Loader:
-    """The loader, or one of so many photos of its first epoch as so many batches take."""
+def _first_batches(loader: Loader, batches: int) -> Loader:
+    """A loader of the photos in the first `batches` of the first epoch, or of all where there are no more."""
     if len(loader) <= batches:
         return loader
     chosen = [i for batch in loader.order(0)[:batches] for i in batch]

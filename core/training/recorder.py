@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from PIL.Image import Image
@@ -21,19 +20,17 @@ class Recorder:
     tried: list[LearningRateTried] = field(default_factory=list)
     suggestion: Suggestion = field(default_factory=lambda: Suggestion({}))
 
-    def watch(self, events: Iterator[Event]) -> Iterator[Event]:
-        """Pass events on and remember those that are drawn."""
-        for event in events:
-            match event:
-                case StepEnded():
-                    self.losses.append(event.loss)
-                case EpochEnded():
-                    self.epochs.append(event)
-                case LearningRateTried():
-                    self.tried.append(event)
-                case Suggestion():
-                    self.suggestion = event
-            yield event
+    def record(self, event: Event) -> None:
+        """Keep what is drawn of an event."""
+        match event:
+            case StepEnded():
+                self.losses.append(event.loss)
+            case EpochEnded():
+                self.epochs.append(event)
+            case LearningRateTried():
+                self.tried.append(event)
+            case Suggestion():
+                self.suggestion = event
 
     def plot_loss(self, figsize: Figsize | None = None) -> Image:
         """The loss of each training step so far."""

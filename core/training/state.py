@@ -1,4 +1,4 @@
-"""All of a training that changes from one step to the next, so that it can be put away after any and taken up again."""
+"""All of a training that changes from one step to the next, so that it can be saved after any and restored."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from core.training.schedules import cosine, one_cycle, one_cycle_momentum
 from core.training.task import Stage, Task, make_optimizer
 from core.training.validate import Outputs
 
-FINISH_SHARE = 0.1  # of the steps of a stage: over so many the rate falls to its end when a run is finished early
+FINISH_SHARE = 0.1  # of a stage's steps, over which the learning rate falls to its end when a run finishes early
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Best:
 
 @dataclass(frozen=True)
 class Finish:
-    """Where in which stage the rate began to fall to its end, and over how many steps."""
+    """The stage and the step at which the learning rate begins to fall to its end, and over how many steps."""
 
     stage: int
     step: int
@@ -50,7 +50,7 @@ class Finish:
 class TrainState:
     """A task on its way through its stages; `best_by` is valid_loss, a metric, last, or nothing to keep no epoch.
 
-    With `patience` a stage ends when its epochs have not become better so many times in a row.
+    With `patience` a stage ends after that many epochs in a row that are no better than its best.
     """
 
     task: Task
@@ -59,31 +59,31 @@ class TrainState:
     patience: int = 0
     stage: int = 0
     epoch: int = 0
-    batch: int = 0  # of the epoch, so many are done
+    batch: int = 0  # batches of the epoch that are done
     loss_sum: float = 0.0
     photos: int = 0
     worse: int = 0  # epochs since the best of the stage
-    stage_best: list[float] | None = None  # what it scored, and its loss
+    stage_best: list[float] | None = None  # the score and the loss of that epoch
     finish: Finish | None = None
     best: Best | None = None
-    features: FeatureCache | None = None  # of the frozen body, in place of the photos
+    features: FeatureCache | None = None  # of the frozen backbone, in place of the photos
     optimizer: torch.optim.Optimizer | None = field(default=None, init=False)
     average: Average | None = field(default=None, init=False)
     began: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
-        """Raise BadInput where a stage to come could not take its steps."""
+        """Raise BadInput where a stage cannot train with the task's micro-batch."""
         for stage in self.stages:
             self.task.check_micro_batch(self.task.architecture.frozen if stage.frozen is None else stage.frozen)
 
     @property
     def done(self) -> bool:
-        """Whether no stage is left."""
+        """Whether all stages are over."""
         return self.stage >= len(self.stages)
 
     @property
     def now(self) -> Stage:
-        """The stage under way."""
+        """The current stage."""
         return self.stages[self.stage]
 
     @property
@@ -93,7 +93,7 @@ class TrainState:
 
     @property
     def step(self) -> int:
-        """How many of them are done."""
+        """The optimizer steps of this stage that are done."""
         return self.epoch * self._epoch_steps + self.batch
 
     @property
@@ -101,18 +101,18 @@ class TrainState:
         return max(1, self.now.head_epochs) * len(self.task.dls.train)
 
     @property
-    def train(self) -> Loader | FeatureLoader:
-        """The photos of this stage's steps, or their features."""
+    def train_loader(self) -> Loader | FeatureLoader:
+        """The training photos, or their features where the stage trains on these."""
         return self.features.train if self.features else self.task.dls.train
 
     @property
-    def valid(self) -> Loader | FeatureLoader:
-        """The validation photos, or their features."""
+    def valid_loader(self) -> Loader | FeatureLoader:
+        """The validation photos, or their features where the stage trains on these."""
         return self.features.valid if self.features else self.task.dls.valid
 
     @property
     def finished(self) -> bool:
-        """Whether a run that was asked to finish early has brought its rate to the end."""
+        """Whether the learning rate has fallen to its end, as was asked by `finish_early`."""
         end = self.finish
         return end is not None and end.stage == self.stage and self.step >= end.step + end.steps
 
@@ -123,7 +123,7 @@ class TrainState:
         return self.epoch >= self.now.epochs or (self.finished and not self.batch) or impatient
 
     def begin_stage(self) -> None:
-        """Choose what learns, and make the optimizer and the mean of the weights for it."""
+        """Freeze or unfreeze, and make the optimizer and the running mean of the weights."""
         stage, arch = self.now, self.task.architecture
         if stage.frozen is not None:
             arch.freeze(self.task.train_bn) if stage.frozen else arch.unfreeze()
@@ -132,8 +132,16 @@ class TrainState:
         self.average = Average(arch.model, self.task.ema)
         self.began = time.perf_counter()
 
+    def end_step(self, loss: float, photos: int) -> None:
+        """Count a step, with its mean loss over its photos, and take its weights into their mean."""
+        assert self.average is not None  # begin_stage made it
+        self.average.update()
+        self.loss_sum += loss * photos
+        self.photos += photos
+        self.batch += 1
+
     def end_stage(self) -> None:
-        """Leave the model as the mean of its weights; after an early finish no stage follows."""
+        """Give the model the mean of its weights and go to the next stage; after an early finish there is none."""
         if self.average is not None:
             self.average.swap()
         self.optimizer = self.average = self.features = None
@@ -168,13 +176,13 @@ class TrainState:
         return [-value if higher else value, loss]
 
     def finish_early(self) -> Finish:
-        """Bring the rate to its end over the next steps, after which nothing follows but the validation."""
+        """Let the learning rate fall to its end over the next steps, after which the run validates and completes."""
         left = self.steps - self.step
         self.finish = Finish(self.stage, self.step, min(left, max(1, round(FINISH_SHARE * self.steps))))
         return self.finish
 
     def schedule(self) -> tuple[list[float], float]:
-        """The rate of each group and the momentum of the next step."""
+        """The learning rate of each parameter group, and the momentum, of the next step."""
         stage, end = self.now, self.finish
         falling = end is not None and end.stage == self.stage and self.step >= end.step
         progress = (end.step if end and falling else self.step) / self.steps
@@ -211,7 +219,7 @@ class TrainState:
         return {name: tensor.detach().cpu().contiguous() for name, tensor in found.items()}
 
     def document(self) -> dict[str, Any]:
-        """All of the state that is no tensor, as JSON can say it."""
+        """All of the state that is not a tensor, for JSON."""
         best, finish = self.best, self.finish
         numpy_state = np.random.get_state(legacy=False)
         return {
@@ -227,7 +235,7 @@ class TrainState:
         }
 
     def restore(self, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
-        """Become what was put away by a state of the same task and stages."""
+        """Restore what `tensors` and `document` of a state of the same task and stages returned; raises ValueError."""
         for name in _POSITION:
             setattr(self, name, document["position"][name])
         self.task.epochs_seen, self.task.micro_batch = document["epochs_seen"], document["micro_batch"]
@@ -269,11 +277,11 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
         number, slot = name.split(".")
         if tensor.ndim and tensor.shape != learning[int(number)].shape:
             raise ValueError(f"the optimizer's {name} has the shape {list(tensor.shape)}")
-        state.setdefault(int(number), {})[slot] = tensor.clone()  # which each step writes into
+        state.setdefault(int(number), {})[slot] = tensor.clone()  # each step writes into it
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     for parameter, slots in optimizer.state.items():
         for slot, tensor in slots.items():
-            if tensor.ndim and tensor.stride() != parameter.stride():  # or sums round otherwise
+            if tensor.ndim and tensor.stride() != parameter.stride():  # else sums round differently
                 slots[slot] = torch.empty_like(parameter).copy_(tensor)
 
 

@@ -32,28 +32,30 @@ def step(
         for loss in _losses(task, images, targets):
             total += loss
         total = task.world.sum(total)
-        if math.isfinite(total):  # else the weights would be lost, and with them what was learnt so far
+        if math.isfinite(total):  # else the weights would be lost
             optimizer.step()
     finally:
-        optimizer.zero_grad()  # also where memory ran out: what was added up so far is not a gradient
+        optimizer.zero_grad()  # also out of memory: what was accumulated is not the batch's gradient
     return total
 
 
 def _losses(task: Task, images: Tensor, targets: Tensor) -> Iterator[float]:
-    """The losses of the micro-batches, which add up to the mean of the batch, each after its backward pass."""
+    """The loss of each micro-batch after its backward pass; they add up to the mean of the batch."""
     world, photos = task.world, len(targets)
-    everywhere = world.sum(photos)
+    total = world.sum(photos)  # of all processes
     size = task.micro_batch_size(photos)
     if photos < 2 and (world.size > 1 or trains_norms(task.architecture.model)):
         # every process must take part in a step, and norm layers need two photos; these do not count in the loss
         images = torch.cat([images, images]) if photos else images.new_zeros(2, *images.shape[1:])
-    whole = task.architecture.frozen or photos < 2  # a frozen body needs no graph, so the head can take all at once
-    pieces = [(images, targets)] if whole else list(zip(chunks(images, size), chunks(targets, size), strict=True))
-    for i, (x, y) in enumerate(pieces):
-        with world.no_sync(task.network, i == len(pieces) - 1):
+    whole = task.architecture.frozen or photos < 2  # a frozen backbone needs no graph: the head takes the whole batch
+    micro_batches = [(images, targets)]
+    if not whole:
+        micro_batches = list(zip(chunks(images, size), chunks(targets, size), strict=True))
+    for i, (x, y) in enumerate(micro_batches):
+        with world.no_sync(task.network, i == len(micro_batches) - 1):
             with task.precision():
                 logits = task.network(x, size).float()
-            share = len(y) / everywhere
+            share = len(y) / total
             loss = task.loss(logits[: len(y)], y) * share if len(y) else logits.sum() * 0
             torch.autograd.backward(loss * world.size)  # which the mean over processes divides by again
         yield loss.item()
@@ -66,18 +68,18 @@ def out_of_memory(error: Exception) -> bool:
 
 
 def retry_on_oom(task: Task, photos: int, do: Callable[[], T]) -> Generator[Notice, None, T]:
-    """What `do` returns, with fewer photos at once for as long as there is no memory for them."""
+    """What `do` returns; called again with half the micro-batch, and a notice, for as long as memory runs out."""
     while True:
         try:
             return do()
         except Exception as error:
             if not out_of_memory(error):
                 raise
-        yield Notice(halve_micro_batch(task, photos))  # out of the handler, which holds the memory of what failed
+        yield Notice(halve_micro_batch(task, photos))  # not in the handler: the exception holds memory
 
 
 def halve_micro_batch(task: Task, photos: int) -> str:
-    """Send half as many photos at once from now on and say so; raises BadInput where no fewer can be sent."""
+    """Halve the micro-batch from now on; returns the notice of it. Raises BadInput where it cannot be smaller."""
     before = min(task.micro_batch_size(photos), photos)
     norms = not task.architecture.frozen and trains_norms(task.architecture.model)
     if before <= (2 if norms else 1):

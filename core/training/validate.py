@@ -1,4 +1,4 @@
-"""What the network says of photos that it does not learn from; every one counts once, however many processes."""
+"""Validation: the network's outputs for photos that it does not learn from; each counts once over all processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.data.loaders import Loader
 from core.errors import BadInput
-from core.events import Notice, Validated
+from core.events import Notice, Validated, drain
 from core.training.features import FeatureLoader
 from core.training.step import retry_on_oom
 from core.training.task import Task, chunks
@@ -74,9 +74,9 @@ def gathered(task: Task, own: Outputs) -> Outputs:
     if task.world.size == 1:
         return own
     all_of = [Outputs(*values) for values in task.world.gather((own.logits, own.targets, own.indices))]
-    indices = [i for part in all_of for i in part.indices]
+    indices = [i for own in all_of for i in own.indices]
     order = sorted(range(len(indices)), key=indices.__getitem__)
-    logits, targets = (torch.cat([getattr(part, name) for part in all_of])[order] for name in ("logits", "targets"))
+    logits, targets = (torch.cat([getattr(own, name) for own in all_of])[order] for name in ("logits", "targets"))
     return Outputs(logits, targets, sorted(indices))
 
 
@@ -91,13 +91,8 @@ def scores(task: Task, found: Outputs) -> tuple[float, dict[str, float]]:
 
 
 def predict(task: Task, loader: Loader | Given, epoch: int = 0) -> Outputs:
-    """The outputs for a loader, with nothing said on the way."""
-    events = outputs(task, loader, epoch)
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+    """The outputs for a loader, without its events."""
+    return drain(outputs(task, loader, epoch))
 
 
 def validate(task: Task) -> tuple[float, dict[str, float]]:

@@ -9,6 +9,7 @@ import gradio as gr
 
 from core.data.check import Examined
 from core.errors import BadInput
+from core.events import drain
 from core.registry import panels
 from core.runs.run import ALIVE, CREATED, QUEUED, RUNNING, Run
 from plugins.panels.kit.page.head import head
@@ -127,8 +128,7 @@ def _keep(project: Project) -> str:
 
 
 def _wait(run: Run) -> None:
-    for _ in run.follow():
-        pass
+    drain(run.follow())
 
 
 def _resume(project: Project) -> None:

@@ -30,7 +30,7 @@ class RandomResizedCrop(Geometric):
         self.min_scale, self.ratio = min_scale, ratio
         self.view = View(pair(size), "crop", crop_pct=1 / (1 + val_xtra))
         larger = math.sqrt(max(ratio[1], 1 / ratio[0]) / min_scale)  # than the size, so that no part is enlarged
-        self.enough = math.ceil(self.view.size[0] * larger), math.ceil(self.view.size[1] * larger)
+        self.max_useful_size = math.ceil(self.view.size[0] * larger), math.ceil(self.view.size[1] * larger)
 
     def draw(self, size: Size, generator: Random, training: bool) -> Box:
         """The box shown; ten attempts to fit one, then the largest in the centre (Szegedy 2014, as in torchvision)."""

@@ -42,7 +42,7 @@ class Resize(Geometric):
         pad_mode: Annotated[PadMode, "What fills the rest, with pad"] = "reflection",
     ) -> None:
         self.view = View(pair(size), method, pad_mode)
-        self.enough = self.view.size
+        self.max_useful_size = self.view.size
         self.pad_mode = pad_mode if method == "pad" else None
 
     def draw(self, size: Size, generator: Random, training: bool) -> Box:

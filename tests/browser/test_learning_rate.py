@@ -1,4 +1,4 @@
-"""The chart of the learning-rate test: it grows as the test runs, and a click on it chooses."""
+"""The chart of the learning-rate finder: it grows as that runs, and a click on it chooses."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from core.data.block import DataBlock
 from core.data.check import examine
 from core.data.files import get_image_files
 from core.errors import BadInput
+from core.events import drain
 from core.model.folder import load_model
 from core.recipe import TRAINING, Recipe, Training
 from core.registry import (
@@ -113,12 +114,7 @@ def executed(recipe: Recipe) -> dict[str, Any]:
 
 
 def of_a_run(recipe: Recipe) -> Learner:
-    check = examine(recipe, WORKSPACE)
-    while True:
-        try:
-            next(check)
-        except StopIteration as end:
-            return learner_of(recipe, end.value.split)
+    return learner_of(recipe, drain(examine(recipe, WORKSPACE)).split)
 
 
 def described(tfms: Sequence[Any]) -> list[Any]:

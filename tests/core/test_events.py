@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Generator
 from dataclasses import MISSING, FrozenInstanceError, fields, is_dataclass
 from typing import Any, get_args
 
@@ -20,6 +21,8 @@ from core.events import (
     RunResumed,
     StepEnded,
     Suggestion,
+    WithResult,
+    drain,
     from_line,
     replayed,
     to_line,
@@ -136,3 +139,38 @@ def test_ends_before_and_checks_again_are_not_of_what_stands() -> None:
 def test_an_event_of_a_kind_that_is_not_known() -> None:
     with pytest.raises(KeyError, match="Nonsense"):
         from_line('{"event": "Nonsense"}')
+
+
+class Counted:
+    """A generator of numbers that returns their sum; `closed` once it has ended, however that was."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.closed = count, False
+
+    def events(self) -> Generator[int, None, int]:
+        try:
+            yield from range(self.count)
+        finally:
+            self.closed = True
+        return sum(range(self.count))
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_drain_returns_the_value_and_shows_every_event_to_all_in_turn(count: int) -> None:
+    told: list[tuple[str, int]] = []
+    steps = Counted(count)
+    assert drain(steps.events(), lambda n: told.append(("a", n)), lambda n: told.append(("b", n))) == sum(range(count))
+    assert told == [(who, n) for n in range(count) for who in "ab"] and steps.closed
+
+
+def test_drain_closes_what_it_runs_when_a_watcher_fails() -> None:
+    steps = Counted(3)
+    running = steps.events()
+    with pytest.raises(ZeroDivisionError):
+        drain(running, lambda n: 1 // (1 - n))
+    assert steps.closed
+
+
+def test_a_loop_over_a_generator_has_its_result_at_the_end() -> None:
+    running = WithResult(Counted(4).events())
+    assert list(running) == [0, 1, 2, 3] and running.result == 6

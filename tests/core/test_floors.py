@@ -106,11 +106,12 @@ RECIPE = (*HUB, "core.recipe", "core.discovery")
 DATA = (*RECIPE, "core.lock", "core.data")
 MODEL = (*DATA, "core.model")
 TRAINING = (*MODEL, "core.training")
-RUNS = (*TRAINING, "core.runs")
+INSIGHT = (*TRAINING, "core.insight")
+RUNS = (*INSIGHT, "core.runs")
 PUBLISH = (*RUNS, "core.publish")
-BELOW = {"core.data": DATA, "core.model": MODEL, "core.training": TRAINING, "core.runs": RUNS, "core.recipe": RECIPE,
-         "core.discovery": ("core.registry",), "core.lock": LOW, "core.hub": HUB, "core.publish": PUBLISH,
-         "core.commands": (*PUBLISH, "core.commands"), "core.as_python": (*LOW, "core.recipe"),
+BELOW = {"core.data": DATA, "core.model": MODEL, "core.training": TRAINING, "core.insight": INSIGHT, "core.runs": RUNS,
+         "core.recipe": RECIPE, "core.discovery": ("core.registry",), "core.lock": LOW, "core.hub": HUB,
+         "core.publish": PUBLISH, "core.commands": (*PUBLISH, "core.commands"), "core.as_python": (*LOW, "core.recipe"),
          **dict.fromkeys(LOW, LOW)}  # fmt: skip
 
 
@@ -167,7 +168,7 @@ def test_looking_at_runs_and_starting_one_imports_nothing_heavy(tmp_path: Path) 
     modules = after(
         "from core.runs.start import start",
         "from core.runs.queue import Queue",
-        "from core.training.progress import shown",
+        "from core.training.progress import Progress",
         "from argparse import Namespace",
         "from pathlib import Path",
         "from core.commands import models, photos, plugins, runs",

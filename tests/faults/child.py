@@ -101,9 +101,10 @@ def going(run: Run, watch: Watch | None = None, *faults: Callable[[], Any]) -> C
         if watch:
             write = Log.write
 
-            def written(log: Log, event: Event) -> None:
-                write(log, event)
+            def written(log: Log, event: Event) -> Event:
+                event = write(log, event)
                 watch(event)
+                return event
 
             Log.write = written  # type: ignore[method-assign]
         verb = "train" if run.status == CREATED else "resume"
@@ -137,9 +138,9 @@ def die() -> None:
 
 def save_at_each_step() -> None:
     """The rule of checkpoints, as if they cost nothing."""
-    checkpoint.COSTS = 0
+    checkpoint.INTERVAL_FACTOR = 0
 
 
 def save_once() -> None:
     """The first checkpoint is written, and no other before the end."""
-    checkpoint.COSTS, checkpoint.LONGEST = 10**9, 1e9
+    checkpoint.INTERVAL_FACTOR, checkpoint.MAX_INTERVAL = 10**9, 1e9

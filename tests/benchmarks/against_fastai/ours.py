@@ -170,7 +170,7 @@ def import_all(task: Any) -> Figures:
 
 
 def find_rate(task: Any) -> Figures:
-    """The learning-rate test of the head."""
+    """The learning-rate finder on the head."""
     learn = learner(task, data(task))
     time_taken = seconds(lambda: learn.lr_find(num_it=task.steps, features=task.features))
     return {f"s for {task.steps} steps": time_taken * task.steps / len(learn.recorder.tried)}

@@ -149,7 +149,7 @@ def import_all(task: Any) -> Figures:
 
 
 def find_rate(task: Any) -> Figures:
-    """The learning-rate test of the head."""
+    """The learning-rate finder on the head."""
     learn = learner(task, data(task))
     time_taken = seconds(lambda: learn.lr_find(num_it=task.steps, show_plot=False))
     return {f"s for {task.steps} steps": time_taken * task.steps / len(learn.recorder.losses)}

@@ -208,7 +208,7 @@ def test_a_transform_that_needs_all_of_a_photo_keeps_none(draw: Callable[..., Pa
     tfms = [transforms.create("flip"), transforms.create("resize", size=24)]
     cache, pipeline = Cache(tmp_path / "c"), Pipeline(tfms)
     assert pipeline.item(draw(0), Random(0), True, cache.pixels).source.pixels.shape == (30, 40, 3)
-    assert not pipeline.keeps and entries(tmp_path / "c") == []
+    assert not pipeline.cacheable and entries(tmp_path / "c") == []
 
 
 def test_what_is_used_is_not_thrown_out_for_more(pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path) -> None:

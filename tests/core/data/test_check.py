@@ -19,7 +19,7 @@ from core.data.check import Examined, Report, examine, read_all
 from core.data.files import get_image_files
 from core.data.propose import proposal
 from core.errors import BadInput
-from core.events import Checked
+from core.events import Checked, drain
 from core.recipe import Recipe, Training
 from core.registry import transforms
 
@@ -44,12 +44,8 @@ def run(recipe: Recipe, workspace: Path) -> tuple[Examined, list[Checked]]:
 
 
 def finished(walk: Generator[Checked, None, Examined]) -> tuple[Examined, list[Checked]]:
-    events = []
-    while True:
-        try:
-            events.append(next(walk))
-        except StopIteration as end:
-            return end.value, events
+    events: list[Checked] = []
+    return drain(walk, events.append), events
 
 
 def report(folder: Path, tmp_path: Path, **options: Any) -> Report:
@@ -209,11 +205,9 @@ def test_a_check_that_is_left_goes_on_where_it_was(
 
 def test_a_file_that_goes_away_meanwhile(folder: Path, tmp_path: Path) -> None:
     walk = read_all([folder / "red_1.jpg", folder / "gone_1.jpg"], tmp_path / "workspace")
-    with pytest.raises(StopIteration) as end:
-        while True:
-            next(walk)
+    found = drain(walk)
     digest = hashlib.sha256((folder / "red_1.jpg").read_bytes()).hexdigest()[:24]
-    assert end.value.value == [("", digest), ("No such file or directory", "")]
+    assert found == [("", digest), ("No such file or directory", "")]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
@@ -398,11 +392,7 @@ def test_a_photo_that_could_not_be_decoded_just_now_is_tried_again(photos: Path,
         raise photo.NotNow("it takes more than 10 seconds to decode")
 
     def reasons(*decode: Any) -> list[str]:
-        steps = read_all(files, tmp_path, *decode)
-        with pytest.raises(StopIteration) as end:
-            while True:
-                next(steps)
-        return [reason for reason, _ in end.value.value]
+        return [reason for reason, _ in drain(read_all(files, tmp_path, *decode))]
 
     assert reasons(busy) == reasons(busy) == ["it takes more than 10 seconds to decode"] * 2
     assert reasons() == ["", ""]

@@ -20,13 +20,14 @@ from core.data.proposals import Proposal
 from core.data.propose import names_of, proposal, propose, source_of
 from core.discovery import discover
 from core.errors import BadInput
+from core.events import drain
 from core.recipe import Recipe
 from core.registry import labellers, sources
-from tests.core.data import wild_names
+from tests.core.data import wild_names, wild_tables
 from tests.core.data.wild import CASES, Maker
 
 discover()
-assert wild_names  # its cases are among CASES
+assert wild_names and wild_tables  # their cases are among CASES
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +49,7 @@ def new(place: Path, workspace: Path) -> Recipe:
 
 
 def check(recipe: Recipe, workspace: Path) -> Examined:
-    walk = examine(Recipe.from_json(recipe.to_json()), workspace)
-    while True:
-        try:
-            next(walk)
-        except StopIteration as end:
-            return end.value
+    return drain(examine(Recipe.from_json(recipe.to_json()), workspace))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="some have links and names that other systems do not take")

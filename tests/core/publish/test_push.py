@@ -15,6 +15,7 @@ import torch
 
 from core.__main__ import main
 from core.errors import BadInput
+from core.events import drain
 from core.lock import ProcessLock
 from core.model.folder import load_model
 from core.publish.fetch import fetch, load_learner, model_folder
@@ -33,12 +34,8 @@ PUBLISHED = {"model.safetensors", "config.json", "classes.json", "hashes.json", 
 
 def ended(steps: Generator[str, None, Pushed]) -> tuple[list[str], Pushed]:
     """What was said, and what came of it."""
-    said = []
-    while True:
-        try:
-            said.append(next(steps))
-        except StopIteration as end:
-            return said, end.value
+    said: list[str] = []
+    return said, drain(steps, said.append)
 
 
 def test_there_and_back(signed_in: Any, trained: Run, photos: Path) -> None:

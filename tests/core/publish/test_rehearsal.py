@@ -18,6 +18,7 @@ from PIL import Image
 
 from core.data.photo import BadPhoto, decode
 from core.errors import BadInput
+from core.events import drain
 from core.model.file_names import CONFIG
 from core.model.folder import load_model
 from core.publish import rehearsal
@@ -56,12 +57,8 @@ def rehearsed(run: Run, files: Files, photos: list[Path], python: Path | None = 
     """What was said, and what came out of it."""
     predictor = load_model(run.folder)
     expected = np.stack([predictor.predict(photo)[2].numpy() for photo in photos])
-    steps, said = rehearse(files, photos, expected, python), []
-    while True:
-        try:
-            said.append(next(steps))
-        except StopIteration as end:
-            return said, end.value
+    said: list[str] = []
+    return said, drain(rehearse(files, photos, expected, python), said.append)
 
 
 def nothing_is_left(temporary: Path) -> bool:

@@ -19,7 +19,7 @@ from core.errors import BadInput
 from core.events import CheckpointSaved, Event, Notice, RunEnded, RunResumed, StepEnded
 from core.lock import ProcessLock
 from core.recipe import Recipe
-from core.runs.checkpoint import COSTS, LONGEST, MOST, Checkpoints
+from core.runs.checkpoint import INTERVAL_FACTOR, MAX_INTERVAL, MAX_TENSORS, Checkpoints
 from core.runs.run import Run
 from core.runs.train import train
 
@@ -151,7 +151,7 @@ def test_one_that_fits_its_hash_and_nothing_else_is_damaged(kind: str, tmp_path:
     (good,) = files(tmp_path)
     many = kind == "a header of a million names"
     header_of: dict[str, Any] = {"__metadata__": {"state": "{}"}} if many else {}
-    for i in range(MOST if many else 1):
+    for i in range(MAX_TENSORS if many else 1):
         header_of[str(i)] = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
     header = json.dumps(header_of).encode()
     content = b"\0" * 4 if kind == "no safetensors" else len(header).to_bytes(8, "little") + header
@@ -176,7 +176,7 @@ def test_other_files_are_not_taken_for_checkpoints(tmp_path: Path) -> None:
 def test_the_next_is_due_by_what_the_last_one_cost_and_after_ten_minutes_at_the_latest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (COSTS, LONGEST) == (100, 600.0)
+    assert (INTERVAL_FACTOR, MAX_INTERVAL) == (100, 600.0)
     now, cost = 1000.0, 0.25
 
     def clock() -> float:

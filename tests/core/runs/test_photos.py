@@ -14,7 +14,7 @@ import pytest
 from core.atomic import sha256
 from core.data.check import Examined, examine
 from core.errors import BadInput
-from core.events import Event, Notice, PhotoSkipped, RunEnded, RunStarted, StepEnded
+from core.events import Event, Notice, PhotoSkipped, RunEnded, RunStarted, StepEnded, drain
 from core.model.folder import load_model
 from core.recipe import Recipe
 from core.runs.photos import compare, recall
@@ -100,13 +100,7 @@ def sides(run: Run, folder: Path) -> dict[str, list[Path]]:
 
 
 def examined_now(run: Run) -> Examined:
-    check = examine(run.recipe, run.workspace)
-    while True:
-        try:
-            next(check)
-        except StopIteration as end:
-            found: Examined = end.value
-            return found
+    return drain(examine(run.recipe, run.workspace))
 
 
 def test_photos_that_are_as_they_were_go_on(begin: Begin) -> None:

@@ -11,7 +11,7 @@ import pytest
 from core.errors import BadInput
 from core.events import Event, Notice, Queued, RunEnded, RunResumed, StepEnded, to_line
 from core.recipe import Recipe
-from core.runs.record import held, record
+from core.runs.record import record
 from core.runs.run import Run
 from core.runs.stop_signals import Stopped, StopSignals
 
@@ -37,11 +37,10 @@ def carry_out(run: Run, *events: Event, error: BaseException | None = None) -> l
             raise error
 
     told: list[Event] = []
-    with held(run, StopSignals(run.folder)) as log:
-        try:
-            told += record(log, say())
-        except type(error or None) as raised:  # type: ignore[misc]
-            assert raised is error
+    try:
+        told += record(run, StopSignals(run.folder), lambda log: say())
+    except type(error or None) as raised:  # type: ignore[misc]
+        assert raised is error
     return told
 
 

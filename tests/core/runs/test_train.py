@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,7 +33,7 @@ from core.events import (
 )
 from core.model.folder import load_model
 from core.recipe import Recipe
-from core.runs.record import held, record
+from core.runs.record import record
 from core.runs.run import Run
 from core.runs.stop_signals import StopSignals
 from core.runs.train import find_rate, train
@@ -335,15 +335,18 @@ def test_a_workspace_that_cannot_be_written(recipe_dict: MakeRecipe, read_only: 
 @pytest.mark.parametrize("status", ["completed", "failed"])
 def test_nothing_is_written_after_the_end(recipe_dict: MakeRecipe, tmp_path: Path, status: Any) -> None:
     run = Run.create(Recipe.from_dict(recipe_dict()), tmp_path)
-    with held(run, StopSignals(run.folder)) as log:
-        recorded = record(log, (e for e in [Notice("hello"), RunEnded(status), Notice("too late")]))
-        for event in recorded:
-            if isinstance(event, RunEnded):
-                break
-        recorded.close()  # type: ignore[attr-defined]
+
+    def carry_out(*events: Event) -> Generator[Event, None, None]:
+        return record(run, StopSignals(run.folder), lambda log: (e for e in events))
+
+    recorded = carry_out(Notice("hello"), RunEnded(status), Notice("too late"))
+    for event in recorded:
+        if isinstance(event, RunEnded):
+            break
+    recorded.close()
     assert [run.events()[0], *map(without_seconds, run.events()[1:])] == [Notice("hello"), RunEnded(status)]
-    with held(run, StopSignals(run.folder)) as log, pytest.raises(KeyboardInterrupt):
-        for event in record(log, (e for e in [RunEnded(status), Notice("too late")])):
+    with pytest.raises(KeyboardInterrupt):
+        for event in carry_out(RunEnded(status), Notice("too late")):
             if isinstance(event, Notice):
                 raise KeyboardInterrupt
     assert list(map(without_seconds, run.events()[2:])) == [RunEnded(status)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from core.data.loaders import DataLoaders
-from core.events import EpochEnded, FeaturesMade, PhotoSkipped, StageStarted, StepEnded
+from core.events import EpochEnded, FeaturesMade, PhotoSkipped, StageStarted, StepEnded, drain
 from core.model.architecture import Architecture
 from core.registry import architectures, transforms
-from core.training.features import FeatureLoader, extract, extract_features, unsupported_reason
+from core.training.features import FeatureLoader, extract, unsupported_reason
 from core.training.fine_tune import HEAD_EPOCHS, fine_tuning
 from core.training.learner import Learner
 from core.training.loop import fit
@@ -27,14 +27,6 @@ from plugins.losses.cross_entropy import CrossEntropy
 
 MakeTask = Callable[..., Task]
 OTHERS = ("convnext_atto", "mobilenetv3_small_050", "vit_tiny_patch16_224", "densenet121", "repvgg_a0", "resnetv2_50")
-
-
-def ended(steps: Generator[Any, None, Any]) -> Any:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 @pytest.fixture
@@ -128,16 +120,16 @@ def test_features_equal_the_honest_pass(make_task: MakeTask, augment: list[Any],
     """View 0 and 1 of each photo are what the network sees in epochs 0 and 1 of training on photos."""
     task = make_task(batch_tfms=augment, head=head)
     task.architecture.freeze()
-    kept = ended(extract_features(task, 2, 1))
+    train, valid = drain(extract(task, task.dls.train, 2, 1, 9)), drain(extract(task, task.dls.valid, 1, 1, 9))
     arch = task.architecture
     for view in (0, 1):
         for images, _, indices in task.dls.train.batches(view):
             arch.model.eval()
             with torch.no_grad():
                 honest = arch.forward(images)
-                assert torch.allclose(arch.logits(kept.train.values[view, indices]), honest, atol=1e-5)
-    assert not torch.allclose(kept.train.values[0], kept.train.values[1]), "augmented anew"
-    found, honest_found = predict(task, kept.valid), predict(task, task.dls.valid)
+                assert torch.allclose(arch.logits(train.values[view, indices]), honest, atol=1e-5)
+    assert not torch.allclose(train.values[0], train.values[1]), "augmented anew"
+    found, honest_found = predict(task, valid), predict(task, task.dls.valid)
     assert torch.allclose(found.logits, honest_found.logits, atol=1e-5) and found.indices == honest_found.indices
     assert torch.equal(found.targets, honest_found.targets)
 
@@ -297,5 +289,5 @@ def test_batches_are_the_same_whatever_the_order_of_training(make_task: MakeTask
     for shuffle in (True, False):
         task = make_task(batch_tfms=augment)
         task.architecture.freeze()
-        kept.append(ended(extract(task, replace(task.dls.train, shuffle=shuffle), 1, 1, 2)).values)
+        kept.append(drain(extract(task, replace(task.dls.train, shuffle=shuffle), 1, 1, 2)).values)
     assert torch.equal(*kept)

@@ -174,10 +174,8 @@ def test_sgd_takes_the_step_of_the_book(make_loaders: Loaders) -> None:
 
 def test_fit_keeps_the_rate(learn: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[Any] = []
-    watch = learn.recorder.watch
-    monkeypatch.setattr(
-        type(learn.recorder), "watch", lambda self, found: (events.append(e) or e for e in watch(found))
-    )
+    record = learn.recorder.record
+    monkeypatch.setattr(type(learn.recorder), "record", lambda self, event: (events.append(event), record(event)))
     assert len(learn.fit(2, 3e-3)) == 2
     steps = [e for e in events if isinstance(e, StepEnded)]
     assert len(steps) > 2 and {round(s.lr, 12) for s in steps} == {3e-3}
@@ -294,6 +292,9 @@ def test_batches_that_are_there_already_are_predicted(learn: Learner) -> None:
     shares, targets = learn.get_preds(dl=batches)
     assert torch.equal(shares, learn.get_preds()[0]) and torch.equal(targets, learn.get_preds()[1])
     assert learn.get_preds(dl=batches[:1])[0].shape == (len(batches[0][0]), 3)
+    shares, targets = learn.get_preds(dl=[])
+    assert shares.shape == (0, 3) and targets.shape == (0,)
+    assert learn.get_preds(dl=learn.dls.test_dl([]))[0].shape == (0, 3)
 
 
 @pytest.mark.parametrize("of", [Path.read_bytes, str, decode, lambda f: np.array(decode(f)), Image.open])

@@ -1,4 +1,4 @@
-"""The learning-rate test: its curve, what is read off it, and that it leaves nothing behind."""
+"""The learning-rate finder: its curve, what is read off it, and that it leaves nothing behind."""
 
 from __future__ import annotations
 

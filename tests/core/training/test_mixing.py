@@ -94,7 +94,7 @@ def test_the_frozen_epochs_see_photos(mixed: DataLoaders, make_loaders: Callable
         learn.task.train_bn = False  # as of a pretrained network
         return learn
 
-    assert unsupported_reason(learner(mixed).task, 1) == "MixUp mixes photos before the body sees them"
+    assert unsupported_reason(learner(mixed).task, 1) == "MixUp mixes photos before they reach the backbone"
     assert (
         unsupported_reason(learner(make_loaders(batch_tfms=transforms.create("aug_transforms", size=32))).task, 1) == ""
     )

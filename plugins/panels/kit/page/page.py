@@ -20,7 +20,7 @@ import gradio as gr
 
 from core.atomic import disk_error
 from core.errors import BadInput
-from core.events import Checked
+from core.events import Checked, WithResult
 from plugins.panels.kit.page.sent import LEVELS, Drawn, Sent, When
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.mode import Mode
@@ -221,17 +221,15 @@ class Page:
             yield from self._progress(redraw, project.examine())
 
     def _progress(self, redraw: Any, steps: Generator[Any, None, Any]) -> Generator[list[Any], None, Any]:
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                return end.value
+        running = WithResult(steps)
+        for step in running:
             if isinstance(step, Checked):
                 if step.done < step.total:
                     reading = f"Reading photos: {step.done:,} of {step.total:,}"
                     yield self._only(redraw, progress=doing(reading, step.done / max(1, step.total)))
             else:
                 yield self._only(redraw, progress=doing(str(step)))
+        return running.result
 
     def _loaded(self, request: gr.Request) -> Iterator[list[Any]]:
         self._sent_to(request).forget()

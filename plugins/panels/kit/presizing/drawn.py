@@ -30,7 +30,7 @@ class Drawn:
     def __init__(self, pipeline: Pipeline, original: Image.Image, seed: str) -> None:
         self.pipeline, self.seed = pipeline, seed
         with repeatable(pipeline, seed):
-            self.image = pipeline.changed(original)
+            self.image = pipeline.apply_item_tfms(original)
         self.pixels = pipeline.presized(self.image)
         generator = Random(seed)
         self.sizes: list[Size] = [self.pixels.shape[:2]]

@@ -1,0 +1,110 @@
+"""A look at a data set through the frozen backbone: wrong labels, copies, strangers, and whether more would help."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.data.check import Examined
+from core.events import FeaturesMade
+from core.insight.curve import Point, learning_curve
+from core.insight.features import backbone_of, extract
+from core.insight.strangers import find_strangers
+from core.insight.suspects import Suspect, find_suspects
+from core.insight.twins import Twins, find_twins, sides_of
+from core.recipe import Recipe
+
+SHOWN = 20  # of a kind, in text
+
+
+@dataclass(frozen=True)
+class Insight:
+    """What was found among the photos of a checked data set; photos by their index in its split."""
+
+    examined: Examined
+    suspects: list[Suspect]
+    twins: list[Twins]
+    strangers: list[tuple[int, float]]  # and the cosine distance to the 10th nearest photo
+    curve: list[Point]
+
+    def document(self) -> dict[str, Any]:
+        """All of it as JSON takes it."""
+        labels, sides = self.examined.split.labels, sides_of(self.examined.split)
+        return {
+            "suspects": [
+                {"photo": self._name(s.photo), "label": labels[s.photo], "better": s.better}
+                | {"own": round(s.own, 6), "score": round(s.score, 6)}
+                for s in self.suspects
+            ],
+            "twins": [
+                {
+                    "photos": [self._name(i) for i in (pair.first, pair.second)],
+                    "kind": pair.kind,
+                    "labels": [labels[i] for i in (pair.first, pair.second)],
+                    "sets": [sides[i] for i in (pair.first, pair.second)],
+                }
+                for pair in self.twins
+            ],
+            "strangers": [
+                {"photo": self._name(i), "label": labels[i], "distance": round(distance, 6)}
+                for i, distance in self.strangers
+            ],
+            "curve": [vars(point) for point in self.curve],
+        }
+
+    def lines(self) -> list[str]:
+        """The same for a person to read, the first of each kind."""
+        found = self.document()
+        pairs = [
+            f"  {' and '.join(pair['photos'])}: {pair['kind']}{_difference('labels', pair)}{_difference('sets', pair)}"
+            for pair in found["twins"]
+        ]
+        suspects = [f"  {s['photo']}: {s['label']}, rather {s['better']} ({s['own']:.0%})" for s in found["suspects"]]
+        strangers = [f"  {s['photo']} ({s['label']})" for s in found["strangers"]]
+        lines = _listed("labels that the other photos contradict, with the probability of the label", suspects)
+        lines += _listed("pairs of photos that show the same", pairs)
+        lines += _listed("photos unlike all others", strangers)
+        if self.curve:
+            lines.append("accuracy on validation photos of a linear head, by the photos it is trained on:")
+            lines += [f"  {p.photos:>7,}  {p.accuracy:.3f} ({p.low:.3f} to {p.high:.3f})" for p in self.curve]
+        return lines
+
+    def _name(self, photo: int) -> str:
+        return Path(self.examined.split.items[photo]).relative_to(self.examined.root).as_posix()
+
+
+def inspect(recipe: Recipe, examined: Examined, workspace: Path) -> Generator[FeaturesMade, None, Insight]:
+    """Look at the photos of a recipe that were checked; what the backbone makes of them is kept in the workspace."""
+    split = examined.split
+    predictor = backbone_of(recipe, split.vocab)
+    features = yield from extract(split.items, examined.digests, predictor, workspace)
+    used = split.used()
+    photos = [i for i, readable in enumerate(features.readable) if readable and used[i]]
+    place = {photo: i for i, photo in enumerate(photos)}
+    twins = [p for p in find_twins(examined.digests, features) if p.first in place and p.second in place]
+    values, labels = features.values[photos], [split.labels[i] for i in photos]
+    own = [Twins(place[p.first], place[p.second], p.kind) for p in twins]
+    suspects = find_suspects(values, labels, own, recipe.training.seed)
+    targets = torch.tensor([split.vocab.index(label) for label in labels])
+    train, valid = ([place[i] for i in side if i in place] for side in (split.train, split.valid))
+    return Insight(
+        examined,
+        [Suspect(photos[s.photo], s.better, s.own, s.score) for s in suspects],
+        twins,
+        [(photos[i], distance) for i, distance in find_strangers(values)],
+        learning_curve(values, targets, len(split.vocab), train, valid, recipe.training.seed),
+    )
+
+
+def _difference(what: str, pair: dict[str, Any]) -> str:
+    one, other = pair[what]
+    return f", {one} and {other}" if one != other else ""
+
+
+def _listed(title: str, lines: list[str]) -> list[str]:
+    shown = [f"{len(lines):,} {title}{':' if lines else ''}", *lines[:SHOWN]]
+    return shown + ([f"  and {len(lines) - SHOWN:,} more; --json lists all"] if len(lines) > SHOWN else [])

@@ -1,0 +1,34 @@
+"""How far a photo is from all others that are known."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+NEIGHBOURS = 10
+FAR_OUT = 3.0  # interquartile ranges beyond the third quartile (Tukey 1977)
+AT_ONCE = 4096
+
+
+def distances(known: Tensor, features: Tensor) -> Tensor:
+    """The cosine distance [M] of features [M, D] to the 10th nearest of `known` [N, D]."""
+    known = normalize(known, dim=1)
+    k = min(NEIGHBOURS, len(known))
+    found = [
+        1 - (normalize(chunk, dim=1) @ known.T).topk(k, dim=1).values[:, -1] for chunk in torch.split(features, AT_ONCE)
+    ]
+    return torch.cat(found) if found else torch.empty(0)
+
+
+def find_strangers(features: Tensor) -> list[tuple[int, float]]:
+    """Photos that lie far out, the farthest first: their index, and the distance to the 10th nearest other photo."""
+    if len(features) <= NEIGHBOURS + 1:
+        return []
+    known = normalize(features, dim=1)
+    found = torch.cat(
+        [1 - (chunk @ known.T).topk(NEIGHBOURS + 1, dim=1).values[:, -1] for chunk in torch.split(known, AT_ONCE)]
+    )
+    low, high = found.quantile(0.25), found.quantile(0.75)
+    far = torch.nonzero(found > high + FAR_OUT * (high - low))[:, 0].tolist()
+    return sorted(((i, float(found[i])) for i in far), key=lambda stranger: -stranger[1])

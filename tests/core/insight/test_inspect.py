@@ -1,0 +1,120 @@
+"""`inspect`: planted wrong labels, copies and a stranger are found; what was extracted is not extracted again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from core.__main__ import main
+from core.data import photo
+from core.insight import features
+from core.registry import sources
+
+COUNT = 16  # of each of five classes
+Inspect = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Path:
+    """Drawn pictures in a folder a class: two have each other's labels, one is there twice, one mirrored."""
+    folder = tmp_path / "drawn"
+    for file in sources.create("sample", tmp_path / "w", count=COUNT)():
+        label = file.stem.rpartition("_")[0]
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, folder / label / file.name)
+    (folder / "boat" / "boat_003.jpg").rename(folder / "fish" / "a_boat.jpg")
+    (folder / "fish" / "fish_004.jpg").rename(folder / "house" / "a_fish.jpg")
+    shutil.copy(folder / "house" / "house_005.jpg", folder / "boat" / "a_house.jpg")
+    with Image.open(folder / "mushroom" / "mushroom_006.jpg") as image:
+        ImageOps.mirror(image).save(folder / "mushroom" / "mirrored.jpg", quality=80)
+    return folder
+
+
+@pytest.fixture
+def inspect(drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Inspect:
+    """Runs `inspect` on them; gives its JSON, or its text."""
+
+    def run(*arguments: str) -> Any:
+        recipe = tmp_path / "recipe.json"
+        if not recipe.exists():
+            assert main(["new", "--workspace", str(tmp_path / "w"), str(drawn)]) == 0
+            recipe.write_text(capsys.readouterr().out)
+        sizes = ["--set", "item_tfms.0.size=160", "--set", "batch_tfms.0.size=128"]
+        assert main(["inspect", "--workspace", str(tmp_path / "w"), str(recipe), *sizes, *arguments]) == 0
+        said = capsys.readouterr().out
+        return json.loads(said) if "--json" in arguments else said
+
+    return run
+
+
+def test_what_was_planted_is_found(inspect: Inspect, drawn: Path) -> None:
+    before = {file: file.read_bytes() for file in drawn.rglob("*.jpg")}
+    found = inspect("--json")
+    assert {file: file.read_bytes() for file in drawn.rglob("*.jpg")} == before
+
+    first = found["suspects"]
+    assert {s["photo"] for s in first[:2]} == {"boat/a_house.jpg", "house/house_005.jpg"}, "a contradiction comes first"
+    assert {
+        ("fish/a_boat.jpg", "fish", "boat"),
+        ("house/a_fish.jpg", "house", "fish"),
+    } <= {(s["photo"], s["label"], s["better"]) for s in first[2:6]}
+    assert all(0 <= s["own"] <= 1 and 0 < s["score"] <= 1 for s in found["suspects"])
+
+    twins = {frozenset(pair["photos"]): pair for pair in found["twins"] if pair["kind"] != "alike"}
+    assert twins[frozenset({"boat/a_house.jpg", "house/house_005.jpg"})]["kind"] == "same bytes"
+    mirrored = twins[frozenset({"mushroom/mirrored.jpg", "mushroom/mushroom_006.jpg"})]
+    assert mirrored["kind"] == "copy" and mirrored["labels"] == ["mushroom", "mushroom"]
+    assert set(mirrored["sets"]) <= {"training", "validation"}
+    assert len(twins) == 2
+
+    photos = [point["photos"] for point in found["curve"]]
+    assert photos == sorted(photos) and all(p["low"] <= p["accuracy"] <= p["high"] for p in found["curve"])
+
+
+def test_it_reads_as_a_list(inspect: Inspect) -> None:
+    said = inspect()
+    assert "fish/a_boat.jpg: fish, rather boat" in said
+    assert "boat/a_house.jpg and house/house_005.jpg: same bytes, boat and house" in said
+
+
+def test_a_photo_of_another_world_is_a_stranger(inspect: Inspect, drawn: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)
+    Image.fromarray(noise).save(drawn / "boat" / "noise.png")
+    assert [stranger["photo"] for stranger in inspect("--json")["strangers"]][:1] == ["boat/noise.png"]
+
+
+def test_each_photo_is_extracted_once(inspect: Inspect, drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[Path] = []
+    load = photo.load
+    monkeypatch.setattr(
+        features.photo,
+        "load",
+        lambda file, **at: (loaded.append(file) if isinstance(file, Path) else None) or load(file, **at),
+    )
+    first = inspect("--json")
+    assert len(loaded) == 5 * COUNT + 1, "one photo is there twice"
+
+    loaded.clear()
+    assert inspect("--json") == first and loaded == []
+    (drawn / "boat" / "boat_007.jpg").rename(drawn / "boat" / "moved.jpg")
+    inspect("--json")
+    assert loaded == [], "it is known by its content"
+    shutil.copy(drawn / "boat" / "boat_008.jpg", drawn / "boat" / "new.jpg")
+    with (drawn / "boat" / "new.jpg").open("ab") as file:
+        file.write(b"\0")
+    inspect("--json")
+    assert [file.name for file in loaded] == ["new.jpg"]
+
+
+def test_a_damaged_file_of_features_is_extracted_again(inspect: Inspect, tmp_path: Path) -> None:
+    first = inspect("--json")
+    (kept,) = (tmp_path / "w" / "features").rglob("*.safetensors")
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert inspect("--json") == first
