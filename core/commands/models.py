@@ -33,6 +33,8 @@ def evaluate(args: argparse.Namespace) -> None:
         return
     low, high = result["interval"]
     print(f"accuracy {result['accuracy']:.4f} on {result['n']} photos, 95 % interval {low:.4f} to {high:.4f}")
+    if result["labels"]:
+        print(f"  {result['labels']}")
     if trained_on := result["trained_on"]:
         print(f"  {trained_on} of these were training photos, which makes the accuracy look better than it is")
     for row in result["per_class"]:

@@ -14,7 +14,8 @@ from core.registry import Param, registries
 def plugins(args: argparse.Namespace) -> None:
     """List every plugin with its options, and the plugins that could not be loaded."""
     for kind, registry in registries.items():
-        print(kind if any(registry) else f"{kind}: none yet")
+        if any(registry):  # the app's pages are not, which only the app imports
+            print(kind)
         for entry in registry:
             print(f"  {entry.name:<22} {entry.help}  [{entry.module}]")
             for p in entry.params:

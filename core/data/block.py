@@ -24,17 +24,21 @@ from core.data.table import Rows
 from core.errors import BadInput
 from core.registry import splitters
 
+OPTIONS = frozenset(("workers", "share", "mixes"))  # of `Loader` that a caller may choose
+
 
 class ImageBlock:
     """The input is a photo."""
 
 
 class CategoryBlock:
-    """The target is one label; `vocab` names the classes there are, in its own order where `sort` is false."""
+    """The target is one label; `vocab` names the classes there are, sorted unless `sort` is false, each once."""
 
     def __init__(self, vocab: Sequence[Any] | None = None, sort: bool = True) -> None:
-        names = [str(_plain(label)) for label in vocab or ()]
-        self.vocab = sorted(names) if sort else names
+        labels = [*dict.fromkeys(map(_plain, () if vocab is None else vocab))]
+        numbers = all(isinstance(label, int) for label in labels)
+        names = sorted(labels, key=None if numbers else str) if sort else labels
+        self.vocab = [str(name) for name in names]
 
 
 def using_attr(f: Callable[[Any], Any], attr: str) -> Callable[[Any], Any]:
@@ -176,6 +180,9 @@ def loaders_of(
 
     In the folder `cache` presized photos are kept, so that later epochs need not decode them.
     """
+    if strange := sorted(options.keys() - OPTIONS):
+        known = ", ".join(sorted({"bs", "seed", "device", "cache"} | OPTIONS))
+        raise BadInput(f"There is no option {strange[0]!r} for batches; there are: {known}.")
     pipeline = Pipeline(item_tfms, batch_tfms)
     prepared = Cache(Path(cache)).pixels if cache else decoded
     on = torch.device(device) if device else default_device()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.data.columns import Columns, Photos, guess
+from core.data.columns import LEAST, Columns, Photos, guess
 from core.data.files import get_tables
 from core.data.proposals import folders_of
 from core.data.tables import read_table
@@ -15,9 +16,12 @@ from core.data.words import TEST, sides, tokens
 from core.errors import BadInput
 from core.recipe import Choice
 
-LEAST = 0.5  # share of the photos that a table must name
-MOST = 50  # tables that are read
+MOST = 50  # tables that are read, those nearest to the top
 EXAMPLES = frozenset(("sample", "submission"))  # words of tables that show how an answer would look
+
+
+Found = tuple[list["Listing"], dict[Path, str]]
+_latest: tuple[object, Found] = None, ([], {})
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,28 @@ class Listing:
         )
 
 
-def found_tables(names: Sequence[Path], root: Path) -> tuple[list[Listing], dict[Path, str]]:
-    """The listings of the photos, and why each other table is none."""
+def found_tables(names: Sequence[Path], root: Path) -> Found:
+    """The listings of the photos, and why each other table is none; nothing is read again while it stays the same."""
+    global _latest
+    if not (tables := get_tables(root)):
+        return [], {}
+    called = hashlib.sha256("\n".join(map(str, names)).encode("utf-8", "surrogateescape")).digest()
+    key = root, called, [(table, (status := table.stat()).st_mtime_ns, status.st_size) for table in tables]
+    before, found = _latest
+    if before != key:
+        found = _search(names, root, sorted(tables, key=lambda table: len(table.parts)))
+        _latest = key, found
+    return found
+
+
+def _search(names: Sequence[Path], root: Path, tables: Sequence[Path]) -> Found:
     photos = Photos(names, possible=_possible(names, root))
     alone: list[Listing] = []
     alike = defaultdict[tuple[object, ...], list[tuple[str, Columns]]](list)
     unused: dict[Path, str] = {}
+    shares: dict[Path, float] = {}
     small: list[tuple[Path, Columns]] = []  # of a side, with too few rows to see labels in
-    for n, table in enumerate(get_tables(root)):
+    for n, table in enumerate(tables):
         if n >= MOST or EXAMPLES.intersection(tokens(table.stem)):
             unused[table] = f"one of over {MOST} tables" if n >= MOST else "an example by its name"
             continue
@@ -58,6 +76,7 @@ def found_tables(names: Sequence[Path], root: Path) -> tuple[list[Listing], dict
         except BadInput as error:
             unused[table] = str(error).removesuffix(".")
             continue
+        shares[table] = columns.share
         if columns.unusable:
             unused[table] = columns.unusable
             if _side(table.relative_to(root)):
@@ -82,7 +101,7 @@ def found_tables(names: Sequence[Path], root: Path) -> tuple[list[Listing], dict
     for listing in together:
         for name in listing.names:
             unused.pop(root / name, None)
-    return together + alone, unused
+    return together + alone, dict(sorted(unused.items(), key=lambda one: -shares.get(one[0], 0.0)))
 
 
 def _joined(root: Path, found: list[tuple[str, Columns]]) -> Listing:

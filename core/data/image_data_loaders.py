@@ -90,38 +90,51 @@ class ImageDataLoaders:
         )
 
     @classmethod
-    def from_df(cls, df: Any, path: Name = ".", **options: Any) -> DataLoaders:
-        """The rows of a pandas DataFrame; the columns are said as for `from_csv`."""
-        return _of_rows(Rows(df), path, **options)
-
-    @classmethod
-    def from_csv(
-        cls, path: Name, csv_fname: Name = "labels.csv", delimiter: str | None = None, **options: Any
+    def from_df(
+        cls,
+        df: Any,
+        path: Name = ".",
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        fn_col: str | int = 0,
+        folder: Name | None = None,
+        suff: str = "",
+        label_col: str | int = 1,
+        valid_col: str | int | None = None,
+        **options: Any,
     ) -> DataLoaders:
-        """The rows of a table `path`/`csv_fname` with a header.
+        """The rows of a pandas DataFrame.
 
         Columns, by name or number: `fn_col` names the photo (in `folder` of `path`, less `suff`), `label_col` its
         label, and `valid_col`, if there is one, says whether it is for validation.
         """
-        table = read_table(Path(path, csv_fname), header=True, delimiter=delimiter)
-        return _of_rows([dict(zip(table.header, row, strict=True)) for _, row in table.rows], path, **options)
+        rows = df if isinstance(df, list) else Rows(df)
+        splitter = _random(valid_pct, seed) if valid_col is None else ColSplitter(valid_col)
+        photo = ColReader(fn_col, pref=Path(path, folder or ""), suff=suff)
+        return _loaders(rows, ColReader(label_col), splitter, photo, **options)
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: Name,
+        csv_fname: Name = "labels.csv",
+        header: str | int | None = "infer",
+        delimiter: str | None = None,
+        **options: Any,
+    ) -> DataLoaders:
+        """The rows of a table `path`/`csv_fname`; `options` as for `from_df`. `header` is None where it has none."""
+        if header not in ("infer", 0, None):
+            raise BadInput(f"header={header!r} is not understood; give None for a table without one.")
+        table = read_table(Path(path, csv_fname), header=header is not None, delimiter=delimiter)
+        columns = [*zip(*(row for _, row in table.rows), strict=True)]
+        rows = zip(*map(_numbers, columns), strict=True)
+        return cls.from_df([dict(zip(table.header, row, strict=True)) for row in rows], path, **options)
 
 
-def _of_rows(
-    rows: Sequence[Any],
-    path: Name,
-    fn_col: str | int = 0,
-    label_col: str | int = 1,
-    valid_col: str | int | None = None,
-    folder: Name = "",
-    suff: str = "",
-    valid_pct: float = 0.2,
-    seed: int | None = None,
-    **options: Any,
-) -> DataLoaders:
-    splitter = _random(valid_pct, seed) if valid_col is None else ColSplitter(valid_col)
-    photo = ColReader(fn_col, pref=Path(path, folder), suff=suff)
-    return _loaders(rows, ColReader(label_col), splitter, photo, **options)
+def _numbers(column: Sequence[str]) -> Sequence[str] | Sequence[int]:
+    """A column as pandas reads it, if all are whole numbers; names such as 007 stay texts."""
+    whole = all(text.isascii() and text.isdecimal() and str(int(text)) == text for text in column)
+    return [int(text) for text in column] if whole else column
 
 
 def _loaders(

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
+from posixpath import splitext
 
 from core.data.ends import Ends
 from core.data.files import SUFFIXES
@@ -14,6 +15,7 @@ from core.data.text import LONGEST_SHOWN
 from core.errors import BadInput, quoted
 
 LONGEST_NAME = 255  # characters of a file or a folder, on every system
+UNUSUAL = re.compile(r"\\|//|(^|/)\.?(/|$)")  # what `normal` changes in plain letters
 
 
 class Lookup:
@@ -73,7 +75,7 @@ class Lookup:
         name = normal(path if isinstance(path, str) else path.as_posix())
         if self.loose:
             return self._names.longest(bare(name))
-        return self._names.longest(name) or self._names.longest(name.removesuffix(PurePosixPath(name).suffix))
+        return self._names.longest(name) or self._names.longest(splitext(name)[0])
 
     def _bad(self, what: str, remedy: str) -> BadInput:
         return BadInput(f"The table {quoted(str(self.table))} {what}; {remedy}.")
@@ -81,6 +83,8 @@ class Lookup:
 
 def normal(name: str) -> str:
     """One spelling for all systems: `/` between folders, no leading `./`, no query of a URL, composed letters."""
+    if len(name) <= LONGEST_NAME and name.isascii() and not UNUSUAL.search(name):  # as nearly always, and much faster
+        return name
     if "://" in name:
         name = re.split(r"[?#]", name, maxsplit=1)[0]
     parts = name.replace("\\", "/")
@@ -99,8 +103,8 @@ def spelled(name: str, loose: bool) -> str:
 def bare(name: str) -> str:
     """A name without its case and a photo's suffix."""
     folded = name.casefold()
-    suffix = PurePosixPath(folded).suffix
-    return folded.removesuffix(suffix) if suffix in SUFFIXES else folded
+    stem, suffix = splitext(folded)
+    return stem if suffix in SUFFIXES else folded
 
 
 def inside(folder: Path, names: Sequence[str]) -> list[str]:

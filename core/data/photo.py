@@ -140,8 +140,8 @@ def load(
     """`decode` in the photo's own colours: `info` holds their profile, and `fit` applies it to what is left to show.
 
     What it costs is known before memory is taken: no more than `max_pixels`, nor than `max_work` pixels x passes. A
-    JPEG of more pixels comes at a half, a quarter or an eighth of its sides, unless its decoder must keep all of it;
-    so does any JPEG of which only `side` pixels will be shown. Raises BadPhoto.
+    JPEG of over 50 megapixels comes at a half, a quarter or an eighth of its sides, unless its decoder must keep all of
+    it; so does any JPEG of which only `side` pixels will be shown. Raises BadPhoto.
     """
     try:
         data, scans = bounds.checked(read(source))

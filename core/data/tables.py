@@ -7,9 +7,10 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
+from core.data.encodings import ASIAN, chances
 from core.data.files import SUFFIXES
 from core.data.lookup import LONGEST_NAME
 from core.data.text import LONGEST_LINE, lines_of, read_bytes, some
@@ -17,7 +18,11 @@ from core.errors import BadInput, quoted
 
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 DELIMITERS = ",;\t|"
-WINDOWS = "cp1252"
+UNICODE, WINDOWS = "utf-8-sig", "cp1252"
+ENCODINGS = (WINDOWS, "cp1251", *ASIAN)  # of tables that are not in Unicode
+SAMPLE = 1000  # cells by which the encoding is found out
+TRUE, FALSE = frozenset(("1", "1.0", "true", "yes", "t", "y")), frozenset(("0", "0.0", "-1", "false", "no", "f", "n"))
+MISSING = frozenset(("", "nan", "null", "<na>", "#n/a"))  # as programs write that there is nothing
 MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -32,6 +37,7 @@ class Table:
     header: list[str]
     rows: Iterator[tuple[int, list[str]]]
     encoding: str
+    guessed: bool = False  # the encoding, which the table does not say
 
     def column(self, name: str) -> int:
         """The position of a column by its name, else by its number from 1; raises BadInput."""
@@ -47,14 +53,14 @@ class Table:
         return _bad(self.path, what, remedy)
 
 
-def read_table(path: Path, header: bool | None = None, delimiter: str | None = None) -> Table:
+def read_table(path: Path, header: bool | None = None, delimiter: str | None = None, encoding: str = "") -> Table:
     """A table; raises BadInput, also while its rows are read.
 
     Without a `header`, all rows are data; None finds that out: the first row of a table without one names a photo.
-    A `delimiter` that is not given is found out too.
+    A `delimiter` and an `encoding` that are not given are found out too.
     """
     content = read_bytes(path)
-    encoding = _encoding(content)
+    said, encoding = encoding, UNICODE if encoding == "utf-8" else encoding or _encoding(content)
     rows = _rows(path, content, encoding, delimiter)
     line, first = next(rows, (0, []))
     if not first:
@@ -66,18 +72,22 @@ def read_table(path: Path, header: bool | None = None, delimiter: str | None = N
     if header is None:
         header = Path(first[0]).suffix.lower() not in SUFFIXES
     names = first if header else [str(i + 1) for i in range(len(first))]
-    return Table(path, names, rows if header else chain([(line, first)], rows), encoding)
+    return Table(
+        path, names, rows if header else chain([(line, first)], rows), encoding, not said and encoding in ENCODINGS
+    )
 
 
 def _encoding(content: bytes) -> str:
-    """UTF-16 by its mark, else UTF-8 where it is that, else what Windows writes in the west."""
+    """UTF-16 by its mark, else UTF-8 where it is that, else that of old programs in which the cells are likeliest."""
     if mark := next((mark for mark in MARKS if content.startswith(mark)), None):
         return MARKS[mark]
     try:
-        content.decode("utf-8-sig")
+        content.decode(UNICODE)
     except UnicodeDecodeError:
-        return WINDOWS
-    return "utf-8-sig"
+        cells = {cell: None for cell in re.split(rb'[,;\t\r\n"]+', content) if not cell.isascii()}
+        found = chances(islice(cells, SAMPLE), ENCODINGS)
+        return max(found, key=lambda encoding: found[encoding], default=WINDOWS)
+    return UNICODE
 
 
 def _rows(path: Path, content: bytes, encoding: str, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
@@ -92,6 +102,7 @@ def _rows(path: Path, content: bytes, encoding: str, delimiter: str | None) -> I
                 raise csv.Error("a row is too long")
             yield line
 
+    quotes = content.count(b"'") > 0
     try:
         lines, columns = numbered(), 0
         first = _next_line(lines)
@@ -101,7 +112,7 @@ def _rows(path: Path, content: bytes, encoding: str, delimiter: str | None) -> I
         for row in csv.reader(chain([first], lines), delimiter=delimiter, skipinitialspace=True):
             size = 0
             if any(row):
-                cells = [_bare(cell.strip()) for cell in row]
+                cells = [*map(_bare if quotes else str.strip, row)]
                 columns = columns or len(cells)
                 if any(cells[columns:]):
                     what = f"has {len(cells)} cells in line {number}, but {columns} columns"
@@ -113,6 +124,7 @@ def _rows(path: Path, content: bytes, encoding: str, delimiter: str | None) -> I
 
 def _bare(cell: str) -> str:
     """A cell without the quotes that some programs write around texts."""
+    cell = cell.strip()
     return cell[1:-1] if len(cell) > 2 and cell[0] == cell[-1] == "'" else cell
 
 

@@ -48,7 +48,7 @@ class Geometric(ABC):
 
 
 class Pixel(ABC):
-    """Changes the values of pixels, which lie in 0..1."""
+    """Changes the values of pixels, which lie in 0..1 and stay there; for validation photos `draw` gives None."""
 
     @abstractmethod
     def draw(self, size: Size, generator: Random, training: bool) -> Any:
@@ -63,7 +63,11 @@ class Pixel(ABC):
 
 
 class BatchTransform(ABC):
-    """Changes the images of a training batch and their targets together, after all other transforms."""
+    """Changes the images of a training batch and their targets together, after all other transforms.
+
+    All that is random is drawn by `draw`, from its generator alone, and equal draws compare equal; `apply` changes
+    neither of its arguments.
+    """
 
     @abstractmethod
     def draw(self, photos: int, size: Size, generator: Random) -> Any:
@@ -71,7 +75,7 @@ class BatchTransform(ABC):
 
     @abstractmethod
     def apply(self, images: Tensor, targets: Tensor, drawn: Any) -> tuple[Tensor, Tensor]:
-        """Images [N, 3, H, W] in 0..1 and targets [N, C], each row a share of 1 for every class, as drawn."""
+        """Images [N, 3, H, W] in 0..1 and targets [N, C], each row the shares of 1 that the classes have, as drawn."""
 
 
 def box_matrix(box: Box, size: Size) -> Matrix:

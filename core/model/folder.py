@@ -147,6 +147,7 @@ def _timm_config(architecture: Architecture, config: ModelConfig) -> dict[str, A
     last = config.views[-1]
     network = architecture.model.body if isinstance(architecture.model, Classifier) else architecture.model
     crop_mode = {"crop": "center", "pad": "border", "squish": "squash"}[config.views[0].method]
+    options = _timm_options(network) if architecture.timm else {}
     return {
         "architecture": architecture.timm or config.architecture["name"],
         "num_classes": len(config.vocab),
@@ -161,8 +162,17 @@ def _timm_config(architecture: Architecture, config: ModelConfig) -> dict[str, A
             "crop_mode": crop_mode,
             "num_classes": len(config.vocab),
         },
+        **({"model_args": options} if options else {}),
         "presize": {"architecture": config.architecture, "views": [asdict(view) for view in config.views]},
     }
+
+
+def _timm_options(network: Any) -> dict[str, Any]:
+    """What timm must be told to build the same layers, beside the number of classes and the size."""
+    from timm.models import get_model_args
+
+    said = ("num_classes", "in_chans", "global_pool", "img_size")
+    return {name: value for name, value in get_model_args(network).items() if name not in said}
 
 
 def check_hashes(folder: Path) -> None:

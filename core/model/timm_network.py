@@ -32,8 +32,8 @@ def from_timm(
     """A timm network with a new head; its body gets `weights` or, if `pretrained`, weights that timm downloads.
 
     A tag in the name selects the weights, and with them the input statistics even without `pretrained`. `options` are
-    passed to `timm.create_model`. Raises BadInput for an unknown name, unavailable weights, or options or a head that
-    do not suit the network.
+    passed to `timm.create_model`, such as `img_size` (a number, or height and width), except those that are None.
+    Raises BadInput for an unknown name, unavailable weights, or options or a head that do not suit the network.
     """
     import timm
     import torch
@@ -51,6 +51,7 @@ def from_timm(
     options = dict(options or {})
     size = options.get("img_size")
     if size:
+        size = options["img_size"] = (size, size) if isinstance(size, int) else tuple(size)
         _check_area(name, size)
     try:
         network: Any = timm.create_model(name, pretrained=download, num_classes=num_classes, **options)

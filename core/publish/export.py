@@ -29,7 +29,12 @@ class Exporter(Protocol):
     file: str  # its name in the run's folder
 
     def convert(self, predictor: Predictor, about: Mapping[str, str]) -> bytes:
-        """The file's content, from prepared photos [N, 3, H, W] to logits [N, C]; `about` is for its metadata."""
+        """The file's content, from prepared photos [N, 3, H, W] to logits [N, C]; `about` is for its metadata.
+
+        The network is `predictor.architecture.model`, in eval mode on the CPU; it takes photos of
+        `predictor.views[-1].size` (height, width), normalised by `predictor.prepare`. Raises BadInput where a package
+        is missing.
+        """
 
     def load(self, content: bytes) -> Callable[[Tensor], Tensor]:
         """What a program that has nothing but the file computes: prepared photos [N, 3, H, W] to logits [N, C]."""

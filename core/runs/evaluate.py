@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ from core.data.alike import alike
 from core.data.check import label_all
 from core.data.leftovers import placed
 from core.data.photo import BadPhoto
-from core.data.propose import source_of
+from core.data.propose import names_of, propose, source_of
 from core.errors import BadInput, quoted
 from core.model.folder import load_model
+from core.recipe import Choice, path_options
 from core.registry import labellers, sources
 from core.runs.history import History
 from core.runs.run import Run
@@ -26,9 +29,10 @@ def evaluate(run: Run, workspace: Path, source: str | None = None, labeller: str
 
     Photos without a label, of a class that the model does not know, unreadable or gone are listed under `skipped`;
     `trained_on` counts those of the n that the model learned from; it is None where the run does not say which.
+    `labels` is why they were labelled in another way than the run's photos, else empty.
     """
     predictor, history = load_model(run.folder), _history(run, required=not source)
-    labelled, skipped = _labelled(run, history, workspace, source, labeller)
+    labelled, skipped, labels = _labelled(run, history, workspace, source, labeller)
     unknown = {path: label for path, label in labelled.items() if label not in predictor.vocab}
     meant = _meant(set(unknown.values()), predictor.vocab)
     for path, label in unknown.items():
@@ -61,6 +65,7 @@ def evaluate(run: Run, workspace: Path, source: str | None = None, labeller: str
         "n": len(readable),
         "trained_on": history and history.trained_on(readable),
         "per_class": results.per_class(),
+        "labels": labels,
         "skipped": skipped,
     }
 
@@ -76,7 +81,7 @@ def _history(run: Run, required: bool) -> History | None:
 
 def _labelled(
     run: Run, history: History | None, workspace: Path, source: str | None, labeller: str | None
-) -> tuple[dict[Path, str], dict[str, str]]:
+) -> tuple[dict[Path, str], dict[str, str], str]:
     found = sources.build(source_of(source) if source else run.recipe.source, workspace)
     items = found()
     skipped = {}
@@ -84,12 +89,37 @@ def _labelled(
         own, gone = history.validation(found.root, items)
         skipped = dict.fromkeys(map(str, gone), "it is gone, and no other photo here has its content")
         if not labeller:
-            return own, skipped
+            return own, skipped, ""
         items = list(own)
-    own_labeller = placed("labeller", run.recipe.labeller, found, elsewhere=bool(source))
-    label = labellers.build(_choice(labeller) if labeller else own_labeller)
-    labelled, unlabelled = label_all(items, label, getattr(found, "original", Path))
-    return labelled, skipped | unlabelled
+    choice, reason = (_choice(labeller), "") if labeller else _own_labeller(run, workspace, found, items)
+    labelled, unlabelled = label_all(items, labellers.build(choice), getattr(found, "original", Path))
+    return labelled, skipped | unlabelled, reason
+
+
+def _own_labeller(run: Run, workspace: Path, found: Any, items: Sequence[Path]) -> tuple[Choice, str]:
+    """The run's labeller; for photos that its table does not lie beside what is proposed, and the reason."""
+    own, root = run.recipe.labeller, Path(found.root).resolve()
+    choice = placed("labeller", own, found, elsewhere=True)
+    tables = [Path(os.path.expanduser(choice[option])).resolve() for option in path_options("labeller", choice)]
+    if all(table.is_relative_to(root) for table in tables):
+        return choice, ""
+    if _is_inside(root, run, workspace):
+        return placed("labeller", own, found), ""
+    try:
+        proposed, _, reasons = propose(names_of(found, items), Path(found.root))
+    except BadInput as error:
+        raise BadInput(
+            f"The run's table {quoted(str(tables[0]))} lists other photos. {error} Or give --labeller."
+        ) from None
+    return proposed, reasons[0]
+
+
+def _is_inside(root: Path, run: Run, workspace: Path) -> bool:
+    """Whether a folder is that of the run's photos, or lies in it."""
+    try:
+        return root.is_relative_to(Path(sources.build(run.recipe.source, workspace).root).resolve())
+    except BadInput:  # it is gone
+        return False
 
 
 def _meant(labels: set[str], vocab: list[str]) -> dict[str, str]:

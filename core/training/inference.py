@@ -45,20 +45,20 @@ class Inference:
 
     def get_preds(self, dl: Loader | Sequence[tuple[Tensor, Tensor]] | None = None) -> tuple[Tensor, Tensor]:
         """Probabilities [N, C] and targets [N] of the validation set, or of `dl`, which may be a list of batches."""
-        loader = dl or self.task.dls.valid
+        loader = self.task.dls.valid if dl is None else dl
         found = predict(self.task, loader if isinstance(loader, Loader) else InMemoryBatches(loader))
         return found.logits.softmax(1), found.targets
 
     def tta(self, dl: Loader | None = None, n: int = 4, beta: float = 0.25) -> tuple[Tensor, Tensor]:
         """As `get_preds`, with test-time augmentation: (1 - beta) of the mean of `n` augmented views, beta of plain."""
-        loader = dl or self.task.dls.valid
+        loader = self.task.dls.valid if dl is None else dl
         plain, targets = self.get_preds(loader)
         augmented = [predict(self.task, replace(loader, training=True), epoch).logits.softmax(1) for epoch in range(n)]
         return torch.stack(augmented).mean(0).lerp(plain, beta), targets
 
     def interpret(self, dl: Loader | None = None) -> ClassificationInterpretation:
         """The interpretation of predictions on the validation set, or on `dl`."""
-        loader = dl or self.task.dls.valid
+        loader = self.task.dls.valid if dl is None else dl
         return self.interpretation(predict(self.task, loader), loader)
 
     def interpretation(self, found: Outputs, loader: Loader) -> ClassificationInterpretation:

@@ -95,7 +95,7 @@ class Learner(Inference):
                 logits = arch.forward(torch.zeros(1, 3, h, w, device=self.task.dls.device))
         except (AssertionError, RuntimeError, ValueError) as error:
             raise BadInput(
-                f"{self._name!r} cannot take photos of {h} x {w} pixels ({error}); "
+                f"{self._name!r} cannot take photos of {h} x {w} pixels ({str(error).rstrip('.')}); "
                 "change the size in the last transform."
             ) from error
         if tuple(logits.shape) != (1, dls.c):

@@ -36,5 +36,5 @@ def timm_model(
     if dynamic_img_size:
         options["dynamic_img_size"] = True
     if img_size and has_fixed_size(model):
-        options["img_size"] = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
+        options["img_size"] = img_size
     return from_timm(model, num_classes, head, pretrained, options=options)

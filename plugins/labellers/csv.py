@@ -8,11 +8,11 @@ from itertools import chain
 from pathlib import Path, PurePath
 from typing import Annotated, Any
 
-from core.data.columns import MISSING, TRUE
+from core.data.encodings import Encoding
 from core.data.found_tables import found_tables
 from core.data.lookup import Lookup, from_table, inside, spelled
 from core.data.proposals import Proposal, folders_of
-from core.data.tables import WINDOWS, Table, read_table
+from core.data.tables import MISSING, TRUE, Table, read_table
 from core.data.text import some
 from core.data.words import TRAIN, sides
 from core.errors import BadInput, quoted
@@ -33,13 +33,14 @@ class CsvLabeller:
         header: Annotated[bool, "The first row names the columns; else they are called 1, 2 and so on"] = True,
         loose: Annotated[bool, "Names match whatever their case and suffix"] = False,
         folder: Annotated[str, "Only photos in a folder of this name are listed; empty: all are"] = "",
+        encoding: Annotated[Encoding, "Encoding of an old table; empty: detected"] = "",
     ) -> None:
         if not str(path).strip():  # Path("") is the current folder
             raise BadInput("The path of the table is empty; give a CSV file that lists the photos and their labels.")
         self.path = Path(os.path.expanduser(path))
         names = inside(self.path, tables) or [""]
         self.files = [self.path / name for name in names]
-        self.loose, self.folder = loose, folder
+        self.loose, self.folder, self.encoding = loose, folder, encoding
         self.encodings: dict[str, str] = {}
         self.unlabelled: dict[str, str] = {}  # of names in rows that have no label, why
         named = bool(name_column or label_column or classes)
@@ -57,7 +58,10 @@ class CsvLabeller:
 
     def remarks(self, names: Sequence[Path]) -> list[str]:
         """How many rows have no photo or no label, and whether the encoding was a guess."""
-        said = [f"{name} is not in UTF-8 and was read as {code}" for name, code in self.encodings.items()]
+        said = [
+            f"{name} is not in UTF-8 and was read as {code}; set labeller.encoding if it looks wrong"
+            for name, code in self.encodings.items()
+        ]
         if n := len(self.unlabelled):
             first = next(iter(self.unlabelled.values())).removesuffix(".")
             said.append(f"1 row has no label: {first}" if n == 1 else f"{n} rows have no label; the first: {first}")
@@ -80,35 +84,51 @@ class CsvLabeller:
             columns = listing.columns
             if columns.unusable:
                 continue
-            label = {"classes": list(columns.classes)} if columns.classes else {"label_column": columns.label}
+            label: dict[str, Any] = (
+                {"classes": list(columns.classes)} if columns.classes else {"label_column": columns.label}
+            )
             where = f"of {some(listing.names)}, whose column {columns.name!r} names {columns.share:.0%} of the photos"
             if columns.classes:
                 reason = f"labels from the columns {some(columns.classes)} {where}"
             else:
                 reason = f"labels from the column {columns.label!r} {where}"
-                reason += f"; it could be {some(columns.others, 3)} too" if columns.others and not columns.known else ""
-            options = listing.options() | label
-            yield Proposal(
-                options | cls._side(options, names, root), (0.9 if columns.known else 0.7) * columns.share, reason
-            )
+                reason += f"; it could be {some(columns.others, 3)} too" if columns.others else ""
+            options: dict[str, Any] = listing.options() | label
+            try:
+                options |= cls._folder(options, names, root) if columns.namesakes else {}
+            except BadInput as error:
+                yield Proposal(options, 0, str(error).removesuffix("."))
+                continue
+            yield Proposal(options, (0.9 if columns.known else 0.7) * columns.share, reason)
         for table, why in unused.items():
             yield Proposal({}, 0, f"the table {table.name!r}: {why}")
 
     @classmethod
-    def _side(cls, options: dict[str, Any], names: Sequence[Path], root: Path) -> dict[str, str]:
-        """The folder for training, where it alone can be meant: numbers that begin anew in each side of a split."""
-        try:
-            if max(cls(**options)._named(names), default=0) < 2:
-                return {}
-            split = sides(
-                {folder for parent in {name.parent for name in names} for folder in folders_of(parent / "x", root)}
-            )
-            trains = [folder for folder, side in split.items() if side == TRAIN]
-            if len(trains) == 1 and max(cls(**options, folder=trains[0])._named(names), default=0) == 1:
-                return {"folder": trains[0]}
-        except BadInput:  # said when it is tried
-            pass
-        return {}
+    def _folder(cls, options: dict[str, Any], names: Sequence[Path], root: Path) -> dict[str, str]:
+        """The folder that a table lists, where its rows name photos of other sides of a split too; raises BadInput.
+
+        Numbers often begin anew in each side, so that photos would get the labels of others.
+        """
+        labeller = cls(**options)
+        if max(labeller._named(names), default=0) < 2:
+            return {}
+        folders = {parent: folders_of(parent / "x", root) for parent in {name.parent for name in names}}
+        split = sides({name for found in folders.values() for name in found})
+        side_of = {parent: next((split[n] for n in found if n in split), "") for parent, found in folders.items()}
+        by_side = [labeller._named([n for n in names if side_of[n.parent] == side]) for side in set(side_of.values())]
+        if all(sum(map(bool, row)) < 2 for row in zip(*by_side, strict=True)):
+            return {}
+        trains = {name for name, side in split.items() if side == TRAIN}
+        others = {name for found in folders.values() for name in found} - split.keys()
+        for candidates in (trains, {labeller.path.parent.name}, others):
+            fit = [c for c in sorted(candidates) if max(cls(**options, folder=c)._named(names), default=0) == 1]
+            if len(fit) == 1 and (candidates == trains or len(candidates) == 1):
+                return {"folder": fit[0]}
+        of = some([repr(name) for name in sorted(split)])
+        raise BadInput(
+            f"{some([f.name for f in labeller.files])} names photos in several folders of {of} alike; "
+            "write the folder before each name."
+        )
 
     def _named(self, names: Sequence[Path]) -> list[int]:
         """Of each row with a label how many of the photos it names."""
@@ -120,8 +140,8 @@ class CsvLabeller:
     ) -> Iterator[tuple[str, str]]:
         """The names and labels of a table; rows without either are left out."""
         file = self.path / table_name
-        table = read_table(file, header)
-        if table.encoding == WINDOWS:
+        table = read_table(file, header, encoding=self.encoding)
+        if table.guessed:
             self.encodings[file.name] = table.encoding
         asked = (name_column, label_column, *classes)
         # a column without a name is pandas' index, no candidate

@@ -15,8 +15,9 @@ from functools import cached_property
 from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import IO, Annotated, Any, Literal
+from typing import IO, Annotated, Any
 
+from core.data.encodings import Encoding
 from core.data.files import EMPTY, SUFFIXES, TABLES, get_image_files, is_stray, why_no_photo
 from core.data.proposals import Proposal
 from core.data.safe_names import DEEPEST, distinct, safe_name
@@ -47,23 +48,7 @@ class ZipSource:
         workspace: Path,
         /,
         path: Annotated[str, "The zip file that holds the photos"],
-        encoding: Annotated[
-            Literal[
-                "",
-                "utf-8",
-                "cp932",
-                "gb18030",
-                "big5",
-                "cp949",
-                "euc-kr",
-                "cp1251",
-                "cp866",
-                "cp1252",
-                "cp850",
-                "cp437",
-            ],
-            "Encoding of names in an old zip; empty: detected",
-        ] = "",
+        encoding: Annotated[Encoding, "Encoding of names in an old zip; empty: detected"] = "",
     ) -> None:
         self.workspace, self.path, self.encoding = workspace, Path(os.path.expanduser(path)), encoding
 
@@ -205,24 +190,25 @@ def _photos_and_tables(
     """The members to unpack, each with a name that every system can write; those refused; the others with reasons."""
     members, refused = [], []
     others: dict[str, str] = {}
-    empty: dict[str, None] = {}
+    folders: dict[str, None] = {}
+    filled: set[str] = set()
     for member in archive.infolist():
         name = member.filename.replace("\\", "/")
         parts = [part for part in name.split("/") if part not in ("", ".")]
         safe = PurePosixPath(*map(safe_name, parts[-DEEPEST:]))
         if any(map(is_stray, safe.parts)):
             continue
-        empty.pop("/".join(parts[:-1]), None)
+        filled.update("/".join(parts[:i]) for i in range(max(0, len(parts) - DEEPEST), len(parts)))
         mode = stat.S_IFMT(member.external_attr >> 16)  # 0 where the zip was made on Windows
         if member.is_dir():
-            empty["/".join(parts)] = None
+            folders["/".join(parts)] = None
         elif safe.suffix.lower() not in SUFFIXES.union(TABLES):
             others[name[:LONGEST_REFUSED]] = why_no_photo(safe.name)
         elif name.startswith("/") or re.match("[a-zA-Z]:/", name) or ".." in parts or mode not in (0, stat.S_IFREG):
             refused.append(member.filename[:LONGEST_REFUSED])
         else:
             members.append((member, safe))
-    others |= {name[:LONGEST_REFUSED]: EMPTY for name in empty}
+    others |= {name[:LONGEST_REFUSED]: EMPTY for name in folders if name not in filled}
     if (more := len(others) - MOST_OTHERS) > 0:
         others = dict(islice(others.items(), MOST_OTHERS)) | {f"{more:,} more files": "not photos"}
     return members, refused, others

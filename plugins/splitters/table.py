@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
+from core.data.encodings import Encoding
 from core.data.found_tables import found_tables
 from core.data.lookup import Lookup, from_table, inside
 from core.data.proposals import Proposal
@@ -30,6 +31,7 @@ class TableSplitter:
         train: Annotated[Sequence[str], "Values of the column for training, or its tables"] = ("train",),
         header: Annotated[bool, "The first row names the columns; else they are called 1, 2 and so on"] = True,
         loose: Annotated[bool, "Names match whatever their case and suffix"] = False,
+        encoding: Annotated[Encoding, "Encoding of an old table; empty: detected"] = "",
     ) -> None:
         self.valid, self.train = tuple(valid), tuple(train)
         self.path = Path(os.path.expanduser(path))
@@ -38,7 +40,7 @@ class TableSplitter:
         rows = (
             (from_table(name, row[name_at]), row[at] if split_column else name)
             for file, name in zip(self.files, names, strict=True)
-            for table in [read_table(file, header)]
+            for table in [read_table(file, header, encoding=encoding)]
             for name_at, at in [(table.column(name_column), table.column(split_column or name_column))]
             for _, row in table.rows
             if row[name_at]
@@ -73,6 +75,11 @@ class TableSplitter:
                 )
                 reason = f"{some(columns.valid)} for validation and {some(columns.train)} for training, as {by}"
                 options |= {"valid": list(columns.valid), "train": list(columns.train)}
+                try:
+                    cls(**options)(names)
+                except BadInput as error:  # such as no photo of a side
+                    yield Proposal(options, 0, str(error).removesuffix("."))
+                    continue
                 yield Proposal(options, 0.95 * columns.share, reason)
 
     def _side(self, item: Path) -> str:

@@ -240,9 +240,12 @@ def test_csv_missing_or_in_another_encoding(tmp_path: Path) -> None:
         labellers.create("csv", path=str(tmp_path / "none.csv"))
     assert table(tmp_path, "f,l\na.jpg,Tür\n", "utf-16")("a.jpg") == "Tür"
     windows = table(tmp_path, "sep=;\nf;l\na.jpg;Tür\n", "cp1252")
-    assert windows("a.jpg") == "Tür" and windows.remarks([Path("a.jpg")]) == [
-        "labels.csv is not in UTF-8 and was read as cp1252"
-    ]
+    (remark,) = windows.remarks([Path("a.jpg")])
+    assert windows("a.jpg") == "Tür" and "read as cp1252; set labeller.encoding" in remark
+    file = tmp_path / "labels.csv"
+    file.write_bytes("f,l\na.jpg,сом\n".encode("cp866"))
+    said = labellers.create("csv", path=str(file), encoding="cp866")
+    assert said("a.jpg") == "сом" and said.remarks([Path("a.jpg")]) == []
 
 
 def test_csv_listed_twice_alike_is_fine(tmp_path: Path) -> None:

@@ -331,6 +331,7 @@ def test_a_number_that_the_splitter_leaves_out_is_no_class(photos: Path) -> None
     [
         ({"vocab": ["red", "green", "blue", "amber"]}, ["amber", "blue", "green", "red"]),
         ({"vocab": ["red", "green", "blue", "amber"], "sort": False}, ["red", "green", "blue", "amber"]),
+        ({"vocab": ["red", "green", "red", "blue"], "sort": False}, ["red", "green", "blue"]),
         ({}, ["blue", "green", "red"]),
     ],
 )
@@ -338,6 +339,18 @@ def test_the_vocab_may_be_given(given: dict[str, Any], vocab: list[str], photos:
     dls = block(blocks=(ImageBlock, CategoryBlock(**given))).dataloaders(photos, device="cpu")
     assert dls.vocab == vocab and dls.c == len(vocab)
     assert [dls.vocab[t] for t in dls.train.targets] == [label(f) for f in dls.train.items]
+
+
+def test_a_vocab_of_whole_numbers_is_in_their_order() -> None:
+    """As fastai's is, in which index 2 is the class 2."""
+    assert CategoryBlock(range(12)).vocab == [str(n) for n in range(12)]
+    assert CategoryBlock(np.array([10, 9])).vocab == ["9", "10"]
+    assert CategoryBlock(["10", "9"]).vocab == ["10", "9"], "texts are sorted as texts"
+
+
+def test_an_option_that_batches_do_not_have(photos: Path) -> None:
+    with pytest.raises(BadInput, match=r"no option 'num_workers' .* workers"):
+        block().dataloaders(photos, num_workers=2)
 
 
 def test_a_label_that_is_not_in_the_vocab(photos: Path) -> None:

@@ -87,6 +87,26 @@ def test_a_table_with_a_column_of_validation(source: str, photos: Path, tmp_path
     assert sides(dls) == (names[5:], names[:5]) and dls.vocab == COLOURS
 
 
+def test_numbers_of_a_csv_are_what_pandas_makes_of_them(photos: Path, tmp_path: Path) -> None:
+    names = [f.name for f in get_image_files(photos)]
+    table = pd.DataFrame({"n": names, "y": [i % 12 for i in range(len(names))]})
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    expected = ImageDataLoaders.from_df(table, photos, 0.25, 3, **small())
+    found = ImageDataLoaders.from_csv(tmp_path, folder=photos, valid_pct=0.25, seed=3, **small())
+    assert found.vocab == expected.vocab == sorted(expected.vocab, key=int)
+    assert sides(found) == sides(expected)
+
+
+@pytest.mark.parametrize("header", [None, "infer", 0])
+def test_a_csv_with_and_without_a_header(header: str | int | None, photos: Path, tmp_path: Path) -> None:
+    names = [f.name for f in get_image_files(photos)]
+    rows = [f"{name},{name.split('_')[0]}\n" for name in names]
+    (tmp_path / "labels.csv").write_text("".join(["n,y\n"] * (header is not None) + rows))
+    dls = ImageDataLoaders.from_csv(tmp_path, "labels.csv", header, folder=photos, **small())
+    train, valid = sides(dls)
+    assert sorted(train + valid) == names and dls.vocab == COLOURS
+
+
 @pytest.mark.parametrize(("encoding", "delimiter"), [("utf-16", "\t"), ("cp1252", ";"), ("utf-8-sig", ",")])
 def test_a_table_in_any_encoding(encoding: str, delimiter: str, photos: Path, tmp_path: Path) -> None:
     rows = [("n", "y"), *((f.name, f"{f.name[0]}é") for f in get_image_files(photos))]
@@ -113,6 +133,7 @@ def test_a_table_is_a_file_of_some_size(tmp_path: Path) -> None:
         (lambda p: ImageDataLoaders.from_lists(p, ["a.jpg", "b.jpg"], ["a"]), "2 file names and 1 labels"),
         (lambda p: ImageDataLoaders.from_df(pd.DataFrame({"a": ["x"]}), p), "no column 1; it has: a"),
         (lambda p: ImageDataLoaders.from_folder(p / "none"), "There is no folder"),
+        (lambda p: ImageDataLoaders.from_csv(p, header=2), "header=2 is not understood"),
     ],
 )
 def test_what_cannot_work_is_said(make: Callable[[Path], Any], message: str, tmp_path: Path) -> None:

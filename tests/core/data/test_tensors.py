@@ -26,3 +26,13 @@ def test_numbers_lists_arrays_and_images(given: Any, expected: torch.Tensor) -> 
     found = tensor(*given)
     assert torch.equal(found, expected) and found.dtype == expected.dtype
     assert tensor(*given, dtype=torch.float64).dtype == torch.float64
+
+
+def test_a_tensor_stays_what_it_is() -> None:
+    given = torch.ones(2, requires_grad=True)
+    assert tensor(given) is given
+    assert tensor(given, dtype=torch.float64).dtype == torch.float64
+
+
+def test_an_image_of_one_channel() -> None:
+    assert tensor(Image.new("L", (3, 2))).shape == (2, 3)

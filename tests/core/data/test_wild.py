@@ -23,11 +23,11 @@ from core.errors import BadInput
 from core.events import drain
 from core.recipe import Recipe
 from core.registry import labellers, sources
-from tests.core.data import wild_names
+from tests.core.data import wild_names, wild_tables
 from tests.core.data.wild import CASES, Maker
 
 discover()
-assert wild_names  # its cases are among CASES
+assert wild_names and wild_tables  # their cases are among CASES
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from core.errors import BadInput
 from core.events import RunEnded
 from core.model.folder import load_model
 from core.recipe import Recipe
+from core.registry import sources
 from core.runs.evaluate import evaluate
 from core.runs.run import Run
 from core.runs.train import train
@@ -109,6 +110,53 @@ def test_a_table_of_the_photos_that_are_scored_goes_before_that_of_the_training_
     (mine.folder / "recipe.json").write_text(json.dumps(recipe))
     result = evaluate(mine, mine.workspace, str(mine.workspace / "others"))
     assert [row["n"] for row in result["per_class"]] == [2, 0]
+
+
+def with_table(run: Run, folder: Path, breed: str) -> None:
+    """A table of the photos in a folder becomes the run's labeller."""
+    rows = [f"{file.name},{breed}\n" for file in sorted(folder.rglob("*.jpg"))]
+    (folder / "labels.csv").write_text("".join(["name,breed\n", *rows]))
+    recipe = json.loads((run.folder / "recipe.json").read_text())
+    recipe["labeller"] = {"name": "csv", "path": str(folder / "labels.csv")}
+    (run.folder / "recipe.json").write_text(json.dumps(recipe))
+
+
+def test_photos_of_others_do_not_get_the_labels_of_the_training_table(
+    mine: Run, draw_photos: DrawPhotos, tmp_path: Path
+) -> None:
+    """Numbers are the names of all sorts of photos."""
+    with_table(mine, draw_photos(mine.workspace / "photos/new", count=4, colours=("red",)), "saint_bernard")
+    for breed in BREEDS:
+        draw_photos(tmp_path / "strange" / breed, count=4, colours=("red",))
+    result = evaluate(mine, mine.workspace, str(tmp_path / "strange"))
+    assert [row["n"] for row in result["per_class"]] == [4, 4]
+    assert "labels from the folders" in result["labels"]
+    unlabelled = draw_photos(tmp_path / "unlabelled", count=4, colours=("red",))
+    with pytest.raises(BadInput, match=r"labels\.csv' lists other photos.*--labeller"):
+        evaluate(mine, mine.workspace, str(unlabelled))
+
+
+def test_a_zip_with_its_table_in_another_workspace(mine: Run, draw_photos: DrawPhotos, tmp_path: Path) -> None:
+    packed = draw_photos(tmp_path / "packed", count=4, colours=("red",))
+    with_table(mine, packed, "saint_bernard")
+    archive = shutil.make_archive(str(tmp_path / "all"), "zip", packed)
+    recipe = json.loads((mine.folder / "recipe.json").read_text())
+    root = sources.build({"name": "zip", "path": archive}, tmp_path / "first").root
+    recipe |= {
+        "source": {"name": "zip", "path": archive},
+        "labeller": {"name": "csv", "path": str(root / "labels.csv")},
+    }
+    (mine.folder / "recipe.json").write_text(json.dumps(recipe))
+    shutil.rmtree(tmp_path / "first")
+    result = evaluate(mine, tmp_path / "second", archive)
+    assert ([row["n"] for row in result["per_class"]], result["labels"]) == ([0, 4], "")
+
+
+def test_a_part_of_the_runs_own_photos_gets_the_labels_of_its_table(mine: Run, draw_photos: DrawPhotos) -> None:
+    draw_photos(mine.workspace / "photos/new", count=4, colours=("red",))
+    with_table(mine, mine.workspace / "photos", "saint_bernard")
+    result = evaluate(mine, mine.workspace, str(mine.workspace / "photos/new"))
+    assert ([row["n"] for row in result["per_class"]], result["labels"]) == ([0, 4], "")
 
 
 def test_evaluate_on_nothing_it_knows(trained: Run, workspace: Path, photos: Path, tmp_path: Path) -> None:

@@ -292,6 +292,9 @@ def test_batches_that_are_there_already_are_predicted(learn: Learner) -> None:
     shares, targets = learn.get_preds(dl=batches)
     assert torch.equal(shares, learn.get_preds()[0]) and torch.equal(targets, learn.get_preds()[1])
     assert learn.get_preds(dl=batches[:1])[0].shape == (len(batches[0][0]), 3)
+    shares, targets = learn.get_preds(dl=[])
+    assert shares.shape == (0, 3) and targets.shape == (0,)
+    assert learn.get_preds(dl=learn.dls.test_dl([]))[0].shape == (0, 3)
 
 
 @pytest.mark.parametrize("of", [Path.read_bytes, str, decode, lambda f: np.array(decode(f)), Image.open])
