@@ -14,7 +14,7 @@ from core.registry import Param, registries
 def plugins(args: argparse.Namespace) -> None:
     """List every plugin with its options, and the plugins that could not be loaded."""
     for kind, registry in registries.items():
-        if any(registry):  # the app's pages are not, which only the app imports
+        if any(registry):  # panels are not, as only the app imports them
             print(kind)
         for entry in registry:
             print(f"  {entry.name:<22} {entry.help}  [{entry.module}]")

@@ -168,11 +168,11 @@ def _timm_config(architecture: Architecture, config: ModelConfig) -> dict[str, A
 
 
 def _timm_options(network: Any) -> dict[str, Any]:
-    """What timm must be told to build the same layers, beside the number of classes and the size."""
+    """The arguments that timm needs to build the same layers, except the number of classes and the size."""
     from timm.models import get_model_args
 
-    said = ("num_classes", "in_chans", "global_pool", "img_size")
-    return {name: value for name, value in get_model_args(network).items() if name not in said}
+    left_out = ("num_classes", "in_chans", "global_pool", "img_size")
+    return {name: value for name, value in get_model_args(network).items() if name not in left_out}
 
 
 def check_hashes(folder: Path) -> None:

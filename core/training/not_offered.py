@@ -46,11 +46,11 @@ URLs = NotOffered("URLs", 'write sources.create("pets", Path("workspace"))() or 
 untar_data = NotOffered("untar_data", 'write sources.create("pets", Path("workspace"))() or a folder of your own')
 
 CALLBACKS = (
-    "cbs are not offered: to watch or stop training, loop over the events of core.training.loop.fit; a run has "
+    "cbs are not offered: to watch or stop training, write a `for` loop over core.training.loop.fit; a run has "
     "training.patience and training.best_by, and MixUp() and CutMix() are batch_tfms."
 )
 OF_A_LEARNER = {
-    "add_cb": "to watch or stop training, loop over the events of core.training.loop.fit",
+    "add_cb": "to watch or stop training, write a `for` loop over core.training.loop.fit",
     "export": "write learn.save(folder), which writes safetensors and JSON",
     "load": "write load_learner(folder)",
     "to_fp32": "training is in float32 on a CPU, and the weights are float32 on a GPU too",

@@ -248,7 +248,7 @@ class TrainState:
             self.best = Best(stage, epoch, value, loss, _under("best", tensors), found)
         if document["under_way"]:
             if bool(self.now.head_epochs) != ("features.train.values" in tensors):
-                raise ValueError("it has features of photos where this recipe trains on photos, or the reverse")
+                raise ValueError("its head was trained on features, and here on photos, or the reverse")
             if self.now.head_epochs:
                 self.features = FeatureCache.restored(self.task, _under("features", tensors), self.now.head_epochs)
             self.begin_stage()

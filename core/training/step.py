@@ -97,6 +97,6 @@ def halve_micro_batch(task: Task, photos: int) -> str:
         torch.cuda.empty_cache()
     seen = f"; norm layers in train mode see {task.micro_batch} photos at a time" if norms else ""
     return (
-        f"Out of memory with {before} photos at once: from now on {task.micro_batch} at once, with gradients "
+        f"Out of memory with {before} photos at once: from now on {task.micro_batch}, with gradients "
         f"accumulated over the same batch{seen}."
     )

@@ -414,7 +414,7 @@ def test_a_run_without_weights(trained: Run, fails: Callable[..., str], photos: 
     (copied / "model.safetensors").unlink()
     assert "model.safetensors" in fails("predict", str(copied), str(photos / "red_1.jpg"))
     (copied / "config.json").unlink()  # as a run that failed
-    assert "no trained model" in fails("evaluate", str(copied))
+    assert "is not a trained model" in fails("evaluate", str(copied))
 
 
 def test_a_run_with_damaged_weights(trained: Run, fails: Callable[..., str], photos: Path, tmp_path: Path) -> None:

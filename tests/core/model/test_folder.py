@@ -263,7 +263,7 @@ def test_a_network_far_larger_than_its_weights_is_not_even_built(model: Path) ->
     (model / "config.json").write_text(json.dumps(config))
     rehash(model)
     before = psutil.Process().memory_info().rss
-    assert "it takes 4546 MB" in refused(model)
+    assert "it needs 4546 MB" in refused(model)
     assert psutil.Process().memory_info().rss - before < 200_000_000
 
 

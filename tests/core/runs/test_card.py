@@ -144,7 +144,7 @@ def test_the_tag_of_the_weights_is_told(make_card: MakeCard) -> None:
 def test_only_what_timm_loads_is_called_timms(make_card: MakeCard, concat: Run) -> None:
     """The Hub shows under a model how the library that it names would load it in one line."""
     own = make_card(["a", "b"], timm=None)["README.md"]
-    assert own.count("```python") == 1 and "There is no way without Presize" in own
+    assert own.count("```python") == 1 and "It cannot be used without Presize" in own
     assert ModelCard(own).data.to_dict()["tags"] == ["image-classification", "presize"]
     assert ModelCard(own).data.to_dict()["library_name"] == "presize"
     assert ModelCard(text_of(concat)).data.to_dict()["library_name"] == "presize"
@@ -209,7 +209,7 @@ def test_a_license_is_only_what_was_given(trained: Run) -> None:
 
 @pytest.mark.parametrize("top", ["---\nlicense: [\n---\n", "---\n- a\n---\n", "---\nmodel-index: 3\n---\n"])
 def test_a_front_matter_that_somebody_broke(top: str) -> None:
-    with pytest.raises(BadInput, match=r"README\.md are not a card's"):
+    with pytest.raises(BadInput, match=r"README\.md are not valid metadata"):
         hub_card(f"{top}# x\n", "anna/pets", "mit")
 
 
@@ -444,6 +444,6 @@ def test_after_a_stop_the_curves_have_all_epochs(recipe_dict: MakeRecipe, tmp_pa
     assert "Epochs trained: 3." in text_of(run)
     for _ in train(run):
         pass
-    assert "1 of the head alone and 3 of everything. Epochs trained: 4." in text_of(run)
+    assert "1 frozen and 3 unfrozen. Epochs trained: 4." in text_of(run)
     for name in ("curves.png", "confusion.png", "README.md"):
         assert (run.folder / name).read_bytes() == (whole.folder / name).read_bytes()

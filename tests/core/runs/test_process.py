@@ -329,7 +329,7 @@ def test_runs_says_what_each_is_doing(create: Callable[..., Run], completed: Run
 
 
 def test_stop_of_a_run_without_a_process_says_so(completed: Run, fails: Callable[..., str]) -> None:
-    assert f"'{completed.name}' has no process that could stop: it is completed" in fails("stop", completed.name)
+    assert f"'{completed.name}' cannot stop, as it is completed" in fails("stop", completed.name)
     assert "no process that could finish" in fails("stop", "--finish", completed.name)
 
 

@@ -209,7 +209,7 @@ def test_freeze_to(n: int, learns: list[int], learn: Learner) -> None:
 
 @pytest.mark.parametrize("n", [3, -4])
 def test_a_group_that_is_not_there(n: int, learn: Learner) -> None:
-    with pytest.raises(BadInput, match=f"no group {n} "):
+    with pytest.raises(BadInput, match=f"no parameter group {n} "):
         learn.freeze_to(n)
 
 
