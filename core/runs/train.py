@@ -139,13 +139,15 @@ def _slow_paths(recipe: Recipe, learner: Learner) -> list[Notice]:
     if not pipeline.cacheable:
         first = (pipeline.on_photo or pipeline.geometric)[0]
         name = getattr(first, "__name__", type(first).__name__)
-        found.append(Notice(f"photos are decoded anew each epoch, as {name} may need all of their pixels each time"))
+        found.append(
+            Notice(f"photos are decoded again in each epoch, as {name} may need all of their pixels each time")
+        )
     if (
         training.features
         and training.freeze_epochs
         and (reason := unsupported_reason(learner.task, training.freeze_epochs))
     ):
-        found.append(Notice(f"the head sees each photo anew in the frozen epochs: {reason}"))
+        found.append(Notice(f"the frozen epochs train on photos instead of extracted features: {reason}"))
     return found
 
 

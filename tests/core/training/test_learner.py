@@ -59,7 +59,7 @@ def test_metrics_may_be_partial_tensors_and_twice_the_same(make_loaders: Loaders
 
 @pytest.mark.parametrize("metrics", ["accuracy", ["accuracy"], [accuracy, "error_rate"]])
 def test_a_metric_is_a_function(metrics: Any, learn: Learner) -> None:
-    with pytest.raises(BadInput, match=r"A metric is a function, such as accuracy, .* is none"):
+    with pytest.raises(BadInput, match=r"A metric is a function, such as accuracy, .* is not one"):
         learn.metrics = metrics
 
 
