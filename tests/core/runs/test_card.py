@@ -329,7 +329,7 @@ def test_of_which_photos_the_probabilities_are_the_same(
     dls = make_loaders(transforms.build(item_tfms), transforms.build(ZOOM))
     learner = vision_learner(dls, "timm", pretrained=False, model="test_resnet")
     text = card_of(learner, recipe_dict(item_tfms=[item_tfms], batch_tfms=[ZOOM], architecture=TINY))
-    for word in ("8 bits a channel", "sRGB", "16 bits and floats", "colour profiles", "transparent"):
+    for word in ("8 bits per channel", "sRGB", "16 bits and floats", "colour profiles", "transparent"):
         assert word in text
     model = load_model(learner.save(tmp_path / "model"))
     photo.save(tmp_path / "photo", kind, **saving)
