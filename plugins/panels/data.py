@@ -20,9 +20,10 @@ from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.page.sources import tabs, text_tab
 from plugins.panels.kit.project.bring import ACCEPT, upload
+from plugins.panels.kit.project.edits import choose, edit, typed
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.drop import drop
-from plugins.panels.kit.views.form import choose, chooser, edit, typed
+from plugins.panels.kit.views.form import chooser
 from plugins.panels.kit.views.html import (
     Html,
     bars,
@@ -71,7 +72,7 @@ class DataPanel:
                 page.answers(trigger, _seen, [], seen, busy="Presizing some photos", concurrency_limit=1)
         page.shows(forms, _forms, "load")
         page.shows(preview, _preview)
-        page.does(forms.choose, choose, redraw="load")
+        page.does(forms.select, choose, redraw="load")
         page.does(forms.edit, edit)
         page.answers(forms.typed, _typed, [], preview, trigger_mode="always_last")
         page.does(train.click, _train, busy="Starting the training", redraw="load")

@@ -166,8 +166,8 @@ def _others(shown: RunView, recipe: Recipe) -> list[str]:
     parts = ("source", "labeller", "architecture", "item_tfms", "batch_tfms")
     names = {"source": "photos", "labeller": "labels", "item_tfms": "presizing", "batch_tfms": "augmentation"}
     other = [names.get(part, part) for part in parts if getattr(tested, part) != getattr(recipe, part)]
-    if tested.training.batch_size != recipe.training.batch_size:
-        other.append("batch size")
+    options = ("batch_size", "loss", "optimizer")
+    other += [o.replace("_", " ") for o in options if getattr(tested.training, o) != getattr(recipe.training, o)]
     return [f"The LR finder was run with other settings ({', '.join(other)}); run it again."] if other else []
 
 

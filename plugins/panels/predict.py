@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -29,8 +26,9 @@ from plugins.panels.kit.project.models import model_of, predictor, zip_for
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.drop import drop, received
-from plugins.panels.kit.views.html import Html, bars, card, empty, notes, percent, table, view
+from plugins.panels.kit.views.html import Html, card, empty, notes, view
 from plugins.panels.kit.views.pictures import embedded
+from plugins.panels.kit.views.predictions import guess, numbers, predictions
 
 if TYPE_CHECKING:  # torch takes seconds to import: the page is there before
     from torch import Tensor
@@ -38,7 +36,6 @@ if TYPE_CHECKING:  # torch takes seconds to import: the page is there before
     from core.model.predictor import Predictor
 
 ACCEPT = ",".join(["image/*", *sorted(SUFFIXES)])
-TOP = 10  # classes with a bar
 SHOWN, SMALL = 560, 96  # pixels of the photo on the page, and in a table
 MANY = 500  # photos at once,
 LONGEST_MANY = 120.0  # and seconds for them, of strangers
@@ -135,7 +132,7 @@ class PredictPanel:
         more = notes([f"Of {len(files)} photos this is the first; the tab Many photos takes all."] * (len(files) > 1))
         shown = Html('<img class="photo" src="{}" alt="{}">').format(embedded(image, 88), files[0].name.name)
         body = Html('<div class="answer">{}<div>{}{}</div></div>{}')
-        return card("", body.format(shown, _label(answer), more, _numbers(answer)))
+        return card("", body.format(shown, guess(answer), more, numbers(answer)))
 
     def _many(self, project: Project, data: Mapping[str, Any]) -> Generator[str, None, str]:
         files = received(data)
@@ -154,7 +151,7 @@ class PredictPanel:
             else:
                 rows.append({"file": str(file.name), **found[0], "src": embedded(found[1])})
             yield f"Predicting: {i} of {len(files)}"
-        return _table(rows, model.vocab)
+        return predictions(rows, model.vocab)
 
     def _zip(self, project: Project) -> Any:
         file = zip_for(project, self._folder(project))
@@ -257,71 +254,3 @@ def _known(folder: Path) -> str:
         return ""
     more = f" and {len(names) - NAMED} others" if len(names) > NAMED else ""
     return f"This model tells apart {', '.join(names[:NAMED])}{more}. "
-
-
-def _label(answer: Mapping[str, Any]) -> Html:
-    probabilities = answer["probabilities"]
-    rows = [(name, p, percent(p)) for name, p in list(probabilities.items())[:TOP]]
-    rest = len(probabilities) - len(rows)
-    others = percent(sum(list(probabilities.values())[TOP:]))
-    more = Html('<p class="note">and {} other labels with {} together</p>').format(rest, others) if rest else ""
-    return Html('<p class="guess">{}</p><p class="note">{} confident · {:.0f} ms</p>{}{}').format(
-        answer["label"], percent(answer["probability"]), answer["milliseconds"], bars(rows), more
-    )
-
-
-def _numbers(answer: Mapping[str, Any]) -> str:
-    """From the outputs of the network to probabilities: softmax, and the loss if the label were the true one."""
-    outputs = answer["outputs"]
-    high = max(outputs.values())
-    total = sum(math.exp(o - high) for o in outputs.values())
-    rows = []
-    for name, output in outputs.items():
-        share = math.exp(output - high) / total
-        loss = math.log(total) + high - output
-        rows.append((name, f"{output:.4f}", f"{math.exp(output):.4g}", f"{share:.6f}", f"{loss:.4f}"))
-    rows.append(("sum", "", f"{total * math.exp(high):.4g}", "1.000000", ""))
-    said = (
-        "The network gives one output a label. exp makes them positive; divided by their sum they are probabilities, "
-        "which is softmax. −log of the probability is what the loss would be if that label were the true one."
-    )
-    body = table(["Label", "Output", "exp", "softmax", "−log"], rows)
-    title = "How the number came about"
-    return Html('<details class="numbers"><summary>{}</summary><p class="note">{}</p>{}</details>').format(
-        title, said, body
-    )
-
-
-def _table(rows: Sequence[Mapping[str, Any]], vocab: Sequence[str]) -> str:
-    thumb, code = Html('<img class="thumb" src="{}" alt="">').format, Html("<code>{}</code>").format
-    bad = Html('<span class="bad">{}</span>').format
-    shown = [
-        (
-            thumb(row["src"]) if row.get("src") else "",
-            code(row["file"]),
-            row["label"] if "label" in row else bad(row["error"]),
-            percent(row["probability"]) if "label" in row else "",
-        )
-        for row in rows
-    ]
-    link = Html('<p><a class="plain" download="predictions.csv" href="{}">Download the table</a></p>')
-    return link.format(_csv(rows, vocab)) + table(["", "File", "Label", "Confidence"], shown)
-
-
-def _csv(rows: Sequence[Mapping[str, Any]], vocab: Sequence[str]) -> str:
-    """The table as the value of `href`; what a spreadsheet would take for a formula is made text."""
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream)
-    writer.writerow(["file", "label", "probability", "error", *map(_cell, vocab)])
-    for row in rows:
-        shares = row.get("probabilities", {})
-        cells = [row["file"], row.get("label", ""), row.get("probability", ""), row.get("error", "")]
-        writer.writerow([*map(_cell, cells), *(shares.get(name, "") for name in vocab)])
-    return (
-        "data:text/csv;charset=utf-8;base64,"
-        + base64.b64encode(stream.getvalue().encode("utf-8-sig", "replace")).decode()
-    )
-
-
-def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value

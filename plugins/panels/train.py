@@ -10,21 +10,20 @@ import gradio as gr
 from core.data.check import Examined
 from core.errors import BadInput
 from core.events import drain
-from core.recipe import TRAINING
-from core.registry import architectures, panels, transforms
+from core.registry import panels
 from core.runs.run import ALIVE, CREATED, QUEUED, RUNNING, Run
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.edits import choose, edit
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.project import RECENT, Project
 from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.project.summary import summary
-from plugins.panels.kit.views.form import choose, chooser, edit, form
 from plugins.panels.kit.views.html import Html, card, clock, empty, joined, notes, percent, view
+from plugins.panels.kit.views.recipe_form import advanced_form, basic_form
 from plugins.panels.kit.views.run import accuracy_of, draw_run
 from plugins.panels.kit.views.runs import cancel_button, queued_said, runs_view
 
-FIRST = ("epochs", "freeze_epochs", "base_lr")  # the options that stand outside of Advanced
 RESUMABLE = ("stopped", "failed", "interrupted", CREATED)
 
 
@@ -55,7 +54,7 @@ class TrainPanel:
         page.shows(more, _more, "load")
         page.shows(runs, runs_view, "tick")
         for options in (first, more):
-            page.does(options.choose, choose, redraw="load")
+            page.does(options.select, choose, redraw="load", busy="Changing the recipe")
             page.does(options.edit, edit)
         page.does(runs.click, _on_run, redraw="load")
         page.does(train.click, lambda p: p.start() and None, busy="Starting the training", redraw="load")
@@ -233,28 +232,13 @@ def _told(run: Run) -> dict[str, Any]:
 
 
 def _first(project: Project) -> str:
-    recipe = project.recipe
-    if recipe is None:
+    if project.recipe is None:
         return empty("No photos yet", "Bring some on the page Data; good defaults are chosen by how many there are.")
-    options = [p for p in TRAINING if p.name in FIRST]
-    return chooser(architectures, recipe.architecture, "architecture", "Architecture") + form(
-        options, vars(recipe.training), "training"
-    )
+    return basic_form(project.recipe)
 
 
 def _more(project: Project) -> str:
-    recipe = project.recipe
-    if recipe is None:
-        return ""
-    rest = form([p for p in TRAINING if p.name not in FIRST], vars(recipe.training), "training")
-    steps = [
-        card(title, joined(chooser(transforms, choice, f"{key}.{i}", "Transform") for i, choice in enumerate(choices)))
-        for key, title, choices in (
-            ("item_tfms", "Photo by photo: presizing", recipe.item_tfms),
-            ("batch_tfms", "On the batch: augmentation", recipe.batch_tfms),
-        )
-    ]
-    return joined([card("Training", rest), *steps])
+    return advanced_form(project.recipe) if project.recipe else ""
 
 
 def _queue(project: Project) -> str:

@@ -232,7 +232,7 @@ def test_no_value_on_its_way_reads_a_file_of_the_host(shared: App, tmp_path: Pat
     os.mkfifo(tmp_path / "pipe")
     visitor = shared.visitor()
     visitor.drop("data-drop", (zipped(photos()), "photos.zip"))
-    assert not visitor.do("data-forms", "choose", {"option": "labeller", "value": "csv"}).error
+    assert not visitor.do("data-forms", "select", {"option": "labeller", "value": "csv"}).error
     for option in ("labeller.path", "splitter.path", "source.path"):
         path = path.replace("PIPE", str(tmp_path / "pipe"))
         answer = visitor.do("data-forms", what, {"option": option, "value": path})

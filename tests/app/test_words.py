@@ -79,9 +79,9 @@ def many_as(local: App) -> Iterator[Any]:
     visitor = local.visitor()
     files = {f"{'a' * 60}{label}{i}!.jpg": jpeg(seed=i) for label in "bc" for i in range(6)}
     visitor.drop("data-drop", (zipped({f"{name[60]}/{name}": content for name, content in files.items()}), "a.zip"))
-    visitor.do("data-forms", "choose", {KEY: "labeller", "value": "regex"})
+    visitor.do("data-forms", "select", {KEY: "labeller", "value": "regex"})
     yield visitor
-    visitor.do("data-forms", "choose", {KEY: "labeller", "value": "folder"})
+    visitor.do("data-forms", "select", {KEY: "labeller", "value": "folder"})
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "^((a|aa)+)$", "(.*a){25}x"])
@@ -102,7 +102,7 @@ def test_junk_gets_no_stack_trace(local: App) -> None:
         targets = {(visitor.names.get(n, n), what) for n, what in dependency["targets"]}
         if {who for who, _ in targets} & skipped or not dependency["backend_fn"]:
             continue
-        takes = {what for _, what in targets} & {"upload", "edit", "choose", "typed"}
+        takes = {what for _, what in targets} & {"upload", "edit", "select", "typed"}
         for junk in JUNK if takes or any(who in CLICKED for who, _ in targets) else JUNK[-1:]:
             answer = visitor.send(dependency, junk)
             assert not TRACE.search(answer.text), (targets, junk)

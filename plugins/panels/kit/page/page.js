@@ -15,13 +15,23 @@ window.presize = {
   },
   edits: 0, // on their way to the recipe
   start: null, // the button that waits for them
+  last: null, // of them, and what had the focus then
   edited(refusal) {
     presize.edits -= 1;
+    requestAnimationFrame(presize.refocus);
     if (refusal) presize.start = null;
     if (presize.edits || !presize.start) return;
     const button = presize.start;
     presize.start = null;
     button.click();
+  },
+  refocus() { // on what stands in place of a field or button that is gone
+    const {data, focused} = presize.last ?? {};
+    if (presize.edits || !focused || focused.checkVisibility()) return;
+    const place = document.querySelector(`[data-place="${data.focus}"]`);
+    const same = place?.querySelector(`[data-do="${data.do}"][data-option="${data.focus}"]:enabled`);
+    (same ?? place ?? document.querySelector(`[data-path="${data.option}"]`))?.focus();
+    presize.last = null;
   },
   showField(field) {
     presize.go(field.closest('.page').id.slice('page-'.length));
@@ -35,12 +45,14 @@ window.presize = {
   },
 };
 
-// What starts a training waits for the recipe: a field that is wrong, and changes that have no answer yet.
+// What starts a training waits for the recipe: a field that is wrong, and changes that have no answer yet, for which
+// the buttons of a list wait too: an option on its way knows its plugin by the place in that list.
 document.addEventListener('click', event => {
-  const button = event.target.closest('button.starts');
+  const button = event.target.closest('button.starts, button[data-option]');
   if (!button || button.disabled) return;
   if (document.activeElement.matches('[data-path]')) document.activeElement.blur();
-  const wrong = [...document.querySelectorAll('[data-path]')].find(field => !field.checkValidity());
+  const starts = button.matches('.starts');
+  const wrong = starts && [...document.querySelectorAll('[data-path]')].find(field => !field.checkValidity());
   if (!wrong && !presize.edits) return;
   event.preventDefault();
   event.stopImmediatePropagation();

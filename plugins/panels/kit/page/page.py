@@ -58,7 +58,7 @@ class Done:
     @property
     def edits(self) -> bool:
         """Whether it changes the recipe by a form, for which what starts a training waits."""
-        return getattr(self.trigger, "event_name", "") in ("edit", "choose")
+        return getattr(self.trigger, "event_name", "") in ("edit", "select")
 
 
 class Page:

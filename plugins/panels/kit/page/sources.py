@@ -14,8 +14,8 @@ from core.errors import BadInput
 from core.registry import Entry, Param, sources
 from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.bring import refusals
+from plugins.panels.kit.project.edits import parsed
 from plugins.panels.kit.project.project import Project
-from plugins.panels.kit.views.form import parsed
 
 BUSY = "Looking at the photos"
 
@@ -59,7 +59,7 @@ def use_form(name: str, project: Project, *values: str | bool) -> None:
     """Begin with a source by the values of its form; raises BadInput."""
     params = _ordered(sources[name])
     given = {
-        p.name: value if isinstance(value, bool) else parsed(params, p.name, value or "")
+        p.name: value if isinstance(value, bool) else parsed(p, value or "")
         for p, value in zip(params, values, strict=True)
     }
     with refusals(project):

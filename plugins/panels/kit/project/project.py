@@ -9,26 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from core.data.check import Examined, examine
-from core.data.files import get_tables, no_photos
+from core.data.files import no_photos
 from core.data.leftovers import relocated
 from core.data.propose import names_of, proposal
 from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Choice, Recipe
-from core.registry import Registry, architectures, labellers, sources, splitters, transforms
+from core.registry import Registry, labellers, sources, splitters
 from core.runs.run import LR_FINDS, PRESIZED, QUEUED, RUNS, Run, runs_in
 from core.runs.start import start
 from plugins.panels.kit.project.checked import CHECKED, NAMES
 from plugins.panels.kit.project.draft import Draft
+from plugins.panels.kit.project.places import check_transforms, follow_metrics
 
 RECENT = 20  # runs that are asked whether they are under way
-REGISTRY_OF: dict[str, Registry[Any]] = {  # by the key of a recipe
-    "labeller": labellers,
-    "splitter": splitters,
-    "item_tfms": transforms,
-    "batch_tfms": transforms,
-    "architecture": architectures,
-}
+BUILT: dict[str, Registry[Any]] = {"labeller": labellers, "splitter": splitters}  # once the source is known
 SPARE = 2**30  # bytes of the disk that photos leave free
 
 
@@ -76,7 +71,7 @@ class Project:
         """The source, labeller or splitter of a recipe: the one way from a request to a plugin. Raises BadInput."""
         admitted = self._admitted(recipe)
         source = sources.build(admitted.source, self.folder)
-        return source if kind == "source" else REGISTRY_OF[kind].build(relocated(kind, getattr(admitted, kind), source))
+        return source if kind == "source" else BUILT[kind].build(relocated(kind, getattr(admitted, kind), source))
 
     def open(self, source: Choice) -> None:
         """Begin with the photos of a source: list them and propose how to train on them; raises BadInput."""
@@ -152,25 +147,16 @@ class Project:
 
     def changed(self, path: str, value: Any) -> Recipe:
         """The recipe with another value at a place such as `training.epochs`; raises BadInput where it does not fit."""
-        return self._admitted(self.require_recipe().with_settings([f"{path}={json.dumps(value)}"]))
+        before = self.require_recipe()
+        after = self._admitted(before.with_settings([f"{path}={json.dumps(value)}"]))
+        if (before.item_tfms, before.batch_tfms) != (after.item_tfms, after.batch_tfms):
+            check_transforms(after)
+        return follow_metrics(before, after)
 
     def edit(self, path: str, value: Any) -> None:
         """Set an option, as in `training.epochs`; raises BadInput and changes nothing where it does not fit."""
         with self.draft.lock:
             self.use(self.changed(path, value))
-
-    def choose(self, path: str, name: str) -> None:
-        """Put the plugin `name`, with its defaults, at a place as `labeller` or `batch_tfms.0`; raises BadInput."""
-        kind, _, index = path.partition(".")
-        if kind not in REGISTRY_OF or kind.endswith("_tfms") != index.isdecimal():
-            raise BadInput(f"A recipe has no place {path!r} for a plugin.")
-        options: dict[str, Any] = {}
-        for param in REGISTRY_OF[kind][name].params:
-            if param.required and param.type in (str, Path):
-                root = Path(self.build("source", self.require_recipe()).root)
-                tables = get_tables(root) if (path, param.name) == ("labeller", "path") else []
-                options[param.name] = str(tables[0]) if tables else ""
-        self.edit(path, {"name": name, **options})
 
     def require_recipe(self) -> Recipe:
         """The recipe being edited; raises BadInput where there is none."""

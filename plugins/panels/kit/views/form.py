@@ -2,28 +2,65 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
-from core.errors import BadInput
-from core.hints import fits
-from core.recipe import TRAINING
-from core.registry import Param, Registry
-from plugins.panels.kit.project.project import REGISTRY_OF, Project
+from core.recipe import Choice
+from core.registry import Entry, NameOrChoice, Param, Registry, as_choice
+from plugins.panels.kit.project.places import is_list
 from plugins.panels.kit.views.html import Html, joined
 
 
-def chooser(registry: Registry[Any], choice: Mapping[str, Any], path: str, label: str, short: bool = False) -> Html:
-    """A dropdown of the registry's names and the form of the chosen one, for the place `path` of a recipe."""
+def chooser(
+    registry: Registry[Any],
+    choice: NameOrChoice,
+    path: str,
+    label: str,
+    short: bool = False,
+    names: Sequence[str] = (),
+) -> Html:
+    """A dropdown of the registry's names and the form of the chosen one, for the place `path` of a recipe.
+
+    With `names` only those may be chosen.
+    """
+    choice = as_choice(choice)
     entry = registry[choice["name"]]
+    offered = [e.name for e in registry if not names or e.name in names or e is entry]
     pick = Html(
         '<label class="option"><span>{}</span><select data-choose data-path="{}">{}</select><small>{}</small></label>'
-    ).format(label, path, _choices([e.name for e in registry], entry.name), entry.help)
+    ).format(label, path, _choices(offered, entry.name), entry.help)
     options = (short_form if short else form)(entry.params, choice, path)
-    return Html('<div class="choosing">{}{}</div>').format(pick, options)
+    return Html('<div class="choosing">{}{}</div>').format(pick, _fresh(options, entry.name))
+
+
+def chooser_list(
+    registry: Registry[Any], choices: Sequence[NameOrChoice], path: str, label: str, names: Sequence[str] = ()
+) -> Html:
+    """A chooser for each plugin of a list, with buttons to move and to remove it, and more plugins to add.
+
+    With `names` only those may be chosen and added.
+    """
+    chosen = list(map(as_choice, choices))
+    rows = joined(
+        Html('<div class="row" role="group" aria-label="{}, {} of {}" data-place="{}" tabindex="-1">{}{}</div>').format(
+            choice["name"],
+            i + 1,
+            len(chosen),
+            f"{path}.{i}",
+            chooser(registry, choice, f"{path}.{i}", label, names=names),
+            _moves(choice["name"], path, i, len(chosen)),
+        )
+        for i, choice in enumerate(chosen)
+    )
+    offered = joined(_add(entry, path, len(chosen)) for entry in registry if not names or entry.name in names)
+    return Html(
+        '<div class="plugins" role="group" aria-label="{}" data-place="{}" tabindex="-1">{}'
+        '<details><summary>Add {}</summary><div class="choices">{}</div></details></div>'
+    ).format(path.split(".")[-1].replace("_", " "), path, _fresh(rows, chosen), label.lower(), offered)
 
 
 def form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> Html:
@@ -40,22 +77,62 @@ def short_form(params: Iterable[Param], values: Mapping[str, Any], path: str) ->
     return form(first, values, path) + more
 
 
+def option(param: Param, value: Any, path: str, choices: Sequence[object] = ()) -> Html:
+    """One input with its label and help; with `choices` only those are offered."""
+    label = param.name.replace("_", " ")
+    if param.registry is not None:
+        return (chooser_list if is_list(param) else chooser)(param.registry, value, path, label.capitalize())
+    field = _field(param, value, Html('data-path="{path}" name="{path}"').format(path=path), choices or param.choices)
+    return Html('<label class="option"><span>{}</span>{}<small>{}</small></label>').format(label, field, param.help)
+
+
 def _option(param: Param, values: Mapping[str, Any], path: str) -> Html:
     return option(param, values.get(param.name, None if param.required else param.default), f"{path}.{param.name}")
 
 
-def option(param: Param, value: Any, path: str) -> Html:
-    """One input with its label and help."""
-    field = _field(param, value, Html('data-path="{path}" name="{path}"').format(path=path))
-    return Html('<label class="option"><span>{}</span>{}<small>{}</small></label>').format(
-        param.name.replace("_", " "), field, param.help
+def _moves(name: str, path: str, index: int, count: int) -> Html:
+    """Buttons that tell which place of a list has the focus afterwards."""
+    place = f"{path}.{index}"
+    ends = {"up": index == 0, "down": index == count - 1}
+    return Html('<p class="moves">{}</p>').format(
+        joined(
+            Html(
+                '<button type="button" class="plain" data-do="{do}" data-option="{place}" data-focus="{goal}" '
+                'aria-label="{said}"{disabled}>{label}</button>'
+            ).format(
+                do=do,
+                place=place,
+                goal=goal,
+                said=said,
+                disabled=Html(" disabled") if ends.get(do) else "",
+                label=do.capitalize(),
+            )
+            for do, goal, said in (
+                ("up", f"{path}.{index - 1}", f"Move {name} up"),
+                ("down", f"{path}.{index + 1}", f"Move {name} down"),
+                ("remove", path, f"Remove {name}"),
+            )
+        )
     )
 
 
-def _field(param: Param, value: Any, attributes: Html) -> Html:
+def _add(entry: Entry[Any], path: str, count: int) -> Html:
+    return Html(
+        '<button type="button" class="choice" data-do="add" data-option="{}" data-value="{}" data-focus="{}">'
+        "<b>{}</b><small>{}</small></button>"
+    ).format(path, entry.name, f"{path}.{count}", entry.name, entry.help)
+
+
+def _fresh(body: Html, shown: str | Sequence[Choice]) -> Html:
+    """HTML in a tag named after what it shows: gradio keeps fields, and what is in them, in a tag of the same name."""
+    digest = hashlib.blake2b(json.dumps(shown, default=str).encode(), digest_size=8).hexdigest()
+    return Html('<of-{digest} style="display: contents">{body}</of-{digest}>').format(digest=digest, body=body)
+
+
+def _field(param: Param, value: Any, attributes: Html, choices: Sequence[object]) -> Html:
     kinds = {param.type, *get_args(param.type)}
-    if param.choices:
-        return Html("<select {}>{}</select>").format(attributes, _choices(param.choices, value))
+    if choices:
+        return Html("<select {}>{}</select>").format(attributes, _choices(choices, value))
     if param.type is bool:
         return Html('<input type="checkbox" {}{}>').format(attributes, " checked" if value else "")
     if kinds <= {int, float, NoneType}:
@@ -75,47 +152,3 @@ def _field(param: Param, value: Any, attributes: Html) -> Html:
 def _choices(names: Iterable[object], chosen: object) -> Html:
     one = Html('<option value="{name}"{selected}>{name}</option>')
     return joined(one.format(name=name, selected=" selected" if name == chosen else "") for name in names)
-
-
-def edit(project: Project, data: Mapping[str, Any]) -> None:
-    """Put what a form sent into the recipe; raises BadInput."""
-    project.edit(*typed(project, data))
-
-
-def choose(project: Project, data: Mapping[str, Any]) -> None:
-    """Put the plugin that a chooser sent into the recipe; raises BadInput."""
-    project.choose(str(data.get("option")), str(data.get("value")))
-
-
-def typed(project: Project, data: Mapping[str, Any]) -> tuple[str, Any]:
-    """The place in the recipe, and the value in the option's own type, of what a form sent; raises BadInput."""
-    path, value = str(data.get("option")), str(data.get("value"))
-    place, _, name = path.rpartition(".")
-    here: Any = project.require_recipe().to_dict()
-    for part in place.split("."):
-        try:
-            here = here[int(part)] if isinstance(here, list) else here[part]
-        except (KeyError, IndexError, ValueError, TypeError):
-            raise BadInput(f"The recipe has nothing at {place!r}.") from None
-    kind = place.split(".")[0]
-    params = TRAINING if kind == "training" else REGISTRY_OF[kind][here["name"]].params if kind in REGISTRY_OF else ()
-    return path, parsed(params, name, value)
-
-
-def parsed(params: Iterable[Param], name: str, value: str) -> Any:
-    """What a form sent for the option `name`, in the option's own type; raises BadInput for an unknown option."""
-    param = next((p for p in params if p.name == name), None)
-    if param is None:
-        raise BadInput(f"There is no option {name!r} here.")
-    if param.type is str:
-        return value
-    for choice in param.choices:
-        if str(choice) == value:
-            return choice
-    if not value.strip():
-        return None
-    try:
-        found = json.loads(value)
-    except (ValueError, RecursionError):
-        return value
-    return found if fits(found, param.type) else value  # a path may be called 5

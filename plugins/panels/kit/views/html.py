@@ -21,12 +21,17 @@ class Html(Markup):
 
 # What is clicked says so by data-do; the rest of its data-* goes with it. Buttons bring the keyboard along.
 DELEGATE = """
-const edit = (data, kind = 'edit') => { presize.edits += 1; trigger(kind, data); };
+const edit = (data, kind = 'edit') => {
+  presize.edits += 1;
+  presize.last = {data, focused: document.activeElement};
+  trigger(kind, data);
+};
 element.addEventListener('click', event => {
   const found = event.target.closest('[data-do]');
   if (found && element.contains(found) && !found.disabled) {
     if (found.dataset.confirm && !window.confirm(found.dataset.confirm)) return;
-    if (found.dataset.do === 'edit') edit({...found.dataset});
+    if ('option' in found.dataset) edit({...found.dataset}, 'select');
+    else if (found.dataset.do === 'edit') edit({...found.dataset});
     else trigger('click', {...found.dataset});
     return;
   }
@@ -43,7 +48,7 @@ const told = field => ({
 });
 element.addEventListener('change', event => {
   const option = event.target.closest('[data-path]');
-  if (option && option.reportValidity()) edit(told(option), 'choose' in option.dataset ? 'choose' : 'edit');
+  if (option && option.reportValidity()) edit(told(option), 'choose' in option.dataset ? 'select' : 'edit');
 });
 let waiting;
 element.addEventListener('input', event => {
@@ -57,8 +62,9 @@ element.addEventListener('input', event => {
 def view(elem_id: str, value: str = "", label: str = "", **options: Any) -> gr.HTML:
     """HTML of ours; each of its events brings a dictionary.
 
-    `click` has the data-* of what was clicked; `choose` (another plugin), `edit` (an option) and `typed` (text on its
-    way) have the place of a `option` in the recipe, and a `value`; `edit` of a chart to pick from has the place `x`.
+    `click` has the data-* of what was clicked; `select` (another plugin), `edit` (an option) and `typed` (text on its
+    way) have the place of an `option` in the recipe, and a `value`; `select` in a list of plugins has what to `do`;
+    `edit` of a chart to pick from has the place `x`.
     """
     attributes = Html(' role="region" aria-label="{}"').format(label) if label else ""
     template = f"<div{attributes}>${{value}}</div>"

@@ -22,6 +22,7 @@ from core.recipe import Recipe
 from core.registry import labellers
 from core.runs.run import Run
 from plugins.panels.kit.project.checked import NAMES
+from plugins.panels.kit.project.edits import choose
 from plugins.panels.kit.project.project import Project
 
 MakeRecipe = Callable[..., dict[str, Any]]
@@ -141,23 +142,23 @@ def test_a_option_is_set_or_refused(opened: Project) -> None:
 
 
 def test_another_plugin_brings_its_own_defaults(opened: Project) -> None:
-    opened.choose("labeller", "folder")
-    opened.choose("splitter", "stratified")
-    opened.choose("batch_tfms.0", "flip")
-    opened.choose("architecture", "timm")
+    choose(opened, {"option": "labeller", "value": "folder"})
+    choose(opened, {"option": "splitter", "value": "stratified"})
+    choose(opened, {"option": "batch_tfms.0", "value": "flip"})
+    choose(opened, {"option": "architecture", "value": "timm"})
     recipe = opened.require_recipe()
     assert recipe.labeller == {"name": "folder"} and recipe.splitter == {"name": "stratified"}
     assert recipe.batch_tfms == [{"name": "flip"}]
     assert recipe.architecture == {"name": "timm", "model": ""}, "what a person must give is left open"
     with pytest.raises(BadInput, match="no 'nonsense' among the labellers"):
-        opened.choose("labeller", "nonsense")
+        choose(opened, {"option": "labeller", "value": "nonsense"})
 
 
 def test_the_table_of_the_photos_is_found(project: Project, photos: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(photos, tmp_path / "with_table")
     (folder / "labels.csv").write_text("name,label\n" + "".join(f"{f.name},x\n" for f in photos.iterdir()))
     project.open({"name": "folder", "path": str(folder)})
-    project.choose("labeller", "csv")
+    choose(project, {"option": "labeller", "value": "csv"})
     assert project.require_recipe().labeller["path"] == str(folder / "labels.csv")
 
 

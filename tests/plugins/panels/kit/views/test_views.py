@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import pytest
 
-from core.errors import BadInput
-from core.recipe import TRAINING, Training
-from core.registry import Entry, Param, Range, params_of, registries
-from plugins.panels.kit.project.project import REGISTRY_OF, Project
+from core.registry import Entry, Param, Range, registries
+from plugins.panels.kit.project.edits import parsed
 from plugins.panels.kit.views.charts import Axes, Line, Mark, chart, nice, smoothed, thinned
-from plugins.panels.kit.views.form import choose, chooser, edit, form, option, parsed, typed
+from plugins.panels.kit.views.form import chooser, chooser_list, form, option
 from plugins.panels.kit.views.html import (
     Html,
     alert,
@@ -38,7 +35,7 @@ from tests.plugins.panels.markup import HOSTILE, Page
 
 ENTRIES = [
     pytest.param(registries[kind], entry, id=f"{kind}-{entry.name}")
-    for kind in ("labellers", "splitters", "transforms", "architectures")
+    for kind in ("labellers", "splitters", "transforms", "architectures", "losses", "metrics", "optimizers")
     for entry in registries[kind]
 ]
 
@@ -57,6 +54,7 @@ HOSTILE_TEXT = Param(HOSTILE, str, HOSTILE, HOSTILE)
         option(HOSTILE_PARAM, HOSTILE, HOSTILE),
         option(HOSTILE_TEXT, HOSTILE, HOSTILE),
         chooser(registries["labellers"], {"name": "regex", "pattern": HOSTILE}, HOSTILE, HOSTILE),
+        chooser_list(registries["metrics"], [{"name": "accuracy"}], HOSTILE, HOSTILE),
         Html("<p>{}</p>").format(HOSTILE),
         content(HOSTILE),
         figures([(HOSTILE, HOSTILE, HOSTILE)]),
@@ -101,97 +99,49 @@ def test_what_a_form_shows_is_what_the_plugin_has(registry: Any, entry: Entry[An
         option = shown[f"place.{param.name}"]
         value = ("true" if "checked" in option else "false") if param.type is bool else option["value"]
         default = list(param.default) if isinstance(param.default, tuple) else param.default  # JSON has lists alone
-        assert parsed(entry.params, param.name, str(value)) == default
+        assert parsed(param, str(value)) == default
 
 
-def options(
-    kind: Literal["a", "b"] = "b",
-    count: Annotated[int, "How many", Range(1, 9)] = 3,
-    share: Annotated[float | None, "Of it", Range(0, 1)] = None,
-    on: bool = True,
-    name: str = "x",
-) -> None:
-    """Options of every sort."""
+LISTED = [pytest.param(registries[kind], id=kind) for kind in ("transforms", "metrics")]
 
 
-@pytest.mark.parametrize(
-    ("name", "sent", "value"),
-    [
-        ("kind", "a", "a"),
-        ("count", "7", 7),
-        ("share", "", None),
-        ("share", "0.25", 0.25),
-        ("on", "false", False),
-        ("name", "7", "7"),
-        ("name", "", ""),
-        ("count", "many", "many"),
-    ],
-)
-def test_values_come_back_in_their_own_type(name: str, sent: str, value: Any) -> None:
-    found = parsed(params_of(options), name, sent)
-    assert (found, type(found)) == (value, type(value))
+@pytest.mark.parametrize("registry", LISTED)
+def test_every_plugin_of_a_list_has_its_form_and_its_buttons(registry: Any) -> None:
+    choices = [{"name": entry.name} for entry in registry]
+    page = Page(chooser_list(registry, choices, "place", "Plugin"))
+    paths = [attributes["data-path"] for _, attributes in page.tags if "data-path" in attributes]
+    expected = [[f"place.{i}", *(f"place.{i}.{p.name}" for p in e.params)] for i, e in enumerate(registry)]
+    assert paths == [path for of_one in expected for path in of_one]
+    buttons = page.all("button")
+    moves = {(b["data-do"], b["data-option"]): b for b in buttons if b["data-do"] != "add"}
+    last = len(choices) - 1
+    assert set(moves) == {(do, f"place.{i}") for do in ("up", "down", "remove") for i in range(last + 1)}
+    assert {key for key, b in moves.items() if "disabled" in b} == {("up", "place.0"), ("down", f"place.{last}")}
+    assert len({b["aria-label"] for b in moves.values()}) == len(moves), "each says what it does to which"
+    assert [b["data-value"] for b in buttons if b["data-do"] == "add"] == [entry.name for entry in registry]
+
+
+@pytest.mark.parametrize("names", [["flip"], ["flip", "resize"]])
+def test_only_names_that_fit_are_offered(names: list[str]) -> None:
+    page = Page(chooser_list(registries["transforms"], [{"name": "mixup"}], "place", "Transform", names))
+    assert [b["data-value"] for b in page.all("button") if b["data-do"] == "add"] == names
+    assert {o["value"] for o in page.all("option")} == {"mixup", *names}, "and what is chosen already"
+
+
+def test_a_list_in_another_order_is_drawn_anew() -> None:
+    """gradio keeps what is typed or ticked in fields of the same place, unless a tag around them has another name."""
+
+    def around(choices: list[dict[str, Any]]) -> str:
+        return next(t for t, _ in Page(chooser_list(registries["transforms"], choices, "x", "X")).tags if "of-" in t)
+
+    one, other = {"name": "flip", "p": 0.1}, {"name": "flip", "p": 0.9}
+    assert around([one, other]) == around([dict(one), dict(other)]) != around([other, one])
 
 
 def test_a_number_has_its_bounds() -> None:
-    page = Page(form(params_of(options), {"count": 5}, "x"))
+    page = Page(form([Param("count", int, 3, range=Range(1, 9))], {"count": 5}, "x"))
     (count,) = (a for a in page.all("input") if a["data-path"] == "x.count")
     assert (count["type"], count["min"], count["max"], count["step"], count["value"]) == ("number", "1", "9", "1", "5")
-
-
-@pytest.fixture
-def project(tmp_path: Path, photos: Path) -> Project:
-    project = Project(tmp_path)
-    project.open({"name": "folder", "path": str(photos)})
-    return project
-
-
-def test_what_is_sent_reaches_the_recipe(project: Project) -> None:
-    edit(project, {"option": "training.base_lr", "value": "0.01"})
-    edit(project, {"option": "training.metrics", "value": '["accuracy", "error_rate"]'})
-    edit(project, {"option": "batch_tfms.0.size", "value": "64"})
-    choose(project, {"option": "splitter", "value": "stratified"})
-    edit(project, {"option": "splitter.valid_pct", "value": "0.5"})
-    recipe = project.require_recipe()
-    assert recipe.training.base_lr == 0.01 and recipe.training.metrics == ({"name": "accuracy"}, {"name": "error_rate"})
-    assert recipe.batch_tfms[0]["size"] == 64
-    assert recipe.splitter == {"name": "stratified", "valid_pct": 0.5}
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["", "x", "training", "training.x", "source.path", "labeller.x", "labeller.name", "batch_tfms.9.size",
-     "batch_tfms.x.size", "training.epochs.x", "version", "__class__"],
-)  # fmt: skip
-def test_a_place_that_is_none_is_refused(project: Project, path: str) -> None:
-    before = project.recipe
-    with pytest.raises(BadInput):
-        edit(project, {"option": path, "value": "3"})
-    with pytest.raises(BadInput):
-        choose(project, {"option": path, "value": "regex"})
-    assert project.recipe == before
-
-
-@pytest.mark.parametrize("data", [{}, {"option": None}, {"option": "training.epochs"}, {"option": ["a"], "value": {}}])
-def test_nonsense_is_a_sentence(project: Project, data: dict[str, Any]) -> None:
-    with pytest.raises(BadInput):
-        edit(project, data)
-
-
-def test_every_option_of_training_can_be_sent(project: Project) -> None:
-    for param in TRAINING:
-        value = getattr(Training(), param.name)
-        path, sent = typed(project, {"option": f"training.{param.name}", "value": _as_sent(value)})
-        assert path == f"training.{param.name}" and sent == (list(value) if isinstance(value, tuple) else value)
-
-
-def _as_sent(value: Any) -> str:
-    if isinstance(value, (tuple, dict)):
-        return json.dumps(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def test_all_places_of_choosers_are_known() -> None:
-    assert set(REGISTRY_OF) == {"labeller", "splitter", "item_tfms", "batch_tfms", "architecture"}
 
 
 def test_a_chart_is_thinned_by_means() -> None:
@@ -241,24 +191,6 @@ def test_numbers_as_people_read_them() -> None:
     assert percent(0.9164) == "91.6%"
     assert Html.escape("plain words") == "plain words"
     assert Html("<b>{}</b>").format("caf\udce9") == "<b>caf?</b>", "half a letter, as in a broken file name"
-
-
-@pytest.mark.parametrize(
-    ("hint", "typed", "value"),
-    [
-        (Path, "photos", "photos"),
-        (Path, "5", "5"),
-        (str | None, "5", "5"),
-        (Path | None, "", None),
-        (dict[str, float], '{"cat": 2}', {"cat": 2}),
-        (dict[str, float], "{", "{"),
-        (Sequence[str], '["a"]', ["a"]),
-        (float, "NaN", "NaN"),
-        (list, "[" * 100_000, "[" * 100_000),
-    ],
-)
-def test_a_form_gives_them_in_their_own_type(hint: Any, typed: str, value: Any) -> None:
-    assert parsed([Param("value", hint, None)], "value", typed) == value
 
 
 @pytest.mark.parametrize(

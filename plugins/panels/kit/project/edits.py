@@ -1,0 +1,85 @@
+"""What forms send, put into the recipe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from core.data.files import get_tables
+from core.errors import BadInput
+from core.hints import fits
+from core.recipe import Choice
+from core.registry import Param
+from plugins.panels.kit.project.places import find, is_list
+from plugins.panels.kit.project.project import Project
+
+STEPS = {"up": -1, "down": 1}
+
+
+def edit(project: Project, data: Mapping[str, Any]) -> None:
+    """Set an option; raises BadInput."""
+    project.edit(*typed(project, data))
+
+
+def typed(project: Project, data: Mapping[str, Any]) -> tuple[str, Any]:
+    """The place in the recipe, and the value in the option's own type, of what a form sent; raises BadInput."""
+    path = str(data.get("option"))
+    param, _ = find(project.require_recipe(), path)
+    return path, parsed(param, str(data.get("value")))
+
+
+def parsed(param: Param, value: str) -> Any:
+    """A text that a form sent for an option, in the option's own type where it fits."""
+    if param.type is str:
+        return value
+    for choice in param.choices:
+        if str(choice) == value:
+            return choice
+    if not value.strip():
+        return None
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return found if fits(found, param.type) else value  # a path may be called 5
+
+
+def choose(project: Project, data: Mapping[str, Any]) -> None:
+    """Put another plugin at a place, or `do` something to a list: add, up, down or remove; raises BadInput."""
+    path, name, do = str(data.get("option")), str(data.get("value")), data.get("do")
+    with project.draft.lock:
+        param, value = find(project.require_recipe(), path)
+        if param.registry is None or is_list(param) != (do == "add"):
+            raise BadInput(f"A recipe has no place {path!r} for a plugin.")
+        if do == "add":
+            project.edit(path, [*value, _with_defaults(project, param, path, name)])
+        elif do in STEPS or do == "remove":
+            _rearrange(project, path, str(do))
+        else:
+            project.edit(path, _with_defaults(project, param, path, name))
+
+
+def _rearrange(project: Project, path: str, do: str) -> None:
+    place, _, last = path.rpartition(".")
+    if not last.isdecimal():
+        raise BadInput(f"{path!r} is not in a list, so it cannot be moved or removed.")
+    choices, index = list(find(project.require_recipe(), place)[1]), int(last)
+    choice = choices.pop(index)
+    if do != "remove":
+        choices.insert(max(0, index + STEPS[do]), choice)
+    project.edit(place, choices)
+
+
+def _with_defaults(project: Project, param: Param, path: str, name: str) -> Choice:
+    """The plugin `name` with the defaults of its options; what a person must give is left open."""
+    assert param.registry is not None
+    options: dict[str, Any] = {}
+    for option in param.registry[name].params:
+        if option.required and option.type in (str, Path):
+            root = Path(project.build("source", project.require_recipe()).root)
+            tables = get_tables(root) if (path, option.name) == ("labeller", "path") else []
+            nothing = str(root) if option.type is Path else ""  # which is no path
+            options[option.name] = str(tables[0]) if tables else nothing
+    return {"name": name, **options}

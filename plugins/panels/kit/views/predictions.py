@@ -1,0 +1,84 @@
+"""What a model said of a photo, or of many: labels with their confidence, the numbers behind them, and a table."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plugins.panels.kit.views.html import Html, bars, percent, table
+
+TOP = 10  # classes with a bar
+
+
+def guess(answer: Mapping[str, Any]) -> Html:
+    """The label of a photo, its confidence, and the most probable others."""
+    probabilities = answer["probabilities"]
+    rows = [(name, p, percent(p)) for name, p in list(probabilities.items())[:TOP]]
+    rest = len(probabilities) - len(rows)
+    others = percent(sum(list(probabilities.values())[TOP:]))
+    more = Html('<p class="note">and {} other labels with {} together</p>').format(rest, others) if rest else ""
+    return Html('<p class="guess">{}</p><p class="note">{} confident · {:.0f} ms</p>{}{}').format(
+        answer["label"], percent(answer["probability"]), answer["milliseconds"], bars(rows), more
+    )
+
+
+def numbers(answer: Mapping[str, Any]) -> Html:
+    """From the outputs of the network to probabilities: softmax, and the loss if the label were the true one."""
+    outputs = answer["outputs"]
+    high = max(outputs.values())
+    total = sum(math.exp(o - high) for o in outputs.values())
+    rows = []
+    for name, output in outputs.items():
+        share = math.exp(output - high) / total
+        loss = math.log(total) + high - output
+        rows.append((name, f"{output:.4f}", f"{math.exp(output):.4g}", f"{share:.6f}", f"{loss:.4f}"))
+    rows.append(("sum", "", f"{total * math.exp(high):.4g}", "1.000000", ""))
+    said = (
+        "The network gives one output a label. exp makes them positive; divided by their sum they are probabilities, "
+        "which is softmax. −log of the probability is what the loss would be if that label were the true one."
+    )
+    body = table(["Label", "Output", "exp", "softmax", "−log"], rows)
+    title = "How the number came about"
+    return Html('<details class="numbers"><summary>{}</summary><p class="note">{}</p>{}</details>').format(
+        title, said, body
+    )
+
+
+def predictions(rows: Sequence[Mapping[str, Any]], vocab: Sequence[str]) -> Html:
+    """A row for each photo, and the same as CSV to download."""
+    thumb, code = Html('<img class="thumb" src="{}" alt="">').format, Html("<code>{}</code>").format
+    bad = Html('<span class="bad">{}</span>').format
+    shown = [
+        (
+            thumb(row["src"]) if row.get("src") else "",
+            code(row["file"]),
+            row["label"] if "label" in row else bad(row["error"]),
+            percent(row["probability"]) if "label" in row else "",
+        )
+        for row in rows
+    ]
+    link = Html('<p><a class="plain" download="predictions.csv" href="{}">Download the table</a></p>')
+    return link.format(_csv(rows, vocab)) + table(["", "File", "Label", "Confidence"], shown)
+
+
+def _csv(rows: Sequence[Mapping[str, Any]], vocab: Sequence[str]) -> str:
+    """The table as the value of `href`; what a spreadsheet would take for a formula is made text."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(["file", "label", "probability", "error", *map(_cell, vocab)])
+    for row in rows:
+        shares = row.get("probabilities", {})
+        cells = [row["file"], row.get("label", ""), row.get("probability", ""), row.get("error", "")]
+        writer.writerow([*map(_cell, cells), *(shares.get(name, "") for name in vocab)])
+    return (
+        "data:text/csv;charset=utf-8;base64,"
+        + base64.b64encode(stream.getvalue().encode("utf-8-sig", "replace")).decode()
+    )
+
+
+def _cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value

@@ -1,0 +1,57 @@
+"""The forms of what a recipe trains, and how."""
+
+from __future__ import annotations
+
+from inspect import isclass
+
+from core.data.transforms import BatchTransform
+from core.recipe import LAST, TRAINING, VALID_LOSS, Choice, Recipe, Training
+from core.registry import architectures, as_choice, metrics, transforms
+from plugins.panels.kit.project.places import is_list
+from plugins.panels.kit.views.form import chooser, chooser_list, form, option
+from plugins.panels.kit.views.html import Html, card, joined
+
+BASIC = ("epochs", "freeze_epochs", "base_lr")  # the options of training that stand outside of Advanced
+
+
+def basic_form(recipe: Recipe) -> Html:
+    """The architecture, and how long and how fast it learns."""
+    options = [p for p in TRAINING if p.name in BASIC]
+    return chooser(architectures, recipe.architecture, "architecture", "Architecture") + form(
+        options, vars(recipe.training), "training"
+    )
+
+
+def advanced_form(recipe: Recipe) -> Html:
+    """Everything else: options of training, loss, optimizer, metrics and transforms."""
+    training = recipe.training
+    plain = [p for p in TRAINING if p.name not in (*BASIC, "best_by") and p.registry is None]
+    single = [p for p in TRAINING if p.registry is not None and not is_list(p)]
+    chosen = [option(p, getattr(training, p.name), f"training.{p.name}") for p in single]
+    return joined(
+        [
+            card("Training", form(plain, vars(training), "training")),
+            card("Loss and optimizer", joined(chosen)),
+            card("Metrics", _metrics(training)),
+            card("Photo by photo: presizing", _transforms("item_tfms", recipe.item_tfms)),
+            card("On the batch: augmentation", _transforms("batch_tfms", recipe.batch_tfms)),
+        ]
+    )
+
+
+def _metrics(training: Training) -> Html:
+    """The metrics, of which only those with options are offered twice, and which of them chooses the best epoch."""
+    reported = [as_choice(metric)["name"] for metric in training.metrics]
+    offered = [entry.name for entry in metrics if entry.params or entry.name not in reported]
+    best_by = next(p for p in TRAINING if p.name == "best_by")
+    judges = dict.fromkeys([*reported, VALID_LOSS, LAST, training.best_by])
+    return chooser_list(metrics, training.metrics, "training.metrics", "Metric", offered) + option(
+        best_by, training.best_by, "training.best_by", list(judges)
+    )
+
+
+def _transforms(key: str, choices: list[Choice]) -> Html:
+    """A list of transforms; those that mix photos with others are offered for batches alone."""
+    for_batches = [e.name for e in transforms if isclass(e.factory) and issubclass(e.factory, BatchTransform)]
+    offered = [e.name for e in transforms if key == "batch_tfms" or e.name not in for_batches]
+    return chooser_list(transforms, choices, key, "Transform", offered)
