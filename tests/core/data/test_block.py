@@ -153,7 +153,7 @@ def test_summary_names_the_step_that_fails(photos: Path, tmp_path: Path, capsys:
         (block(get_y=lambda _: None), photos, "items, labels, split: FAILED"),
         (block(item_tfms=None), photos, "transforms: FAILED: No transform gives the photos one size"),
         (block(splitter=lambda i: ([0], [1])), tmp_path, "drawn: FAILED: not an image"),
-        (block(batch_tfms=lambda batch: batch @ torch.ones(2, 2)), photos, "interpolated once, lighting applied: FAILED"),
+        (block(batch_tfms=lambda batch: batch @ torch.ones(2, 2)), photos, "lighting applied: FAILED"),
     ]
     for wrong, source, message in cases:
         with pytest.raises(Exception):  # noqa: B017
