@@ -67,14 +67,11 @@ def test_the_last_change_comes_first(prepared: Prepare, serve: Serve, visit: Vis
 
 def test_a_refused_change_starts_nothing(prepared: Prepare, serve: Serve, visit: Visit) -> None:
     project = prepared(**LONG)
-    page = visit(serve(project.folder), page="train")
-    page.locator("#train-advanced").get_by_role("button", name="Advanced").click()
-    field = page.locator('[data-path="training.metrics"]')
-    before = field.input_value()
-    field.fill("{")
-    page.locator("#train-start").click()
-    expect(page.locator("#message .said")).to_contain_text("metrics")
-    expect(field).to_have_value(before)
+    page = visit(serve(project.folder), page="data")
+    expect(page.locator("#data-train")).to_be_enabled()
+    page.locator('#data-forms [data-path="labeller.pattern"]').fill("(")
+    page.locator("#data-train").click()
+    expect(page.locator("#page-data").or_(page.locator("#message")).get_by_text("correct it").first).to_be_visible()
     page.wait_for_timeout(500)
     assert project.runs == []
 
