@@ -182,8 +182,8 @@ def test_a_run_in_training_shows_its_best_epoch(run: Run, monkeypatch: pytest.Mo
     (run.folder / PREDICTIONS).unlink()
     monkeypatch.setattr(Run, "status", "running")
     shown = Shown(run.workspace)
-    assert re.search(r"Best so far: \d+\.\d% right, in epoch \d of 2\.", shown("head"))
-    assert "It is still learning" in shown("body")
+    assert re.search(r"Best so far: \d+\.\d% correct, in epoch \d of 2\.", shown("head"))
+    assert "Still training" in shown("body")
 
 
 def test_new_predictions_are_seen_and_close_the_photos_of_the_old(run: Run) -> None:
@@ -192,7 +192,7 @@ def test_new_predictions_are_seen_and_close_the_photos_of_the_old(run: Run) -> N
     assert before == (shown("body"), shown("photos"))  # so that nothing is sent again, and open photos stay
     fake(run, ["a", "b"], [(0, 0, 1.0)] * 3)
     assert shown("photos") != before[1] and figure(shown("body"), "Accuracy")[1].startswith("3 of 3 right")
-    assert "No label was taken for another one." in shown("body") and "right about 3 photos" in shown("more")
+    assert "No label was taken for another." in shown("body") and "correct on 3 photos" in shown("more")
     assert "no validation photos of b" in shown("body")
 
 
@@ -220,7 +220,7 @@ def test_of_many_labels_those_with_mistakes_are_shown(run: Run) -> None:
 def test_many_photos_of_a_cell_are_counted_and_some_shown(run: Run) -> None:
     fake(run, ["a", "b"], [(0, 1, 0.1 + 0.1 * i) for i in range(30)] + [(1, 1, 1.0)])
     html = Shown(run.workspace).photos(0, 1)
-    assert "a taken for b: 30 photos, 24 of them shown" in html and html.count("<figure>") == 24
+    assert "a taken for b: 30 photos, the 24 with the largest losses shown" in html and html.count("<figure>") == 24
     losses = [float(x) for x in re.findall(r"loss (\d+\.\d+)", html)]
     assert losses == sorted(losses, reverse=True)
 

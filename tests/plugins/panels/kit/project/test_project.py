@@ -149,7 +149,7 @@ def test_another_plugin_brings_its_own_defaults(opened: Project) -> None:
     recipe = opened.require_recipe()
     assert recipe.labeller == {"name": "folder"} and recipe.splitter == {"name": "stratified"}
     assert recipe.batch_tfms == [{"name": "flip"}]
-    assert recipe.architecture == {"name": "timm", "model": ""}, "what a person must give is left open"
+    assert recipe.architecture == {"name": "timm", "model": ""}, "required options are left empty"
     with pytest.raises(BadInput, match="no 'nonsense' among the labellers"):
         choose(opened, {"option": "labeller", "value": "nonsense"})
 
