@@ -102,7 +102,7 @@ def test_photos_that_turn_out_to_be_none_can_be_left_again(opened: Project, tmp_
 
 def test_there_may_be_nothing_to_go_back_to(project: Project) -> None:
     project.refuse(BadInput("'x.zip' is no zip file; make it again."))
-    with pytest.raises(BadInput, match="bring some"):
+    with pytest.raises(BadInput, match="add some"):
         project.go_back()
 
 
