@@ -1,4 +1,4 @@
-"""The engine of Presize. `from core import *` gives the words below; each is imported when it is first used."""
+"""The engine of Presize; `from core import *` gives the public names below, each imported when it is first used."""
 
 from __future__ import annotations
 
@@ -77,5 +77,5 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(_MODULES[name])
     if name not in _HOME:
-        raise AttributeError(f"module 'core' has no {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)

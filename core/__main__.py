@@ -16,15 +16,15 @@ from core.errors import BadInput
 DESCRIPTION = """Train an image classifier on your own photos.
 
   python -m core new PHOTOS > recipe.json     look at the photos and write a recipe
-  python -m core check recipe.json            what was found, and every file that cannot be used
+  python -m core check recipe.json            report what was found, and every file that cannot be used
   python -m core train recipe.json            train; the model is a folder under workspace/runs/
-  python -m core resume RUN                   go on with a run that was stopped or cut off
-  python -m core predict RUN photo.jpg        use it
+  python -m core resume RUN                   continue a run that was stopped or interrupted
+  python -m core predict RUN photo.jpg        use the model
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 2 bad input, 128 and a signal's number if one stopped it."""
+    """Run one command; returns the exit code: 0 for success, 2 for bad input, 128 + N if signal N stopped it."""
     args = _parser().parse_args(arguments)
     with streams(args.command.long_running):
         return _run(args)
@@ -39,7 +39,7 @@ def _run(args: argparse.Namespace) -> int:
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader of our output has had enough
+    except BrokenPipeError:  # the reader of our output has closed it
         discard(sys.stdout)
         return 1
     except OSError as error:
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         "python -m core", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (photos, insight, runs, models, publish, plugins):  # as help lists them
+    for module in (photos, insight, runs, models, publish, plugins):  # in the order in which help lists them
         for command in COMMANDS:
             if command.run.__module__ == module.__name__:
                 command.add_to(commands)

@@ -1,4 +1,4 @@
-"""A recipe as the Python that a person would write in a notebook, in fastbook's words; it runs as it stands."""
+"""A recipe as the Python code that one would write in a notebook with fastai's API, ready to run."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from core.registry import (
 )
 
 WIDTH = 100
-WORKSPACE = "workspace"  # that of the command line
-CALLED = {"batch_size": "bs"}  # options of training that the calls name otherwise
+WORKSPACE = "workspace"  # the default of the command line
+KEYWORDS = {"batch_size": "bs"}  # options of training whose keyword argument has another name
 
 
 def as_python(recipe: Recipe) -> str:
-    """Code that makes and trains the learner of a recipe; raises BadInput where the recipe has no such learner."""
+    """Code that builds and trains the learner of a recipe; raises BadInput if a learner cannot express the recipe."""
     before, photos, block = _data(recipe)
     training = recipe.training
     scores = ", ".join(_bound(metrics, choice) for choice in training.metrics)
@@ -57,16 +57,16 @@ def as_python(recipe: Recipe) -> str:
         *before,
         _call("block = DataBlock", block, width=0),
         _call("dls = block.dataloaders", [photos, *_changed(recipe, "batch_size", "seed")]),
-        f"torch.manual_seed({_literal(training.seed)})  # the new layers begin as in a run",
+        f"torch.manual_seed({_literal(training.seed)})  # the same initial weights of the head as in a run",
         _call("learn = vision_learner", learner),
-        *([f"# For runs alone: {alone}. The model here is that of the last step."] if alone else []),
+        *([f"# Only runs have {alone}; this learner keeps the model of the last step."] if alone else []),
         _call("learn.fine_tune", fine_tune),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _data(recipe: Recipe) -> tuple[list[str], str, list[str]]:
-    """The lines before the block, what the block is given, and its arguments."""
+    """The lines before the DataBlock, the first argument of `dataloaders`, and the arguments of DataBlock."""
     labeller, splitter = _made(labellers, recipe.labeller), _made(splitters, recipe.splitter)
     source = sources.build(recipe.source, Path(WORKSPACE))
     word = getattr(getattr(source, "get_items", None), "__name__", "")
@@ -75,7 +75,7 @@ def _data(recipe: Recipe) -> tuple[list[str], str, list[str]]:
     else:
         created = _created(sources, recipe.source, f"Path({_literal(WORKSPACE)})")
         before, photos, get_items = [f"source = {created}"], "source()", []
-        if hasattr(source, "original"):  # its photos may have other names now
+        if hasattr(source, "original"):  # the source may have renamed its photos
             before += [f"labeller = {labeller}", f"splitter = {splitter}"]
             labels = ", labels" if _takes_labels(splitters[recipe.splitter["name"]].factory) else ""
             labeller = "lambda p: labeller(source.original(p))"
@@ -86,7 +86,7 @@ def _data(recipe: Recipe) -> tuple[list[str], str, list[str]]:
 
 
 def _takes_labels(splitter: Any) -> bool:
-    """Whether what this factory makes is also called with labels, which DataBlock reads from its signature."""
+    """Whether the splitters of this factory are also called with labels, as DataBlock reads from their signature."""
     return not isinstance(splitter, type) or len(inspect.signature(splitter.__call__).parameters) > 2
 
 
@@ -100,14 +100,13 @@ def _tfms(name: str, choices: Sequence[Choice]) -> list[str]:
 def _architecture(choice: Choice) -> list[str]:
     entry = architectures[choice["name"]]
     own = {p.name: p.default for p in entry.params if p.name == "pretrained"}
-    options = _options(
-        architectures, own | as_choice(choice), pretrained=True
-    )  # vision_learner's default, whatever its own is
+    # vision_learner's default of `pretrained` is True, whatever the architecture's own is.
+    options = _options(architectures, own | as_choice(choice), pretrained=True)
     return [_word(entry.factory) or _literal(entry.name), *options]
 
 
 def _bound(registry: Registry[Any], choice: NameOrChoice) -> str:
-    """What waits for what the engine supplies: a word, or a word with options."""
+    """The factory as code, to be called with what the engine supplies; a partial if it has options."""
     options = _options(registry, choice)
     word = _word(registry[as_choice(choice)["name"]].factory)
     if not word:
@@ -130,26 +129,26 @@ def _created(registry: Registry[Any], choice: NameOrChoice, *supplied: str) -> s
 
 
 def _word(factory: Callable[..., Any]) -> str:
-    """What `from plugins import *` calls a factory, if it does."""
+    """The name of a factory in `from plugins import *`, or ""."""
     name: str = getattr(factory, "__name__", "")
     return name if vars(importlib.import_module("plugins")).get(name) is factory else ""
 
 
 def _options(registry: Registry[Any], choice: NameOrChoice, **defaults: Any) -> list[str]:
-    registry.check(choice)  # also a recipe that was not read from JSON must not bring names of its own
+    registry.check(choice)  # a recipe built in Python was not checked, and its names become code
     options = as_choice(choice)
     return _keywords(options, {p.name: p.default for p in registry[options["name"]].params} | defaults)
 
 
 def _changed(recipe: Recipe, *options: str) -> list[str]:
     own = {p.name: p.default for p in TRAINING}
-    called = {CALLED.get(option, option): option for option in options}
+    called = {KEYWORDS.get(option, option): option for option in options}
     values = {word: getattr(recipe.training, option) for word, option in called.items()}
     return _keywords(values, {word: own[option] for word, option in called.items()})
 
 
 def _keywords(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
-    """`name=value` for what differs from its default, in the order of the defaults."""
+    """`name=value` for each value that differs from its default, in the order of the defaults."""
     return [
         f"{name}={_literal(values[name])}"
         for name, default in defaults.items()
@@ -167,7 +166,7 @@ def _call(name: str, arguments: Sequence[str], width: int = WIDTH) -> str:
 
 
 def _literal(value: Any) -> str:
-    """The value in Python, a raw text where that reads better; no text can end its quotes or its line."""
+    """The value as a Python literal, a raw string where that reads better; no string can end its quotes early."""
     if isinstance(value, str):
         quote, raw = "'" if '"' in value else '"', "r" if "\\" in value else ""
         plain = quote not in value and value.isprintable() and not value.endswith("\\")

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and never through a link that somebody else may have laid."""
+"""Atomic writes, and files opened without following links that another user may have planted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from core.errors import BadInput
 
-# Windows has neither of the first two, POSIX not the third; a pipe in place of a file must not be waited for
+# O_NONBLOCK, so that a pipe in place of a file does not block; Windows has only O_BINARY, POSIX only the others.
 FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -33,21 +33,21 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file beside `path` that takes its place, unless the block ends with an error; raises OSError."""
-    temporary = path.with_name(f".{path.name}.{secrets.randbits(63)}")  # which nobody can lay a link for
+    """A new file that replaces `path` unless the block raises; raises OSError."""
+    temporary = path.with_name(f".{path.name}.{secrets.randbits(63)}")  # unguessable, so no link can be planted
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FLAGS, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
         os.replace(temporary, path)
     except BaseException:
-        with suppress(OSError):  # the first error is the one to be told
+        with suppress(OSError):  # the first error is the one to report
             temporary.unlink()
         raise
 
 
 def open_own(path: Path, flags: int) -> int:
-    """A descriptor of a regular file with one name; raises OSError where a link may lead to somebody else's file."""
+    """A descriptor of a regular file with a single link; raises OSError if it may be another user's file."""
     try:
         handle = os.open(path, flags | FLAGS, 0o666)
     except OSError as error:
@@ -60,23 +60,23 @@ def open_own(path: Path, flags: int) -> int:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder of the program's own, with those above it; raises OSError where a link stands in its place."""
+    """Create one of the program's own folders and its parents; raises OSError if it is a link."""
     folder.mkdir(parents=True, exist_ok=True)
     refuse_link(folder)
 
 
 def refuse_link(folder: Path) -> None:
-    """Raise OSError where a link stands in place of a folder, as what is written or deleted in it is elsewhere."""
+    """Raise OSError if a folder is a link, through which files elsewhere would be written or deleted."""
     if folder.is_symlink():
         raise _linked()
 
 
 def _linked() -> OSError:
-    return OSError(errno.ELOOP, "it is a link, or not a plain file or folder, which may be somebody else's; remove it")
+    return OSError(errno.ELOOP, "it is a link, or not a regular file or folder; remove it")
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a rename to the disk; Windows does not need it and has no call for it."""
+    """Flush a rename in a folder to the disk; does nothing on Windows, which has no call for it."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -86,18 +86,18 @@ def sync_folder(folder: Path) -> None:
 
 
 def disk_error(path: Path, error: OSError) -> BadInput:
-    """What to tell a user when `path` could not be written."""
+    """The BadInput for a `path` that could not be written."""
     if disk_is_full(error):
         return BadInput(f"The disk is full: {path.name!r} could not be written; make room in {str(path.parent)!r}.")
     return BadInput(f"{str(path)!r} could not be written: {error.strerror or error}.")
 
 
 def disk_is_full(error: OSError) -> bool:
-    """Whether there was no room, or no more that this user may take."""
+    """Whether an error means that the disk is full or the user's quota is used up."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """The hexadecimal SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

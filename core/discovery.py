@@ -1,4 +1,4 @@
-"""Find plugins: the modules of plugins/<kind>/ and the entry points `presize.<kind>` of installed packages."""
+"""Discovery of plugins: modules in plugins/<kind>/ and entry points `presize.<kind>` of installed packages."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ FOLDER = Path(__file__).resolve().parent.parent / "plugins"
 
 @dataclass(frozen=True)
 class Discovery:
-    """The plugin modules that were imported, and what went wrong with the others."""
+    """The plugin modules that were imported, and the errors of the others by name."""
 
     modules: tuple[ModuleType, ...]
     failures: dict[str, str]
 
 
 def discover(panels: bool = False) -> Discovery:
-    """Import every plugin once; one that fails is listed, never fatal. Panels need gradio, so they are asked for."""
-    importlib.import_module("plugins")  # it discovers too, to know its words: let it be first
+    """Import every plugin once, with `panels` also those that need gradio; failures are listed, never fatal."""
+    importlib.import_module("plugins")  # it calls discover() itself, so it must be imported first
     return _discover(panels)
 
 
@@ -42,7 +42,7 @@ def _discover(panels: bool) -> Discovery:
         for label, name in names.items():
             try:
                 modules.append(importlib.import_module(name))
-            except (Exception, SystemExit) as error:  # a plugin is anybody's code
+            except (Exception, SystemExit) as error:  # a plugin can be third-party code
                 sys.modules.pop(name, None)
                 registries[kind].discard(name)
                 failures[label] = f"{type(error).__name__}: {error}"

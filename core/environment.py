@@ -1,4 +1,4 @@
-"""Secrets in environment variables: kept from the processes that this one starts, and from who reads /proc."""
+"""Environment variables without secrets for child processes, and secrets hidden from readers of /proc."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ VALUES = re.compile(
     r"|\b(hf_|gh[opsur]_|github_pat_|glpat-|sk-|sk_live_|rk_live_|xox[abeprs]-|npm_|pypi-|AIza|ya29\.|AKIA|ASIA)[\w.-]{12}"
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.|-----BEGIN [A-Z ]*PRIVATE KEY"
 )
-HANDED = "PRESIZE_SECRETS_FD"  # the number of an open pipe that holds them
-PIPE = 60_000  # bytes that Linux keeps in a pipe without anybody reading
+SECRETS_FD = "PRESIZE_SECRETS_FD"  # the descriptor of a pipe that holds the secrets
+PIPE_CAPACITY = 60_000  # bytes that can be written to a pipe on Linux before it is read
 
 
 def environment() -> dict[str, str]:
-    """This process's variables for another one: it finds this program, and knows no secret."""
+    """The variables for a child process: those of this one without secrets, with this program on PYTHONPATH."""
     known = {name: value for name, value in os.environ.items() if not _is_secret(name, value)}
     here = str(Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, (here, known.get("PYTHONPATH"))))
@@ -31,30 +31,30 @@ def environment() -> dict[str, str]:
 
 
 def hide_secrets() -> None:
-    """Begin this program anew, once, so that its secrets stand in `os.environ` and no longer in /proc/PID/environ.
+    """Re-execute this program once, so that its secrets are in `os.environ` but no longer in /proc/PID/environ.
 
-    Process id, arguments, standard streams and ignored signals stay as they are. Where no variable is a secret, or
-    the system is not Linux, it does nothing. To be called first of all: what ran before runs again.
+    Process id, arguments, standard streams and ignored signals are kept. Does nothing if no variable is a secret or
+    the system is not Linux. Must be called before anything else, as what ran before runs again.
     """
-    if (number := os.environ.pop(HANDED, "")).isdecimal():
+    if (number := os.environ.pop(SECRETS_FD, "")).isdecimal():
         with open(int(number), "rb") as file:
-            os.environ.update(json.load(file))  # in memory of our own: /proc shows what the process began with
+            os.environ.update(json.load(file))  # /proc shows only the variables that the process started with
         return
     secrets = {name: value for name, value in os.environ.items() if _is_secret(name, value)}
     content = json.dumps(secrets).encode()
-    if sys.platform != "linux" or not secrets or len(content) > PIPE:
+    if sys.platform != "linux" or not secrets or len(content) > PIPE_CAPACITY:
         return
-    handed, write = os.pipe()
-    os.write(write, content)  # which a pipe keeps until it is read
+    read, write = os.pipe()
+    os.write(write, content)  # the pipe buffers it until it is read
     os.close(write)
-    os.set_inheritable(handed, True)
+    os.set_inheritable(read, True)
     rest = {name: value for name, value in os.environ.items() if name not in secrets}
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], rest | {HANDED: str(handed)})
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], rest | {SECRETS_FD: str(read)})
 
 
 def _is_secret(name: str, value: str) -> bool:
-    if name == "OLDPWD" or value.lower() in ("", "0", "1", "true", "false"):  # a switch: TOKENIZERS_PARALLELISM
+    if name == "OLDPWD" or value.lower() in ("", "0", "1", "true", "false"):  # a flag, such as TOKENIZERS_PARALLELISM
         return False
-    if name.lower().endswith("_proxy"):  # without it there may be no network
+    if name.lower().endswith("_proxy"):  # there may be no network without it
         return False
     return bool(NAMES.search(name) or VALUES.search(value))

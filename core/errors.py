@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read, and how it quotes what they gave."""
+"""The one exception whose message users read, and how it quotes their input."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import reprlib
 
 
 class BadInput(Exception):
-    """What the user gave cannot be used; the message is one sentence that names the value and what to do."""
+    """Raised when the user's input cannot be used; the message is one sentence with the value and what to do."""
 
 
 def quoted(value: object) -> str:
-    """The `repr` of a value, with its middle left out where it is long."""
+    """The `repr` of a value, shortened in the middle if it is long."""
     return _REPR.repr(value)
 
 

@@ -1,4 +1,4 @@
-"""What a run tells the world: a frozen record of each thing that happens, one JSON line each; and how to drain them."""
+"""The events that a run emits, frozen dataclasses of one JSON line each, and functions to drain and store them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The run waits for its turn: place 1 is next, behind the run of that name."""
+    """The run waits in the queue, behind the run named `behind`; place 1 is next."""
 
     place: int
     behind: str
@@ -28,7 +28,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class RunResumed:
-    """A run goes on at a step of a stage: of the events so far the first `kept` stand, the others are done again."""
+    """A run continues at `step` of a stage: the first `kept` events so far stay valid, the others are repeated."""
 
     kept: int
     stage: str
@@ -38,7 +38,7 @@ class RunResumed:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """What is about to be trained, on what."""
+    """The architecture, the counts of classes and photos, and the device of the training that starts."""
 
     architecture: str
     classes: int
@@ -49,7 +49,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
-    """A stage begins: "features", "frozen", "unfrozen" or "lr_find"; `rates` are the peaks, first layers first."""
+    """A stage starts: "features", "frozen", "unfrozen" or "lr_find"; `rates` are the peaks, first layers first."""
 
     name: str
     epochs: int
@@ -59,7 +59,7 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class FeaturesMade:
-    """`done` of `total` batches have gone through the frozen backbone, on whose features the head is then trained."""
+    """The features of `done` of `total` batches or photos have been extracted with the frozen backbone."""
 
     done: int
     total: int
@@ -67,7 +67,7 @@ class FeaturesMade:
 
 @dataclass(frozen=True, slots=True)
 class StepEnded:
-    """An optimizer step: its number from 1, of how many in the stage; mean loss of the batch; the head's rate."""
+    """An optimizer step: its number from 1, the steps of the stage, the mean loss of the batch, the head's rate."""
 
     step: int
     total: int
@@ -77,7 +77,7 @@ class StepEnded:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """`done` of `total` validation batches of an epoch have gone through the network."""
+    """The outputs of `done` of `total` validation batches of an epoch have been computed."""
 
     done: int
     total: int
@@ -85,9 +85,9 @@ class Validated:
 
 @dataclass(frozen=True, slots=True)
 class EpochEnded:
-    """The end of an epoch of a stage, counted from 0: losses in nats, metrics on the validation set, seconds taken.
+    """The end of an epoch of a stage, counted from 0: losses in nats, validation metrics, duration in seconds.
 
-    `best` says that its model is kept, until a better one comes.
+    `best` is true if this is the best epoch so far, whose model is kept.
     """
 
     epoch: int
@@ -100,7 +100,7 @@ class EpochEnded:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointSaved:
-    """All of the training up to a step of its stage is on the disk, 0 after the last stage; seconds it took."""
+    """A checkpoint of the training at `step` of its stage, or 0 after the last stage, was saved in `seconds`."""
 
     step: int
     seconds: float
@@ -108,7 +108,7 @@ class CheckpointSaved:
 
 @dataclass(frozen=True, slots=True)
 class FinishingEarly:
-    """As was asked, the rate falls to its end over so many steps, from a step of a stage counted from 0."""
+    """On request, the learning rate is annealed over `steps` steps from `step` of `stage`, counted from 0."""
 
     stage: int
     step: int
@@ -117,7 +117,7 @@ class FinishingEarly:
 
 @dataclass(frozen=True, slots=True)
 class LearningRateTried:
-    """One step of the learning-rate finder: the rate, and the smoothed loss."""
+    """One step of the learning-rate finder: its learning rate and the smoothed loss."""
 
     step: int
     total: int
@@ -127,7 +127,7 @@ class LearningRateTried:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """Learning rates read off the curve; None where it supports none, `reason` says why."""
+    """Suggested learning rates by function; None if the curve supports none, for the given `reason`."""
 
     rates: dict[str, float | None]
     reason: str = ""
@@ -135,7 +135,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class PhotoSkipped:
-    """A file could not be read while training and was left out of its batch."""
+    """A file could not be read during training and was left out of its batch."""
 
     path: str
     reason: str
@@ -143,17 +143,17 @@ class PhotoSkipped:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a person should know about this run, in one sentence."""
+    """Something the user should know about this run, in one sentence."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The last event: "completed", "stopped" or "failed", with the error as one sentence.
+    """The last event: the status "completed", "stopped" or "failed", with the error as one sentence.
 
-    `metrics` are those of the kept model; `seconds` since the run began or went on, of which `saving` went into
-    checkpoints and into writing events.
+    `metrics` are those of the kept model; `seconds` is the time since the run started or was resumed, of which
+    `saving` was spent on checkpoints and on writing events.
     """
 
     status: str
@@ -189,7 +189,7 @@ T = TypeVar("T")
 
 
 class WithResult(Generic[E, T]):
-    """An iterator over what a generator yields; `result` is what it returned, once it has ended."""
+    """An iterator over what a generator yields, with its return value in `result` once it has ended."""
 
     result: T
 
@@ -208,7 +208,7 @@ class WithResult(Generic[E, T]):
 
 
 def drain(events: Generator[E, None, T], *watch: Callable[[E], object]) -> T:
-    """Run a generator to its end, give each event to all of `watch`, and return its value."""
+    """Run a generator to its end, call each of `watch` with every event, and return the generator's value."""
     with closing(events):
         for event in (running := WithResult(events)):
             for see in watch:
@@ -217,19 +217,19 @@ def drain(events: Generator[E, None, T], *watch: Callable[[E], object]) -> T:
 
 
 def to_line(event: Event) -> str:
-    """One line of JSON; a loss that is not finite becomes null, which JSON can say."""
+    """An event as one line of JSON, with null for numbers that are not finite, which JSON does not have."""
     return json.dumps({"event": type(event).__name__, **_finite(asdict(event))}, allow_nan=False)
 
 
 def from_line(line: str) -> Event:
-    """The event that `to_line` wrote; null losses come back as nan."""
+    """The event that `to_line` wrote; null becomes NaN."""
     document = json.loads(line)
     kind = _TYPES[document.pop("event")]
     return kind(**{k: math.nan if v is None else v for k, v in document.items()})  # type: ignore[no-any-return]
 
 
 def replayed(events: Iterable[Event]) -> list[Event]:
-    """The events of a run from its first, without those that it did again after it was resumed; notices stand."""
+    """The events of a run without those that were repeated after it was resumed; notices are kept."""
     kept: list[tuple[int, Event]] = []
     for number, event in enumerate(events):
         if isinstance(event, RunResumed):

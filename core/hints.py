@@ -1,4 +1,4 @@
-"""The types of options: those that JSON can carry, whether a value is of one, and how it is called."""
+"""The types of options: which of them JSON can carry, whether a value fits one, and its name for users."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def can_be_json(hint: Any) -> bool:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of this type; lists and tuples are one, and a text is a path too."""
+    """Whether a value is of this type; lists and tuples are interchangeable, and a string is a path too."""
     origin, args = get_origin(hint) or hint, get_args(hint)
     if origin is Literal:
         same = (a for a in args if value == a and isinstance(value, type(a)))
@@ -54,7 +54,7 @@ def fits(value: Any, hint: Any) -> bool:
 
 
 def with_paths(value: Any, hint: Any) -> Any:
-    """The value, which fits, with a Path for each text that shall be one."""
+    """The value, which must fit the type, with each string converted to Path where the type says Path."""
     origin, args = get_origin(hint), get_args(hint)
     if origin in UNIONS:
         return with_paths(value, next(a for a in args if fits(value, a)))
@@ -67,7 +67,7 @@ def with_paths(value: Any, hint: Any) -> Any:
 
 
 def type_name(hint: Any) -> str:
-    """A type as a user would say it: `a number or null`."""
+    """A type in words for users, such as `a number or null`."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         return " | ".join(map(str, args))

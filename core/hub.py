@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: the names of its repositories, and calls to it whose errors are sentences."""
+"""Repository names of the Hugging Face Hub, retries of calls to it, and its errors as sentences."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from core.errors import BadInput
 
 REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 TRANSIENT = (408, 429, 500, 502, 503, 504)
-CONFLICT = 412  # somebody else committed since we looked
+CONFLICT = 412  # another commit was made since we looked
 WAITS = (1.0, 4.0, 15.0)  # seconds before each retry
-XET_STATUS = re.compile(r"HTTP status \w+ error \((\d{3}) ")  # all that hf_xet says of an answer
-MAX_RETRY_AFTER = 60.0  # seconds; a Hub that asks for a longer wait is not asked again
+XET_STATUS = re.compile(r"HTTP status \w+ error \((\d{3}) ")  # hf_xet reports the status only in its message
+MAX_RETRY_AFTER = 60.0  # seconds; there is no retry if the Hub asks for a longer wait
 T = TypeVar("T")
 
 
 def is_repo_id(name: str | Path) -> bool:
-    """Whether a name looks like OWNER/NAME on the Hub, and not like a misspelt path in a folder that is here."""
+    """Whether a name looks like OWNER/NAME on the Hub, and not like a misspelt path in an existing folder."""
     return REPO_ID.fullmatch(str(name)) is not None and not Path(name).exists() and not Path(name).parent.is_dir()
 
 
@@ -33,17 +33,17 @@ def checked_repo_id(repo: str) -> str:
 
 
 class HubUnreachable(BadInput):
-    """The Hub cannot be reached, or its servers fail."""
+    """Raised when the Hub cannot be reached, or its servers fail."""
 
 
 def with_retries(repo: str, call: Callable[[], T], waits: Sequence[float] | None = None) -> T:
-    """The result of `call`, which is idempotent, retried after transient errors; raises BadInput with what to do."""
+    """The result of an idempotent `call`, retried after transient errors; raises BadInput with what to do."""
     for wait in (*(WAITS if waits is None else waits), 0.0):
         try:
             return call()
         except BadInput:
             raise
-        except Exception as error:  # the client's, its two transports', and what these are wrapped in
+        except Exception as error:  # errors of the client and its two transports have no common base class
             status, pause = _response(error)
             transient = status in (*TRANSIENT, CONFLICT) if status else _is_network_error(error)
             if not (wait and transient) or (pause or 0) > MAX_RETRY_AFTER:
@@ -53,7 +53,7 @@ def with_retries(repo: str, call: Callable[[], T], waits: Sequence[float] | None
 
 
 def hub_error(repo: str, error: BaseException) -> BadInput:
-    """An error of the Hub's client as a sentence about a repository or, if `repo` is empty, about signing in."""
+    """A BadInput for an error of the Hub's client, about a repository or, if `repo` is empty, about signing in."""
     from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
     status, pause = _response(error)
@@ -65,7 +65,7 @@ def hub_error(repo: str, error: BaseException) -> BadInput:
             f"{_subject(repo)}{_explanation(status, pause, error)} (the Hub answered {status})."
         )
     if any(isinstance(e, OfflineModeIsEnabled) for e in _chain(error)):
-        return HubUnreachable(f"{_subject(repo)}HF_HUB_OFFLINE is set, so the Hub is not asked; unset it.")
+        return HubUnreachable(f"{_subject(repo)}HF_HUB_OFFLINE is set, so the Hub is not used; unset it.")
     if isinstance(error, LocalEntryNotFoundError) or _is_network_error(error):
         return HubUnreachable(f"{_subject(repo)}the Hub cannot be reached; check the network, and try again.")
     return BadInput(f"{_subject(repo)}the Hub does not accept this ({_one_line(error)}); change it and try again.")
@@ -82,14 +82,14 @@ def _explanation(status: int, pause: float | None, error: BaseException) -> str:
     sentences = {
         401: "a valid login is needed; run `hf auth login`, or give another token",
         402: "this needs a paid plan, as a Space on cpu-basic does; choose another Space, or none",
-        403: "this login has no write access there; give one that has, and a name that begins with your own",
+        403: "this login has no write access there; use one that has, and a repository in your own namespace",
         404: "there is no such repository, or this login may not see it; check its name",
-        409: "somebody else is changing it just now; try again",
-        CONFLICT: "somebody else keeps changing it; try again",
+        409: "it is being changed by someone else; try again",
+        CONFLICT: "someone else keeps changing it; try again",
         429: f"too many requests; {again}",
     }
-    failing = f"the Hub is out of order, also after retries; {again}"
-    return sentences.get(status, failing if status >= 500 else "the Hub refuses this; see its page there")
+    failing = f"the Hub is failing, even after retries; {again}"
+    return sentences.get(status, failing if status >= 500 else "the Hub refuses this; see its page on the Hub")
 
 
 def _response(error: BaseException) -> tuple[int | None, float | None]:
@@ -109,7 +109,7 @@ def _is_network_error(error: BaseException) -> bool:
     import httpx2  # the transport of huggingface_hub
 
     return any(isinstance(e, (httpx2.TransportError, ConnectionError, TimeoutError)) for e in _chain(error)) or (
-        type(error) is RuntimeError  # which is all that its other transport, hf_xet, raises
+        type(error) is RuntimeError  # hf_xet, the other transport, raises nothing more specific
     )
 
 

@@ -1,4 +1,4 @@
-"""A file that one process holds at a time; it says who that is to those who only look."""
+"""A lock file that one process holds at a time, and from which others can read which process that is."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from filelock import lock_descriptor
 from core.atomic import disk_error, open_own
 from core.errors import BadInput
 
-LONGEST = 100  # bytes of a lock's file
-OURS = re.compile(rb"[\n\d .e-]*|\0*")  # zeros are what a power cut leaves
-CLOCK = 2.0  # seconds by which two readings of a process's start may differ
+MAX_BYTES = 100  # of a lock file
+OURS = re.compile(rb"[\n\d .e-]*|\0*")  # a power cut may leave zeros
+CLOCK_TOLERANCE = 2.0  # seconds by which two readings of a process's start time may differ
 
 
 class ProcessLock:
-    """Held from `take` to `release`, or until the system frees it because its holder died, however it died."""
+    """A lock held from `take` to `release`, or until the system frees it because the process has ended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._handle: int | None = None
 
     def take(self) -> bool:
-        """Take the lock unless another process, or another ProcessLock of this one, holds it; raises BadInput."""
+        """Take the lock; returns False if another process, or another ProcessLock here, holds it. Raises BadInput."""
         try:
             handle = open_own(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
@@ -33,16 +33,16 @@ class ProcessLock:
         if not lock_descriptor(handle, blocking=False):
             os.close(handle)
             return False
-        if not OURS.fullmatch(os.read(handle, LONGEST)):  # which would be overwritten
+        if not OURS.fullmatch(os.read(handle, MAX_BYTES)):  # a user's file must not be overwritten
             os.close(handle)
-            raise BadInput(f"{str(self.path)!r} is in the way of a lock, and is none; move it elsewhere.")
+            raise BadInput(f"{str(self.path)!r} is not a lock file of this program; move it elsewhere.")
         self._handle = handle
         return True
 
     def announce(self) -> None:
-        """Write down whose it is; before that, those who only look see nobody."""
+        """Write this process into the file; until then `holder` returns None."""
         assert self._handle is not None, "announced before it was taken"
-        # Windows lets nobody read the first byte of a locked file, so nothing stands in it.
+        # On Windows the first byte of a locked file cannot be read, so it holds no information.
         line = f"\n{os.getpid()} {_started(psutil.Process())}".encode()
         try:
             os.ftruncate(self._handle, 0)
@@ -52,7 +52,7 @@ class ProcessLock:
             raise disk_error(self.path, error) from error
 
     def release(self) -> None:
-        """Let go, if it is held."""
+        """Release the lock if it is held."""
         if self._handle is not None:
             os.ftruncate(self._handle, 0)
             os.close(self._handle)
@@ -60,21 +60,21 @@ class ProcessLock:
 
 
 def holder(path: Path) -> int | None:
-    """The living process that announced itself in a lock's file, if there is one; the lock is not touched."""
+    """The id of the live process that announced itself in a lock file, or None; the lock is not taken."""
     try:
         handle = open_own(path, os.O_RDONLY)
         try:
             os.lseek(handle, 1, os.SEEK_SET)
-            number, created = os.read(handle, LONGEST).split()
+            number, created = os.read(handle, MAX_BYTES).split()
         finally:
             os.close(handle)
         process = psutil.Process(int(number))
-        same = abs(_started(process) - float(created)) < CLOCK
+        same = abs(_started(process) - float(created)) < CLOCK_TOLERANCE
         return process.pid if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except (OSError, ValueError, ArithmeticError, psutil.Error):  # no file, nobody in it, or nobody alive
+    except (OSError, ValueError, ArithmeticError, psutil.Error):  # no such file or process
         return None
 
 
 def _started(process: psutil.Process) -> float:
-    """Seconds; on Linux since the machine's own start, where the time of day may be set without harm."""
+    """The start time of a process in seconds, on Linux since boot so that changes of the clock do not matter."""
     return float(process.create_time() - (psutil.boot_time() if psutil.LINUX else 0.0))

@@ -1,4 +1,4 @@
-"""A recipe is the whole experiment as one document: names and their options, never code."""
+"""The recipe: a whole experiment as one document of names and their options, never code."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from core.registry import (
 )
 
 VERSION = 2
-Choice = dict[str, Any]  # {"name": ..., and the options beside it}
-LAST, VALID_LOSS = "last", "valid_loss"  # what the best epoch is chosen by, other than a metric
-MOVED = {  # options that were training's own in version 1
+Choice = dict[str, Any]  # {"name": ..., **options}
+LAST, VALID_LOSS = "last", "valid_loss"  # values of `best_by` that are not metrics
+MOVED = {  # options that belonged to training in version 1
     "label_smoothing": "loss",
     "class_weights": "loss",
     "weight_decay": "optimizer",
@@ -44,49 +44,51 @@ _TRAINED_BY = {"loss": losses, "optimizer": optimizers}
 class Training:
     """The options of fine-tuning; these defaults hold in Python, on the command line and in the browser."""
 
-    epochs: Annotated[int, "Epochs with the whole network in training", Range(0, 1000)] = 3
-    freeze_epochs: Annotated[int, "Epochs before that in which only the head learns", Range(0, 1000)] = 1
+    epochs: Annotated[int, "Epochs of the unfrozen network", Range(0, 1000)] = 3
+    freeze_epochs: Annotated[int, "Frozen epochs before that, in which only the head is trained", Range(0, 1000)] = 1
     features: Annotated[
         bool,
-        "In those, compute what the body makes of each photo once, and train the head on that many times; "
-        "off, the head sees each photo once an epoch, augmented anew",
+        "In the frozen epochs, compute the backbone's features of each photo once and train the head on them several "
+        "times; if off, the backbone sees each photo once per epoch, with new augmentation",
     ] = True
     base_lr: Annotated[
         float,
-        "Peak learning rate of the head in the frozen epochs; a quarter of it on features, half of it afterwards",
+        "Peak learning rate of the head in the frozen epochs; a quarter of it on features, half of it when unfrozen",
         Range(1e-7, 10),
     ] = 4e-3
-    lr_mult: Annotated[float, "How many times slower the first layers learn than the head", Range(1, 10_000)] = 100.0
-    batch_size: Annotated[int, "Photos a step", Range(1, 4096)] = 64
+    lr_mult: Annotated[
+        float, "The first layers' learning rate is the head's divided by this when unfrozen", Range(1, 10_000)
+    ] = 100.0
+    batch_size: Annotated[int, "Photos per optimizer step", Range(1, 4096)] = 64
     micro_batch: Annotated[
-        int, "Photos at once, gradients added up to the batch; 0 chooses by itself", Range(0, 4096)
+        int, "Photos per forward pass, with gradients accumulated over the batch; 0 is automatic", Range(0, 4096)
     ] = 0
-    loss: Annotated[str | Choice, "What training minimises; its own options are set as training.loss.NAME", losses] = (
+    loss: Annotated[str | Choice, "The loss function; its own options are set as training.loss.NAME", losses] = (
         "cross_entropy"
     )
     optimizer: Annotated[
-        str | Choice, "What takes the steps; its own options are set as training.optimizer.NAME", optimizers
+        str | Choice, "The optimizer; its own options are set as training.optimizer.NAME", optimizers
     ] = "adamw"
     ema: Annotated[
-        float, "The model is a running mean of the weights: share of it kept a step; 0 is off", Range(0, 0.9999)
+        float, "Decay of the exponential moving average of the weights, which is the model; 0 is off", Range(0, 0.9999)
     ] = 0.95
-    train_bn: Annotated[bool, "Train the norm layers of the body too, as fastai does (slower)"] = False
-    metrics: Annotated[tuple[str | Choice, ...], "What to report after each epoch", metrics] = ("error_rate",)
+    train_bn: Annotated[bool, "Also train the norm layers of the body, as fastai does (slower)"] = False
+    metrics: Annotated[tuple[str | Choice, ...], "Metrics to report after each epoch", metrics] = ("error_rate",)
     best_by: Annotated[
         str,
-        "Whose model is kept: of the best epoch by a metric (the loss where that is equal) or valid_loss; or the last",
+        "Which epoch's model is kept: the best by a metric (ties go to the lower loss) or by valid_loss, or the last",
         NameOf(metrics, (VALID_LOSS, LAST)),
     ] = "error_rate"
     patience: Annotated[
-        int, "End a stage when so many epochs in a row are no better than its best; 0 never does", Range(0, 1000)
+        int, "End a stage after this many epochs in a row without improvement; 0 is never", Range(0, 1000)
     ] = 0
     bad_photos: Annotated[Literal["skip", "stop"], "What to do with files that have no label or cannot be read"] = (
         "skip"
     )
-    seed: Annotated[int, "Seed of the order, the augmentation and the new layers", Range(0, 2**32 - 1)] = 0
+    seed: Annotated[int, "Seed of the photo order, the augmentation and the new layers", Range(0, 2**32 - 1)] = 0
 
     def __post_init__(self) -> None:
-        """A plugin given by its name is one without options."""
+        """Convert the names of plugins to `{"name": ...}`."""
         for name in _TRAINED_BY:
             object.__setattr__(self, name, as_choice(getattr(self, name)))
         object.__setattr__(self, "metrics", tuple(map(as_choice, self.metrics)))
@@ -100,7 +102,7 @@ _REGISTRIES = _SINGLE | _TRAINED_BY | {"metrics": metrics, "item_tfms": transfor
 
 @dataclass(frozen=True)
 class Recipe:
-    """Source, labeller, splitter, transforms, architecture and training: JSON in, JSON out."""
+    """The source, labeller, splitter, transforms, architecture and training options of an experiment."""
 
     source: Choice
     labeller: Choice
@@ -112,7 +114,7 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, document: Any) -> Recipe:
-        """Check a document against the registries' signatures; raises BadInput naming the key."""
+        """The recipe of a document, checked against the registries' signatures; raises BadInput naming the key."""
         if not isinstance(document, dict):
             raise BadInput(f"A recipe is a JSON object, not {type(document).__name__}.")
         if document.get("version") == 1:
@@ -120,7 +122,7 @@ class Recipe:
         if document.get("version") != VERSION:
             raise BadInput(
                 f"This recipe has version {quoted(document.get('version'))}; "
-                f"this program reads the versions 1 to {VERSION}."
+                f"this program reads versions 1 to {VERSION}."
             )
         keys = {f.name for f in fields(cls)}
         for key in document.keys() - keys - {"version"}:
@@ -143,24 +145,24 @@ class Recipe:
 
     @classmethod
     def from_json(cls, content: str | bytes) -> Recipe:
-        """Parse and check; bytes may be UTF-8 or what `>` writes in PowerShell, UTF-16. Raises BadInput."""
+        """Parse and check JSON; bytes may be UTF-8, or UTF-16 as `>` writes it in PowerShell. Raises BadInput."""
         try:
             return cls.from_dict(json.loads(content))
-        except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits, and 1,000 brackets
+        except (ValueError, RecursionError) as error:  # RecursionError: 1,000 nested brackets
             raise BadInput(f"This recipe is not JSON: {error}.") from None
 
     def to_dict(self) -> dict[str, Any]:
-        """The document, with every training option written out."""
+        """The recipe as a JSON document, with every training option written out."""
         return {"version": VERSION, **asdict(self)}
 
     def to_json(self) -> str:
-        """The document as indented JSON."""
-        return json.dumps(self.to_dict(), indent=2, default=str)  # of a path
+        """The recipe as indented JSON."""
+        return json.dumps(self.to_dict(), indent=2, default=str)  # `str` of a Path
 
     def absolute(self, *folders: Path) -> Recipe:
-        """A copy whose paths hold from any working folder: relative ones lie in the first of `folders` that has them.
+        """A copy with absolute paths: a relative path is resolved in the first of `folders` where it exists.
 
-        Where none has, they lie in the last; without `folders`, in the current one.
+        If it exists in none it is resolved in the last; without `folders`, in the current folder.
         """
 
         def found(path: str) -> str:
@@ -170,7 +172,7 @@ class Recipe:
         return self._with_paths(found)
 
     def relative_to(self, folder: Path, name: str = "") -> Recipe:
-        """A copy whose paths inside `folder` start in it, or in a folder `name`: they hold wherever it is moved to."""
+        """A copy whose paths inside `folder` are relative to it, prefixed with `name`, so that it can be moved."""
         base = Path(os.path.abspath(folder))
 
         def shortened(path: str) -> str:
@@ -189,7 +191,7 @@ class Recipe:
         return replace(self, **parts, training=replace(self.training, **trained))
 
     def with_settings(self, settings: Iterable[str]) -> Recipe:
-        """A copy with paths set, as in `training.epochs=3`; values are read as JSON, else as text. Raises BadInput."""
+        """A copy changed by settings such as `training.epochs=3`, with values as JSON or else text; raises BadInput."""
         document = json.loads(self.to_json())
         for setting in settings:
             path, equals, text = setting.partition("=")
@@ -215,13 +217,13 @@ class Recipe:
 
 
 def path_options(key: str, choice: Any) -> list[str]:
-    """The options of a choice under `key` of a recipe that name files or folders, and are given."""
+    """The names of a choice's given options that hold paths; `key` is the recipe's key of the choice."""
     known = _REGISTRIES[key][choice["name"]].params if key in _REGISTRIES else ()
     return [p.name for p in known if choice.get(p.name) is not None and (p.name == "path" or _mentions_path(p.type))]
 
 
 def _without_old_options(registry: Registry[Any], before: Choice, now: Any) -> Any:
-    """A choice that was set; another plugin does not have the options of the one it replaces."""
+    """The choice `now` without options of the plugin `before` that its own plugin does not have."""
     if not isinstance(now, dict) or now.get("name") == before["name"] or now.get("name") not in registry:
         return now
     known = {p.name for p in registry[now["name"]].params}
@@ -229,7 +231,7 @@ def _without_old_options(registry: Registry[Any], before: Choice, now: Any) -> A
 
 
 def _from_version_1(document: Choice) -> Choice:
-    """In which the options of the loss and of the optimizer were those of training."""
+    """Convert a document of version 1, in which the options of loss and optimizer belonged to training."""
     training = document.get("training")
     if not isinstance(training, dict):
         return document | {"version": VERSION}
@@ -246,7 +248,7 @@ def _mentions_path(hint: Any) -> bool:
 
 def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return change(value) if value.strip() else value  # an empty one is refused later, by whom it belongs to
+        return change(value) if value.strip() else value  # the option's owner refuses an empty path later
     if isinstance(value, Mapping):
         return {name: _map_texts(inner, change) for name, inner in value.items()}
     return [_map_texts(inner, change) for inner in value] if isinstance(value, (list, tuple)) else value
@@ -271,4 +273,4 @@ def _set(document: Any, path: str, value: Any) -> None:
         else:
             raise KeyError(last)
     except (KeyError, IndexError, ValueError, TypeError):
-        raise BadInput(f"--set: there is no {path!r} in this recipe.") from None
+        raise BadInput(f"--set: this recipe has no {path!r}.") from None

@@ -1,4 +1,4 @@
-r"""A registry maps a short name to a factory, and knows the factory's options from its signature.
+r"""Registries map a short name to a factory, and read the factory's options from its signature.
 
     @labellers.register("regex")
     class RegexLabeller:
@@ -6,7 +6,7 @@ r"""A registry maps a short name to a factory, and knows the factory's options f
 
     labellers.create("regex", pattern=r"(.+)_\d+.jpg$")
 
-Parameters before `/` are supplied by the engine, those after it are the user's options.
+Parameters before `/` are supplied by the engine; those after it are the user's options.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from core.hints import LISTS, can_be_json, fits, type_name, with_paths
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
-NameOrChoice = str | Mapping[str, Any]  # the name of a plugin, or {"name": ..., and the options beside it}
+NameOrChoice = str | Mapping[str, Any]  # the name of a plugin, or {"name": ..., **options}
 Defaults = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Bounds of a number, inclusive."""
+    """The inclusive bounds of a number."""
 
     low: float
     high: float
@@ -42,7 +42,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class NameOf:
-    """A note on an option that is the name of a plugin of `registry`, or one of the `others`."""
+    """The annotation of an option whose value is the name of a plugin in `registry`, or one of `others`."""
 
     registry: Registry[Any]
     others: tuple[str, ...] = ()
@@ -50,9 +50,9 @@ class NameOf:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One option of a factory: what a form shows, what a recipe is checked against, what help prints.
+    """One option of a factory, from which forms, the checks of recipes and the help are made.
 
-    Where it has a `registry`, it is a plugin of that, or a list of them: a name, or `{"name": ..., options}`.
+    With a `registry`, its value is a plugin of it or a list of these, each a name or `{"name": ..., **options}`.
     """
 
     name: str
@@ -70,14 +70,14 @@ class Param:
 
     @property
     def choices(self) -> tuple[Any, ...]:
-        """The values of a Literal, or the names of a registry; else ()."""
+        """The values of a Literal, or the names allowed by `name_of`; else ()."""
         if self.name_of:
             return (*self.name_of.others, *(entry.name for entry in self.name_of.registry))
         return get_args(self.type) if get_origin(self.type) is Literal else ()
 
     @property
     def kind(self) -> str:
-        """What a value must be, in words that are the same whether plugins were discovered or not."""
+        """What a value must be, in words that do not depend on which plugins have been discovered."""
         if self.registry is not None:
             return f"{'a list' if get_origin(self.type) in LISTS else 'one'} of the {self.registry.kind}"
         if self.name_of:
@@ -85,7 +85,7 @@ class Param:
         return " | ".join(map(str, self.choices)) or type_name(self.type)
 
     def check(self, value: Any, where: str) -> None:
-        """Raise BadInput if `value` has the wrong type, lies outside the range or is no plugin of the registry."""
+        """Raise BadInput if `value` has the wrong type, is out of range or is not a plugin of the registry."""
         if not fits(value, self.type) or (self.name_of and value not in self.choices):
             wanted = f"one of {', '.join(map(repr, self.choices))}" if self.choices else self.kind
             if self.registry is not None:
@@ -102,7 +102,7 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[T]):
-    """A registered factory with what can be read from its signature."""
+    """A registered factory and what its signature and docstring say."""
 
     name: str
     factory: Callable[..., T]
@@ -113,20 +113,20 @@ class Entry(Generic[T]):
 
 
 class Registry(Generic[T]):
-    """Named factories of one kind; `kind` is the plural, as the folder under plugins/ is called.
+    """Named factories of one kind; `kind` is the plural, the name of the folder under plugins/.
 
-    A factory must have the attributes in `says`.
+    A factory must have the attributes in `required`.
     """
 
-    def __init__(self, kind: str, says: tuple[str, ...] = ()) -> None:
-        self.kind, self.says = kind, says
+    def __init__(self, kind: str, required: tuple[str, ...] = ()) -> None:
+        self.kind, self.required = kind, required
         self._entries: dict[str, Entry[T]] = {}
 
     def register(self, name: str, default: Defaults = MappingProxyType({})) -> Callable[[F], F]:
-        """Decorate a class or function to make it known as `name`.
+        """Decorator that registers a class or function as `name`.
 
-        `default` maps each key of a recipe under which it is the default to its options there.
-        Raises ValueError if the name is taken, an attribute is missing or no recipe can carry the type of an option.
+        `default` maps each key of a recipe under which this plugin is the default to its options there.
+        Raises ValueError if the name is taken, an attribute is missing or JSON cannot carry the type of an option.
         """
 
         def decorate(factory: F) -> F:
@@ -134,14 +134,14 @@ class Registry(Generic[T]):
                 raise ValueError(f"{self.kind}: {name!r} is already registered by {self._entries[name].module}")
             params = params_of(factory)
             if any(p.name == "name" for p in params):
-                raise ValueError(f"{self.kind} {name!r}: an option cannot be called 'name', which a recipe uses itself")
+                raise ValueError(f"{self.kind} {name!r}: an option cannot be called 'name', a key that recipes use")
             if strange := next((p for p in params if not can_be_json(p.type)), None):
                 raise ValueError(
                     f"{self.kind} {name!r}: the option {strange.name!r} has the type {strange.type}, which JSON cannot "
                     "carry; use str, int, float, bool, Path, Literal, or a list, dict[str, ...] or Optional of these"
                 )
-            if missing := next((attribute for attribute in self.says if not hasattr(factory, attribute)), None):
-                raise ValueError(f"{self.kind} {name!r} must say {missing}, as those in plugins/{self.kind} do")
+            if missing := next((attribute for attribute in self.required if not hasattr(factory, attribute)), None):
+                raise ValueError(f"{self.kind} {name!r} must have {missing}, as those in plugins/{self.kind} do")
             summary = (inspect.getdoc(factory) or "").split("\n\n")[0].replace("\n", " ")
             self._entries[name] = Entry(name, factory, params, summary, factory.__module__, default)
             return factory
@@ -149,7 +149,7 @@ class Registry(Generic[T]):
         return decorate
 
     def discard(self, module: str) -> None:
-        """Forget what a module registered before it failed."""
+        """Remove what a module registered before its import failed."""
         self._entries = {name: entry for name, entry in self._entries.items() if entry.module != module}
 
     def create(self, name: str, /, *supplied: Any, **options: Any) -> T:
@@ -157,11 +157,11 @@ class Registry(Generic[T]):
         return self.build({"name": name, **options}, *supplied)
 
     def build(self, choice: NameOrChoice, *supplied: Any) -> T:
-        """Build what a recipe's name or `{"name": ..., options}` describes; raises BadInput."""
+        """Build the plugin that a name or `{"name": ..., **options}` describes; raises BadInput."""
         return self.bind(choice)(*supplied)
 
     def bind(self, choice: NameOrChoice) -> Callable[..., T]:
-        """The factory with its options, to be called with what the engine supplies; raises BadInput."""
+        """The factory with its options bound, to be called with what the engine supplies; raises BadInput."""
         self.check(choice)
         options = as_choice(choice)
         entry = self[options.pop("name")]
@@ -170,7 +170,7 @@ class Registry(Generic[T]):
         return partial(entry.factory, **given) if given else entry.factory
 
     def check(self, choice: NameOrChoice) -> None:
-        """Raise BadInput if a recipe's name or `{"name": ..., options}` does not fit the signature."""
+        """Raise BadInput if a name or `{"name": ..., **options}` does not fit the signature."""
         options = as_choice(choice)
         entry = self[options.pop("name", "")]
         check_options(entry.params, options, f"{self.kind} {entry.name!r}")
@@ -199,7 +199,7 @@ splitters: Registry[Any] = Registry("splitters")
 transforms: Registry[Any] = Registry("transforms")
 architectures: Registry[Any] = Registry("architectures")
 losses: Registry[Any] = Registry("losses")
-metrics: Registry[Any] = Registry("metrics", says=("higher_is_better",))
+metrics: Registry[Any] = Registry("metrics", required=("higher_is_better",))
 optimizers: Registry[Any] = Registry("optimizers")
 exporters: Registry[Any] = Registry("exporters")
 panels: Registry[Any] = Registry("panels")
@@ -210,7 +210,7 @@ registries = {
 
 
 def as_choice(choice: NameOrChoice) -> dict[str, Any]:
-    """A name as `{"name": ...}`; a copy of what is that already."""
+    """A name as `{"name": ...}`, or a copy of a choice that has that form already."""
     return {"name": choice} if isinstance(choice, str) else dict(choice)
 
 

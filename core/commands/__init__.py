@@ -1,1 +1,1 @@
-"""What `python -m core` can do, one function a command."""
+"""The commands of `python -m core`, one function each."""

@@ -15,7 +15,7 @@ R = TypeVar("R", bound=Callable[[argparse.Namespace], Any])
 
 @dataclass(frozen=True)
 class Command:
-    """What a command is called, what it does, and what declares its arguments."""
+    """The name of a command, its function, and the functions that add its arguments to a parser."""
 
     name: str
     run: Run
@@ -24,7 +24,7 @@ class Command:
     long_running: bool
 
     def add_to(self, commands: Any) -> None:
-        """Make it one of the subparsers of argparse; its help is the docstring of its function."""
+        """Add it to the subparsers of argparse; its help is the docstring of its function."""
         help = self.run.__doc__
         raw = argparse.RawDescriptionHelpFormatter
         parser = commands.add_parser(self.name, help=help, description=help, epilog=self.epilog, formatter_class=raw)
@@ -34,7 +34,7 @@ class Command:
 
 
 def command(name: str, *arguments: Argument, epilog: str = "", long_running: bool = False) -> Callable[[R], R]:
-    """Decorate the function of a command; a `long_running` one goes on where nobody reads its output."""
+    """Decorate the function of a command; a `long_running` one continues when its output can no longer be written."""
 
     def declare(run: R) -> R:
         COMMANDS.append(Command(name, run, arguments, epilog, long_running))
@@ -44,12 +44,16 @@ def command(name: str, *arguments: Argument, epilog: str = "", long_running: boo
 
 
 def argument(*names: str, **options: Any) -> Argument:
-    """An argument of a command, in the words of argparse's `add_argument`."""
+    """An argument of a command, with the parameters of argparse's `add_argument`."""
     return lambda parser: parser.add_argument(*names, **options)
 
 
 COMMANDS: list[Command] = []
-RUN = argument("run", help="a run's folder, or its name")
+RUN = argument("run", help="a run's folder or name")
 WORKSPACE = argument(
-    "--workspace", type=Path, default=Path("workspace"), metavar="DIR", help="where runs lie (./workspace)"
+    "--workspace",
+    type=Path,
+    default=Path("workspace"),
+    metavar="DIR",
+    help="the folder that holds the runs (./workspace)",
 )

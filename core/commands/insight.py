@@ -1,4 +1,4 @@
-"""The command that looks for wrong labels, copies and strangers: inspect."""
+"""The command that looks for wrong labels, copies and outliers: inspect."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from core.runs.run import PRESIZED
 @command(
     "inspect",
     argument("recipe", help="a file that `new` wrote"),
-    argument("--json", action="store_true", help="all that was found, as JSON"),
+    argument("--json", action="store_true", help="print everything that was found as JSON"),
     SET,
 )
 def inspect(args: argparse.Namespace) -> None:
-    """Find wrong labels, copies and photos unlike all others, and say whether more photos would help."""
+    """Find wrong labels, copies and photos unlike all others, and estimate whether more photos would help."""
     from core.data.check import examine
     from core.events import drain
     from core.insight.inspect import inspect as look

@@ -15,14 +15,14 @@ from core.errors import BadInput, quoted
 @command(
     "evaluate",
     RUN,
-    argument("--source", metavar="FOLDER", help="labelled photos, a folder or a .zip; else the run's own"),
+    argument("--source", metavar="FOLDER", help="labelled photos, in a folder or a .zip; default: the run's own"),
     argument(
-        "--labeller", metavar="NAME", help="how they are labelled, as a name or a recipe's JSON; else as the run's"
+        "--labeller", metavar="NAME", help="how they are labelled: a name, or JSON as in a recipe; default: the run's"
     ),
-    argument("--json", action="store_true", help="one object with accuracy, interval, n, trained_on, ..."),
+    argument("--json", action="store_true", help="print one JSON object with accuracy, interval, n, trained_on, ..."),
 )
 def evaluate(args: argparse.Namespace) -> None:
-    """Score a run on other labelled photos, or again on its own validation photos."""
+    """Score a run's model on other labelled photos, or again on its own validation photos."""
     from core.runs.evaluate import evaluate as score
     from core.runs.run import Run
 
@@ -36,7 +36,7 @@ def evaluate(args: argparse.Namespace) -> None:
     if result["labels"]:
         print(f"  {result['labels']}")
     if trained_on := result["trained_on"]:
-        print(f"  of these {trained_on} were trained on, which flatters the figure")
+        print(f"  {trained_on} of these were training photos, which makes the accuracy look better than it is")
     for row in result["per_class"]:
         figures = "  ".join(
             f"{k} {'  - ' if row[k] is None else format(row[k], '.2f')}" for k in ("recall", "precision", "f1")
@@ -48,11 +48,11 @@ def evaluate(args: argparse.Namespace) -> None:
 
 @command(
     "predict",
-    argument("run", help="a run's folder, its name, or OWNER/NAME of the Hugging Face Hub"),
+    argument("run", help="a run's folder or name, or OWNER/NAME on the Hugging Face Hub"),
     argument("images", nargs="+", metavar="IMAGE", help="photos, or folders with photos"),
 )
 def predict(args: argparse.Namespace) -> int:
-    """Print the label and the probabilities of each image, or of each in a folder, as a line of JSON."""
+    """Print the label and the probabilities of each image, one line of JSON per image."""
     from core.data.photo import BadPhoto
     from core.model.folder import load_model
     from core.publish.fetch import model_folder
@@ -76,7 +76,7 @@ def predict(args: argparse.Namespace) -> int:
 
 
 def _files(given: str) -> list[str]:
-    """The photos that an argument names: a file, all in a folder, or what a pattern matches that no shell expanded."""
+    """The photos that an argument names: a file, all in a folder, or the matches of a pattern no shell expanded."""
     from core.data.files import get_image_files
 
     places = sorted(glob.glob(given, recursive=True)) if _is_pattern(given) else [given]

@@ -14,12 +14,16 @@ from core.recipe import TRAINING, Recipe
 from core.registry import sources
 from core.runs.run import PRESIZED, RUN_FOLDERS, Run
 
-LARGEST_RECIPE = 2**20  # bytes; they have some hundreds
+MAX_RECIPE_BYTES = 2**20  # a recipe usually has a few thousand
 SET = argument(
-    "--set", action="append", default=[], metavar="PATH=VALUE", help="as in training.epochs=3; may be repeated"
+    "--set",
+    action="append",
+    default=[],
+    metavar="PATH=VALUE",
+    help="change an option of the recipe, such as training.epochs=3; may be repeated",
 )
 TRAINING_OPTIONS = "\n".join(
-    ["options of training, to be --set as training.NAME=VALUE:", *(f"  {option(p)}" for p in TRAINING)]
+    ["options of training, set with --set training.NAME=VALUE:", *(f"  {option(p)}" for p in TRAINING)]
 )
 
 
@@ -28,13 +32,13 @@ TRAINING_OPTIONS = "\n".join(
     argument(
         "photos",
         nargs="?",
-        help="a folder, a .zip, or OWNER/NAME of a data set on the Hub; without it, photos that the program draws",
+        help="a folder, a .zip, or OWNER/NAME of a data set on the Hub; default: a sample of generated pictures",
     ),
     SET,
     epilog=TRAINING_OPTIONS,
 )
 def new(args: argparse.Namespace) -> None:
-    """Write a recipe for photos in a folder, a zip or a data set of the Hub, or for the drawn sample."""
+    """Write a recipe for photos in a folder, a zip or a data set on the Hub, or for the generated sample."""
     from core.data.files import no_photos
     from core.data.propose import names_of, proposal, source_of
 
@@ -50,7 +54,7 @@ def new(args: argparse.Namespace) -> None:
 
 @command("check", argument("recipe", help="a file that `new` wrote"), SET, epilog=TRAINING_OPTIONS)
 def check(args: argparse.Namespace) -> None:
-    """Read every photo once and say what was found and which files cannot be used."""
+    """Read every photo once, and report what was found and which files cannot be used."""
     from core.data.check import examine
     from core.events import drain
     from core.training.progress import Progress
@@ -61,15 +65,14 @@ def check(args: argparse.Namespace) -> None:
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
-    """The recipe of a file, with what was --set; raises BadInput."""
+    """The recipe in a file, with the changes of --set; raises BadInput."""
     path = Path(args.recipe)
     try:
-        content = read_bytes(path, LARGEST_RECIPE)
+        content = read_bytes(path, MAX_RECIPE_BYTES)
     except BadInput as error:
         raise BadInput(f"{str(error).removesuffix('.')}, or let `python -m core new` write one.") from None
     recipe = Recipe.from_json(content)
-    if (
-        path.name == "recipe.json" and path.parent.parent.name in RUN_FOLDERS
-    ):  # of a run, whose paths start in its workspace
+    # The paths in a run's own recipe are relative to its workspace.
+    if path.name == "recipe.json" and path.parent.parent.name in RUN_FOLDERS:
         recipe = recipe.absolute(Run(path.parent).workspace)
     return recipe.with_settings(args.set)

@@ -12,9 +12,9 @@ from core.registry import Param, registries
 
 @command("plugins")
 def plugins(args: argparse.Namespace) -> None:
-    """List every plugin with its options, and those that could not be loaded."""
+    """List every plugin with its options, and the plugins that could not be loaded."""
     for kind, registry in registries.items():
-        if any(registry):  # the app's pages are not, which only the app imports
+        if any(registry):  # panels are not, as only the app imports them
             print(kind)
         for entry in registry:
             print(f"  {entry.name:<22} {entry.help}  [{entry.module}]")
@@ -25,7 +25,7 @@ def plugins(args: argparse.Namespace) -> None:
 
 
 def option(p: Param) -> str:
-    """An option on one line: its type, its limits, its default and what it does."""
+    """An option on one line: its type, limits, default and help."""
     default = "required" if p.required else f"default {json.dumps(p.default, default=str)}"
     limits = f", {p.range.low:.10g} to {p.range.high:.10g}" if p.range else ""
     return f"{p.name}: {p.kind}{limits}, {default}{f'. {p.help}' if p.help else ''}"

@@ -1,4 +1,4 @@
-"""Commands about giving a model to others: export, push."""
+"""Commands that publish a model: export, push."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ from core.registry import params_of
 def _formats(parser: argparse.ArgumentParser) -> None:
     formats = parser.add_mutually_exclusive_group(required=True)
     formats.add_argument(
-        "--to", nargs="+", metavar=("NAME", "FOLDER"), help="an exporter, as `plugins` lists them; else in RUN's folder"
+        "--to",
+        nargs="+",
+        metavar=("NAME", "FOLDER"),
+        help="an exporter (`plugins` lists them); FOLDER defaults to RUN's folder",
     )
-    formats.add_argument("--onnx", dest="to", action="store_const", const=["onnx"], help="as RUN/model.onnx")
+    formats.add_argument("--onnx", dest="to", action="store_const", const=["onnx"], help="write RUN/model.onnx")
 
 
 @command("export", RUN, _formats)
 def export(args: argparse.Namespace) -> None:
-    """Write the model in another format, such as ONNX, and say how close its probabilities are."""
+    """Write the model in another format, such as ONNX, and print how close its probabilities are."""
     from core.publish.export import export as write
     from core.registry import exporters
     from core.runs.run import Run
 
     name, *folder = args.to
     if len(folder) > 1:
-        raise BadInput(f"--to takes a name and a folder, but not {' '.join(folder[1:])!r} too.")
+        raise BadInput(f"--to takes a name and a folder; leave out {' '.join(folder[1:])!r}.")
     done = write(Run.find(args.run, args.workspace), exporters.create(name), *map(Path, folder))
     print(
         f"{done.file}: {done.file.stat().st_size / 1e6:.1f} MB; on {done.photos} validation photos no probability "
@@ -50,11 +53,11 @@ def _choices(parser: argparse.ArgumentParser) -> None:
 @command(
     "push",
     RUN,
-    argument("repo", metavar="OWNER/NAME", help="the repository; it is made where there is none"),
+    argument("repo", metavar="OWNER/NAME", help="the repository, which is created if it does not exist"),
     _choices,
 )
 def push(args: argparse.Namespace) -> None:
-    """Push a model to the Hugging Face Hub, and a Space that shows it once it was seen to work on this machine."""
+    """Push a model to the Hugging Face Hub, optionally with a Space that is first tested on this machine."""
     from core.events import drain
     from core.publish.hub import Hub
     from core.publish.push import push as pushing
@@ -63,8 +66,8 @@ def push(args: argparse.Namespace) -> None:
     run = Run.find(args.run, args.workspace)
     options = PushOptions(**{p.name: getattr(args, p.name) for p in params_of(PushOptions)})
     if not options.license and sys.stdin.isatty():
-        said = input("License, such as apache-2.0, cc-by-4.0 or mit; empty where you do not say: ").strip()
-        options = replace(options, license=said)
+        license = input("License, such as apache-2.0, cc-by-4.0 or mit; empty for none: ").strip()
+        options = replace(options, license=license)
 
     pushed = drain(pushing(run, args.repo, options, Hub()), partial(print, flush=True))
     print(f"model: {pushed.model}")

@@ -30,55 +30,59 @@ def _seconds(text: str) -> float:
 
 def _cache(parser: argparse.ArgumentParser) -> None:
     kept = parser.add_mutually_exclusive_group()
-    kept.add_argument("--cache", type=Path, metavar="DIR", help="keep presized photos there, not in WORKSPACE/presized")
-    kept.add_argument("--no-cache", action="store_true", help="keep none, and decode photos anew each epoch")
+    kept.add_argument("--cache", type=Path, metavar="DIR", help="where to keep presized photos (WORKSPACE/presized)")
+    kept.add_argument(
+        "--no-cache", action="store_true", help="keep no presized photos; decode every photo again each epoch"
+    )
 
 
-RECIPE = argument("recipe", help="a file that `new` wrote, or the folder of a run that has not begun")
+RECIPE = argument("recipe", help="a file that `new` wrote, or the folder of a run that has not started")
 RUNNING = (
-    argument("--no-queue", action="store_true", help="do not wait until no other run of the workspace trains"),
+    argument(
+        "--no-queue", action="store_true", help="start at once, even while another run of the workspace is training"
+    ),
     _cache,
     argument(
         "--finish-after",
         type=_seconds,
         metavar="SECONDS",
-        help="as `stop --finish`, so long after its turn came (lr-find stops); "
-        f"it is stopped after {SHARE:g} times that and {SPARE:g} s more",
+        help="finish early, as `stop --finish` does, this long after leaving the queue (lr-find stops); "
+        f"stop after {SHARE:g} times that plus {SPARE:g} s at the latest",
     ),
 )
 
 
 @command("lr-find", RECIPE, SET, *RUNNING, epilog=TRAINING_OPTIONS, long_running=True)
 def lr_find(args: argparse.Namespace) -> int:
-    """Try growing learning rates on the frozen network and say which are good."""
-    return _carry_out(lambda: _created(args, "lr_finds"), args)
+    """Run the learning-rate finder on the frozen network and suggest learning rates."""
+    return _execute(lambda: _created(args, "lr_finds"), args)
 
 
 @command("train", RECIPE, SET, *RUNNING, epilog=TRAINING_OPTIONS, long_running=True)
 def train(args: argparse.Namespace) -> int:
-    """Train what a recipe describes; a row an epoch, and a model in a new folder under WORKSPACE/runs/."""
-    return _carry_out(lambda: _created(args, "runs"), args)
+    """Train what a recipe describes: one row per epoch, and a model in a new folder under WORKSPACE/runs/."""
+    return _execute(lambda: _created(args, "runs"), args)
 
 
 @command(
     "resume",
     RUN,
-    argument("--accept-changes", action="store_true", help="go on although the photos have changed"),
+    argument("--accept-changes", action="store_true", help="continue although the photos have changed"),
     *RUNNING,
     long_running=True,
 )
 def resume(args: argparse.Namespace) -> int:
-    """Go on with a run that was stopped, failed or was cut off, exactly where its last checkpoint left it."""
-    return _carry_out(lambda: _unfinished(args), args, accept_changes=args.accept_changes)
+    """Continue a run that was stopped, interrupted or failed, exactly from its last checkpoint."""
+    return _execute(lambda: _unfinished(args), args, accept_changes=args.accept_changes)
 
 
 @command(
     "stop",
     RUN,
-    argument("--finish", action="store_true", help="instead bring the learning rate to its end, and complete"),
+    argument("--finish", action="store_true", help="instead anneal the learning rate over the next steps and complete"),
 )
 def stop(args: argparse.Namespace) -> None:
-    """Have a run finish its step, save everything and end; `resume` goes on with it."""
+    """Let a run finish its current step, save everything and end; `resume` continues it."""
     from core.runs.run import ALIVE, Run
 
     run = Run.find(args.run, args.workspace)
@@ -90,7 +94,7 @@ def stop(args: argparse.Namespace) -> None:
 
 @command("follow", RUN)
 def follow(args: argparse.Namespace) -> None:
-    """Show a run from its beginning to its end, in whatever process it is; Ctrl-C ends the showing alone."""
+    """Show a run from its first event to its last, whichever process it runs in; Ctrl-C does not stop the run."""
     from core.runs.run import Run
     from core.training.progress import Progress
 
@@ -104,7 +108,7 @@ def follow(args: argparse.Namespace) -> None:
 
 @command("runs")
 def runs(args: argparse.Namespace) -> None:
-    """List the runs of the workspace, the newest first: what each is doing, and how good it is."""
+    """List the runs of the workspace, newest first, with status and accuracy."""
     from core.runs.run import RUN_FOLDERS, runs_in
 
     for kind in RUN_FOLDERS:
@@ -118,7 +122,7 @@ def runs(args: argparse.Namespace) -> None:
 
 @command("delete", RUN)
 def delete(args: argparse.Namespace) -> None:
-    """Remove a run and everything in its folder; the photos are left alone."""
+    """Delete a run and everything in its folder; the photos are not touched."""
     from core.runs.run import Run
 
     run = Run.find(args.run, args.workspace)
@@ -127,7 +131,7 @@ def delete(args: argparse.Namespace) -> None:
 
 
 def _created(args: argparse.Namespace, kind: str) -> Run:
-    """The run of a folder that has not begun, or a new one of a recipe."""
+    """The run in a folder that has not started, or a new run of a recipe."""
     from core.runs.run import CREATED, LR_FINDS, Run
 
     folder = Path(args.recipe)
@@ -135,18 +139,17 @@ def _created(args: argparse.Namespace, kind: str) -> Run:
         return Run.create(recipe_of(args), args.workspace, kind)
     run = Run.find(args.recipe, args.workspace)
     if args.set:
-        raise BadInput(f"{args.recipe!r} has its recipe already; --set can change one only before its run.")
+        raise BadInput(f"{args.recipe!r} is a run, whose recipe is fixed; use --set with a recipe file.")
     if run.is_lr_find != (kind == LR_FINDS):
-        raise BadInput(
-            f"{run.name!r} is a {'run of the LR finder' if run.is_lr_find else 'training run'}; use its command."
-        )
+        what, own = ("run of the LR finder", "lr-find") if run.is_lr_find else ("training run", "train")
+        raise BadInput(f"{run.name!r} is a {what}; use `python -m core {own}`.")
     if run.status != CREATED:
-        raise BadInput(f"{run.name!r} is {run.status}; `resume` goes on with it, unless it is completed.")
+        raise BadInput(f"{run.name!r} is {run.status}; `resume` continues it, unless it is completed.")
     return run
 
 
 def _unfinished(args: argparse.Namespace) -> Run:
-    """The run to go on with; a completed one whose model is damaged can be made again from its last checkpoint."""
+    """The run to resume; a completed one is allowed if its model is damaged, as the last checkpoint can restore it."""
     from core.model.folder import check_hashes
     from core.runs.run import ALIVE, Run
 
@@ -164,8 +167,8 @@ def _unfinished(args: argparse.Namespace) -> Run:
     return run
 
 
-def _carry_out(find: Callable[[], Run], args: argparse.Namespace, **options: Any) -> int:
-    """Train, or test learning rates, in this process; returns 128 + the number of the signal that stopped it."""
+def _execute(find: Callable[[], Run], args: argparse.Namespace, **options: Any) -> int:
+    """Run training or the LR finder in this process; returns 0, or 128 + N if signal N stopped it."""
     from core.runs.stop_signals import StopSignals
     from core.runs.train import RunOptions, run_worker
     from core.training.parallel import join
@@ -178,13 +181,13 @@ def _carry_out(find: Callable[[], Run], args: argparse.Namespace, **options: Any
                 run_worker(world)
             return 0
         run = find()
-        _ = run.recipe  # a broken one is refused before anybody sees the run as under way
+        _ = run.recipe  # a broken recipe is refused before the run is shown as running
         signals = StopSignals(run.folder, args.finish_after)
         with signals.catching_signals():
             code = _shown(run, signals, chosen)
         return code if world.size == 1 else 0  # torchrun takes any other code for a crash
     finally:
-        world.broadcast_once(None)  # where it did not come to training, so that no other process waits for it
+        world.broadcast_once(None)  # if training never started, so that the other processes do not wait for a plan
         world.leave()
 
 
@@ -201,7 +204,7 @@ def _shown(run: Run, signals: StopSignals, chosen: RunOptions) -> int:
             progress.show(event)
             end = event if isinstance(event, RunEnded) else end
     if end.status == "stopped":
-        print(f"{end.error.rstrip('.') or 'stopped'}; to go on: python -m core resume {run.folder}")
+        print(f"{end.error.rstrip('.') or 'stopped'}; to continue: python -m core resume {run.folder}")
         return 128 + signals.signal if signals.signal else 0
     if run.is_lr_find:
         recorder.plot_lr_find().save(run.folder / "curve.png")
@@ -209,6 +212,6 @@ def _shown(run: Run, signals: StopSignals, chosen: RunOptions) -> int:
         return 0
     m = end.metrics
     print(f"accuracy {m['accuracy']:.4f} on validation, 95 % interval {m['low']:.4f} to {m['high']:.4f}")
-    print(f"to use it: python -m core predict {run.folder} photo.jpg")
+    print(f"to use the model: python -m core predict {run.folder} photo.jpg")
     print(f"run: {run.folder}")
     return 0

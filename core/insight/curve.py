@@ -1,4 +1,4 @@
-"""Whether more photos would help: the accuracy of a head by the number of photos it learned from."""
+"""The learning curve: the accuracy of a head by its number of training photos, to see whether more would help."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DRAWS = 3
 
 @dataclass(frozen=True)
 class Point:
-    """The mean accuracy on validation photos of heads that learned from `photos`, and its 95 % interval."""
+    """The mean validation accuracy of heads trained on `photos` photos, with its 95 % interval."""
 
     photos: int
     accuracy: float
@@ -28,7 +28,7 @@ class Point:
 def learning_curve(
     features: Tensor, targets: Tensor, classes: int, train: Sequence[int], valid: Sequence[int], seed: int = 0
 ) -> list[Point]:
-    """Points for a tenth to all of the training photos, of features [N, D] and targets [N], the mean of three draws."""
+    """Points for 10 % to 100 % of the training photos, each the mean of DRAWS; features [N, D], targets [N]."""
     points: list[Point] = []
     for share in SHARES:
         n = round(share * len(train))

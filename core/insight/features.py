@@ -1,4 +1,4 @@
-"""What the frozen backbone knows of each photo, extracted once and kept in the workspace by the photo's content."""
+"""The feature cache of a workspace: features of a frozen backbone, keyed by the content of the photo."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from core.recipe import Recipe
 from core.registry import transforms
 
 FOLDER = "features"  # of a workspace
-SHARD = 1024  # photos in a file: what a crash costs at most
+SHARD = 1024  # photos per file, the most that a crash can lose
 VERSION = 1
-BYTES = DIGITS // 2  # of the digest of a photo
+BYTES = DIGITS // 2  # of a photo's digest
 THUMBNAIL = View(size=(SIDE, SIDE), method="squish")
 Row = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class PhotoFeatures:
-    """Features [N, D] of photos, what shows whether two are copies, and which of them could be read."""
+    """Features [N, D] of photos, what is needed to find copies, and which photos could be read."""
 
     values: Tensor
     thumbnails: NDArray[np.uint8]  # grey [N, 64, 64]
@@ -49,7 +49,7 @@ class PhotoFeatures:
 def extract(
     files: Sequence[Path], digests: Sequence[str], predictor: Predictor, workspace: Path
 ) -> Generator[FeaturesMade, None, PhotoFeatures]:
-    """The features of photos of these digests; those that the workspace has are not extracted again."""
+    """The features of photos with these digests, extracted only where the workspace does not have them."""
     folder = workspace / FOLDER / _key(predictor)
     kept = _kept(folder, set(digests))
     new = list({digest: file for file, digest in zip(files, digests, strict=True) if digest not in kept}.items())
@@ -77,7 +77,7 @@ def extract(
 
 
 def backbone_of(recipe: Recipe, classes: Sequence[str]) -> Predictor:
-    """The network that a recipe begins with, in eval mode, and its preparation of validation photos."""
+    """The network of a recipe before training, in eval mode, with its preprocessing of validation photos."""
     pipeline = Pipeline(*([transforms.build(c) for c in key] for key in (recipe.item_tfms, recipe.batch_tfms)))
     architecture = build_architecture(recipe.architecture, len(classes), pipeline.size)
     architecture.model.to(default_device(), memory_format=torch.channels_last).eval()
@@ -87,7 +87,7 @@ def backbone_of(recipe: Recipe, classes: Sequence[str]) -> Predictor:
 def _extracted(
     photos: Sequence[tuple[str, Path]], predictor: Predictor
 ) -> Generator[tuple[str, Row | None], None, None]:
-    """The row of each photo, or None where it cannot be read any more."""
+    """The row of each photo, or None if it can no longer be read."""
     device = predictor.device
     example = torch.zeros(1, 3, *predictor.views[-1].size, device=device)
     has_features = predictor.architecture.has_features(example)
@@ -116,7 +116,7 @@ def _extracted(
 
 
 def _key(predictor: Predictor) -> str:
-    """What stands for the network's weights and the preparation."""
+    """The cache key: a hash of the body's weights and the preprocessing."""
     hashed = hashlib.sha256(f"{VERSION} {predictor.views} {torch.__version__}".encode())
     head = {f"{predictor.architecture.head_name}.{name}" for name in predictor.architecture.head.state_dict()}
     for name, weight in predictor.architecture.model.state_dict().items():
@@ -126,7 +126,7 @@ def _key(predictor: Predictor) -> str:
 
 
 def _write(folder: Path, found: dict[str, Row]) -> None:
-    """Keep rows as a file of their own, named by its content; without room or right to write they are not kept."""
+    """Write rows to a file named by its content; nothing is kept if the disk is full or not writable."""
     names = torch.tensor([list(bytes.fromhex(digest)) for digest in found], dtype=torch.uint8)
     columns = {name: torch.stack([row[name] for row in found.values()]) for name in next(iter(found.values()))}
     content = save({"digests": names, **columns})
@@ -136,7 +136,7 @@ def _write(folder: Path, found: dict[str, Row]) -> None:
 
 
 def _kept(folder: Path, wanted: set[str]) -> dict[str, Row]:
-    """The rows of the photos that are wanted; a damaged file has none."""
+    """The cached rows of the wanted photos; damaged files are ignored."""
     rows: dict[str, Row] = {}
     for file in sorted(folder.glob("*.safetensors")):
         with suppress(OSError, SafetensorError, KeyError, IndexError):

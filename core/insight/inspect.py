@@ -1,4 +1,4 @@
-"""A look at a data set through the frozen backbone: wrong labels, copies, strangers, and whether more would help."""
+"""Inspection of a data set with a frozen backbone: suspects, twins, strangers and a learning curve."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from core.insight.suspects import Suspect, find_suspects
 from core.insight.twins import Twins, find_twins, sides_of
 from core.recipe import Recipe
 
-SHOWN = 20  # of a kind, in text
+SHOWN = 20  # findings of each kind in text
 
 
 @dataclass(frozen=True)
 class Insight:
-    """What was found among the photos of a checked data set; photos by their index in its split."""
+    """The findings in a checked data set, with photos as indices of its split."""
 
     examined: Examined
     suspects: list[Suspect]
     twins: list[Twins]
-    strangers: list[tuple[int, float]]  # and the cosine distance to the 10th nearest photo
+    strangers: list[tuple[int, float]]  # (photo, cosine distance to the 10th nearest)
     curve: list[Point]
 
     def document(self) -> dict[str, Any]:
-        """All of it as JSON takes it."""
+        """All findings as a JSON document."""
         labels, sides = self.examined.split.labels, sides_of(self.examined.split)
         return {
             "suspects": [
@@ -57,7 +57,7 @@ class Insight:
         }
 
     def lines(self) -> list[str]:
-        """The same for a person to read, the first of each kind."""
+        """The first findings of each kind as lines of text."""
         found = self.document()
         pairs = [
             f"  {' and '.join(pair['photos'])}: {pair['kind']}{_difference('labels', pair)}{_difference('sets', pair)}"
@@ -65,11 +65,11 @@ class Insight:
         ]
         suspects = [f"  {s['photo']}: {s['label']}, rather {s['better']} ({s['own']:.0%})" for s in found["suspects"]]
         strangers = [f"  {s['photo']} ({s['label']})" for s in found["strangers"]]
-        lines = _listed("labels that the other photos contradict, with the probability of the label", suspects)
-        lines += _listed("pairs of photos that show the same", pairs)
+        lines = _listed("labels that the other photos contradict, with the label's probability", suspects)
+        lines += _listed("pairs of copies or near-duplicates", pairs)
         lines += _listed("photos unlike all others", strangers)
         if self.curve:
-            lines.append("accuracy on validation photos of a linear head, by the photos it is trained on:")
+            lines.append("validation accuracy of a linear head, by the number of training photos:")
             lines += [f"  {p.photos:>7,}  {p.accuracy:.3f} ({p.low:.3f} to {p.high:.3f})" for p in self.curve]
         return lines
 
@@ -78,7 +78,7 @@ class Insight:
 
 
 def inspect(recipe: Recipe, examined: Examined, workspace: Path) -> Generator[FeaturesMade, None, Insight]:
-    """Look at the photos of a recipe that were checked; what the backbone makes of them is kept in the workspace."""
+    """Inspect the checked photos of a recipe; their features are cached in the workspace."""
     split = examined.split
     predictor = backbone_of(recipe, split.vocab)
     features = yield from extract(split.items, examined.digests, predictor, workspace)

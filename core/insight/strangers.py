@@ -1,4 +1,4 @@
-"""How far a photo is from all others that are known."""
+"""Strangers: photos that are far from all others in feature space."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def distances(known: Tensor, features: Tensor) -> Tensor:
 
 
 def find_strangers(features: Tensor) -> list[tuple[int, float]]:
-    """Photos that lie far out, the farthest first: their index, and the distance to the 10th nearest other photo."""
+    """The outliers among photos, farthest first: (index, cosine distance to the 10th nearest other photo)."""
     if len(features) <= NEIGHBOURS + 1:
         return []
     known = normalize(features, dim=1)

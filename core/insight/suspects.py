@@ -1,4 +1,4 @@
-"""Photos whose label the other photos contradict."""
+"""Suspects: photos whose label the other photos contradict."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from core.insight.twins import Twins, groups_of
 
 @dataclass(frozen=True)
 class Suspect:
-    """A photo by its index, the label that fits better, the probability of its own label, and how sure that is.
+    """A photo (by index) that may be mislabelled, the label that fits better, and the probability of its own label.
 
-    `score` is 1 for a photo whose twin has another label, else the better label's probability less that of its own.
+    `score` is 1 for a photo whose twin has another label, else the better label's probability minus `own`.
     """
 
     photo: int
@@ -27,10 +27,10 @@ class Suspect:
 
 
 def find_suspects(features: Tensor, labels: Sequence[str], twins: Sequence[Twins], seed: int = 0) -> list[Suspect]:
-    """Photos with features [N, D] that a head trained on the others calls otherwise, the least likely labels first.
+    """Photos with features [N, D] to which a head trained on the others gives another label, by confident learning.
 
-    Those whose twin has another label come before all. Labels of fewer than two photos cannot be judged, as no other
-    photo says what they look like. Sorted by the cross-validated probability of the own label (Northcutt 2021).
+    They are sorted by the cross-validated probability of their own label, lowest first (Northcutt 2021), after those
+    whose twin has another label. Labels of fewer than two photos are not judged, as no other photo shows the class.
     """
     vocab = sorted(set(labels))
     targets = torch.tensor([vocab.index(label) for label in labels])

@@ -1,4 +1,4 @@
-"""Photos that show the same: a validation photo among them says little, and two labels cannot both be right."""
+"""Twins: duplicates and near-duplicates, which leak into validation and may have contradicting labels."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from core.data.split import Split
 from core.insight.copies import copies
 from core.insight.features import PhotoFeatures
 
-ALIKE = 0.95  # cosine of two photos' features; of different photos of clothing and pets at most .93
+ALIKE = 0.95  # cosine similarity of features; different photos of clothing and pets reach .93
 AT_ONCE = 2048
 Kind = Literal["same bytes", "same pixels", "copy", "alike"]
 
 
 @dataclass(frozen=True)
 class Twins:
-    """Two photos of a split, by index, and how they are the same; `alike` only means that the network thinks so."""
+    """Two photos of a split, by index, and in what way they are the same; `alike` is by the network's features only."""
 
     first: int
     second: int
@@ -30,7 +30,7 @@ class Twins:
 
 
 def find_twins(digests: Sequence[str], features: PhotoFeatures) -> list[Twins]:
-    """Every two photos that show the same, each pair once, by the most exact of its kinds; most exact kinds first."""
+    """All pairs of twins, each once with its most exact kind, and the most exact kinds first."""
     photos = [i for i, readable in enumerate(features.readable) if readable]
     found: dict[tuple[int, int], Kind] = {}
     for kind, values in (("same bytes", digests), ("same pixels", features.pixels)):
@@ -44,7 +44,7 @@ def find_twins(digests: Sequence[str], features: PhotoFeatures) -> list[Twins]:
 
 
 def groups_of(twins: Sequence[Twins], photos: int) -> list[int]:
-    """A number [N] a photo, the same for those that are twins, of twins too, but not for those only `alike`."""
+    """The group number [N] of each photo; twins, and twins of twins, share a group unless they are only `alike`."""
     group = list(range(photos))
 
     def root(i: int) -> int:
@@ -61,7 +61,7 @@ def groups_of(twins: Sequence[Twins], photos: int) -> list[int]:
 
 
 def sides_of(split: Split) -> list[str]:
-    """Of each photo of a split: training, validation, or nothing."""
+    """The side of each photo of a split: "training", "validation" or ""."""
     sides = [""] * len(split.items)
     for name, indices in (("training", split.train), ("validation", split.valid)):
         for i in indices:
@@ -70,7 +70,7 @@ def sides_of(split: Split) -> list[str]:
 
 
 def _equal(named: list[tuple[str | bytes, int]]) -> Iterator[tuple[int, int]]:
-    """Neighbours in each group of equal ones: a chain holds a group together with few pairs."""
+    """Consecutive pairs within each group of equal values, enough to connect the group."""
     groups: dict[str | bytes, list[int]] = {}
     for value, i in named:
         groups.setdefault(value, []).append(i)

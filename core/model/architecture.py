@@ -1,4 +1,4 @@
-"""An architecture: a body that makes a feature map, a head that makes logits, and the statistics of its weights."""
+"""Architecture: a network of body and head, with its parameter groups and input statistics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import BadInput
 from core.registry import architectures
 
-if TYPE_CHECKING:  # torch takes seconds to import, and the plugins that import this are only listed at first
+if TYPE_CHECKING:  # torch takes seconds to import, which listing the plugins does not need
     from torch import Tensor, nn
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -18,13 +18,12 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass
 class Architecture:
-    """What a plugin in plugins/architectures/ returns.
+    """A network with a new head, as returned by the plugins in plugins/architectures/.
 
     `model` has `forward_features` ([N, 3, H, W] to a feature map) and `forward_head` (to logits [N, classes], or with
-    `pre_logits=True` to what enters its last layers), as timm's models and `Classifier` have. `head` is the part of it
-    that is new. `groups` are the body's parameters from the first layers to the last; learning rates rise along them.
-    `timm` is the name by which timm builds the same network, if it does; `img_size` is the height and width that it was
-    built for, if it was built for one.
+    `pre_logits=True` to the input of its last layers), as timm's models and `Classifier` have. `head` is new.
+    `groups` are the body's parameters from the first layers to the last, for discriminative learning rates. `timm` is
+    the name of the same network in timm, if it has one; `img_size` is the fixed height and width of its input, if any.
     """
 
     model: Any
@@ -40,76 +39,76 @@ class Architecture:
         self.groups = [group for group in (*self.groups, list(self.head.parameters())) if group]
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Values in 0..1 to what the weights were trained with: [N, 3, H, W], channels last in memory."""
+        """Images [N, 3, H, W] in 0..1, normalised by the statistics of the weights, in channels-last memory format."""
         import torch
 
         mean, std = (images.new_tensor(s).view(1, 3, 1, 1) for s in (self.mean, self.std))
         return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Values in 0..1 [N, 3, H, W] to logits [N, classes]."""
+        """Images [N, 3, H, W] in 0..1 to logits [N, classes]."""
         return self.model(self.normalise(images))  # type: ignore[no-any-return]
 
     def feature_map(self, images: Tensor) -> Tensor:
-        """The body's output for values in 0..1 [N, 3, H, W]."""
+        """The body's output for images [N, 3, H, W] in 0..1."""
         return self.model.forward_features(self.normalise(images))  # type: ignore[no-any-return]
 
     def features(self, images: Tensor) -> Tensor:
-        """The features of values in 0..1 [N, 3, H, W] just before the head's layers that learn, as `logits` takes."""
+        """The features of images [N, 3, H, W] in 0..1 before the head's trainable layers, the input of `logits`."""
         return self.model.forward_head(self.feature_map(images), pre_logits=True)  # type: ignore[no-any-return]
 
     def logits(self, features: Tensor) -> Tensor:
-        """Features of a network in eval mode, this one or its fused copy, to logits [N, classes]."""
+        """Features, as `features` of this network or its fused copy returns in eval mode, to logits [N, classes]."""
         from core.model.head import logits_of
 
         return logits_of(self.head, features)
 
     def has_features(self, images: Tensor) -> bool:
-        """Whether `logits` of `features` are what the network, in eval mode, makes of `images` [N, 3, H, W]."""
+        """Whether `logits(features(images))` equals the network's output in eval mode, for `images` [N, 3, H, W]."""
         import torch
         from torch.func import functional_call
 
         from core.model.head import logits_of
 
         head, random = copy.deepcopy(self.head), torch.Generator().manual_seed(0)
-        for parameter in head.parameters():  # a new head may be zero, which would hide a difference
+        for parameter in head.parameters():  # a zero-initialised head would hide a difference
             parameter.data.copy_(torch.randn(parameter.shape, generator=random))
         weights: dict[str, Tensor] = {f"{self.head_name}.{name}": p for name, p in head.named_parameters()}
         try:
             with torch.no_grad():
                 expected = functional_call(self.model, weights, (self.normalise(images),))
                 found = logits_of(head, self.features(images))
-        except (TypeError, RuntimeError, IndexError):  # of a network that calls its head in another way
+        except (TypeError, RuntimeError, IndexError):  # a network may use its head in another way
             return False
         return found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
 
     def fused_copy(self, images: Tensor) -> Architecture:
-        """A faster copy for inference alone, with the body's batch norms fused into the layers before them.
+        """A faster copy for inference, with the body's batch norms fused into the layers before them.
 
-        `images` [N, 3, H, W] are examples of what it will see. A network that cannot be copied is returned itself.
+        `images` [N, 3, H, W] are examples of its input. A network that cannot be copied is itself put in eval mode.
         """
         from core.model.fuse import fused
         from core.model.head import Body
 
         try:
             model: Any = fused(Body(self.model), images).model
-        except RuntimeError:  # of torch, where a weight is computed from others
+        except RuntimeError:  # torch cannot copy a weight that is computed from others
             model = self.model.eval()
         return replace(self, model=model, head=model.get_submodule(self.head_name), groups=[])
 
     @property
     def head_name(self) -> str:
-        """Where the head is in the network."""
+        """The name of the head among the network's modules."""
         return next(str(name) for name, module in self.model.named_modules() if module is self.head)
 
     def freeze(self, train_bn: bool = False) -> None:
-        """Only the head learns; with `train_bn` the norm layers of the body do too."""
+        """Freeze all but the head and, with `train_bn`, the norm layers of the body."""
         self.freeze_to(-1, train_bn)
 
     def freeze_to(self, n: int, train_bn: bool = False) -> None:
-        """Only `groups[n:]` learn; with `train_bn` the norm layers of the body do too. Raises BadInput."""
+        """Freeze all but `groups[n:]` and, with `train_bn`, the norm layers of the body; raises BadInput."""
         if not -len(self.groups) <= n < len(self.groups):
-            raise BadInput(f"There is no group {n} of layers to freeze to; give a number below {len(self.groups)}.")
+            raise BadInput(f"There is no parameter group {n} to freeze to; give a number below {len(self.groups)}.")
         self.model.requires_grad_(False)
         for parameter in (p for group in self.groups[n:] for p in group):
             parameter.requires_grad_(True)
@@ -118,17 +117,17 @@ class Architecture:
                 norm.requires_grad_(True)
 
     def unfreeze(self) -> None:
-        """Everything learns."""
+        """Unfreeze all parameters."""
         self.model.requires_grad_(True)
 
     @property
     def frozen(self) -> bool:
-        """Whether there is a body, and no parameter of it learns."""
+        """Whether there is a body and all of its parameters are frozen."""
         body = self.groups[:-1]
         return bool(body) and not any(p.requires_grad for group in body for p in group)
 
     def train_mode(self, train_bn: bool) -> None:
-        """Training mode, but for a frozen body, or for the norm layers of the body unless `train_bn`."""
+        """Set train mode, except for a frozen body and, unless `train_bn`, the norm layers of the body."""
         self.model.train()
         if self.frozen:
             self.model.eval()
@@ -138,7 +137,7 @@ class Architecture:
                 norm.eval()
 
     def body_norms(self) -> Iterator[nn.Module]:
-        """The norm layers that are not in the head."""
+        """The norm layers outside the head."""
         from core.model.head import NORMS
 
         own = set(self.head.modules())
@@ -148,10 +147,10 @@ class Architecture:
 def build_architecture(
     choice: Mapping[str, Any], num_classes: int, size: tuple[int, int] | None = None, **options: Any
 ) -> Architecture:
-    """What a recipe's `{"name": ..., options}` describes, with those of `options` that it has; raises BadInput.
+    """The architecture of a recipe's `{"name": ..., **options}`, with those of `options` that it has; raises BadInput.
 
-    One with an option `img_size` is built for photos of `size`, height and width in pixels, unless the choice says
-    which, or that the network takes any (`dynamic_img_size`).
+    If it has an option `img_size`, this is set to `size`, height and width in pixels, unless the choice sets it or
+    `dynamic_img_size`.
     """
     own = {p.name for p in architectures[str(choice.get("name"))].params}
     if size and not choice.get("img_size") and not choice.get("dynamic_img_size"):
@@ -161,7 +160,7 @@ def build_architecture(
 
 
 def parameters_of(choice: Mapping[str, Any]) -> int:
-    """How many parameters the network of a recipe's choice has, found without memory for them; raises BadInput."""
+    """The number of parameters of a recipe's choice, counted on the meta device without memory; raises BadInput."""
     import torch
 
     known = architectures[choice["name"]].params

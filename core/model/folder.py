@@ -1,4 +1,4 @@
-"""A model as a folder of safetensors and JSON: written whole, read without running code, refused when damaged."""
+"""Models saved as folders of safetensors and JSON, which are loaded without running code and checked for damage."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from core.model.weights import check_size, damaged_weight, take_weights
 from core.registry import architectures, check_options, params_of
 
 MAX_VIEWS = 8
-MAX_MEAN, MIN_STD, MAX_STD = 1e3, 1e-4, 1e3  # beyond what any network was ever trained with
+MAX_MEAN, MIN_STD, MAX_STD = 1e3, 1e-4, 1e3  # no network is trained with statistics beyond these
 Statistics = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """All that is needed beside the weights: the registry's choice of architecture, the preprocessing, the classes."""
+    """The content of config.json: the recipe's choice of architecture, the preprocessing and the classes."""
 
     architecture: dict[str, Any]
     views: list[View]
@@ -45,9 +45,9 @@ class ModelConfig:
 
 
 def save_model(folder: Path, architecture: Architecture, config: ModelConfig) -> None:
-    """Write weights, config, classes and their hashes to `folder`; raises BadInput if it cannot, or is not finite."""
+    """Write weights, config, classes and their hashes to `folder`; raises BadInput, also if a weight is not finite."""
     if name := damaged_weight(architecture.model):
-        raise BadInput(f"The model is not saved, as {name!r} is no longer finite; train with a lower learning rate.")
+        raise BadInput(f"The model is not saved, as {name!r} is not finite; train with a lower learning rate.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -59,14 +59,14 @@ def save_model(folder: Path, architecture: Architecture, config: ModelConfig) ->
 
 
 def load_model(folder: str | Path) -> Predictor:
-    """Read a model folder; raises BadInput if something is missing, damaged or not what it says."""
+    """Load a model folder; raises BadInput if a file is missing, damaged or inconsistent."""
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
-        raise BadInput(f"{str(folder)!r} holds no trained model: there is no {CONFIG} in it.")
+        raise BadInput(f"{str(folder)!r} is not a trained model: it has no {CONFIG}.")
     check_hashes(folder)
     config = read_config(folder)
     try:
-        with suppress(NotImplementedError), torch.device("meta"):  # of a plugin's, which computes while it is built
+        with suppress(NotImplementedError), torch.device("meta"):  # a plugin may compute while it builds
             check_size(folder / WEIGHTS, _network(config).model)
         architecture = _network(config)
         check_size(folder / WEIGHTS, architecture.model)
@@ -81,8 +81,8 @@ def load_model(folder: str | Path) -> Predictor:
 
 
 def read_config(folder: Path) -> ModelConfig:
-    """What `config.json` says; raises BadInput if that is not a model of ours."""
-    discover()  # the architecture may be anybody's
+    """The content of `config.json`; raises BadInput if it does not describe a model of this program."""
+    discover()  # the architecture may be a third-party plugin
     try:
         document = read_json(folder / CONFIG)
         own = document["presize"]
@@ -92,7 +92,7 @@ def read_config(folder: Path) -> ModelConfig:
         mean = _statistics(document["pretrained_cfg"]["mean"], -MAX_MEAN, MAX_MEAN)
         std = _statistics(document["pretrained_cfg"]["std"], MIN_STD, MAX_STD)
         if not 0 < len(views) <= MAX_VIEWS or not names or not len(vocab) == len(set(vocab)) > 0:
-            raise ValueError("its views or its label_names are not what they must be")
+            raise ValueError("its views or its label_names are not valid")
         if math.prod(views[-1].size) > MAX_AREA:
             raise ValueError(f"a view of {views[-1].size} pixels, more than {MAX_AREA:,} in all")
         architectures.check(own["architecture"])
@@ -105,7 +105,7 @@ def read_config(folder: Path) -> ModelConfig:
 
 def _statistics(values: Any, low: float, high: float) -> Statistics:
     red, green, blue = map(float, values)
-    if not all(low <= value <= high for value in (red, green, blue)):  # nor is a NaN
+    if not all(low <= value <= high for value in (red, green, blue)):  # also refuses NaN
         raise ValueError(f"a mean or std of {red:g}, {green:g} and {blue:g}")
     return red, green, blue
 
@@ -125,7 +125,7 @@ def _network(config: ModelConfig) -> Architecture:
 
 
 def weights_of(architecture: Architecture) -> dict[str, Tensor]:
-    """The state of the network under timm's names, a head that timm does not have under `head.`."""
+    """The state dict of the network under timm's names, with a head that timm does not have under `head.`."""
     state = architecture.model.state_dict()
     prefix = "body." if _wraps_timm(architecture) else ""
     return {name.removeprefix(prefix): value.detach().cpu().contiguous() for name, value in state.items()}
@@ -143,7 +143,7 @@ def _wraps_timm(architecture: Architecture) -> bool:
 
 
 def _timm_config(architecture: Architecture, config: ModelConfig) -> dict[str, Any]:
-    """timm's layout; what timm has no words for stands under `presize`."""
+    """config.json in timm's layout, with what timm has no keys for under `presize`."""
     last = config.views[-1]
     network = architecture.model.body if isinstance(architecture.model, Classifier) else architecture.model
     crop_mode = {"crop": "center", "pad": "border", "squish": "squash"}[config.views[0].method]
@@ -168,11 +168,11 @@ def _timm_config(architecture: Architecture, config: ModelConfig) -> dict[str, A
 
 
 def _timm_options(network: Any) -> dict[str, Any]:
-    """What timm must be told to build the same layers, beside the number of classes and the size."""
+    """The arguments that timm needs to build the same layers, except the number of classes and the size."""
     from timm.models import get_model_args
 
-    said = ("num_classes", "in_chans", "global_pool", "img_size")
-    return {name: value for name, value in get_model_args(network).items() if name not in said}
+    left_out = ("num_classes", "in_chans", "global_pool", "img_size")
+    return {name: value for name, value in get_model_args(network).items() if name not in left_out}
 
 
 def check_hashes(folder: Path) -> None:
@@ -181,6 +181,9 @@ def check_hashes(folder: Path) -> None:
         hashes = read_json(folder / HASHES)
         for name in (WEIGHTS, CONFIG, CLASSES):
             if sha256(folder / name) != hashes[name]:
-                raise BadInput(f"{str(folder / name)!r} is damaged: its SHA-256 is not the one in {HASHES}.")
+                raise BadInput(
+                    f"{str(folder / name)!r} is damaged: its SHA-256 is not the one in {HASHES}; "
+                    "save or download the model again."
+                )
     except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise BadInput(f"{str(folder)!r} is not whole: {error}; save or download the model again.") from None
+        raise BadInput(f"{str(folder)!r} is incomplete: {error}; save or download the model again.") from None

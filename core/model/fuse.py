@@ -1,4 +1,4 @@
-"""A network for inference: batch norms are fused into the convolutions and linear layers before them."""
+"""Fusing of batch norms into the convolutions and linear layers before them, for inference."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 LINEAR = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
-TOLERANCE = 1e-5  # of an output, relative to the largest output
+TOLERANCE = 1e-5  # relative to the largest output
 
 
 def fused(model: nn.Module, example: Tensor) -> nn.Module:
-    """A copy in eval mode with its batch norms fused; a plain copy where its output would differ.
+    """A copy in eval mode with its batch norms fused, or a plain copy if the outputs would differ.
 
     The outputs are compared on noise of the shape of `example` [N, 3, H, W].
     """
-    copied = copy.deepcopy(model).eval().cpu()  # a GPU would round what is compared
+    copied = copy.deepcopy(model).eval().cpu()  # a GPU may round the compared outputs to lower precision
     noise = torch.rand(example.shape, generator=torch.Generator().manual_seed(0))
     noise = noise.contiguous(memory_format=torch.channels_last)
     before, pairs = _pairs(copied, noise)
@@ -39,23 +39,23 @@ def _is_same(model: nn.Module, images: Tensor, expected: Tensor) -> bool:
     try:
         with torch.inference_mode():
             difference = (model(images) - expected).abs().max()
-    except Exception:  # of a network that looks into a norm layer it no longer has
+    except Exception:  # a network may use attributes of a norm layer that is gone
         return False
-    return bool(difference <= TOLERANCE * expected.abs().max())  # nor where one of them is no number
+    return bool(difference <= TOLERANCE * expected.abs().max())  # False for NaN
 
 
 def _pairs(model: nn.Module, images: Tensor) -> tuple[Tensor, list[tuple[nn.Module, Any]]]:
-    """The network's output, and the layers whose output goes to one batch norm and nowhere else, with that norm."""
+    """The network's output, and pairs of a layer and the only consumer of its output, a batch norm."""
     calls: Counter[nn.Module] = Counter()
-    maker: dict[int, nn.Module] = {}
+    producer: dict[int, nn.Module] = {}
     found: list[tuple[nn.Module, nn.Module, int]] = []
 
-    def note(module: nn.Module, inputs: tuple[Any, ...], made: Any) -> None:
+    def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         calls[module] += 1
         if isinstance(module, LINEAR):
-            maker[id(made)] = module
-        elif inputs and id(inputs[0]) in maker:
-            found.append((maker[id(inputs[0])], module, id(inputs[0])))
+            producer[id(output)] = module
+        elif inputs and id(inputs[0]) in producer:
+            found.append((producer[id(inputs[0])], module, id(inputs[0])))
 
     hooks = [m.register_forward_hook(note) for m in model.modules() if isinstance(m, LINEAR) or _is_batch_norm(m)]
     with torch.inference_mode(), _Uses() as uses:
@@ -67,7 +67,7 @@ def _pairs(model: nn.Module, images: Tensor) -> tuple[Tensor, list[tuple[nn.Modu
 
 
 def _is_batch_norm(module: nn.Module) -> bool:
-    """Whether this is a batch norm that keeps statistics: torch's, or timm's with an activation in it."""
+    """Whether this is a batch norm with running statistics, torch's or timm's with an activation."""
     from timm.layers.norm_act import BatchNormAct2d
 
     kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, BatchNormAct2d)
@@ -75,12 +75,12 @@ def _is_batch_norm(module: nn.Module) -> bool:
 
 
 class _Uses(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts how often each tensor goes into an operation."""
+    """Counts how many operations use each tensor."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.count: Counter[int] = Counter()
-        self.kept: list[Tensor] = []  # or another tensor could get the id of one that is gone
+        self.kept: list[Tensor] = []  # a freed tensor's id could be reused by another
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]

@@ -1,4 +1,4 @@
-"""The head that fastai's cnn_learner makes, and what joins it to a body."""
+"""The head of fastai's cnn_learner, and modules that join a head to a body."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
 
 
 class ConcatPool(nn.Module):
-    """The maximum and the mean of each channel of a feature map [N, C, H, W]: [N, 2C]."""
+    """Concatenated global max and average pooling: [N, C, H, W] to [N, 2C]."""
 
     def forward(self, feature_map: Tensor) -> Tensor:
         """[N, C, H, W] to [N, 2C]."""
@@ -19,7 +19,7 @@ class ConcatPool(nn.Module):
 
 
 class ConcatHead(nn.Sequential):
-    """Concat pool, then two linear layers with norm and dropout, Kaiming-normal (fastai's `create_head`)."""
+    """Concat pooling, then two linear layers with batch norm and dropout, Kaiming-normal (fastai's `create_head`)."""
 
     def __init__(self, channels: int, num_classes: int, hidden: int = 512, dropout: float = 0.5) -> None:
         super().__init__(
@@ -37,18 +37,18 @@ class ConcatHead(nn.Sequential):
                 nn.init.kaiming_normal_(layer.weight)
 
     def features(self, feature_map: Tensor) -> Tensor:
-        """[N, C, H, W] to [N, 2C]."""
+        """Feature map [N, C, H, W] to features [N, 2C]."""
         return self[0](feature_map)  # type: ignore[no-any-return]
 
     def logits(self, features: Tensor) -> Tensor:
-        """[N, 2C] to [N, classes]."""
+        """Features [N, 2C] to logits [N, classes]."""
         for layer in list(self)[1:]:
             features = layer(features)
         return features
 
 
 def logits_of(head: nn.Module, features: Tensor) -> Tensor:
-    """What a head makes of its own features, or of those of `forward_head(pre_logits=True)`: logits [N, classes]."""
+    """The logits [N, classes] of a head for features from `forward_head(pre_logits=True)`."""
     if isinstance(head, ConcatHead):
         return head.logits(features)
     if isinstance(head, nn.Conv2d):  # some of timm's classifiers are
@@ -69,7 +69,7 @@ class Body(nn.Module):
 
 
 class Classifier(nn.Module):
-    """A body and a head under the names that timm gives their two halves."""
+    """A body and a head with timm's `forward_features` and `forward_head`."""
 
     def __init__(self, body: nn.Module, head: nn.Module) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class Classifier(nn.Module):
         return body.forward_features(images) if hasattr(body, "forward_features") else body(images)  # type: ignore[no-any-return]
 
     def forward_head(self, feature_map: Tensor, pre_logits: bool = False) -> Tensor:
-        """A feature map to logits [N, classes], or to the features that the head makes them of."""
+        """A feature map to logits [N, classes], or with `pre_logits` to the head's features."""
         if pre_logits:
             return self.head.features(feature_map) if isinstance(self.head, ConcatHead) else feature_map
         return self.head(feature_map)  # type: ignore[no-any-return]

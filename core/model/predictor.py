@@ -1,4 +1,4 @@
-"""From photos to their probabilities, prepared as in validation."""
+"""Predictor: a trained model that predicts photos with the preprocessing of validation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 
 @dataclass
 class Predictor:
-    """A trained model, how its photos are prepared, and the names of its classes."""
+    """A trained model with the preprocessing of its photos and the names of its classes."""
 
     architecture: Architecture
     views: Sequence[View]
@@ -35,28 +35,28 @@ class Predictor:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device of the model."""
         return next(self.architecture.model.parameters()).device  # type: ignore[no-any-return]
 
     def predict(self, item: Any) -> tuple[str, int, Tensor]:
         """Label, its index and the probabilities [C] of a file, its bytes, an image or an array.
 
-        Raises BadPhoto, or BadInput where the model answers with numbers that are not finite.
+        Raises BadPhoto, or BadInput if the model's outputs are not finite.
         """
         probabilities = self.logits(self.prepare(item)[None]).softmax(1)[0]
         index = int(probabilities.argmax())
         return self.vocab[index], index, probabilities
 
     def prepare(self, item: Any) -> Tensor:
-        """The model's input [3, H, W] for one photo, of whatever `opened` takes; raises BadPhoto."""
+        """The model's input [3, H, W] for one photo, given as anything that `opened` takes; raises BadPhoto."""
         return self.tensor(photo.fit(opened(item), self.views))
 
     def tensor(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """The model's input [3, H, W] for what `photo.fit` shows of a photo."""
+        """The model's input [3, H, W] for the pixels that `photo.fit` returns."""
         return torch.from_numpy(photo.normalise(pixels, self.architecture.mean, self.architecture.std))
 
     def logits(self, batch: Tensor) -> Tensor:
-        """Logits [N, C], on the CPU, of prepared photos [N, 3, H, W]; raises BadInput where they are no numbers."""
+        """Logits [N, C] on the CPU of prepared photos [N, 3, H, W]; raises BadInput if they are not finite."""
         with torch.inference_mode():
             images = batch.to(self.device, memory_format=torch.channels_last)
             logits: Tensor = self.architecture.model(images).float().cpu()
@@ -71,10 +71,10 @@ class Predictor:
         prepare: Callable[[Item], Tensor] | None = None,
         logits: Callable[[Tensor], Tensor] | None = None,
     ) -> Iterator[tuple[Item, Tensor | BadPhoto]]:
-        """Each item with its logits [C], or with the reason why it cannot be read as a photo, in order.
+        """Each item in order with its logits [C], or with the BadPhoto that says why it cannot be read.
 
-        Items are read by several threads and predicted in batches. `prepare` and `logits` take the place of the
-        predictor's own. Raises BadInput as `logits` does.
+        Items are read in threads and predicted in batches. `prepare` and `logits` replace the predictor's own. Raises
+        BadInput as `logits` does.
         """
 
         def read(item: Item) -> Tensor | BadPhoto:

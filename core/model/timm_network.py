@@ -1,4 +1,4 @@
-"""A network of timm with a new head."""
+"""Architectures from timm: its networks with a new head."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from core.errors import BadInput, quoted
 from core.model.architecture import Architecture
 
-if TYPE_CHECKING:  # torch takes seconds to import, and the plugins that import this are only listed at first
+if TYPE_CHECKING:  # torch takes seconds to import, which listing the plugins does not need
     from torch import Tensor, nn
 
 
 def is_timm(name: str) -> bool:
-    """Whether timm has a model of this name, which may end in the tag of its weights, as in `resnet50.a1_in1k`."""
+    """Whether timm has a model of this name, optionally with the tag of its weights, as in `resnet50.a1_in1k`."""
     import timm
 
     return name in timm.list_models() or name in timm.list_pretrained()
@@ -29,11 +29,11 @@ def from_timm(
     statistics: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Architecture:
-    """A timm network with a new head; `weights` are loaded into its body, otherwise timm downloads them if asked.
+    """A timm network with a new head; its body gets `weights` or, if `pretrained`, weights that timm downloads.
 
-    A tag in the name says which weights, and so which statistics, also where none are asked for. `options` are those
-    of `timm.create_model`, such as `img_size` (a number, or height and width); one that is None is timm's default.
-    Raises BadInput for a name timm does not have, weights that cannot be had, or options or a head that do not fit.
+    A tag in the name selects the weights, and with them the input statistics even without `pretrained`. `options` are
+    passed to `timm.create_model`, such as `img_size` (a number, or height and width), except those that are None.
+    Raises BadInput for an unknown name, unavailable weights, or options or a head that do not suit the network.
     """
     import timm
     import torch
@@ -43,7 +43,7 @@ def from_timm(
 
     if not is_timm(name):
         tagged = timm.list_pretrained(f"{name.partition('.')[0]}.*")[:10]
-        known = f"of this one it has: {', '.join(tagged)}" if tagged else "`timm.list_models()` names them"
+        known = f"of this one it has: {', '.join(tagged)}" if tagged else "`timm.list_models()` lists its models"
         raise BadInput(f"timm has no model {quoted(name)}; {known}.")
     download = pretrained and weights is None
     if download and not timm.models.is_model_pretrained(name):
@@ -58,11 +58,11 @@ def from_timm(
     except TypeError as error:
         if not options:
             raise
-        raise BadInput(f"{name!r} of timm does not take {' and '.join(options)} ({error}); leave it out.") from error
+        raise BadInput(f"timm's {name!r} does not take {' and '.join(options)} ({error}); leave it out.") from error
     except Exception as error:
         if download:
             raise no_weights(name, error) from error
-        if not size or isinstance(error, NotImplementedError):  # which is of the device
+        if not size or isinstance(error, NotImplementedError):  # raised on the meta device
             raise
         raise _wrong_size(name, size, f"cannot be built for ({error})") from error
     classifiers = _classifiers(network)
@@ -75,22 +75,22 @@ def from_timm(
     mean, std = statistics or (tuple(cfg["mean"]), tuple(cfg["std"]))
     body = _body_groups(network, classifiers)
     if not isinstance(network.get_classifier(), nn.Module):
-        raise BadInput(f"{name!r} has more than one classifier, which this program cannot train; choose another model.")
+        raise BadInput(f"{name!r} has more than one classifier, which is not supported; choose another model.")
     _check_patches(name, network, size)
     if head == "linear":
-        # timm's own start can be so large that the first epoch is spent on undoing it
+        # timm's initial weights can be so large that the first epoch is spent on undoing them.
         for parameter in network.get_classifier().parameters():
             nn.init.zeros_(parameter)
         return Architecture(network, network.get_classifier(), body, mean, std, pretrained, name, size)
     no_map = BadInput(
-        f"The head 'concat' pools a feature map [N, C, H, W], which {name!r} does not make; use head 'linear'."
+        f"The head 'concat' pools a feature map [N, C, H, W], which {name!r} does not have; use head 'linear'."
     )
     try:
         network.reset_classifier(0, "")
         with torch.no_grad():
             network.eval()
             features = network.forward_features(torch.zeros(1, 3, *(size or cfg["input_size"][1:])))
-    except (AssertionError, AttributeError) as error:  # of a network that always pools
+    except (AssertionError, AttributeError) as error:  # the network always pools
         raise no_map from error
     if features.ndim != 4 or features.shape[1] != network.num_features:
         raise no_map
@@ -99,7 +99,7 @@ def from_timm(
 
 
 def has_fixed_size(name: str) -> bool:
-    """Whether a network of timm takes photos of one size alone, for which it is built."""
+    """Whether a timm network takes only photos of the size for which it is built."""
     import timm
 
     return is_timm(name) and bool(getattr(timm.get_pretrained_cfg(name), "fixed_input_size", False))
@@ -113,7 +113,7 @@ def _check_area(name: str, size: tuple[int, int]) -> None:
 
 
 def _check_patches(name: str, network: Any, size: tuple[int, int] | None) -> None:
-    """Raise BadInput where patches would not cover the photo: timm would not look at the rest of it."""
+    """Raise BadInput if the patches do not cover the photo, as timm would ignore the rest of it."""
     patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
     if size and patch and any(side % step for side, step in zip(size, patch, strict=True)):
         raise _wrong_size(name, size, f"does not take: its patches need multiples of {patch[0]}")
@@ -125,7 +125,7 @@ def _wrong_size(name: str, size: tuple[int, int], why: str) -> BadInput:
 
 
 def no_weights(name: str, error: Exception) -> BadInput:
-    """The sentence for weights that could not be downloaded."""
+    """The BadInput for weights that could not be downloaded."""
     return BadInput(
         f"The weights of {name!r} could not be downloaded ({type(error).__name__}); choose the architecture "
         "'efficientnet_lite0', whose weights are installed, or set pretrained to false to start from random ones."
@@ -133,13 +133,13 @@ def no_weights(name: str, error: Exception) -> BadInput:
 
 
 def _classifiers(network: Any) -> tuple[str, ...]:
-    """The prefixes of the parameters that belong to timm's classifier."""
+    """The name prefixes of the parameters of timm's classifier."""
     names = network.pretrained_cfg.get("classifier") or ()
     return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
 
 
 def _body_groups(network: Any, classifiers: tuple[str, ...]) -> list[list[nn.Parameter]]:
-    """The body's parameters in two halves, by timm's coarse layers (stem, then stages)."""
+    """The body's parameters in two groups, split half-way through timm's coarse layers (stem, then stages)."""
     from timm.models import group_parameters
 
     named = dict(network.named_parameters())

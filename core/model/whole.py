@@ -1,4 +1,4 @@
-"""A network of the caller's own, which nobody divided into body and head."""
+"""A custom network without a division into body and head, as an architecture."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from core.model.head import Classifier
 
 
 class Whole(Classifier):
-    """Any module from images to logits, all of it a head."""
+    """Any module from images to logits, treated as a head on an identity body."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__(nn.Identity(), model)
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """[N, 3, H, W] as they are, in the order of memory that `view` in a module expects."""
+        """The images [N, 3, H, W] unchanged, in contiguous memory as a module's `view` may need."""
         return images.contiguous()
 
 
 def whole(model: nn.Module) -> Architecture:
-    """An architecture all of which learns, at one rate, on values in 0..1."""
+    """An architecture with one parameter group, whose input is not normalised."""
     return Architecture(Whole(model), model, [], mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))

@@ -1,4 +1,4 @@
-"""A run's model in the format of an exporter, compared with the model itself before it is kept."""
+"""Export of a run's model by an exporter, compared with the model itself before the file is kept."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ TOLERANCE = 1e-4  # of a probability
 
 
 class Exporter(Protocol):
-    """What a plugin in plugins/exporters/ returns: a format of a model, which one file holds."""
+    """The interface of the plugins in plugins/exporters/: a model format that is one file."""
 
-    format: str  # as it is called in a sentence
-    file: str  # its name in the run's folder
+    format: str  # its name in messages
+    file: str  # the file's name in the run's folder
 
     def convert(self, predictor: Predictor, about: Mapping[str, str]) -> bytes:
-        """The file's content, from prepared photos [N, 3, H, W] to logits [N, C]; `about` is for its metadata.
+        """The content of the file: a model from prepared photos [N, 3, H, W] to logits [N, C], with metadata `about`.
 
         The network is `predictor.architecture.model`, in eval mode on the CPU; it takes photos of
-        `predictor.views[-1].size` (height, width), normalised by `predictor.prepare`. Raises BadInput where a package
-        is missing.
+        `predictor.views[-1].size` (height, width), normalised by `predictor.prepare`. Raises BadInput if a package is
+        missing.
         """
 
     def load(self, content: bytes) -> Callable[[Tensor], Tensor]:
-        """What a program that has nothing but the file computes: prepared photos [N, 3, H, W] to logits [N, C]."""
+        """The exported model as a function from prepared photos [N, 3, H, W] to logits [N, C], using only the file."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The file, on how many photos it was compared with the model, and by how much a probability differed."""
+    """The exported file, the number of photos on which it was compared, and the largest difference of a probability."""
 
     file: Path
     photos: int
@@ -51,9 +51,9 @@ class Exported:
 
 
 def export(run: Run, exporter: Exporter, folder: Path | None = None) -> Exported:
-    """Write the run's model to its folder, or to another; raises BadInput, leaving no file.
+    """Export the run's model to its folder, or to another; raises BadInput, leaving no file.
 
-    It is not kept unless its probabilities are the model's on every validation photo that is still there.
+    The file is kept only if its probabilities match the model's on every validation photo that still exists.
     """
     from core.model.folder import load_model
     from core.runs.predictions import predictions_of
@@ -63,11 +63,11 @@ def export(run: Run, exporter: Exporter, folder: Path | None = None) -> Exported
     file = (folder or run.folder) / exporter.file
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.unlink(missing_ok=True)  # from here on it is the one of this model or none
+        file.unlink(missing_ok=True)  # an earlier export must not be taken for this model's
     except OSError as error:
         raise disk_error(file, error) from error
     items = [item for item in predictions_of(run).items if item.is_file()]
-    digest = str(read_json(run.folder / HASHES)[WEIGHTS])  # before the model, which may be replaced meanwhile
+    digest = str(read_json(run.folder / HASHES)[WEIGHTS])  # read before the model, which may be replaced meanwhile
     predictor = load_model(run.folder)
     predictor.architecture.model.to("cpu")
     try:
@@ -75,7 +75,7 @@ def export(run: Run, exporter: Exporter, folder: Path | None = None) -> Exported
         photos, difference = _compared(predictor, exporter.load(content), items)
     except BadInput:
         raise
-    except Exception as error:  # each format has exceptions of its own
+    except Exception as error:  # each format has its own exceptions
         cause = error.__cause__ or error
         reason = (str(cause).strip() or type(cause).__name__).splitlines()[0][:150].rstrip(" .")
         raise BadInput(
@@ -83,8 +83,8 @@ def export(run: Run, exporter: Exporter, folder: Path | None = None) -> Exported
             "use its model.safetensors."
         ) from error
     if not photos:
-        raise BadInput(f"None of the validation photos of {run.name!r} is still there to try it on; put them back.")
-    if not difference <= TOLERANCE:  # nor where it is no number
+        raise BadInput(f"None of the validation photos of {run.name!r} is left to compare it on; put them back.")
+    if not difference <= TOLERANCE:  # also refuses NaN
         raise BadInput(
             f"The exported model of {run.name!r} is not kept: a probability differs by {difference:.2g} from torch's, "
             f"which is more than {TOLERANCE}; use model.safetensors, or train another architecture."
@@ -97,14 +97,14 @@ def export(run: Run, exporter: Exporter, folder: Path | None = None) -> Exported
 
 
 def _compared(predictor: Predictor, exported: Callable[[Tensor], Tensor], items: list[Path]) -> tuple[int, float]:
-    """On how many photos both were asked, and the largest difference of a probability."""
+    """The number of photos that both models predicted, and the largest difference of a probability."""
     import torch
 
     def both(batch: Tensor) -> Tensor:
         return torch.stack([predictor.logits(batch), exported(batch)], 1)
 
     count, largest = 0, torch.zeros((), dtype=torch.float64)
-    for some in (items[:1], items[1:]):  # a batch of one photo is tried as well
+    for some in (items[:1], items[1:]):  # so that a batch of one photo is compared too
         for _, logits in predictor.predict_many(some, logits=both):
             if isinstance(logits, torch.Tensor):
                 ours, theirs = logits.double().softmax(1)

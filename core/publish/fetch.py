@@ -1,4 +1,4 @@
-"""A model by its name: a run, a folder, or OWNER/NAME of the Hugging Face Hub, downloaded once."""
+"""Models by name: a run, a folder, or OWNER/NAME on the Hugging Face Hub, which is downloaded once."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from core.runs.run import Run
 if TYPE_CHECKING:
     from core.model.predictor import Predictor
 
-FILES = (WEIGHTS, CONFIG, CLASSES, HASHES)  # whatever else a repository holds is not even downloaded
-LARGEST = 4_000_000_000  # bytes
+FILES = (WEIGHTS, CONFIG, CLASSES, HASHES)  # no other file of a repository is downloaded
+MAX_MODEL_BYTES = 4_000_000_000
 
 
 def model_folder(name: str | Path, workspace: Path = Path("workspace")) -> Path:
-    """The folder of a run, of a model, or of what OWNER/NAME holds on the Hub; raises BadInput."""
+    """The folder of a run, of a model, or of a download of OWNER/NAME on the Hub; raises BadInput."""
     try:
         return Run.find(str(name), workspace).folder
     except BadInput as here:
@@ -27,7 +27,7 @@ def model_folder(name: str | Path, workspace: Path = Path("workspace")) -> Path:
         try:
             return fetch(str(name))
         except BadInput as there:
-            raise BadInput(f"{str(here).rstrip('.')}; nor on the Hub: {there}") from None
+            raise BadInput(f"{str(here).rstrip('.')}; on the Hub: {there}") from None
 
 
 def load_learner(name: str | Path) -> Predictor:
@@ -38,9 +38,9 @@ def load_learner(name: str | Path) -> Predictor:
 
 
 def fetch(repo: str) -> Path:
-    """The folder in the Hub's cache that holds the model of `repo`: the newest or, without the Hub, the last one seen.
+    """The folder in the Hub's cache with the newest model of `repo` or, if the Hub cannot be reached, the cached one.
 
-    Raises BadInput where there is none, it is not of this program, or it is too large.
+    Raises BadInput if there is none, if it is not a model of this program, or if it is too large.
     """
     from huggingface_hub import HfApi, snapshot_download
 
@@ -54,9 +54,9 @@ def fetch(repo: str) -> Path:
         raise
     sizes = {s.rfilename: s.size or 0 for s in info.siblings or ()}
     if absent := [name for name in FILES if name not in sizes]:
-        raise BadInput(f"{repo!r} is no model of this program: there is no {absent[0]} in it.")
-    if (size := sum(sizes[name] for name in FILES)) > LARGEST:
-        raise BadInput(f"{repo!r} holds {size / 1e9:.1f} GB, more than the {LARGEST / 1e9:.0f} GB that are taken.")
+        raise BadInput(f"{repo!r} is not a model of this program: it has no {absent[0]}.")
+    if (size := sum(sizes[name] for name in FILES)) > MAX_MODEL_BYTES:
+        raise BadInput(f"{repo!r} has {size / 1e9:.1f} GB, more than the limit of {MAX_MODEL_BYTES / 1e9:.0f} GB.")
     if too_large := [name for name in FILES if name != WEIGHTS and sizes[name] > MAX_JSON_BYTES]:
         raise BadInput(
             f"{too_large[0]} of {repo!r} is larger than {MAX_JSON_BYTES / 1e6:.0f} MB, which no model needs."

@@ -1,4 +1,4 @@
-"""Files to the Hugging Face Hub: one atomic commit, and none where nothing has changed."""
+"""Pushing files to the Hugging Face Hub in one atomic commit, or none if nothing has changed."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
 Hardware = Literal["cpu-basic", "zero-gpu"]
 HARDWARE: dict[str, str] = {"cpu-basic": "cpu-basic", "zero-gpu": "zero-a10g"}  # as the Hub calls them
-OF_THE_HUB = {".gitattributes", "README.md"}  # what it writes itself into a new repository
-REPLACED = re.compile(r"model\.onnx|confusion\.png|curves\.png|examples/\d+\.jpg")  # of ours; not in every push
+OF_THE_HUB = {".gitattributes", "README.md"}  # files that the Hub writes into a new repository
+REPLACED = re.compile(r"model\.onnx|confusion\.png|curves\.png|examples/\d+\.jpg")  # our files that a push may lack
 
 
 class Hub:
-    """The Hub for who holds `token`, or else for the login of this machine; a token is kept in memory alone."""
+    """The Hub, signed in with `token` or by default with this machine's login; a token is kept only in memory."""
 
     def __init__(self, token: str | None = None) -> None:
         self._token = token or None
 
     @property
     def api(self) -> HfApi:
-        """The client."""
+        """The client of huggingface_hub."""
         from huggingface_hub import HfApi
 
         return HfApi(token=self._token, library_name="presize")
 
     def user(self) -> str:
-        """The name of who is signed in; raises BadInput where nobody is."""
+        """The name of the signed-in user; raises BadInput if there is none."""
         from huggingface_hub import get_token
 
         if not (self._token or get_token()):
@@ -43,13 +43,13 @@ class Hub:
         return str(with_retries("", lambda: self.api.whoami())["name"])
 
     def validate_card(self, card: str) -> None:
-        """Raise BadInput unless the Hub would take a README.md, for it refuses some licenses."""
+        """Raise BadInput unless the Hub accepts a README.md, as it refuses some licenses."""
         from huggingface_hub import ModelCard
 
         with_retries("README.md", lambda: ModelCard(card).validate())
 
     def create(self, repo: str, private: bool, hardware: Hardware | None) -> dict[str, Any]:
-        """Make a repository where there is none; returns what the client wants to know of it. Raises BadInput."""
+        """Create a repository if it does not exist; returns the arguments that identify it. Raises BadInput."""
         known: dict[str, Any] = {"repo_id": checked_repo_id(repo), "repo_type": "space" if hardware else "model"}
         space: dict[str, Any] = {"space_sdk": "gradio", "space_hardware": HARDWARE[hardware]} if hardware else {}
         with_retries(repo, lambda: self.api.create_repo(**known, private=private or None, exist_ok=True, **space))
@@ -62,10 +62,10 @@ class Hub:
         private: bool = False,
         hardware: Hardware | None = None,
     ) -> str:
-        """Make a model's repository, or on `hardware` a Space's, hold these files; returns its address.
+        """Push files to a model repository or, with `hardware`, to a Space; returns its URL.
 
-        It is made where there is none. What an earlier push put there and this one does not have is removed; files of
-        others stay. Raises BadInput, also where the repository holds something else than a model of this program.
+        The repository is created if it does not exist. Files of an earlier push that this one does not have are
+        removed; other files stay. Raises BadInput, also if the repository has something that is not of this program.
         """
         api, known = self.api, self.create(repo, private, hardware)
         with_retries(repo, lambda: _commit(api, known, files, private))
@@ -75,16 +75,16 @@ class Hub:
 
 
 def _commit(api: HfApi, known: dict[str, Any], files: Mapping[str, bytes | Path], private: bool) -> None:
-    """One try, from looking at what is there: after a lost answer the next one finds nothing left to do."""
+    """Commit the changes to a repository; safe to retry, as it first compares with what is there."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     info: Any = api.repo_info(**known)
     repo = known["repo_id"]
     if private and not info.private:
-        raise BadInput(f"{repo!r} is public already; make it private in its settings on the Hub, or choose a new name.")
+        raise BadInput(f"{repo!r} is already public; make it private in its settings on the Hub, or choose a new name.")
     there = {s.rfilename for s in info.siblings or ()} - OF_THE_HUB
     if there and not _is_ours(api, known, there):
-        raise BadInput(f"{repo!r} holds something that this program did not make; choose a name that is free.")
+        raise BadInput(f"{repo!r} has files that this program did not make; choose a name that is free.")
     adds = [CommitOperationAdd(name, data) for name, data in files.items()]
     stale = [CommitOperationDelete(name) for name in sorted(there - set(files)) if REPLACED.fullmatch(name)]
     api.create_commit(operations=[*adds, *stale], commit_message="Presize", parent_commit=info.sha, **known)
@@ -100,7 +100,7 @@ def _is_ours(api: HfApi, known: dict[str, Any], there: set[str]) -> bool:
 
 
 def _move(api: HfApi, repo: str, hardware: str) -> None:
-    """A Space that was there before may run on something else."""
+    """Request this hardware for a Space that runs on other hardware."""
     from huggingface_hub import SpaceHardware
 
     runtime = api.get_space_runtime(repo)

@@ -1,4 +1,4 @@
-"""What of a run is given to others: the model and its card; nothing of this machine, nor of single photos."""
+"""The files of a run that are published: the model and its card, without paths or names of photos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PICTURES = ("confusion.png", "curves.png")
 
 
 def model_files(run: Run, repo: str = "", license: str = "") -> dict[str, bytes | Path]:
-    """The files of the Hub's repository OWNER/NAME, or of a download; raises BadInput if the model is damaged."""
+    """The files of a repository OWNER/NAME on the Hub, or of a download; raises BadInput if the model is damaged."""
     check_hashes(run.folder)
     more = [name for name in PICTURES if (run.folder / name).is_file()]
     if onnx_is_current(run):

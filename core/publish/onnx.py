@@ -1,4 +1,4 @@
-"""The format ONNX, which answers without torch: a Space runs on it."""
+"""Export to ONNX, which Spaces run without torch."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 ONNX = "model.onnx"
 NEEDS = ("onnx", "onnxscript", "onnxruntime")
-MAX_BYTES = 1_900_000_000  # one file of ONNX cannot hold 2 GiB
+MAX_BYTES = 1_900_000_000  # one ONNX file is limited to 2 GiB
 
 
 def can_export() -> bool:
-    """Whether what the export needs is installed."""
+    """Whether the packages that the export needs are installed."""
     return all(find_spec(package) for package in NEEDS)
 
 
 def export_onnx(run: Run) -> Exported:
-    """Write the run's model.onnx, float32 `images` [N, 3, H, W] to `logits` [N, C]; raises BadInput as `export`."""
+    """Export the run's model.onnx, float32 `images` [N, 3, H, W] to `logits` [N, C]; raises BadInput as `export`."""
     return export(run, Onnx())
 
 
 def onnx_is_current(run: Run) -> bool:
-    """Whether there is a model.onnx, whole, made from the model that the run has now: a new one brings new hashes."""
+    """Whether the run has an undamaged model.onnx of its current model, by its hashes."""
     try:
         return bool(read_json(run.folder / HASHES)[ONNX] == sha256(run.folder / ONNX))
     except (OSError, ValueError, KeyError, TypeError):
@@ -44,7 +44,7 @@ def onnx_is_current(run: Run) -> bool:
 
 
 class Onnx:
-    """The exporter; raises BadInput where a package is missing."""
+    """The ONNX exporter; raises BadInput if a package is missing."""
 
     format, file = "ONNX", ONNX
 
@@ -58,16 +58,18 @@ class Onnx:
                 ) from None
 
     def convert(self, predictor: Predictor, about: Mapping[str, str]) -> bytes:
-        """The bytes of one file, which says of which weights it is and nothing of this machine."""
+        """The bytes of the ONNX file, with `about` as metadata and no paths of this machine."""
         import onnx_ir
         import torch
         from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
         model = predictor.architecture.model
         if (size := sum(tensor.nbytes for tensor in model.state_dict().values())) > MAX_BYTES:
-            raise BadInput(f"The model has {size / 1e9:.1f} GB of weights, and one file of ONNX holds 1.9 at most.")
-        images = torch.zeros(2, 3, *predictor.views[-1].size)  # of 1 photo, N would be taken as fixed
-        silence = io.StringIO()  # where it fails, torch's exporter also prints the model
+            raise BadInput(
+                f"The model has {size / 1e9:.1f} GB of weights, but an ONNX file holds 1.9; train a smaller model."
+            )
+        images = torch.zeros(2, 3, *predictor.views[-1].size)  # with 1 photo, N would become a constant
+        silence = io.StringIO()  # torch's exporter prints the model when it fails
         with redirect_stdout(silence), redirect_stderr(silence):
             program = torch.onnx.export(
                 model,
@@ -79,12 +81,12 @@ class Onnx:
                 verbose=False,
             )
         assert program is not None
-        ClearMetadataAndDocStringPass()(program.model)  # among them stack traces, with the paths of this machine
+        ClearMetadataAndDocStringPass()(program.model)  # it contains stack traces with paths of this machine
         program.model.metadata_props.update(about)
         return bytes(onnx_ir.to_proto(program.model).SerializeToString())
 
     def load(self, content: bytes) -> Callable[[Tensor], Tensor]:
-        """The file in onnxruntime, on the CPU."""
+        """The model in onnxruntime on the CPU."""
         import onnxruntime
         import torch
 

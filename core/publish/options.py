@@ -1,4 +1,4 @@
-"""The options of a push, which the command line and the page both ask for."""
+"""The options of a push, shared by the command line and the page."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 class PushOptions:
     """How a model is pushed to the Hub."""
 
-    license: Annotated[str, "What others may do with it, as the Hub names it, such as apache-2.0; empty: not said"] = ""
-    private: Annotated[bool, "Only you see it"] = False
+    license: Annotated[str, "The license, as the Hub names it, such as apache-2.0; empty for none"] = ""
+    private: Annotated[bool, "Only you can see it"] = False
     space: Annotated[
         Literal["none", "zero-gpu", "cpu-basic"],
-        "A page where others try the model; cpu-basic needs a paid account, zero-gpu is free for two Spaces",
+        "A page on which others can try the model; cpu-basic needs a paid account, zero-gpu is free for two Spaces",
     ] = "none"
     examples: Annotated[bool, "Show some of your validation photos on that page, without their names"] = False

@@ -1,4 +1,4 @@
-"""A trained run to the Hugging Face Hub: its model and, once that was rehearsed, a Space that shows it."""
+"""Pushing a trained run to the Hugging Face Hub: its model and, once rehearsed, a Space that shows it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXAMPLES = 6
 
 @dataclass(frozen=True)
 class Pushed:
-    """Where it is now, and how the rehearsal of the Space went."""
+    """The URLs of the model and the Space, and the rehearsal of the Space."""
 
     model: str
     space: str = ""
@@ -39,13 +39,13 @@ class Pushed:
 def push(
     run: Run, repo: str, options: PushOptions, hub: Hub, python: Path | None = None
 ) -> Generator[str, None, Pushed]:
-    """Push a run as OWNER/NAME and say what is being done; nothing is pushed unless the Space works here first.
+    """Push a run as OWNER/NAME, yielding messages about progress; nothing is pushed unless the Space works here first.
 
-    `python` is an interpreter to rehearse with, instead of a new environment. Raises BadInput.
+    `python` is an interpreter for the rehearsal, by default of a new environment. Raises BadInput.
     """
     checked_repo_id(repo)
     run.check_has_model()
-    discover()  # the architecture may be anybody's
+    discover()  # the architecture may be a third-party plugin
     yield f"Signed in as {hub.user()}"
     hub.validate_card(hub_card(run.read("README.md"), repo, options.license))
     rehearsal, space = None, None
@@ -63,7 +63,7 @@ def push(
             f"{rehearsal.median_ms:.0f} for the median one; no probability differs from the engine's by more than "
             f"{rehearsal.largest_difference:.1e} on {len(photos)} photos"
         )
-        hub.create(repo, options.private, hardware)  # before the model goes out: it is this that may be refused
+        hub.create(repo, options.private, hardware)  # before the model is pushed, as this may be refused
     yield f"Pushing the model to {repo}"
     address = hub.push(repo, model_files(run, repo, options.license), options.private)
     if not space:
@@ -73,7 +73,7 @@ def push(
 
 
 def _sample(run: Run) -> tuple[list[Path], np.ndarray[Any, Any]]:
-    """Validation photos that are still there, and what the engine says of them on a CPU, as a Space has: [N, C]."""
+    """A sample of validation photos that still exist, with the engine's probabilities [N, C] on the CPU."""
     from core.model.folder import load_model
 
     predictor = load_model(run.folder)
@@ -83,6 +83,6 @@ def _sample(run: Run) -> tuple[list[Path], np.ndarray[Any, Any]]:
     found = {
         item: logits.softmax(0).tolist()
         for item, logits in predictor.predict_many(sample)
-        if not isinstance(logits, BadPhoto)  # it is gone, or was changed
+        if not isinstance(logits, BadPhoto)  # it is gone or has changed
     }
     return list(found), np.array(list(found.values()))

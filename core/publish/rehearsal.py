@@ -1,4 +1,4 @@
-"""A Space run on this machine as the Hub would run it, before anybody sees it."""
+"""The rehearsal of a Space: run it on this machine as the Hub would, before it is published."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from core.errors import BadInput
 from core.model.file_names import CONFIG
 from core.publish.export import TOLERANCE
 
-INSTALLS, STARTS, ANSWERS = 900, 180, 60  # seconds that each may take
+INSTALLS, STARTS, ANSWERS = 900, 180, 60  # time limits in seconds
 OURS = ("GRADIO_", "PYTHON", "SPACES_", "VIRTUAL_ENV")  # variables of this process that a Space does not have
 FIXED = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Megabytes on the disk and in memory, seconds to install and to start, milliseconds of an answer, and how exact.
+    """The measurements of a rehearsal: disk and memory in megabytes, times, and exactness.
 
-    `largest_difference` is that of a probability, over all photos and the classes that the Space answers.
+    `largest_difference` is that of a probability, over all photos and the classes in the Space's answers.
     """
 
     megabytes: float
@@ -50,15 +50,15 @@ class Rehearsal:
 def rehearse(
     files: Mapping[str, bytes], photos: Sequence[Path], expected: ArrayLike, python: Path | None = None
 ) -> Generator[str, None, Rehearsal]:
-    """Install, start and ask a Space, saying what is done; `expected` are the photos' probabilities [N, C].
+    """Install, start and query a Space, yielding messages; `expected` are the photos' probabilities [N, C].
 
-    `python` runs it instead of a fresh virtual environment. Raises BadInput if something fails, takes too long, or
-    answers otherwise than expected.
+    `python` runs it instead of a new virtual environment. Raises BadInput if a step fails, takes too long, or gives
+    other answers than expected.
     """
     wanted = np.asarray(expected, np.float64)
     names = json.loads(files[CONFIG])["label_names"]
     if not photos:
-        raise BadInput("There is no photo to rehearse the Space with; put the validation photos back where they were.")
+        raise BadInput("There are no photos to rehearse the Space with; put the validation photos back.")
     with tempfile.TemporaryDirectory(prefix="presize-space-", ignore_cleanup_errors=True) as temporary:
         root = Path(temporary)
         space = root / "space"
@@ -123,9 +123,9 @@ def install(root: Path, space: Path) -> Path:
 def served(
     space: Path, python: Path, log: Path, more: Mapping[str, str] | None = None
 ) -> Iterator[tuple[psutil.Popen, str]]:
-    """The Space's process and address once it serves; the process and all that it started end with the block.
+    """The Space's process and URL once it serves; the process and its children are killed at the end of the block.
 
-    `more` are variables that it has besides. Raises BadInput if it does not serve.
+    `more` are additional environment variables. Raises BadInput if it does not serve.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -158,11 +158,11 @@ def served(
 
 
 def _answers(url: str, photos: Sequence[Path], log: Path) -> Iterator[tuple[float, dict[str, float]]]:
-    """For each photo, in how many seconds the Space answered, and the probabilities of its likeliest classes."""
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # which the client reads, whatever it is told
+    """For each photo, the seconds until the Space answered, and the probabilities of its top classes."""
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # the client reads this despite its argument
     from gradio_client import Client, handle_file
 
-    options: Any = {"token": False, "httpx_kwargs": {"trust_env": False}}  # nor this machine's login, nor its proxy
+    options: Any = {"token": False, "httpx_kwargs": {"trust_env": False}}  # without this machine's login and proxy
     client = None
     try:
         client = Client(url, verbose=False, download_files=False, analytics_enabled=False, **options)
@@ -172,10 +172,10 @@ def _answers(url: str, photos: Sequence[Path], log: Path) -> Iterator[tuple[floa
             seconds = time.perf_counter() - began
             yield seconds, {each["label"]: each["confidence"] for each in answer["confidences"]}
     except TimeoutError:
-        raise BadInput(f"The Space did not answer within {ANSWERS} s; take a smaller model.") from None
-    except Exception as error:  # what the client makes of what the Space did
-        said = _read(log)  # where something broke, it stands there and the client only knows that it did
-        reason = _last_line(said if "Traceback" in said else str(error) or type(error).__name__)
+        raise BadInput(f"The Space did not answer within {ANSWERS} s; use a smaller model.") from None
+    except Exception as error:  # the client raises many types of errors
+        output = _read(log)  # it has the Space's traceback, which the client does not get
+        reason = _last_line(output if "Traceback" in output else str(error) or type(error).__name__)
         raise BadInput(f"The Space could not answer: {reason}") from error
     finally:
         if client is not None:
@@ -185,24 +185,24 @@ def _answers(url: str, photos: Sequence[Path], log: Path) -> Iterator[tuple[floa
 def _difference(photo: Path, answer: Mapping[str, float], wanted: Mapping[str, float]) -> float:
     """The largest difference of a probability; raises BadInput if it is too large."""
     if not answer or not answer.keys() <= wanted.keys():
-        raise BadInput(f"The Space answers {photo.name!r} with other classes than the model has.")
+        raise BadInput(f"The Space answers {photo.name!r} with classes that the model does not have; export it again.")
     worst = max(answer, key=lambda name: abs(answer[name] - wanted[name]))
     difference = abs(answer[worst] - wanted[worst])
     if not difference <= TOLERANCE:
         raise BadInput(
             f"The Space says {answer[worst]:.4f} for {worst!r} on {photo.name!r}, and the model {wanted[worst]:.4f}; "
-            "export it anew."
+            "export it again."
         )
     return difference
 
 
 def size_of(folder: Path) -> float:
-    """Megabytes of all files in it."""
+    """The size of all files in a folder in megabytes."""
     return sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir()) / 1e6
 
 
 def memory_of(process: psutil.Process) -> float:
-    """Megabytes that a process and all that it started hold now."""
+    """The resident memory of a process and its children in megabytes."""
     total = 0.0
     for member in _family(process):
         with suppress(psutil.NoSuchProcess):
@@ -211,7 +211,7 @@ def memory_of(process: psutil.Process) -> float:
 
 
 def _clean() -> dict[str, str]:
-    """The variables of a process that must not find this program, know no secret and ask nothing of the Hub."""
+    """Environment variables without this program's paths and secrets, and with the Hub offline."""
     return {name: value for name, value in environment().items() if not name.startswith(OURS)} | FIXED
 
 
@@ -233,4 +233,6 @@ def _read(log: Path) -> str:
 
 def _last_line(text: str) -> str:
     lines = text.split("\n")
-    return next((line.strip().rstrip(".") for line in reversed(lines) if line.strip()), "it said nothing")[:300] + "."
+    return (
+        next((line.strip().rstrip(".") for line in reversed(lines) if line.strip()), "it printed nothing")[:300] + "."
+    )

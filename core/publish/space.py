@@ -1,4 +1,4 @@
-"""The files of a Space that shows a run's model to anybody: a small page, the model as ONNX, no torch."""
+"""The files of a Space that shows a run's model: a small page and the model as ONNX, without torch."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from core.publish.onnx import ONNX, onnx_is_current
 from core.runs.predictions import predictions_of
 from core.runs.run import Run
 
-APP = Path(__file__).parent / "space" / "app.py.txt"  # text, as the engine never imports what it does
+APP = Path(__file__).parent / "space" / "app.py.txt"  # .txt, as the engine must not import it
 DECODING = tuple(
     f"core/data/{name}.py" for name in ("bounds", "colours", "decoder", "photo")
 )  # with Pillow and NumPy alone
-RUNS_ON = ("onnxruntime", "pillow", "numpy", "pillow-heif")
-LONGEST = 1024  # pixels of an example's longer side
+REQUIREMENTS = ("onnxruntime", "pillow", "numpy", "pillow-heif")
+MAX_SIDE = 1024  # pixels of an example's longer side
 
 
 def space_files(run: Run, repo_id: str, hardware: Hardware, license: str | None, examples: int) -> dict[str, bytes]:
-    """All files of a Space for the model `repo_id`, by name; raises BadInput where its model.onnx is not of this model.
+    """All files of a Space for the model `repo_id`, by name; raises BadInput if the run has no current model.onnx.
 
-    So many `examples` are validation photos that the model gets right, without their names and what else they carry.
+    `examples` is the number of correctly predicted validation photos to include, without their names and metadata.
     """
     check_hashes(run.folder)
     if not onnx_is_current(run):
-        raise BadInput(f"{run.name!r} has no {ONNX} of the model that it has now; export it first.")
+        raise BadInput(f"{run.name!r} has no {ONNX} of its current model; export it first.")
     classes = len(read_config(run.folder).vocab)
-    pins = [f"{package}=={_installed(package)}" for package in RUNS_ON]
+    pins = [f"{package}=={_installed(package)}" for package in REQUIREMENTS]
     files = {
         "README.md": _readme(repo_id, classes, license).encode(),
         "app.py": APP.read_bytes(),
@@ -68,14 +68,14 @@ def _readme(repo_id: str, classes: int, license: str | None) -> str:
         emoji="📷",
         colorFrom="indigo",
         colorTo="gray",
-        short_description=f"Which of {classes} classes is on your photo?",
+        short_description=f"Which of {classes} classes does your photo show?",
     )
     return (
         f"---\n{front.to_yaml()}\n---\n\n# {name}\n\n"
         f"Drop a photo, paste one or take one, and see which of {classes} classes it shows, by the model "
         f"[{repo_id}](https://huggingface.co/{repo_id}).\n\n"
-        "`core/data` prepares a photo exactly as the training's validation did, and `model.onnx` answers like the "
-        "model itself; `config.json` says what both need to know. The photos of visitors are deleted within an hour.\n"
+        "`core/data` prepares a photo exactly as in validation, and `model.onnx` gives the same predictions as the "
+        "model itself; `config.json` has the settings of both. Visitors' photos are deleted within an hour.\n"
     )
 
 
@@ -84,12 +84,12 @@ def _installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         raise BadInput(
-            f"A Space runs on the version of {package!r} that is installed here, and there is none; install it."
+            f"A Space uses the version of {package!r} that is installed here, but it is not installed; install it."
         ) from None
 
 
 def _examples(run: Run) -> Iterator[bytes]:
-    """Validation photos that are predicted rightly: the first of each class, then the second of each."""
+    """Validation photos that are predicted correctly: the first of each class, then the second of each."""
     results = predictions_of(run)
     seen = [0] * len(results.vocab)
     ranked = []
@@ -100,13 +100,13 @@ def _examples(run: Run) -> Iterator[bytes]:
     for _, _, i in sorted(ranked):
         try:
             yield _neutral(results.items[i])
-        except BadPhoto:  # it is gone, or was changed
+        except BadPhoto:  # it is gone or has changed
             continue
 
 
 def _neutral(item: Path) -> bytes:
-    """A photo's pixels alone, as JPEG; raises BadPhoto."""
-    image = photo.thumbnail(item, LONGEST)
+    """A photo as a JPEG without metadata; raises BadPhoto."""
+    image = photo.thumbnail(item, MAX_SIDE)
     file = io.BytesIO()
-    Image.fromarray(np.asarray(image)).save(file, "JPEG", quality=90)  # anew, as JPEG keeps an image's comment
+    Image.fromarray(np.asarray(image)).save(file, "JPEG", quality=90)  # a new image, as saving keeps an image's comment
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""The card of a model: what it was trained on, how good it is and how sure that is, and how it is used."""
+"""The model card: training data, accuracy with its interval, limits and use of a model."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from core.training.interpretation import ClassificationInterpretation
 from core.training.learner import Learner
 from core.training.state import Best
 
-if TYPE_CHECKING:  # slow to import
+if TYPE_CHECKING:  # huggingface_hub is slow to import
     from huggingface_hub import ModelCardData
 
 TEMPLATE = Path(__file__).with_name("card.md")
 NO_LICENSE = "none was given, so nobody may assume one"
-ON_THE_HUB = {  # how the card of a folder reads where that is OWNER/NAME
+ON_THE_HUB = {  # replacements in the card of a folder that is pushed as OWNER/NAME
     'load_learner("this_folder")': 'load_learner("OWNER/NAME")',
     '"local-dir:this_folder"': '"hf-hub:OWNER/NAME"',
     "from safetensors.torch": "from huggingface_hub import hf_hub_download\nfrom safetensors.torch",
     '"this_folder/model.safetensors"': 'hf_hub_download("OWNER/NAME", "model.safetensors")',
 }
-MOST = 100  # classes in a picture of the confusion matrix
+MAX_CLASSES = 100  # in the picture of the confusion matrix
 LEFT_OUT = "(a path, left out)"
 ABSOLUTE = re.compile(r"\^?(\w+://|\.\.[\\/]|(~|[A-Za-z]:)[\\/]|//?[\w.-]+(/|$)|\\\\[\w.-]+\\)")
-MARKDOWN = re.compile(r"[\\`*<>|\[\]&~]|(?<![^\W_])_|_(?![^\W_])")  # `_` between letters means itself
-SHOWN = {
-    "crop": "the largest centred part of that shape",
-    "pad": "all of it, the rest filled",
-    "squish": "all of it, its shape changed",
+MARKDOWN = re.compile(r"[\\`*<>|\[\]&~]|(?<![^\W_])_|_(?![^\W_])")  # `_` between letters is literal
+METHODS = {
+    "crop": "the largest centre crop of that shape",
+    "pad": "the whole photo, padded",
+    "squish": "the whole photo, squished",
 }
 
 
@@ -55,7 +55,7 @@ def card(
     best: Best,
     epochs: Sequence[EpochEnded],
 ) -> dict[str, str | bytes]:
-    """The files of the card by name, README.md after its pictures; `epochs` are all that were trained."""
+    """The files of the card by name, README.md after its pictures; `epochs` are all trained epochs."""
     from huggingface_hub import ModelCard
 
     architecture, views = learner.task.architecture, learner.dls.valid.pipeline.views
@@ -94,15 +94,15 @@ def card(
 
 
 def hub_card(text: str, repo_id: str, license: str | None = None) -> str:
-    """The card for the Hub's repository OWNER/NAME, under a license if one is given; raises BadInput."""
+    """The card for a repository OWNER/NAME on the Hub, with a license if one is given; raises BadInput."""
     from huggingface_hub import ModelCard
 
     try:
         made = ModelCard(text)
-    except Exception as error:  # who edits it may write anything
+    except Exception as error:  # a user may have edited the card
         line = " ".join(str(error).split())[:150]
         raise BadInput(
-            f"The lines between --- at the top of README.md are not a card's ({line}); correct them."
+            f"The lines between --- at the top of README.md are not valid metadata ({line}); correct them."
         ) from None
     name = repo_id.rpartition("/")[2]
     if made.data.get("eval_results"):
@@ -117,7 +117,7 @@ def hub_card(text: str, repo_id: str, license: str | None = None) -> str:
 
 
 def without_paths(document: Any) -> Any:
-    """A recipe's document without where things lie on this machine."""
+    """A recipe's document without paths of this machine."""
     paths = [Path(os.path.expanduser("~")), *_paths(document)]
     places = {_spelled(str(p)).strip("/") for path in paths for p in (path, *path.parents) if len(p.parts) > 2}
     return _without(document, places)
@@ -136,14 +136,14 @@ def _without(value: Any, places: set[str]) -> Any:
     if isinstance(value, dict):
         return {key: _without(each, places) for key, each in value.items() if key != "path"}
     if isinstance(value, str):
-        spellings = _spelled(value), _spelled(value.replace("\\", ""))  # a pattern may write "/" or "-" with a "\"
+        spellings = _spelled(value), _spelled(value.replace("\\", ""))  # a regular expression may escape "/" or "-"
         if ABSOLUTE.match(value) or any(place in spelled for place in places for spelled in spellings):
             return LEFT_OUT
     return value
 
 
 def _spelled(text: str) -> str:
-    """One spelling of what parts folders, and of letters."""
+    """The text with one kind of path separator and case-folded."""
     return re.sub(r"[\\/]+", "/", text).casefold()
 
 
@@ -161,7 +161,9 @@ def _front_matter(recipe: Recipe, results: ClassificationInterpretation, archite
     )
     base = _base_model(recipe, architecture)
     return ModelCardData(
-        library_name="timm" if _head(architecture) == "linear" else "presize",  # whose one line would load it
+        library_name="timm"
+        if _head(architecture) == "linear"
+        else "presize",  # the Hub shows how that library loads it
         pipeline_tag="image-classification",
         tags=["image-classification", *(["timm"] if architecture.timm else []), "presize"],
         metrics=["accuracy"],
@@ -178,7 +180,7 @@ def _model(recipe: Recipe) -> str:
 
 
 def _base_model(recipe: Recipe, architecture: Architecture) -> str | None:
-    """The Hub's name of the weights it started from; known only where the recipe asks timm for a model by its name."""
+    """The Hub's name of the pretrained weights, which is known only if the recipe names a timm model."""
     if not (architecture.pretrained and architecture.timm and architecture.timm == recipe.architecture.get("model")):
         return None
     network: Any = architecture.model.body if isinstance(architecture.model, Classifier) else architecture.model
@@ -186,7 +188,7 @@ def _base_model(recipe: Recipe, architecture: Architecture) -> str | None:
 
 
 def _head(architecture: Architecture) -> str:
-    """linear or concat, where timm and torch alone can build the network, else nothing."""
+    """The head, linear or concat, if timm and torch alone can build the network, else ""."""
     if not architecture.timm:
         return ""
     if not isinstance(architecture.model, Classifier):
@@ -195,22 +197,22 @@ def _head(architecture: Architecture) -> str:
 
 
 def _input(views: Sequence[View]) -> str:
-    def said(view: View) -> str:
-        part = f", of which the middle {view.crop_pct:.0%}" if view.crop_pct < 1 else ""
-        return f"{view.size[1]} x {view.size[0]} pixels ({SHOWN[view.method]}{part})"
+    def text(view: View) -> str:
+        part = f", of which the centre {view.crop_pct:.0%}" if view.crop_pct < 1 else ""
+        return f"{view.size[1]} x {view.size[0]} pixels ({METHODS[view.method]}{part})"
 
-    return ", then to ".join(map(said, views))
+    return ", then to ".join(map(text, views))
 
 
 def _fit(views: Sequence[View]) -> tuple[int, int] | None:
-    """Width and height to which Pillow's ImageOps.fit does just what the views do, if it does."""
+    """The width and height with which Pillow's ImageOps.fit equals the views, or None if it does not."""
     plain = all(view.method == "crop" and view.crop_pct == 1 for view in views)
     height, width = views[-1].size
     return (width, height) if plain and _one_shape(views) else None
 
 
 def _fitting(views: Sequence[View]) -> str:
-    """How well timm's own words describe the views: same, near or rough."""
+    """How well timm's preprocessing matches the views: same, near or rough."""
     first, last = views[0], views[-1]
     if first.method == "pad" or not _one_shape(views):
         return "rough"
@@ -223,7 +225,7 @@ def _one_shape(views: Sequence[View]) -> bool:
 
 
 def _made(document: dict[str, Any]) -> Iterator[str]:
-    """By which plugins with which options the labels and the split were made."""
+    """Sentences about the labeller and the splitter with their options."""
     for kind, registry in (("labeller", labellers), ("splitter", splitters)):
         options = [f"{key} {_code(value)}" for key, value in document[kind].items() if key != "name"]
         name = document[kind]["name"]
@@ -239,14 +241,14 @@ def _rows(results: ClassificationInterpretation, trained: Counter[int]) -> Itera
 def _chosen(recipe: Recipe) -> str:
     if recipe.training.best_by == LAST:
         return "the last; no epoch was chosen by its score"
-    return f"chosen by its {recipe.training.best_by} on the same validation photos, which flatters the figure a little"
+    return f"chosen by its {recipe.training.best_by} on the same validation photos, which makes it look a little better"
 
 
 def _pictures(results: ClassificationInterpretation, epochs: Sequence[EpochEnded]) -> dict[str, bytes]:
     drawn = {}
-    if len(results.vocab) <= MOST:
+    if len(results.vocab) <= MAX_CLASSES:
         drawn["confusion.png"] = _png(results.plot_confusion_matrix())
-    if len(epochs) > 1:  # of one there is no line
+    if len(epochs) > 1:  # one point does not make a line
         drawn["curves.png"] = _png(_curves(epochs))
     return drawn
 
@@ -275,12 +277,12 @@ def _png(image: Image.Image) -> bytes:
 
 
 def _text(name: str) -> str:
-    """A name as Markdown that shows just that, on one line."""
+    """A name escaped for Markdown, on one line."""
     return " ".join(MARKDOWN.sub(r"\\\g<0>", name).split())
 
 
 def _code(value: Any) -> str:
-    """A value as Markdown's code, fenced by more backticks than it has in a row."""
+    """A value as inline code in Markdown, fenced by more backticks than it has in a row."""
     text = " ".join((value if isinstance(value, str) else json.dumps(value)).split())
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence} {text} {fence}" if "`" in text else f"{fence}{text}{fence}"

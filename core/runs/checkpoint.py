@@ -1,4 +1,4 @@
-"""Checkpoints: all of a training state in one file, whose name holds the SHA-256 of its content; two are kept."""
+"""Checkpoints: a training state in one file, named by the SHA-256 of its content; the last two are kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.training.state import TrainState
 
 KEPT = 2
 INTERVAL_FACTOR = 100  # the time between two checkpoints is this many times what saving one takes
-MAX_INTERVAL = 600.0  # seconds between two checkpoints at most
+MAX_INTERVAL = 600.0  # seconds between two checkpoints
 MAX_TENSORS = 100_000  # in a checkpoint; parsing the header of a million would take a minute
 DIGITS = 32  # of the SHA-256 in a file's name
 
@@ -27,16 +27,16 @@ class Checkpoints:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "checkpoint"
-        self.cost = 0.0  # seconds that saving the last one took
+        self.cost = 0.0  # seconds that saving the last checkpoint took
         self.last = time.perf_counter()
 
     @property
     def due(self) -> bool:
-        """Whether it is time for the next one; the first is due at once, and shows how long saving takes."""
+        """Whether it is time for the next checkpoint; the first is due at once, to measure how long saving takes."""
         return time.perf_counter() - self.last > min(INTERVAL_FACTOR * self.cost, MAX_INTERVAL)
 
     def save(self, state: TrainState, events: int) -> float:
-        """Write the state, and how many events stand before it; returns the seconds it took. Raises BadInput."""
+        """Write the state with the number of events before it; returns the seconds it took. Raises BadInput."""
         began = time.perf_counter()
         document = {**state.document(), "events": events}
         content = save(state.tensors(), metadata={"state": json.dumps(document)})
@@ -54,7 +54,7 @@ class Checkpoints:
         return self.cost
 
     def newest(self) -> tuple[dict[str, Tensor], dict[str, Any], list[Path]]:
-        """Tensors and document of the newest undamaged one, or empty ones; and the damaged ones, newest first."""
+        """Tensors and document of the newest undamaged checkpoint, or empty, and the newer damaged files."""
         damaged: list[Path] = []
         for file in reversed(self._files()):
             try:
@@ -70,18 +70,18 @@ class Checkpoints:
                 KeyError,
                 TypeError,
                 safetensors.SafetensorError,
-            ):  # anybody can name a file by its hash
+            ):  # a matching hash does not make the content valid
                 pass
             damaged.append(file)
         return {}, {}, damaged
 
     def set_aside(self, damaged: list[Path]) -> None:
-        """Rename damaged checkpoints, so that they are not counted among those that are kept."""
+        """Rename damaged checkpoints, so that they are no longer counted as checkpoints."""
         for file in damaged:
             file.rename(file.with_suffix(".damaged"))
 
     def keep_last(self) -> None:
-        """Delete all but the newest, from which the model of a completed run can be made again."""
+        """Delete all but the newest checkpoint, from which a completed run's model can be restored."""
         self._keep(1)
 
     def _keep(self, count: int) -> None:

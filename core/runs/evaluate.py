@@ -1,4 +1,4 @@
-"""A trained run, scored on labelled photos."""
+"""Evaluation of a trained run on labelled photos."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def evaluate(run: Run, workspace: Path, source: str | None = None, labeller: str
     """Accuracy, its 95 % interval, figures per class, and n; on a folder or zip, or the run's validation photos.
 
     Photos without a label, of a class that the model does not know, unreadable or gone are listed under `skipped`;
-    `trained_on` counts those of the n that the model learned from; it is None where the run does not say which.
-    `labels` is why they were labelled in another way than the run's photos, else empty.
+    `trained_on` is how many of the n are training photos, or None if the run does not list these. `labels` is the
+    reason why they were labelled in another way than the run's photos, or "".
     """
     predictor, history = load_model(run.folder), _history(run, required=not source)
     labelled, skipped, labels = _labelled(run, history, workspace, source, labeller)
@@ -42,7 +42,7 @@ def evaluate(run: Run, workspace: Path, source: str | None = None, labeller: str
     if not labelled and unknown and len(set(unknown.values())) == len(set(meant.values())):
         label, name = min(meant.items())
         raise BadInput(
-            f"The model knows all {len(meant)} classes of these photos by other spellings, such as {quoted(name)} for "
+            f"The model knows all {len(meant)} classes of these photos in other spellings, such as {quoted(name)} for "
             f"{quoted(label)}; rename their folders, or give a table of its names with --labeller."
         )
     logits: dict[Path, torch.Tensor] = {}
@@ -97,7 +97,7 @@ def _labelled(
 
 
 def _own_labeller(run: Run, workspace: Path, found: Any, items: Sequence[Path]) -> tuple[Choice, str]:
-    """The run's labeller; for photos that its table does not lie beside what is proposed, and the reason."""
+    """The run's labeller and ""; if its table is not among these photos, the proposed labeller and the reason."""
     own, root = run.recipe.labeller, Path(found.root).resolve()
     choice = placed("labeller", own, found, elsewhere=True)
     tables = [Path(os.path.expanduser(choice[option])).resolve() for option in path_options("labeller", choice)]
@@ -115,15 +115,15 @@ def _own_labeller(run: Run, workspace: Path, found: Any, items: Sequence[Path]) 
 
 
 def _is_inside(root: Path, run: Run, workspace: Path) -> bool:
-    """Whether a folder is that of the run's photos, or lies in it."""
+    """Whether a folder is the folder of the run's photos, or is in it."""
     try:
         return root.is_relative_to(Path(sources.build(run.recipe.source, workspace).root).resolve())
-    except BadInput:  # it is gone
+    except BadInput:  # the source no longer exists
         return False
 
 
 def _meant(labels: set[str], vocab: list[str]) -> dict[str, str]:
-    """Of labels that are no classes the class that each looks like, if any."""
+    """For labels that are not classes, the class that each resembles, if any."""
     pairs = alike([*vocab, *sorted(labels)])
     return {label: name for name, label in reversed(pairs) if label in labels and name not in labels}
 

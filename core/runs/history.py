@@ -1,4 +1,4 @@
-"""Which photos a run trained on and which it was validated on, known by their content wherever they lie now."""
+"""The training and validation photos of a run, found again by their content wherever they are now."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.runs.run import Run
 
 @dataclass(frozen=True)
 class History:
-    """The relative paths of both sides, and what was known of each photo."""
+    """The relative paths of a run's training and validation photos, with the label and hash of each."""
 
     known: Known
     train: Sequence[str]
@@ -25,7 +25,7 @@ class History:
 
     @classmethod
     def of(cls, run: Run) -> History:
-        """That of a run; raises BadInput."""
+        """The history of a run; raises BadInput."""
         try:
             known = {name: (str(label), str(digest)) for name, (label, digest) in json.loads(run.read(PHOTOS)).items()}
             sides = json.loads(run.read(SPLITS))
@@ -36,21 +36,19 @@ class History:
         return history
 
     def validation(self, root: Path, items: Iterable[Path]) -> tuple[dict[Path, str], list[Path]]:
-        """The validation photos among the `items` of a folder with the labels that they had, and where those were that
-        are gone.
-        """
+        """The validation photos among `items` with the run's labels, and the former paths of those that are gone."""
         there = {item.relative_to(root).as_posix() for item in items}
         before = {name: ("", self.known[name][1]) for name in self.valid}
         now = _hashed(root, there & before.keys())
         changes = compare(before, now)
-        if changes:  # only then is it worth it to read all of the others
+        if changes:  # hashing all other photos is only worth it if some have moved
             changes = compare(before, now | _hashed(root, there - before.keys()))
         gone = set(changes.gone)
         found = {root / changes.moved.get(name, name): self.known[name][0] for name in self.valid if name not in gone}
         return found, [root / name for name in changes.gone]
 
     def trained_on(self, files: Sequence[Path]) -> int:
-        """How many of the files have the content of a photo for training."""
+        """The number of files that have the content of a training photo."""
         trained = {self.known[name][1] for name in self.train}
         return sum(digest in trained for digest in _digests(files))
 
@@ -67,5 +65,5 @@ def _digests(files: Sequence[Path]) -> list[str]:
 def _digest(file: Path) -> str:
     try:
         return digest(file)
-    except OSError:  # whoever decodes it will say so
+    except OSError:  # decoding it will report the error
         return ""

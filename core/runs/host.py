@@ -1,4 +1,4 @@
-"""Where the process of a run is, and what became of it, as far as others can know."""
+"""The machine and namespace of a run's process, and whether the system killed it for lack of memory."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from typing import Any
 from core.atomic import write_atomic
 
 PROCESS = "process.json"
-SILENT = 120.0  # seconds after which a process elsewhere that wrote no event counts as dead
+SILENT = 120.0  # seconds without an event after which a process elsewhere is considered dead
 KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 ADVICE = "lower training.batch_size or training.micro_batch, or end other programs"
 
 
 def introduce(folder: Path) -> None:
-    """Write down where this process is, and how many the system has killed for lack of memory; raises BadInput."""
+    """Write where this process runs, and how many processes the system has killed for memory; raises BadInput."""
     file = next((f for f in _counters() if _count(f) is not None), Path())
     here = {"host": platform.node(), "place": _place(), "kills": _count(file), "counter": str(file)}
     write_atomic(folder / PROCESS, json.dumps(here))
 
 
 def is_here(folder: Path) -> bool:
-    """Whether the id of the run's process means something to this one; of a run before this was written, yes."""
+    """Whether process ids of the run are valid here; True if the run did not record where it runs."""
     return bool(_introduced(folder).get("place", _place()) == _place())
 
 
 def elsewhere(folder: Path, lock: str, events: str) -> str:
-    """The machine or container of a process that cannot be asked, but wrote an event lately; empty if there is none."""
+    """The machine or container of a process that is not here but wrote an event lately, or ""."""
     with suppress(OSError):
         lately = abs(time.time() - (folder / events).stat().st_mtime) < SILENT
         if lately and (folder / lock).stat().st_size and not is_here(folder):
@@ -43,7 +43,7 @@ def elsewhere(folder: Path, lock: str, events: str) -> str:
 
 
 def lacked_memory(folder: Path) -> bool:
-    """Whether the system has killed a process for lack of memory since that of the run introduced itself here."""
+    """Whether the system has killed a process for lack of memory since the run's process started here."""
     found = _introduced(folder)
     before, now = found.get("kills"), _count(Path(str(found.get("counter"))))
     return isinstance(before, int) and now is not None and now > before and is_here(folder)
@@ -58,7 +58,7 @@ def _introduced(folder: Path) -> dict[str, Any]:
 
 @cache
 def _place() -> str:
-    """Where a process id names one process alone: a machine since it was started, and a namespace of ids."""
+    """The scope in which a process id is unique: a boot of a machine, and a namespace of process ids."""
     boot, namespace = "", ""
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -67,7 +67,7 @@ def _place() -> str:
 
 
 def _counters() -> Iterator[Path]:
-    """What counts such kills: of this process's control group, in either version of them, else of the machine."""
+    """The files that count out-of-memory kills, in this process's control group (v1 or v2) or on the machine."""
     with suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():
             _, kind, group = line.split(":", 2)

@@ -1,4 +1,4 @@
-"""The photos that a run began with, and what has become of them since."""
+"""The photos with which a run started, and how they have changed since."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Known = dict[str, tuple[str, str]]  # relative path -> label and SHA-256
 
 
 def remember(run: Run, examined: Examined) -> None:
-    """Write the labels and hashes of the photos, and which are for training and which for validation."""
+    """Write the labels and hashes of a run's photos and their split."""
     split, names = examined.split, _names(examined)
     sides = {"train": split.train, "valid": split.valid}
     run.write(SPLITS, json.dumps({side: [names[i] for i in chosen] for side, chosen in sides.items()}, indent=1))
-    run.write(PHOTOS, json.dumps(_known(examined), indent=0))  # the last: where it stands, all of this does
+    run.write(PHOTOS, json.dumps(_known(examined), indent=0))  # last, as its existence means that all is written
 
 
 @dataclass
 class Changes:
-    """What differs: relative paths, and for photos with another label (old label, new label)."""
+    """The differences between two lists of photos: relative paths, and (old label, new label) of relabelled ones."""
 
     added: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
@@ -38,22 +38,22 @@ class Changes:
 
     def __str__(self) -> str:
         renamed = Counter(self.labels.values())
-        said = [_some(getattr(self, name), name) for name in ("added", "gone", "edited", "moved")]
-        said += [f"{n} of the class {old!r} now of {new!r}" for (old, new), n in renamed.most_common(3)]
+        found = [_some(getattr(self, name), name) for name in ("added", "gone", "edited", "moved")]
+        found += [f"{n} of the class {old!r} now of {new!r}" for (old, new), n in renamed.most_common(3)]
         if len(renamed) > 3:
-            said.append(f"{len(renamed) - 3} other changes of labels")
-        return ", ".join(filter(None, said))
+            found.append(f"{len(renamed) - 3} other changes of labels")
+        return ", ".join(filter(None, found))
 
 
 def recall(run: Run, examined: Examined) -> tuple[Split, Changes]:
-    """The split that the run began with, where its photos are now, and what has changed since."""
+    """The split with which the run started, with the present paths of its photos, and what has changed since."""
     try:
         before: Known = {name: (label, digest) for name, (label, digest) in json.loads(run.read(PHOTOS)).items()}
         sides = json.loads(run.read(SPLITS))
         train, valid = list(sides["train"]), list(sides["valid"])
         labels = [before[name][0] for name in (*train, *valid)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f"The list of photos of {str(run.folder)!r} is damaged ({error}); train anew.") from None
+        raise BadInput(f"The list of photos of {str(run.folder)!r} is damaged ({error}); train a new run.") from None
     changes = compare(before, _known(examined))
     taken = set(changes.moved.values())
     now = {name: f"{name} as it was" for name in changes.gone if name in taken} | changes.moved
@@ -63,9 +63,9 @@ def recall(run: Run, examined: Examined) -> tuple[Split, Changes]:
 
 
 def compare(before: Known, now: Known) -> Changes:
-    """What differs between two lists of photos; what has its content elsewhere now was moved, whatever is in its place.
+    """The differences between two lists of photos; content that is at another path now has moved.
 
-    So a photo that was for validation stays so, also after all were numbered anew.
+    So validation photos stay in the validation set, even if all files were renumbered.
     """
     changes = Changes()
     same = {name for name, (_, digest) in before.items() if name in now and now[name][1] == digest}

@@ -1,4 +1,4 @@
-"""What a run is about to do: its photos, checked and split, and the checkpoint that it goes on from."""
+"""The plan of a run: its checked and split photos, and the checkpoint from which it resumes."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from core.training.state import Finish, TrainState
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a process of a run needs before its first step."""
+    """Everything that a process of a run needs before its first step."""
 
     recipe: Recipe
     split: Split
     resumed: bool = False
-    tensors: dict[str, Tensor] = field(default_factory=dict)  # of the checkpoint; empty where there is none
+    tensors: dict[str, Tensor] = field(default_factory=dict)  # of the checkpoint; empty without one
     document: dict[str, Any] = field(default_factory=dict)
-    finish: Finish | None = None  # as it was asked for in an earlier process
-    cache: Path | None = None  # where presized photos are kept
+    finish: Finish | None = None  # requested in an earlier process
+    cache: Path | None = None  # the folder of presized photos
 
     def state(self, world: World) -> tuple[Learner, TrainState]:
-        """The learner and its state, restored from the checkpoint; raises BadInput if that does not fit."""
+        """The learner and its state, restored from the checkpoint; raises BadInput if this does not fit the recipe."""
         training = self.recipe.training
         learner = learner_of(self.recipe, self.split, world, self.cache)
         stages = fine_tuning(
@@ -57,19 +57,19 @@ class Plan:
             try:
                 state.restore(self.tensors, self.document)
             except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
-                reason = " ".join(str(error).split())[:150]  # torch lists every name, a line each
+                reason = " ".join(str(error).split())[:150]  # torch's message has a line per name
                 raise BadInput(
                     f"The checkpoint does not fit this run's recipe in this version of the program ({reason}); "
-                    "train its recipe.json anew."
+                    "train its recipe.json in a new run."
                 ) from error
         state.finish = state.finish or self.finish
-        if world.rank:  # else dropout would be the same in all processes
+        if world.rank:  # so that dropout differs between processes
             torch.manual_seed(training.seed + world.rank)
         return learner, state
 
 
 def make_plan(run: Run, signals: StopSignals, accept_changes: bool, cache: Path | None) -> Generator[Event, None, Plan]:
-    """What to train and from where; raises BadInput where the photos are not those that the run began with."""
+    """Check the photos and read the checkpoint of a run; raises BadInput if its photos have changed."""
     recipe = run.recipe
     finishes = [Finish(e.stage, e.step, e.steps) for e in run.events() if isinstance(e, FinishingEarly)]
     examined = yield from examined_photos(run, recipe, signals, cache)
@@ -83,15 +83,15 @@ def make_plan(run: Run, signals: StopSignals, accept_changes: bool, cache: Path 
     split, changes = recall(run, examined)
     if changes and not accept_changes:
         raise BadInput(
-            f"The photos are not those that this run began with: {changes}. Go on with those it began with, as far as "
-            "they are there, by `resume --accept-changes`; or train anew."
+            f"The photos have changed since this run started: {changes}. Continue with those that are left of the "
+            "original photos by `resume --accept-changes`, or train a new run."
         )
     if changes:
-        yield Notice(f"warning: going on with photos that have changed: {changes}")
+        yield Notice(f"warning: continuing with photos that have changed: {changes}")
     checkpoints = Checkpoints(run.folder)
     tensors, document, damaged = checkpoints.newest()
     for file in damaged:
-        other = "the one before it is used" if document else "there is no other, so the run begins again"
+        other = "the one before it is used" if document else "there is no other, so the run starts again"
         yield Notice(f"warning: the checkpoint {file.name} is damaged; {other}")
     checkpoints.set_aside(damaged)
     return Plan(recipe, split, True, tensors, document, finishes[-1] if finishes else None, cache)
@@ -100,7 +100,7 @@ def make_plan(run: Run, signals: StopSignals, accept_changes: bool, cache: Path 
 def examined_photos(
     run: Run, recipe: Recipe, signals: StopSignals, cache: Path | None
 ) -> Generator[Event, None, Examined]:
-    """The checked photos of a recipe that trains at least one epoch; raises BadInput, and Stopped on request."""
+    """Check the photos of a run; raises BadInput, also if the recipe has no epochs, and Stopped on request."""
     training = recipe.training
     if not training.epochs + training.freeze_epochs:
         raise BadInput("training.epochs and training.freeze_epochs are both 0, so nothing would be trained.")
@@ -112,7 +112,7 @@ def examined_photos(
 
 
 def learner_of(recipe: Recipe, split: Split, world: World = ALONE, cache: Path | None = None) -> Learner:
-    """The learner that a recipe describes, on photos that were checked and split; sets the recipe's seed."""
+    """The learner of a recipe on checked and split photos; seeds torch's random state with the recipe's seed."""
     training = recipe.training
     item_tfms = [transforms.build(choice) for choice in recipe.item_tfms]
     batch_tfms = [transforms.build(choice) for choice in recipe.batch_tfms]

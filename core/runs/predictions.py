@@ -1,4 +1,4 @@
-"""What the kept model of a run says of its validation photos, kept beside it: no page has to predict again."""
+"""The predictions of a run's model on its validation photos, stored beside it so that no page predicts again."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionEr
 
 
 def keep_predictions(run: Run, results: ClassificationInterpretation, root: Path) -> None:
-    """Write logits [N, C] and targets [N] with the names of their photos below `root`; raises BadInput on a full disk.
+    """Write logits [N, C] and targets [N] with the names of their photos in `root`; raises BadInput on a full disk.
 
-    It comes after the model and says of which one it is, so a kill between the two leaves nothing that misleads.
+    They are written after the model and carry its hash, so that a kill between the two leaves nothing misleading.
     """
     tensors = {"logits": results.logits.float().contiguous(), "targets": results.targets.long().contiguous()}
-    about = json.dumps(  # in ASCII, as a name need not be UTF-8
+    about = json.dumps(  # JSON in ASCII, as a file name need not be UTF-8
         {
             "model": _model_of(run),
             "root": (root.relative_to(run.workspace) if root.is_relative_to(run.workspace) else root).as_posix(),
@@ -41,13 +41,13 @@ def keep_predictions(run: Run, results: ClassificationInterpretation, root: Path
 
 
 def predictions_of(run: Run) -> ClassificationInterpretation:
-    """The predictions of the kept model on the validation photos, without a loader; raises BadInput if there are none.
+    """The predictions of a run's model on its validation photos, without a loader; raises BadInput if it has none.
 
-    Their files are where they were when the model was kept; whether they still are is not looked at.
+    The paths of the photos are those at the time of saving, and may no longer exist.
     """
     model, file = _model_of(run), run.folder / PREDICTIONS
     try:
-        content = file.read_bytes()  # at once: an open file could not be replaced on Windows, nor a mapped one trusted
+        content = file.read_bytes()  # not mapped: Windows cannot replace an open file, and a mapped one may change
         tensors, about = _opened(content)
         root = run.workspace / about["root"]
         items = [root / name for name in about["names"]]
@@ -56,15 +56,15 @@ def predictions_of(run: Run) -> ClassificationInterpretation:
     except DAMAGED as error:
         raise BadInput(f"{str(file)!r} cannot be used ({error}); {_remedy(run)}.") from None
     if about["model"] != model:
-        raise BadInput(f"{str(file)!r} is of another model than the one in this folder; {_remedy(run)}.")
+        raise BadInput(f"{str(file)!r} belongs to another model than the one in this folder; {_remedy(run)}.")
     return ClassificationInterpretation(tensors["logits"], tensors["targets"], items, about["vocab"])
 
 
 def _opened(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and document of a file's content; raises one of DAMAGED unless all of it fits together."""
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])  # load() gives the tensors alone
+    """The tensors and the document in a file's content; raises one of DAMAGED unless they are consistent."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])  # load() drops the metadata
     if set(header) != {"__metadata__", "logits", "targets"}:  # a million of them would take minutes
-        raise ValueError(f"it holds {len(header) - 1} tensors in place of 2")
+        raise ValueError(f"it has {len(header) - 1} tensors instead of 2")
     tensors = load(content)
     text = header["__metadata__"]["about"]
     if _digest(text, tensors) != header["__metadata__"]["sha256"]:
@@ -92,7 +92,7 @@ def _model_of(run: Run) -> str:
     try:
         return str(read_json(run.folder / HASHES)[WEIGHTS])
     except FileNotFoundError:
-        when = "both come when it ends or is stopped after its first epoch"
+        when = "both are saved when it ends or is stopped after its first epoch"
         raise BadInput(f"{run.name!r} has no model yet, and so no predictions; {when}.") from None
     except DAMAGED as error:
         raise BadInput(f"{str(run.folder / HASHES)!r} cannot be used ({error}); {_remedy(run)}.") from None
@@ -101,7 +101,7 @@ def _model_of(run: Run) -> str:
 def _remedy(run: Run) -> str:
     status = run.status
     if status in ALIVE:
-        return "they come when the run ends"
-    if status == "completed":  # which `resume` refuses
-        return "train its recipe.json anew"
+        return "they are saved when the run ends"
+    if status == "completed":  # `resume` refuses it
+        return "train its recipe.json in a new run"
     return f"`python -m core resume {run.folder}` writes them"

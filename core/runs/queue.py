@@ -1,4 +1,4 @@
-"""The queue of a workspace: one run trains at a time, the others wait in the order in which they came."""
+"""The queue of a workspace: one run trains at a time, the others wait in order of arrival."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from core.atomic import disk_error, make_folder, open_own, write_atomic
 from core.events import Queued
 from core.lock import ProcessLock, holder
 
-LONGEST = 1000  # bytes of a ticket
-PAUSE = 0.3  # seconds between two looks
+MAX_BYTES = 1000  # of a ticket
+PAUSE = 0.3  # seconds between two polls
 
 
 class Queue:
-    """A run's place in the queue of its workspace, from `wait` to `leave`, which a `with` calls."""
+    """A run's place in the queue of its workspace, from `wait` to `leave`, which a `with` block calls."""
 
     def __init__(self, run: Path) -> None:
         self.name = f"{run.parent.name}/{run.name}"
@@ -34,7 +34,7 @@ class Queue:
         self.leave()
 
     def wait(self) -> Iterator[Queued | None]:
-        """Ends when it is this run's turn; until then its place whenever that changes, else None at every look."""
+        """Wait for this run's turn, yielding at every poll its place if that has changed, else None."""
         try:
             make_folder(self.folder)
         except OSError as error:
@@ -50,7 +50,7 @@ class Queue:
             time.sleep(PAUSE)
 
     def leave(self) -> None:
-        """Let the next run in; removes every ticket of this run, also those of a process that was killed."""
+        """Let the next run start; removes every ticket of this run, also those of a killed process."""
         self.turn.release()
         for ticket in self.folder.glob("*.run"):
             if _read(ticket) == self.name:
@@ -61,7 +61,7 @@ class Queue:
         self.ticket = None
 
     def _ahead(self) -> list[str]:
-        """The living runs that came before, the one that trains first."""
+        """The runs with a process that arrived before this one, in order."""
         ahead = []
         for ticket in sorted(self.folder.glob("*.run")):
             if ticket == self.ticket:
@@ -74,5 +74,5 @@ class Queue:
 
 def _read(ticket: Path) -> str:
     with suppress(OSError, UnicodeDecodeError), os.fdopen(open_own(ticket, os.O_RDONLY), "rb") as file:
-        return file.read(LONGEST).decode()
-    return ""  # gone in the meantime, or none of ours
+        return file.read(MAX_BYTES).decode()
+    return ""  # it is gone or not a ticket

@@ -1,4 +1,4 @@
-"""A run in this process: its lock is held, it waits for its turn, and all of its events are written down."""
+"""Recording a run: hold its lock, wait in the queue, and write its events to their file."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from core.runs.queue import Queue
 from core.runs.run import LOCK, Run
 from core.runs.stop_signals import Stopped, StopSignals
 
-TEMPORARY = re.compile(r"\..+\.\d+")  # as write_atomic names them
+TEMPORARY = re.compile(r"\..+\.\d+")  # the names of write_atomic's temporary files
 
 
 class Log:
-    """The events file while it is written, with `count` events so far; nothing is written after the end of the run.
+    """Writes the events file, which has `count` events so far; events after RunEnded are dropped.
 
-    `earlier_end` is how the run ended in an earlier process, if it did.
+    `earlier_end` is the RunEnded of an earlier process, if there is one.
     """
 
     def __init__(self, path: Path, earlier_end: RunEnded | None = None) -> None:
@@ -36,17 +36,19 @@ class Log:
         try:
             self._handle = open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             content = path.read_bytes()
-            os.ftruncate(self._handle, content.rfind(b"\n") + 1)  # without half an event of a process that was killed
+            os.ftruncate(
+                self._handle, content.rfind(b"\n") + 1
+            )  # cut off an event that a killed process wrote only partly
         except OSError as error:
             raise disk_error(path, error) from error
         self.count = content.count(b"\n")
-        self._goes_on = self.count == 0
+        self._has_begun = self.count == 0  # False while a resumed run can still be refused
 
     def write(self, event: Event) -> Event:
-        """Append an event, whole or not at all, and return it as it was written; raises BadInput."""
+        """Append an event atomically and return it as written; raises BadInput."""
         if self._ended:
             return event
-        self._goes_on = self._goes_on or isinstance(event, (RunResumed, RunStarted, RunEnded))
+        self._has_begun = self._has_begun or isinstance(event, (RunResumed, RunStarted, RunEnded))
         if isinstance(event, CheckpointSaved):
             self._saving += event.seconds
         if isinstance(event, RunEnded):
@@ -56,8 +58,8 @@ class Log:
         return event
 
     def end(self, end: RunEnded) -> Event:
-        """Write how the run ended; where it was refused or stopped before it was resumed, how it had ended before."""
-        if self._goes_on or (end.status == "stopped" and self.earlier_end is None):
+        """Write how the run ended, or its earlier end if it was refused or stopped before it was resumed."""
+        if self._has_begun or (end.status == "stopped" and self.earlier_end is None):
             return self.write(end)
         if end.error:
             self._append(Notice(f"not resumed: {end.error}"))
@@ -84,7 +86,7 @@ class Log:
 
 @contextmanager
 def held(run: Run, signals: StopSignals) -> Iterator[Log]:
-    """Hold the run's lock and give the log of its events; raises BadInput if another process has it, or no writing."""
+    """Hold the run's lock and yield its log; raises BadInput if the lock is taken or the folder is not writable."""
     run.check_is_run()
     lock = ProcessLock(run.folder / LOCK)
     if not lock.take():
@@ -98,10 +100,10 @@ def held(run: Run, signals: StopSignals) -> Iterator[Log]:
         for folder in (run.folder, run.folder / "checkpoint"):
             if folder.exists() and not os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
                 raise disk_error(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
-            for leftover in folder.glob(".*"):  # of a process that was killed while it saved
+            for leftover in folder.glob(".*"):  # left by a process that was killed while it saved
                 if TEMPORARY.fullmatch(leftover.name) and leftover.is_file():
                     leftover.unlink(missing_ok=True)
-        signals.clear()  # before `announce`, after which there may be new ones
+        signals.clear()  # before `announce`, after which new requests can come
         last = run.last_event
         log = Log(run.folder / EVENTS, last if isinstance(last, RunEnded) else None)
         try:
@@ -117,10 +119,10 @@ def held(run: Run, signals: StopSignals) -> Iterator[Log]:
 def record(
     run: Run, signals: StopSignals, work: Callable[[Log], Generator[Event, None, None]], queue: bool = True
 ) -> Generator[Event, None, None]:
-    """Do the work of a run, with `queue` once no other one trains; each event is written down, then yielded.
+    """Do the work of a run, with `queue` after waiting for other runs; each event is written, then yielded.
 
-    However it ends, the last event says so. A run that is refused before it is resumed keeps the end that it had, after
-    a notice with the reason. Raises BadInput.
+    The last event always says how the run ended. A run that is refused before it is resumed keeps its earlier end,
+    after a notice with the reason. Raises BadInput.
     """
     with held(run, signals) as log:
         try:
@@ -140,6 +142,6 @@ def record(
             raise
         except Exception as error:
             reason = str(error) if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
-            with suppress(BadInput):  # a full disk has no room for this either
+            with suppress(BadInput):  # a full disk may have no room for this either
                 log.end(RunEnded("failed", reason))
             raise

@@ -1,4 +1,4 @@
-"""A run is a folder: its recipe, its events as they happen, and what it made; and what can be asked of it."""
+"""Run: the folder of a run with its recipe, events and results, its status, and requests to it."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from core.runs.stop_signals import FINISH, STOP
 PACKAGES = ("torch", "torchvision", "timm", "pillow", "numpy", "safetensors", "huggingface_hub")
 RUN_FOLDERS = RUNS, LR_FINDS = "runs", "lr_finds"
 LOCK = "lock"
-PRESIZED = "presized"  # beside the runs, what they share
+PRESIZED = "presized"  # the folder beside the runs with the presized photos that they share
 ALIVE = RUNNING, QUEUED = "running", "queued"
 CREATED, INTERRUPTED = "created", "interrupted"
-COARSE = 2 * 10**9  # nanoseconds within which a folder may change twice without a new time of change
+COARSE = 2 * 10**9  # nanoseconds within which a second change may not alter a folder's modification time
 
 
 @dataclass(frozen=True)
 class Run:
-    """The folder of a run."""
+    """A run, identified by its folder."""
 
     folder: Path
 
     @classmethod
     def create(cls, recipe: Recipe, workspace: Path, kind: str = RUNS) -> Run:
-        """A new folder with the recipe and the versions in use; raises BadInput if it cannot be written."""
+        """Create the folder of a new run with its recipe and package versions; raises BadInput if it cannot."""
         stem = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{recipe.architecture['name']}"
         parent = workspace / kind
         try:
@@ -57,13 +57,13 @@ class Run:
             run.write("recipe.json", recipe.absolute().relative_to(workspace).to_json())
             run.write("environment.json", json.dumps(environment | {p: version(p) for p in PACKAGES}, indent=2))
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)  # half of it would be taken for a run
+            shutil.rmtree(folder, ignore_errors=True)  # an incomplete folder would be taken for a run
             raise
         return run
 
     @contextmanager
     def beginning(self) -> Iterator[None]:
-        """Delete the folder again if what is done here fails before anything has happened in the run."""
+        """Delete the folder again if this context raises BadInput before the run has any event."""
         try:
             yield
         except BadInput:
@@ -74,46 +74,46 @@ class Run:
 
     @classmethod
     def find(cls, name: str, workspace: Path) -> Run:
-        """The run of a folder's path, or of a name in the workspace; raises BadInput naming the newest there are."""
+        """The run at a path, or with a name in the workspace; raises BadInput naming the newest runs."""
         if not name.strip():
             raise BadInput("The name of the run is empty; `python -m core runs` lists them.")
         for folder in (Path(name), *(workspace / kind / name for kind in RUN_FOLDERS)):
             if (folder / "config.json").is_file() or (folder / "recipe.json").is_file():
                 return cls(folder)
         known = [run.folder.name for run in runs_in(workspace)[:3]]
-        there = f"the newest are {', '.join(known)}" if known else f"there are none in {str(workspace / RUNS)!r}"
+        there = f"the newest are {', '.join(known)}" if known else f"{str(workspace / RUNS)!r} has no runs"
         raise BadInput(f"There is no run {name!r}; {there}.")
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
+        """The name of the run's folder."""
         return self.folder.name if self.folder.name not in ("", "..") else self.folder.resolve().name
 
     @property
     def workspace(self) -> Path:
-        """The folder that holds this run among others."""
+        """The workspace that contains this run."""
         return self.folder.resolve().parent.parent
 
     @property
     def is_created(self) -> bool:
-        """Whether it has its recipe, without which it is no run."""
+        """Whether the run has its recipe, without which a folder is not a run."""
         return (self.folder / "recipe.json").is_file()
 
     @property
     def has_model(self) -> bool:
-        """Whether a model was saved; it may be damaged, which `load_model` says."""
+        """Whether a model was saved; `load_model` checks it for damage."""
         return (self.folder / HASHES).is_file()
 
     def check_has_model(self) -> None:
-        """Raise BadInput unless this is a run that has its model, and does not change it just now."""
+        """Raise BadInput unless this run has a model and no process that may change it."""
         if self.is_lr_find:
-            raise BadInput(f"{self.name!r} is a run of the LR finder, which makes no model; give a run that trained.")
+            raise BadInput(f"{self.name!r} is a run of the LR finder, which has no model; give a training run.")
         if not self.has_model:
-            raise BadInput(f"{self.name!r} has no model yet; it gets one when its first epoch is checked and it ends.")
+            raise BadInput(f"{self.name!r} has no model yet; one is saved when it ends after at least one epoch.")
         if not self.is_created:
-            raise BadInput(f"{self.name!r} holds a model without its run; give the run that it came from.")
+            raise BadInput(f"{self.name!r} is a model without its run; give the run that it came from.")
         if self.is_alive:
-            raise BadInput(f"{self.name!r} is {self.status}; wait for its end, or stop it.")
+            raise BadInput(f"{self.name!r} is {self.status}; wait until it ends, or stop it.")
 
     @property
     def is_lr_find(self) -> bool:
@@ -121,44 +121,44 @@ class Run:
         return self.folder.resolve().parent.name == LR_FINDS
 
     def check_is_run(self) -> None:
-        """Raise BadInput unless `create` made this folder, so that nothing is done to one of the user's."""
+        """Raise BadInput unless `create` made this folder, so that no folder of the user's is changed."""
         folder = self.folder.resolve()
         made = all((folder / name).is_file() for name in ("recipe.json", "environment.json"))
         if folder.parent.name not in RUN_FOLDERS or not made:
-            raise BadInput(f"{str(self.folder)!r} is not a run of a workspace; `python -m core train` makes one.")
+            raise BadInput(f"{str(self.folder)!r} is not a run in a workspace; `python -m core train` creates one.")
 
     @property
     def recipe(self) -> Recipe:
-        """What this run was asked to do; raises BadInput where a model came without its recipe."""
+        """The recipe of the run, with absolute paths; raises BadInput if the folder is a model without one."""
         return Recipe.from_json(self.read("recipe.json")).absolute(self.workspace)
 
     @property
     def process(self) -> int | None:
-        """The id of the process of this machine that runs it now."""
+        """The id of the process on this machine that carries out the run, or None."""
         found = holder(self.folder / LOCK)
         return found if found and is_here(self.folder) else None
 
     @property
     def elsewhere(self) -> str:
-        """The machine or container where it is under way, if that is not here."""
+        """The machine or container on which the run is in progress, or "" if it is this one or none."""
         return elsewhere(self.folder, LOCK, EVENTS)
 
     @property
     def is_alive(self) -> bool:
-        """Whether it has a process, here or elsewhere."""
+        """Whether the run has a process, here or elsewhere."""
         return self.process is not None or bool(self.elsewhere)
 
     @property
     def why_interrupted(self) -> str:
-        """Why a run that was interrupted was, as a sentence; empty where nothing is known."""
+        """The reason why the run was interrupted, as a sentence, or "" if it is not known."""
         if self.status == INTERRUPTED and lacked_memory(self.folder):
-            return f"It was cut off, and meanwhile the system killed a process for lack of memory; {ADVICE}."
+            return f"It was interrupted, probably because the system ran out of memory and killed it; {ADVICE}."
         return ""
 
     @property
     def status(self) -> str:
-        """created, queued, running, completed, stopped, failed or interrupted: what its process and its events say."""
-        alive = self.is_alive  # asked first: what ends meanwhile has written its end before
+        """created, queued, running, completed, stopped, failed or interrupted, derived from process and events."""
+        alive = self.is_alive  # before the events, as a process writes its last event before it ends
         last = self.last_event
         if alive:
             return QUEUED if isinstance(last, Queued) else RUNNING
@@ -168,37 +168,37 @@ class Run:
 
     @property
     def last_event(self) -> Event | None:
-        """The newest event, if there is one."""
+        """The newest event, or None."""
         return last_event(self.folder / EVENTS)
 
     def read(self, name: str) -> str:
-        """The text of a file of the run; raises BadInput if it is not there."""
+        """The text of a file in the run's folder; raises BadInput if it cannot be read."""
         try:
             return (self.folder / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput(f"{str(self.folder / name)!r} cannot be read ({type(error).__name__}).") from None
 
     def write(self, name: str, text: str) -> None:
-        """Write a file of the run, whole or not at all."""
+        """Write a file in the run's folder atomically."""
         write_atomic(self.folder / name, text)
 
     def since(self, position: int = 0) -> tuple[list[Event], int]:
-        """The events from a position of the events file on, and the position after them; 0 is the beginning."""
+        """The events after a position in the events file, where 0 is its beginning, and the position after them."""
         lines, after = self.lines(position)
         return [event_of(line) for line in lines], after
 
     def lines(self, position: int) -> tuple[list[bytes], int]:
-        """The lines of the events file from a position on, and the position after them."""
+        """The lines after a position in the events file, and the position after them."""
         return lines_from(self.folder / EVENTS, position)
 
     def events(self) -> list[Event]:
-        """What has happened so far."""
+        """All events so far."""
         return self.since()[0]
 
     def follow(self, position: int = 0, pause: float = 0.2) -> Generator[Event, None, None]:
-        """Every event from a position on, as it happens, until the run has no process; a resumed run goes on in it."""
+        """Yield every event after a position as it happens, until the run has no process."""
         while True:
-            alive = self.is_alive  # asked before reading, so that the last events are not missed
+            alive = self.is_alive  # before reading, so that the last events are not missed
             events, position = self.since(position)
             yield from events
             if not alive:
@@ -206,24 +206,24 @@ class Run:
             time.sleep(pause)
 
     def stop(self) -> None:
-        """Ask it to finish its step, save everything and end; raises BadInput unless it has a process."""
-        self._ask(STOP)
+        """Request that the run finishes its step, saves everything and ends; raises BadInput if it has no process."""
+        self._request(STOP)
 
     def finish(self) -> None:
-        """Ask it to bring the learning rate to its end over the next steps, validate and complete; raises BadInput."""
+        """Request that the run anneals the learning rate over the next steps, validates and completes; BadInput."""
         if self.is_lr_find:
             raise BadInput(f"{self.name!r} is a run of the LR finder, which cannot be finished early; stop it.")
-        self._ask(FINISH)
+        self._request(FINISH)
 
     def delete(self) -> None:
-        """Remove the folder and all that is in it; raises BadInput while it has a process."""
+        """Delete the folder and everything in it; raises BadInput while the run has a process."""
         self.check_is_run()
         lock = ProcessLock(self.folder / LOCK)
         if not lock.take():
             raise BadInput(f"{self.name!r} is {self.status}; stop it before it is deleted.")
-        gone = self.folder.with_name(f".{self.name}.deleted")  # so that half of it is never taken for a run
+        gone = self.folder.with_name(f".{self.name}.deleted")  # a partly deleted folder must not be taken for a run
         try:
-            if os.name == "nt":  # which moves no folder with an open file in it
+            if os.name == "nt":  # Windows cannot rename a folder with an open file in it
                 lock.release()
             self.folder.rename(gone)
             shutil.rmtree(gone)
@@ -232,15 +232,15 @@ class Run:
         finally:
             lock.release()
 
-    def _ask(self, what: str) -> None:
+    def _request(self, what: str) -> None:
         self.check_is_run()
         if not self.is_alive:
-            raise BadInput(f"{self.name!r} has no process that could {what}: it is {self.status}.")
+            raise BadInput(f"{self.name!r} cannot {what}, as it is {self.status}.")
         self.write(what, "")
 
 
 def runs_in(workspace: Path, kind: str = RUNS) -> list[Run]:
-    """The runs of a workspace, the newest first; a folder that did not change is not listed again."""
+    """The runs of a workspace, newest first; the listing is cached until the folder changes."""
     parent = workspace / kind
     try:
         status = parent.stat()
@@ -260,7 +260,7 @@ def _listed(parent: Path, changed: tuple[int, int, int]) -> tuple[list[Run], lis
 
 
 def _list(parent: Path) -> tuple[list[Run], list[Run]]:
-    """The runs in a folder, the newest first, and what may still become one."""
+    """The runs in a folder, newest first, and other folders that may still become runs."""
     with os.scandir(parent) as entries:
         names = sorted((entry.name for entry in entries if not entry.name.startswith(".")), reverse=True)
     found = [Run(parent / name) for name in names]

@@ -1,4 +1,4 @@
-"""Start a run in a process of its own, which outlives the one that started it."""
+"""Starting a run in its own process, which outlives the one that starts it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.errors import BadInput
 from core.runs.host import ADVICE
 from core.runs.run import CREATED, Run
 
-KILL = 9  # the signal, which Windows does not have
+SIGKILL = 9  # `signal` does not have it on Windows
 
 
 def start(
@@ -28,10 +28,10 @@ def start(
     seconds: float | None = None,
     cache: Path | None = None,
 ) -> None:
-    """Start or resume a run in a process of a new session; returns once that holds the run's lock.
+    """Start or resume a run in a process of a new session; returns once the process holds the run's lock.
 
-    `seconds` is its time limit, as in `StopSignals`. Presized photos are kept in `cache`, else in the workspace. Raises
-    BadInput with the last line that the process printed, if it ended before.
+    `seconds` is the time limit, as in `StopSignals`. Presized photos are kept in `cache`, by default in the workspace.
+    Raises BadInput with the last line that the process printed if it ends before that.
     """
     name = "resume"
     if run.status == CREATED:
@@ -59,12 +59,12 @@ def start(
         raise disk_error(log, error) from error
     while run.process not in _family(process.pid):
         if process.poll() is not None:
-            if run.since()[0] and process.returncode == 0:  # it has completed already
+            if run.since()[0] and process.returncode == 0:  # the run has completed already
                 return
-            if process.returncode == -KILL:
-                raise BadInput(f"{run.name!r} was killed, as by a system that lacks memory; {ADVICE}.")
-            said = log.read_bytes()[before:].decode(errors="replace").strip()
-            raise BadInput(said.splitlines()[-1].removeprefix("error: ") if said else f"{run.name!r} did not start.")
+            if process.returncode == -SIGKILL:
+                raise BadInput(f"{run.name!r} was killed, probably because the system ran out of memory; {ADVICE}.")
+            text = log.read_bytes()[before:].decode(errors="replace").strip()
+            raise BadInput(text.splitlines()[-1].removeprefix("error: ") if text else f"{run.name!r} did not start.")
         time.sleep(0.05)
 
 

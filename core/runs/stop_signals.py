@@ -1,4 +1,4 @@
-"""What a running run is asked for: to stop or to finish early, by a file in its folder, a signal, or a time limit."""
+"""Requests to a running run to stop or to finish early, by a file in its folder, a signal or a time limit."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from types import FrameType
 
 STOP, FINISH = "stop", "finish"  # files in the folder of a run
 SHARE, SPARE = 1.25, 30.0  # it is stopped after SHARE times its time limit and SPARE seconds
-SAVING = 60.0  # seconds to save and end in; then its process is killed
+SAVING = 60.0  # seconds for saving after that, before the process is killed
 STDERR = 2
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Stopped(Exception):
-    """The run was asked to stop, or its time limit has passed, as the message then says."""
+    """Raised when the run must stop; the message says so if its time limit has passed."""
 
 
 class StopSignals:
-    """What the run in a folder is asked for; after `seconds` of its turn, if given, to finish early, later to stop."""
+    """The requests to the run in a folder; after `seconds`, if given, it must finish early, and later stop."""
 
     def __init__(self, folder: Path, seconds: float | None = None) -> None:
         self.folder, self.seconds = folder, seconds
@@ -46,16 +46,16 @@ class StopSignals:
             raise self.stopped()
 
     def stopped(self) -> Stopped:
-        """The exception to raise in order to stop; it says why where the time limit has passed."""
+        """The exception that stops the run, with a message if the time limit has passed."""
         if self.signal is None and self._is_late and not (self.folder / STOP).exists():
-            return Stopped(f"It was stopped after {self._spent:.0f} s, as its time was {self.seconds:.0f} s.")
+            return Stopped(f"It was stopped after {self._spent:.0f} s, as its time limit was {self.seconds:.0f} s.")
         return Stopped()
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Count the time limit from here, not while the run is queued; a process that hangs long after it is killed."""
+        """Start the time limit, which does not count time in the queue; kill the process if it hangs long after it."""
         self._began = time.monotonic()
-        if self.seconds is not None:  # in a thread of C, as what hangs may hold the interpreter
+        if self.seconds is not None:  # a C thread, as a hanging call may hold the GIL
             faulthandler.dump_traceback_later(self._last + SAVING, exit=True, file=STDERR)
         try:
             yield
@@ -76,16 +76,16 @@ class StopSignals:
         return self.seconds is not None and self._spent > self.seconds
 
     def clear(self) -> None:
-        """Forget what was asked for earlier."""
+        """Remove earlier requests."""
         for name in (STOP, FINISH):
             (self.folder / name).unlink(missing_ok=True)
 
     @contextmanager
     def catching_signals(self) -> Iterator[None]:
-        """Take Ctrl-C, SIGTERM and a closed terminal as a request to stop; a second Ctrl-C ends at once."""
+        """Treat Ctrl-C, SIGTERM and a closed terminal as requests to stop; a second Ctrl-C ends at once."""
         before = {s: signal.getsignal(s) for s in SIGNALS}
         for number, handler in before.items():
-            if handler != signal.SIG_IGN:  # nohup
+            if handler != signal.SIG_IGN:  # ignored by nohup
                 signal.signal(number, self._on_signal)
         try:
             yield

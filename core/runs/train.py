@@ -1,4 +1,4 @@
-"""From a recipe to a trained run: the check, the training, the model, the card; all of it as events."""
+"""Carrying out a run: check the photos, train, and save model and card, as a generator of events."""
 
 from __future__ import annotations
 
@@ -42,29 +42,29 @@ from core.training.lr_finder import lr_find
 from core.training.parallel import ALONE, World, together
 from core.training.state import Finish, TrainState
 
-STOP_POINTS = (FeaturesMade, StepEnded, Validated, EpochEnded)  # after these all processes agree to go on or not
+STOP_POINTS = (FeaturesMade, StepEnded, Validated, EpochEnded)  # after these, all processes handle requests together
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is carried out; none of it changes the result."""
+    """Options of carrying out a run, none of which changes its result."""
 
-    queue: bool = True  # wait until no other run of the workspace trains
+    queue: bool = True  # wait until no other run of the workspace is training
     accept_changes: bool = False  # resume although the photos have changed
-    cache: Path | bool = True  # where presized photos are kept: in a folder, in the workspace (True), or nowhere
+    cache: Path | bool = True  # keep presized photos in this folder, in the workspace (True) or nowhere (False)
     world: World = ALONE
 
     def folder(self, run: Run) -> Path | None:
-        """Where presized photos are kept, if they are."""
+        """The folder in which presized photos are kept, or None."""
         if isinstance(self.cache, Path):
-            return self.cache.resolve()  # a link that the user chose is followed
+            return self.cache.resolve()  # links in a path that the user chose are followed
         return run.workspace / PRESIZED if self.cache else None
 
 
 def train(
     run: Run, signals: StopSignals | None = None, options: RunOptions | None = None
 ) -> Generator[Event, None, None]:
-    """Train what the run's recipe describes, in this process, or resume it from its checkpoint. Raises BadInput."""
+    """Train the run's recipe in this process, from its checkpoint if it has one; raises BadInput."""
     signals, options = signals or StopSignals(run.folder), options or RunOptions()
     return record(run, signals, partial(_train, run, signals, options), options.queue)
 
@@ -72,13 +72,13 @@ def train(
 def find_rate(
     run: Run, signals: StopSignals | None = None, options: RunOptions | None = None
 ) -> Generator[Event, None, None]:
-    """Run the learning-rate finder on the run's recipe, frozen, in this process; always from its beginning."""
+    """Run the learning-rate finder on the run's frozen network in this process, always from its first step."""
     signals, options = signals or StopSignals(run.folder), options or RunOptions()
     return record(run, signals, partial(_find_rate, run, signals, options), options.queue)
 
 
 def run_worker(world: World) -> None:
-    """Train in a process of rank > 0: its share of each batch; stop or finish early where rank 0 does."""
+    """Train the share of a process of rank > 0 in each batch; stops or finishes early when rank 0 does."""
     with together(world):
         plan: Plan | None = world.broadcast_once(None)
         if plan is None:  # rank 0 failed before training
@@ -95,7 +95,9 @@ def run_worker(world: World) -> None:
 
 def _train(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Generator[Event, None, None]:
     plan = yield from make_plan(run, signals, options.accept_changes, options.folder(run))
-    root = Path(sources.build(plan.recipe.source, run.workspace).root)  # now, as a zip may be gone when training ends
+    root = Path(
+        sources.build(plan.recipe.source, run.workspace).root
+    )  # before training, as a zip may be gone afterwards
     options.world.broadcast_once(plan)
     learner, state = plan.state(options.world)
     if plan.resumed:
@@ -108,7 +110,7 @@ def _train(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Gen
         with together(options.world), closing(fit(state)) as events:
             for event in events:
                 yield event
-                if isinstance(event, STOP_POINTS) and (finish := _do_as_asked(state, signals)):
+                if isinstance(event, STOP_POINTS) and (finish := _handle_request(state, signals)):
                     yield FinishingEarly(finish.stage, finish.step, finish.steps)
                 if isinstance(event, StepEnded) and checkpoints.due:
                     yield CheckpointSaved(state.step, checkpoints.save(state, log.count))
@@ -122,7 +124,7 @@ def _train(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Gen
     except Diverged:
         if state.best is not None:
             _keep_best(run, learner, state, plan, root)
-            yield Notice(f"the model of epoch {state.best.epoch} of the stage {state.best.stage!r} is kept")
+            yield Notice(f"The model of epoch {state.best.epoch} of the stage {state.best.stage!r} is kept.")
         raise
     yield CheckpointSaved(0, checkpoints.save(state, log.count))
     metrics = _keep_best(run, learner, state, plan, root)
@@ -131,24 +133,26 @@ def _train(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Gen
 
 
 def _slow_paths(recipe: Recipe, learner: Learner) -> list[Notice]:
-    """Notices of the optimisations that this recipe rules out, and why."""
+    """Notices about optimisations that this recipe rules out, with the reasons."""
     pipeline, training = learner.dls.train.pipeline, recipe.training
     found = []
     if not pipeline.cacheable:
         first = (pipeline.on_photo or pipeline.geometric)[0]
         name = getattr(first, "__name__", type(first).__name__)
-        found.append(Notice(f"photos are decoded anew each epoch, as {name} may need all of their pixels each time"))
+        found.append(
+            Notice(f"photos are decoded again in each epoch, as {name} may need all of their pixels each time")
+        )
     if (
         training.features
         and training.freeze_epochs
         and (reason := unsupported_reason(learner.task, training.freeze_epochs))
     ):
-        found.append(Notice(f"the head sees each photo anew in the frozen epochs: {reason}"))
+        found.append(Notice(f"the frozen epochs train on photos instead of extracted features: {reason}"))
     return found
 
 
-def _do_as_asked(state: TrainState, signals: StopSignals) -> Finish | None:
-    """Finish early in every process if that was asked for; raises Stopped if the run was asked to stop."""
+def _handle_request(state: TrainState, signals: StopSignals) -> Finish | None:
+    """Finish early in every process if this was requested; raises Stopped if a stop was requested."""
     request = STOP if signals.stop else FINISH if signals.finish and not state.finish else ""
     request = state.task.world.broadcast(request)
     if request == STOP:
@@ -157,7 +161,7 @@ def _do_as_asked(state: TrainState, signals: StopSignals) -> Finish | None:
 
 
 def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: Path) -> dict[str, float]:
-    """Save the model of the best epoch, its predictions and its card in the run's folder; returns its metrics."""
+    """Save the model of the best epoch with its predictions and card in the run's folder; returns its metrics."""
     best = state.restore_best()
     learner.save(run.folder)
     results = learner.interpretation(best.outputs, learner.dls.valid)
@@ -177,12 +181,12 @@ def _find_rate(run: Run, signals: StopSignals, options: RunOptions, log: Log) ->
     examined = yield from examined_photos(run, recipe, signals, cache)
     learner = learner_of(recipe, examined.split, cache=cache)
     if again:
-        yield RunResumed(0, "", 0, 0)  # from its beginning
+        yield RunResumed(0, "", 0, 0)  # from the first step
     yield _started(recipe, learner)
     learner.freeze()
     for event in lr_find(learner.task, features=recipe.training.features):
         yield event
-        if signals.finish:  # part of a curve would suggest nothing, so it stops
+        if signals.finish:  # stop, as part of a curve suggests no rate
             raise signals.stopped()
         signals.raise_if_stopped()
     yield RunEnded("completed")

@@ -1,4 +1,4 @@
-"""A running mean of the weights, which generalises better than the last step's (Polyak and Juditsky 1992)."""
+"""Exponential moving average of the weights, which generalises better than the last step's (Polyak, Juditsky 1992)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 
 class Average:
-    """The mean of a model's learning parameters and norm statistics; `decay` is the share of it kept a step."""
+    """The moving average of a model's trainable parameters and norm statistics, with `decay` kept at each step."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -21,7 +21,7 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights of a step; early ones are forgotten faster, so that the start does not linger."""
+        """Update the average with the current weights; its decay is lower at first, so that the start is forgotten."""
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         for mean, parameter in zip(self.means, self.parameters, strict=True):
@@ -29,15 +29,15 @@ class Average:
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchange the model's weights with the means."""
+        """Exchange the model's weights and their averages."""
         for mean, parameter in zip(self.means, self.parameters, strict=True):
-            held = parameter.clone()
+            weight = parameter.clone()
             parameter.copy_(mean)
-            mean.copy_(held)
+            mean.copy_(weight)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """The model with the means as its weights, for a while."""
+        """Within this context the model has the averages as its weights."""
         self.swap()
         try:
             yield

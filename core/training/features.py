@@ -1,4 +1,4 @@
-"""Features of a frozen backbone, computed once for each photo; the head is then trained on them in seconds."""
+"""Features of a frozen backbone, extracted once per photo and view, on which the head trains in seconds."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from core.events import FeaturesMade, Notice
 from core.training.step import retry_on_oom
 from core.training.task import Task, chunks
 
-LIMIT = 1_000_000_000  # bytes; a checkpoint holds them too
+MAX_BYTES = 1_000_000_000  # of features, which checkpoints hold too
 
 
 @dataclass
 class FeatureLoader:
-    """Batches of features in place of a loader's photos, `head_epochs` times an epoch, in orders that the loader gives.
+    """Batches of features in place of a loader's photos, with `head_epochs` passes over the photos per epoch.
 
-    `values` [V, N, ...] are V augmented views of N photos, of which each head epoch takes one of each; `readable`
-    [V, N] says which of them could be read.
+    `values` [V, N, ...] are the features of V augmented views of N photos, of which each pass takes one per photo;
+    `readable` [V, N] says which of them could be read.
     """
 
     loader: Loader
@@ -41,7 +41,7 @@ class FeatureLoader:
         return self.head_epochs * len(self.loader)
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
-        """Features [N, ...], targets and indices of each batch of an epoch from batch `start`."""
+        """Features [N, ...], targets and indices of each batch of an epoch, starting at batch `start`."""
         done, batch = divmod(start, len(self.loader))
         for head_epoch in range(epoch * self.head_epochs + done, (epoch + 1) * self.head_epochs):
             for indices in self.loader.order(head_epoch)[batch:]:
@@ -55,7 +55,7 @@ class FeatureLoader:
 
 @dataclass
 class FeatureCache:
-    """Features of the training photos and of the validation photos."""
+    """The features of the training photos and of the validation photos."""
 
     train: FeatureLoader
     valid: FeatureLoader
@@ -67,7 +67,7 @@ class FeatureCache:
 
     @classmethod
     def restored(cls, task: Task, tensors: Mapping[str, Tensor], head_epochs: int) -> FeatureCache:
-        """The cache whose `tensors` were saved."""
+        """The cache whose `tensors()` were saved."""
         device = task.dls.device
         train, valid = (
             FeatureLoader(loader, tensors[f"{s}.values"].to(device), tensors[f"{s}.readable"])
@@ -77,7 +77,7 @@ class FeatureCache:
 
 
 def unsupported_reason(task: Task, views: int) -> str:
-    """Why the head cannot be trained on `views` features of each photo while the backbone is frozen; "" if it can."""
+    """Why the head cannot be trained on features of `views` views per photo; "" if it can."""
     if task.train_bn:
         return "the norm layers of the backbone are trained"
     if task.world.size > 1:
@@ -91,7 +91,7 @@ def unsupported_reason(task: Task, views: int) -> str:
     with torch.inference_mode():
         probe = task.architecture.features(image)
     photos = views * len(task.dls.train.items) + len(task.dls.valid.items)
-    if photos * probe.nbytes > LIMIT:
+    if photos * probe.nbytes > MAX_BYTES:
         return f"features of {photos:,} photos would take {photos * probe.nbytes / 1e9:.1f} GB of memory"
     return ""
 
@@ -105,10 +105,10 @@ def extract(
     done: int = 0,
     hurry: Callable[[], bool] = bool,
 ) -> Generator[FeaturesMade | Notice, None, FeatureLoader]:
-    """The features [views, N, ...] of a loader's photos, each view as augmented in an epoch of its own.
+    """Extract the features [views, N, ...] of a loader's photos, each view with the augmentation of another epoch.
 
-    They are computed in the order of the items, so in the same batches each time; in a `hurry` one view is enough.
-    Raises BadInput where no photo can be read.
+    Photos are taken in the order of the items, so in the same batches each time; no further view is extracted once
+    `hurry` returns true. Raises BadInput if no photo can be read.
     """
     in_order = replace(loader, shuffle=False)
     values, readable = torch.empty(0), torch.zeros(views, len(loader.items), dtype=torch.bool)

@@ -1,8 +1,8 @@
-"""Fine-tuning: frozen epochs of the head, then unfrozen ones at rates that rise from the first layers to the last.
+"""Fine-tuning: frozen epochs, then unfrozen epochs with discriminative learning rates.
 
-A frozen backbone would compute the same features in each epoch. With `features` they are extracted once for each frozen
-epoch, as augmented in that epoch, and the head learns from them for HEAD_EPOCHS epochs at a lower rate: as many photos
-go through the backbone, and the head comes further.
+With `features`, the features of the frozen backbone are extracted once per frozen epoch, with its augmentation, and the
+head is trained on them for HEAD_EPOCHS epochs at a lower rate: at the same cost in the backbone, the head is trained
+for more steps.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from core.training.features import unsupported_reason
 from core.training.schedules import discriminative_lrs
 from core.training.task import Stage, Task
 
-PCT_START, DIV = 0.3, 5.0  # fastai's shape of the second stage
-HEAD_EPOCHS = 5  # per extraction; more only fit the head to the training photos (tests/benchmarks/RESULTS.md)
-LR_DIVISOR = 4.0  # of base_lr on features; higher rates fit the head to them, from which the backbone learns less
+PCT_START, DIV = 0.3, 5.0  # fastai's defaults for the unfrozen stage
+HEAD_EPOCHS = 5  # per extraction; with more the head overfits (tests/benchmarks/RESULTS.md)
+LR_DIVISOR = 4.0  # of base_lr on features; at higher rates the head overfits and the backbone learns less afterwards
 
 
 def fine_tuning(
@@ -27,14 +27,14 @@ def fine_tuning(
     div: float = DIV,
     features: bool = Training.features,
 ) -> list[Stage]:
-    """fastai's two stages: `freeze_epochs` frozen, then `epochs` unfrozen at half the rate."""
+    """The stages of fastai's `fine_tune`: `freeze_epochs` frozen, then `epochs` unfrozen at half the rate."""
     groups = len(task.architecture.groups)
     frozen = discriminative_lrs(slice(base_lr), groups)
     unfrozen = discriminative_lrs(slice(base_lr / 2 / lr_mult, base_lr / 2), groups)
-    kept = features and freeze_epochs > 0 and not unsupported_reason(task, freeze_epochs)
+    on_features = features and freeze_epochs > 0 and not unsupported_reason(task, freeze_epochs)
     stages = [
         Stage("frozen", freeze_epochs, [rate / LR_DIVISOR for rate in frozen], frozen=True, head_epochs=HEAD_EPOCHS)
-        if kept
+        if on_features
         else Stage("frozen", freeze_epochs, frozen, pct_start=0.99, frozen=True),
         Stage("unfrozen", epochs, unfrozen, pct_start=pct_start, div=div, frozen=False),
     ]

@@ -1,4 +1,4 @@
-"""What a learner says of photos: predictions, their mistakes, and the model to be kept."""
+"""Inference with a learner: predictions, interpretation, and saving the model."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from core.model.predictor import Predictor
 from core.registry import architectures
 from core.training.interpretation import ClassificationInterpretation
 from core.training.task import Task
-from core.training.validate import Given, Outputs, predict, validate
+from core.training.validate import InMemoryBatches, Outputs, predict, validate
 
 
 class Inference:
-    """fastai's calls that train nothing."""
+    """The methods of fastai's Learner that do not train."""
 
     __slots__ = ("choice", "task")
 
@@ -40,29 +40,29 @@ class Inference:
         return self.predictor().predict(item)
 
     def predictor(self) -> Predictor:
-        """What `save` writes and `load_learner` reads."""
+        """The Predictor that `load_learner` would return after `save`."""
         return Predictor(self.task.architecture, self.task.dls.valid.pipeline.views, self.task.dls.vocab)
 
     def get_preds(self, dl: Loader | Sequence[tuple[Tensor, Tensor]] | None = None) -> tuple[Tensor, Tensor]:
         """Probabilities [N, C] and targets [N] of the validation set, or of `dl`, which may be a list of batches."""
         loader = self.task.dls.valid if dl is None else dl
-        found = predict(self.task, loader if isinstance(loader, Loader) else Given(loader))
+        found = predict(self.task, loader if isinstance(loader, Loader) else InMemoryBatches(loader))
         return found.logits.softmax(1), found.targets
 
     def tta(self, dl: Loader | None = None, n: int = 4, beta: float = 0.25) -> tuple[Tensor, Tensor]:
-        """As get_preds, with `n` augmented views of each photo: (1 - beta) of their mean and beta of the plain one."""
+        """As `get_preds`, with test-time augmentation: (1 - beta) of the mean of `n` augmented views, beta of plain."""
         loader = self.task.dls.valid if dl is None else dl
         plain, targets = self.get_preds(loader)
         augmented = [predict(self.task, replace(loader, training=True), epoch).logits.softmax(1) for epoch in range(n)]
         return torch.stack(augmented).mean(0).lerp(plain, beta), targets
 
     def interpret(self, dl: Loader | None = None) -> ClassificationInterpretation:
-        """Predictions on the validation set, or on `dl`, ready to be looked at."""
+        """The interpretation of predictions on the validation set, or on `dl`."""
         loader = self.task.dls.valid if dl is None else dl
         return self.interpretation(predict(self.task, loader), loader)
 
     def interpretation(self, found: Outputs, loader: Loader) -> ClassificationInterpretation:
-        """Outputs for the photos of a loader, ready to be looked at."""
+        """The interpretation of outputs for the photos of a loader."""
         items = [loader.items[i] for i in found.indices]
         return ClassificationInterpretation(found.logits, found.targets, items, self.task.dls.vocab, loader)
 
@@ -79,7 +79,7 @@ class Inference:
         return self.interpret().top_losses(k)
 
     def show_results(self, max_n: int = 9, **layout: Unpack[Layout]) -> Image:
-        """Validation photos with their label and the prediction."""
+        """A sheet of validation photos with their label and prediction."""
         images, targets, _ = next(batch for batch in self.task.dls.valid.batches(0) if batch[2])
         self.task.architecture.model.eval()
         with torch.inference_mode():
@@ -92,9 +92,11 @@ class Inference:
         """Write the model as safetensors and JSON; `load_learner` reads it. Raises BadInput."""
         arch, name = self.task.architecture, self.choice["name"]
         if name not in architectures:
-            raise BadInput(f"{name!r} is no registered architecture, so nobody could load it; register it as a plugin.")
+            raise BadInput(
+                f"{name!r} is not a registered architecture, so it could not be loaded; write it as a plugin."
+            )
         views, choice = self.task.dls.valid.pipeline.views, self.choice
-        if arch.img_size:  # the recipe's transforms are not beside a model
+        if arch.img_size:  # a model folder has no transforms from which to derive it
             choice = choice | {"img_size": list(arch.img_size)}
         save_model(Path(folder), arch, ModelConfig(choice, views, self.task.dls.vocab, arch.mean, arch.std))
         return Path(folder)

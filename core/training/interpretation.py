@@ -1,4 +1,4 @@
-"""Where a model errs: the confusion matrix, the pairs it confuses most, and the photos it is most wrong about."""
+"""The interpretation of a model's predictions: confusion matrix, most confused classes, top losses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class ClassificationInterpretation:
-    """Predictions on labelled photos: logits [N, C], targets [N], their files and the names of the classes."""
+    """Predictions on labelled photos: logits [N, C], targets [N], files and class names."""
 
     logits: Tensor
     targets: Tensor
@@ -33,17 +33,17 @@ class ClassificationInterpretation:
 
     @classmethod
     def from_learner(cls, learner: Any, dl: Loader | None = None) -> ClassificationInterpretation:
-        """Of a learner's validation set, or of `dl`."""
+        """The interpretation of a learner's predictions on its validation set, or on `dl`."""
         return learner.interpret(dl)  # type: ignore[no-any-return]
 
     @property
     def accuracy(self) -> float:
-        """The share of photos predicted rightly."""
+        """The share of photos that are predicted correctly."""
         return (self.logits.argmax(1) == self.targets).float().mean().item()
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the accuracy."""
+        """The 95 % confidence interval of the accuracy (Wilson)."""
         return wilson_interval(self.accuracy, len(self.targets))
 
     def confusion_matrix(self) -> Tensor:
@@ -51,7 +51,7 @@ class ClassificationInterpretation:
         return confusion(self.logits, self.targets)
 
     def most_confused(self, min_val: int = 1) -> list[tuple[str, str, int]]:
-        """(actual, predicted, count) for the wrong cells of at least `min_val`, largest first."""
+        """(actual, predicted, count) of the off-diagonal cells of at least `min_val`, largest first."""
         counts = self.confusion_matrix().tolist()
         cells = [
             (self.vocab[r], self.vocab[c], n)
@@ -62,7 +62,7 @@ class ClassificationInterpretation:
         return sorted(cells, key=lambda cell: -cell[2])
 
     def per_class(self) -> list[dict[str, Any]]:
-        """Photos, recall, precision and F1 of each class; None where there is nothing to divide by."""
+        """The number of photos, recall, precision and F1 of each class; None where the denominator is 0."""
         counts = self.confusion_matrix()
         hits, actual, predicted = counts.diag().tolist(), counts.sum(1).tolist(), counts.sum(0).tolist()
         return [
@@ -100,13 +100,13 @@ class ClassificationInterpretation:
             print(_line(title, width, [mean / (sum(weights) or 1) for mean in means], total))
 
     def plot_confusion_matrix(self, figsize: Figsize | None = None, dpi: float = 100) -> Image:
-        """The confusion matrix as a picture, which fits into `figsize` inches of `dpi` pixels."""
+        """The confusion matrix as an image that fits into `figsize` inches at `dpi` pixels per inch."""
         return pictures.matrix(self.confusion_matrix().tolist(), self.vocab, size=pixels(figsize, dpi))
 
     def plot_top_losses(self, k: int = 9, **layout: Unpack[Layout]) -> Image:
         """The photos with the largest losses: prediction / actual / loss / probability of the prediction."""
         if self.loader is None:
-            raise BadInput("These predictions came without their photos; make them with `from_learner`.")
+            raise BadInput("These predictions have no loader of their photos; make them with `from_learner`.")
         losses, indices = self.top_losses(k)
         probabilities = self.logits.softmax(1)
         samples = [self.loader.pipeline.item(self.items[i], None, False) for i in indices.tolist()]  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Learner: fastai's calls over the engine's generators."""
+"""Learner: fastai's API on top of the engine's generators."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ Loss = Callable[[Tensor, Tensor], Tensor]  # a module or a plain function
 
 
 class Learner(Inference):
-    """A network, its data and what it is trained towards.
+    """A model with its DataLoaders, loss, metrics and optimizer, as in fastai.
 
-    `dls`, `loss_func`, `metrics` and `opt_func` may be set anew; what it does not have cannot be set.
+    `dls`, `loss_func`, `metrics` and `opt_func` can be assigned; assigning an unknown attribute raises AttributeError.
     """
 
     __slots__ = ("recorder",)
@@ -62,9 +62,9 @@ class Learner(Inference):
         opt_func: OptFunc | None = None,
         cbs: object = None,
     ) -> None:
-        """`choice` is the recipe's `{"name": ..., options}` that built `model`, if a recipe can; raises BadInput."""
+        """`choice` is the recipe's `{"name": ..., **options}` that built `model`, if one did; raises BadInput."""
         if not isinstance(choice, Mapping | None):  # fastai's third argument
-            raise BadInput("loss_func must be given by its name: Learner(dls, model, loss_func=...).")
+            raise BadInput("loss_func must be a keyword argument: Learner(dls, model, loss_func=...).")
         if cbs:
             raise BadInput(not_offered.CALLBACKS)
         keep_freed_memory()
@@ -100,14 +100,14 @@ class Learner(Inference):
             ) from error
         if tuple(logits.shape) != (1, dls.c):
             raise BadInput(
-                f"{self._name!r} makes {list(logits.shape[1:])} outputs of a photo, but the data have {dls.c} classes."
+                f"{self._name!r} returns {list(logits.shape[1:])} outputs per photo, but the data have {dls.c} classes."
             )
 
     @property
     def _name(self) -> str:
         return str(self.choice.get("model", self.choice["name"]))
 
-    if not TYPE_CHECKING:  # else the type checker would take every name for one that a learner has
+    if not TYPE_CHECKING:  # else the type checker would accept any attribute
 
         def __getattr__(self, name: str) -> NoReturn:
             instead = not_offered.OF_A_LEARNER.get(name)
@@ -115,15 +115,14 @@ class Learner(Inference):
 
     @property
     def dls(self) -> DataLoaders:
-        """The data."""
+        """The DataLoaders; assign others of the same classes, such as larger photos, to train on these."""
         return self.task.dls
 
     @dls.setter
     def dls(self, dls: DataLoaders) -> None:
-        """Train on other photos of the same classes, such as larger ones; raises BadInput."""
         if dls.vocab != self.task.dls.vocab:
             raise BadInput(
-                f"The new data have the classes {_some(dls.vocab)}, but the model tells {_some(self.task.dls.vocab)}; "
+                f"The new data have the classes {_some(dls.vocab)}, but the model has {_some(self.task.dls.vocab)}; "
                 "make a new learner."
             )
         self._check_size(dls)
@@ -131,7 +130,7 @@ class Learner(Inference):
 
     @property
     def loss_func(self) -> Loss:
-        """What is trained towards: the mean loss of logits [N, C] and targets [N]."""
+        """The loss function: the mean loss of logits [N, C] and targets [N]."""
         loss = self.task.loss
         return loss.function if isinstance(loss, FunctionLoss) else loss
 
@@ -141,7 +140,7 @@ class Learner(Inference):
 
     @property
     def metrics(self) -> list[Metric]:
-        """What is reported after each epoch."""
+        """The metrics that are reported after each epoch."""
         return list(self.task.metrics.values())
 
     @metrics.setter
@@ -150,7 +149,7 @@ class Learner(Inference):
 
     @property
     def opt_func(self) -> OptFunc:
-        """What makes the optimizer of each stage, such as `partial(torch.optim.SGD, momentum=0.9)`."""
+        """The function that creates the optimizer of each stage, such as `partial(torch.optim.SGD, momentum=0.9)`."""
         return self.task.opt_func
 
     @opt_func.setter
@@ -164,25 +163,25 @@ class Learner(Inference):
         return model.head if isinstance(model, Whole) else model
 
     def to_fp16(self) -> Learner:
-        """The learner as it is: where a GPU has bfloat16 its products are in it without being asked."""
+        """Return the learner unchanged, as mixed precision in bfloat16 is always on where a GPU supports it."""
         return self
 
     def summary(self) -> str:
-        """Print and return the layers with their shapes and parameters, and what of them learns."""
+        """Print and return a table of the layers with their output shapes, parameters and whether they are trained."""
         text = summary(self.task)
         print(text)
         return text
 
     def freeze(self) -> None:
-        """Only the head learns from now on."""
+        """Freeze all layers but the head."""
         self.task.architecture.freeze(self.task.train_bn)
 
     def freeze_to(self, n: int) -> None:
-        """Only the groups of layers from number `n` on learn, -1 being the head; raises BadInput."""
+        """Freeze the parameter groups before number `n`, where -1 is the head; raises BadInput."""
         self.task.architecture.freeze_to(n, self.task.train_bn)
 
     def unfreeze(self) -> None:
-        """All layers learn from now on."""
+        """Unfreeze all layers."""
         self.task.architecture.unfreeze()
 
     def fine_tune(
@@ -195,10 +194,10 @@ class Learner(Inference):
         div: float = DIV,
         features: bool = Training.features,
     ) -> list[EpochEnded]:
-        """Train `freeze_epochs` frozen, on extracted features or on photos, then `epochs` unfrozen."""
+        """Train `freeze_epochs` frozen epochs, on extracted features or on photos, then `epochs` unfrozen ones."""
         stages = fine_tuning(self.task, epochs, base_lr, freeze_epochs, lr_mult, pct_start, div, features)
         events = self._fit(stages)
-        self.unfreeze()  # as fastai leaves it, whatever stages there were
+        self.unfreeze()  # as fastai does, even if there was no unfrozen stage
         return events
 
     def fit_one_cycle(
@@ -209,15 +208,15 @@ class Learner(Inference):
         div_final: float = 1e5,
         pct_start: float = 0.25,
     ) -> list[EpochEnded]:
-        """Train what is not frozen through one cycle; `lr_max` as in `discriminative_lrs`."""
+        """Train the layers that are not frozen with the one-cycle schedule; `lr_max` as in `discriminative_lrs`."""
         arch = self.task.architecture
         rates = discriminative_lrs(lr_max, len(arch.groups))
         stage = Stage("frozen" if arch.frozen else "unfrozen", n_epoch, rates, pct_start, div, div_final)
         return self._fit([stage])
 
     def fit(self, n_epoch: int, lr: float | slice | Sequence[float] = Training.base_lr) -> list[EpochEnded]:
-        """Train what is not frozen at constant rates and momentum; `lr` as in `discriminative_lrs`."""
-        return self.fit_one_cycle(n_epoch, lr, div=1.0, pct_start=inf)  # a cycle that never leaves its beginning
+        """Train the layers that are not frozen at constant rates and momentum; `lr` as in `discriminative_lrs`."""
+        return self.fit_one_cycle(n_epoch, lr, div=1.0, pct_start=inf)  # with div=1 the first phase is constant
 
     def _fit(self, stages: list[Stage]) -> list[EpochEnded]:
         before = len(self.recorder.epochs)
@@ -236,10 +235,10 @@ class Learner(Inference):
         suggest_funcs: Suggest | Sequence[Suggest] = (),
         features: bool = Training.features,
     ) -> tuple[float | None, ...]:
-        """Try growing rates and return what the curve suggests, named by function; the model is as it was before.
+        """Run the learning-rate finder and return the suggested rates, named by function; the model is left unchanged.
 
-        A frozen body makes its `features` of each photo once. Where the curve supports no suggestion the rates are
-        None, and `recorder.suggestion.reason` says why.
+        With `features`, the features of a frozen backbone are extracted once per photo. If the curve supports no
+        suggestion the rates are None, and `recorder.suggestion.reason` says why.
         """
         functions = (suggest_funcs,) if callable(suggest_funcs) else suggest_funcs
         self.recorder.tried = []
@@ -272,15 +271,15 @@ def vision_learner(
     cbs: object = None,
     **options: Any,
 ) -> Learner:
-    """A learner of an architecture with a new, and for now only learning, head; raises BadInput.
+    """A learner with a new head on an architecture whose body is frozen if it is pretrained; raises BadInput.
 
-    `arch` is a registered architecture, its name or its function, or timm's name of a model.
+    `arch` is a registered architecture, given as its function or name, or the name of a timm model.
     """
     entry = next((e for e in architectures if e.factory is arch or e.name == arch), None)
     if entry is None:
         if not (isinstance(arch, str) and is_timm(arch)):
             raise BadInput(
-                f"{arch!r} is neither a model of timm nor a registered architecture, of which there are: "
+                f"{arch!r} is neither a timm model nor a registered architecture; there are: "
                 f"{', '.join(e.name for e in architectures)}."
             )
         entry, options = architectures["timm"], {"model": arch, **options}

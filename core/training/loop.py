@@ -1,4 +1,4 @@
-"""The loop: training as a generator of events. It never yields while gradients are switched off."""
+"""The training loop as a generator of events, which never yields inside `no_grad`."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from core.training.validate import gathered, outputs, scores
 
 
 class Diverged(BadInput):
-    """A loss is no longer a finite number."""
+    """Raised when a loss is no longer a finite number."""
 
 
 def fit(state: TrainState) -> Generator[Event, None, None]:
-    """Train from where `state` is to the end of its stages; the model ends as the mean of its weights.
+    """Train from the position of `state` to the end of its stages; the model ends as the mean of its weights.
 
-    The state can be saved, and restored to go on, where this generator is closed or has yielded a step or an epoch.
-    Raises BadInput, and Diverged where a loss is not finite.
+    The state can be saved, and training resumed from it, whenever this generator is closed or yields a step or an
+    epoch. Raises BadInput, and Diverged if a loss is not finite.
     """
     task = state.task
     while not state.done:
-        if state.optimizer is None:  # else it was restored within a stage
+        if state.optimizer is None:  # else the state was restored within a stage
             yield from _begin_stage(state)
         while not state.stage_over:
             for images, targets, _ in state.train_loader.batches(task.epochs_seen, state.batch):
                 if state.finished:
                     break
-                if task.world.size == 1:  # now: a run that is resumed from here does not read these photos again
+                if task.world.size == 1:  # before the step: a run resumed after it does not read these photos again
                     yield from skipped(state.train_loader, task.world)
                 if photos := int(task.world.sum(len(targets))):
                     assert state.optimizer is not None  # begin_stage made it
@@ -49,7 +49,7 @@ def fit(state: TrainState) -> Generator[Event, None, None]:
                         raise Diverged(f"The loss became {loss} at {where}; lower the learning rate.")
                     state.end_step(loss, photos)
                     yield StepEnded(state.step, state.steps, loss, rates[-1])
-                else:  # none of them could be read
+                else:  # no photo of the batch could be read
                     state.batch += 1
             yield from skipped(state.train_loader, task.world)
             if not state.photos:
@@ -59,7 +59,7 @@ def fit(state: TrainState) -> Generator[Event, None, None]:
 
 
 def _begin_stage(state: TrainState) -> Iterator[Event]:
-    """Extract the features that the stage trains on, if it does, and choose what learns."""
+    """Start a stage, after extracting the features that it trains on, if it does."""
     task, stage, began = state.task, state.now, time.perf_counter()
     if stage.head_epochs:
         task.architecture.freeze()
@@ -80,7 +80,7 @@ def _begin_stage(state: TrainState) -> Iterator[Event]:
 
 
 def _validate(state: TrainState) -> Iterator[Event]:
-    """Score the mean of the weights on the validation photos, and end the epoch."""
+    """Validate the mean of the weights, and end the epoch."""
     task, average = state.task, state.average
     assert average is not None  # begin_stage made it
     with average.applied():
@@ -103,7 +103,7 @@ def _validate(state: TrainState) -> Iterator[Event]:
 
 
 def skipped(loader: Loader | FeatureLoader, world: World) -> list[PhotoSkipped]:
-    """The files that no process could read since this was last asked."""
+    """The files that the processes could not read since the last call."""
     found = {str(path): reason for part in world.gather(loader.skipped) for path, reason in part.items()}
     loader.skipped.clear()
     return [PhotoSkipped(path, reason) for path, reason in found.items()]

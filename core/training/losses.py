@@ -1,4 +1,4 @@
-"""What training minimises: the mean over photos of a loss of logits [N, C] and targets."""
+"""Base classes of the loss functions: the mean over photos of a loss of logits [N, C] and targets."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 from core.errors import BadInput
 
-CrossEntropyLossFlat = nn.CrossEntropyLoss  # one label a photo leaves nothing to flatten
+CrossEntropyLossFlat = nn.CrossEntropyLoss  # with one label per photo there is nothing to flatten
 ClassWeights = Literal["none", "balanced"]
 
 
 class ClassificationLoss(nn.Module, ABC):
-    """A loss that says what each class would cost a photo; targets are classes [N], or soft: shares [N, C].
+    """A loss defined by its value for each class; targets are class indices [N] or soft probabilities [N, C].
 
-    `weight` [C] multiplies what each class costs. The mean is over photos, not over weights as in torch, so that a
-    batch in micro-batches has the same gradient as the batch.
+    `weight` [C] multiplies the loss of each class. The mean is over photos, not over weights as in torch, so that
+    micro-batches give the same gradient as the batch.
     """
 
     weight: Tensor | None
@@ -29,7 +29,7 @@ class ClassificationLoss(nn.Module, ABC):
 
     @abstractmethod
     def costs(self, logits: Tensor) -> Tensor:
-        """The loss [N, C] of each photo, were each class its own."""
+        """The loss [N, C] that each photo would have if its target were each of the classes."""
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The mean loss of the batch."""
@@ -42,7 +42,7 @@ class ClassificationLoss(nn.Module, ABC):
 
 
 class FunctionLoss(nn.Module):
-    """A function of logits [N, C] and targets, [N] or soft [N, C], as a loss."""
+    """A function of logits [N, C] and targets, [N] or soft [N, C], as a module."""
 
     def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
         super().__init__()
@@ -54,10 +54,10 @@ class FunctionLoss(nn.Module):
 
 
 def weights_of(class_weights: ClassWeights, class_counts: Tensor | None) -> Tensor | None:
-    """The weight [C] of each class, or None where all weigh 1.
+    """The weight [C] of each class, or None if all are 1.
 
-    Balanced is n / (C n_c), so that all classes weigh the same and the mean weight of a photo is 1. Raises BadInput
-    where that is asked for without the counts [C] of training photos.
+    Balanced weights are n / (C n_c), so that all classes weigh the same and the mean weight of a photo is 1. Raises
+    BadInput if these are wanted without the counts [C] of training photos.
     """
     if class_weights == "none":
         return None

@@ -1,4 +1,4 @@
-"""The learning-rate finder (Smith 2015): rates that grow at each step, and what the losses suggest."""
+"""The learning-rate finder (Smith 2015): train with growing rates, and suggest rates from the losses."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def lr_find(
     suggest_funcs: Sequence[Suggest] = (),
     features: bool = Training.features,
 ) -> Generator[Event, None, None]:
-    """Try `num_it` rates on the training batches; weights, buffers and random state are put back after.
+    """Train for `num_it` steps at rates growing from `start_lr` to `end_lr`, then restore weights and random state.
 
-    With `features`, those of a frozen backbone are extracted once, of as many photos as the steps need. Raises BadInput
-    unless 0 < start_lr < end_lr and `micro_batch` fits.
+    With `features`, those of a frozen backbone are extracted once, for as many photos as the steps need. Raises
+    BadInput unless 0 < start_lr < end_lr and the micro-batch suits the norm layers.
     """
     if not 0 < start_lr < end_lr:
-        raise BadInput(f"The rates tried must grow from above zero, not from {start_lr!r} to {end_lr!r}.")
+        raise BadInput(f"The learning rates must grow from above zero, not from {start_lr!r} to {end_lr!r}.")
     task.check_micro_batch(task.architecture.frozen)
     model = task.architecture.model
     before = copy.deepcopy(model.state_dict())
@@ -75,23 +75,23 @@ def lr_find(
 
 
 def suggest(rates: Sequence[float], losses: Sequence[float], num_it: int, functions: Sequence[Suggest]) -> Suggestion:
-    """What each function reads off the smoothed curve without its first tenth and last five points; or why nothing."""
+    """The suggestion of each function for the smoothed curve without its first tenth and last five points."""
     rates, losses = rates[num_it // 10 : -5], losses[num_it // 10 : -5]
     names = [f.__name__ for f in functions]
     reason = ""
     if len(losses) < 15:
-        reason = f"only {len(losses)} points of the curve can be used; try more steps or lower rates"
+        reason = f"only {len(losses)} points of the curve are usable; try more steps or lower rates"
     elif not all(map(math.isfinite, losses)):
         reason = "the loss was not a finite number; look at the data"
     elif min(losses) > losses[0] - 0.02 * abs(losses[0]):
-        reason = "the loss never fell below where it began; the model learns nothing at any of these rates"
+        reason = "the loss never fell below its start, so the model learns at none of these rates; look at the data"
     if reason:
         return Suggestion(dict.fromkeys(names), f"No suggestion: {reason}.")
     return Suggestion({f.__name__: f(rates, losses) for f in functions})
 
 
 def valley(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """About half-way down the longest fall of the losses, taken as a subsequence (fastai's `valley`)."""
+    """The rate about half-way down the longest decreasing subsequence of the losses (fastai's `valley`)."""
     length = [1] * len(losses)
     end = 0
     for i in range(1, len(losses)):
@@ -104,7 +104,7 @@ def valley(rates: Sequence[float], losses: Sequence[float]) -> float:
 
 
 def steep(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """Where the loss falls fastest per factor of the rate."""
+    """The rate where the loss falls most steeply over the logarithm of the rate."""
     slopes = [
         (losses[i + 1] - losses[i]) / (math.log(rates[i + 1]) - math.log(rates[i])) for i in range(len(losses) - 1)
     ]
@@ -117,7 +117,7 @@ def minimum(rates: Sequence[float], losses: Sequence[float]) -> float:
 
 
 def _first_batches(loader: Loader, batches: int) -> Loader:
-    """A loader of the photos in the first `batches` of the first epoch, or of all where there are no more."""
+    """A loader of the photos in the first `batches` of the first epoch, or of all if there are no more."""
     if len(loader) <= batches:
         return loader
     chosen = [i for batch in loader.order(0)[:batches] for i in batch]

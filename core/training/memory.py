@@ -1,4 +1,4 @@
-"""Keep memory between batches instead of returning it to the system and asking for it again."""
+"""Memory that is reused between batches instead of being returned to the system."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of the GNU C library
 
 
 def keep_freed_memory() -> bool:
-    """Tell the C library to reuse large blocks; asking for fresh pages slows a training step on a CPU. Linux alone."""
+    """Let glibc reuse large blocks, as fresh pages slow down training on a CPU; returns False where it cannot."""
     if sys.platform != "linux":
         return False
     try:

@@ -1,4 +1,4 @@
-"""What is reported after each epoch: functions of logits or probabilities [N, C] and targets [N]."""
+"""Metrics: functions of logits or probabilities [N, C] and targets [N]."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ M = TypeVar("M", bound=Callable[..., float])
 
 
 def higher_is_better(metric: M) -> M:
-    """Decorate a metric of which a larger value is a better one."""
+    """Decorator of a metric whose larger values are better."""
     metric.higher_is_better = True  # type: ignore[attr-defined]
     return metric
 
 
 def lower_is_better(metric: M) -> M:
-    """Decorate a metric of which a smaller value is a better one."""
+    """Decorator of a metric whose smaller values are better."""
     metric.higher_is_better = False  # type: ignore[attr-defined]
     return metric
 
 
 def confusion(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Counts [C, C]: rows the actual, columns the predicted class."""
+    """The confusion matrix [C, C]: rows are actual classes, columns predicted ones."""
     classes = outputs.shape[1]
     return torch.bincount(targets * classes + outputs.argmax(1), minlength=classes**2).view(classes, classes)
 
 
 def wilson_interval(share: float, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """The 95 % interval of a share of `n` photos (Wilson 1927)."""
+    """The 95 % confidence interval of a share of `n` photos (Wilson 1927)."""
     if n == 0:
         return 0.0, 1.0
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
@@ -44,15 +44,15 @@ def wilson_interval(share: float, n: int, z: float = 1.959964) -> tuple[float, f
 
 
 def named(given: Metric | Sequence[Metric] | None) -> dict[str, Metric]:
-    """Metrics by the names of their functions, a `partial` by its function's; one that is there twice is numbered.
+    """Metrics by the names of their functions, also of a `partial`; repeated names are numbered.
 
-    Raises BadInput for what is no function.
+    Raises BadInput for a metric that is not callable.
     """
     found: dict[str, Metric] = {}
     for score in [given] if callable(given) or isinstance(given, str) else given or ():
         if not callable(score):
             known = ", ".join(entry.name for entry in metrics)
-            raise BadInput(f"A metric is a function, such as {known}; {str(score)[:80]!r} is none.")
+            raise BadInput(f"A metric is a function, such as {known}; {str(score)[:80]!r} is not one.")
         function = getattr(score, "func", score)
         name = getattr(function, "__name__", type(function).__name__)
         same = sum(other.rpartition(" ")[0] == name or other == name for other in found)

@@ -1,4 +1,4 @@
-"""Several processes that train one network, as `torchrun` starts them; each takes its share of every batch."""
+"""Distributed training with `torchrun`: each process takes its share of every batch."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from torch import nn
 
 from core.errors import BadInput
 
-PATIENCE = timedelta(days=30)  # the first process may have to wait for its turn, and to check a million photos
+TIMEOUT = timedelta(days=30)  # rank 0 may wait in the queue, and check a million photos, before it broadcasts
 
 
 @dataclass(eq=False)
 class World:
-    """The place of this process among `size`; alone, each of its words gives back what it was given."""
+    """The rank of this process among `size`; with one process, each collective returns its argument."""
 
     rank: int = 0
     size: int = 1
@@ -35,7 +35,7 @@ class World:
         return total.item()
 
     def broadcast(self, value: Any) -> Any:
-        """The first process's value, in every process."""
+        """The value of rank 0, in every process."""
         if self.size == 1:
             return value
         box = [value]
@@ -43,7 +43,7 @@ class World:
         return box[0]
 
     def broadcast_once(self, plan: Any) -> Any:
-        """The first process's plan, in every process; only the first call counts, so that there can always be one."""
+        """The plan of rank 0, in every process; later calls do nothing, so that it can be repeated in a `finally`."""
         if self.size == 1 or self.has_broadcast:
             return plan
         self.has_broadcast = True
@@ -58,7 +58,7 @@ class World:
         return values
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """The network with its gradients averaged over all processes, if any of its parameters learns."""
+        """The network with its gradients averaged over all processes, if any of its parameters is trainable."""
         if self.size == 1 or not any(p.requires_grad for p in network.parameters()):
             return network
         if torch.cuda.is_available():  # norm layers then see the photos of all processes
@@ -68,26 +68,26 @@ class World:
         return nn.parallel.DistributedDataParallel(network)
 
     def no_sync(self, network: nn.Module, last: bool) -> AbstractContextManager[Any]:
-        """Gradients need not travel before the last part of a batch."""
+        """A context that defers the exchange of gradients, unless this is the last micro-batch of a batch."""
         if last or not isinstance(network, nn.parallel.DistributedDataParallel):
             return nullcontext()
         return network.no_sync()
 
     def broadcast_buffers(self, model: nn.Module) -> None:
-        """Give every process the norm statistics of the first, whose share of the photos made them."""
+        """Give every process the norm statistics of rank 0, so that all validate with the same."""
         if self.size > 1:
             for buffer in model.buffers():
                 dist.broadcast(buffer, 0)
 
     def leave(self) -> None:
-        """End what `join` began."""
+        """Leave the process group that `join` entered."""
         if self.size > 1:
             dist.destroy_process_group()
 
 
 @contextmanager
 def together(world: World) -> Iterator[None]:
-    """Say in a sentence that another process was lost, which torch says in the words of its network; BadInput."""
+    """Raise BadInput instead of torch's network errors when another process has failed."""
     try:
         yield
     except RuntimeError as error:
@@ -101,12 +101,12 @@ ALONE = World()
 
 
 def join() -> World:
-    """The world that `torchrun` made, or this process alone."""
+    """Join the process group that `torchrun` describes, or return ALONE."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return ALONE
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=TIMEOUT)
     return World(dist.get_rank(), dist.get_world_size())
 
 

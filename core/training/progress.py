@@ -1,4 +1,4 @@
-"""Events as a person reads them: a bar with the time left, and a table with one row per epoch, as fastai prints it."""
+"""Events on a terminal: a progress bar with the time left, and fastai's table with one row per epoch."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from core.events import (
 
 STAGES = {
     "features": "extracting features of the frozen backbone:",
-    "frozen": "frozen, only the head learns:",
+    "frozen": "frozen, only the head is trained:",
     "unfrozen": "unfrozen:",
 }
 
 
 class Progress:
-    """Shows events as they come: the table on standard output, the bar on standard error."""
+    """Shows events as they happen: the table on standard output, the bar on standard error."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -45,7 +45,7 @@ class Progress:
         self._close()
 
     def show(self, event: Event) -> None:
-        """Show one event, if there is anything of it to be seen."""
+        """Show one event, if it is one that is shown."""
         bar = self._bar
         match event:
             case Checked():
@@ -76,12 +76,12 @@ class Progress:
                 self._say(" ".join(f"{v:<11}" for v in _row(event)))
             case RunResumed() if event.total:
                 self._close()
-                self._say(f"going on after step {event.step} of {event.total}, {event.stage}")
+                self._say(f"resuming after step {event.step} of {event.total}, {event.stage}")
                 self._bar = _bar(event.stage, event.total, event.step)
             case Queued():
                 self._say(f"waiting for {event.behind}, at place {event.place} of the queue")
             case FinishingEarly():
-                self._say(f"finishing early: the learning rate falls to its end over {event.steps} steps")
+                self._say(f"finishing early: the learning rate is annealed over {event.steps} steps")
             case PhotoSkipped():
                 self._say(f"skipped {event.path}: {event.reason}")
             case Suggestion():

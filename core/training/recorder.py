@@ -1,4 +1,4 @@
-"""What training leaves to be drawn."""
+"""Recorder: the losses and metrics of training, and plots of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.events import EpochEnded, Event, LearningRateTried, StepEnded, Suggest
 
 @dataclass
 class Recorder:
-    """What all training so far, and the last learning-rate finder, left to draw."""
+    """The steps and epochs of all training so far, and the curve of the last learning-rate finder."""
 
     losses: list[float] = field(default_factory=list)
     epochs: list[EpochEnded] = field(default_factory=list)
@@ -21,7 +21,7 @@ class Recorder:
     suggestion: Suggestion = field(default_factory=lambda: Suggestion({}))
 
     def record(self, event: Event) -> None:
-        """Keep what is drawn of an event."""
+        """Record an event, if it is one that is plotted."""
         match event:
             case StepEnded():
                 self.losses.append(event.loss)
@@ -33,12 +33,12 @@ class Recorder:
                 self.suggestion = event
 
     def plot_loss(self, figsize: Figsize | None = None) -> Image:
-        """The loss of each training step so far."""
+        """A plot of the loss of each training step so far."""
         steps = [float(i) for i in range(len(self.losses))]
-        return pictures.curve(steps, {"loss": self.losses}, "Loss a step, nats", size=pixels(figsize))
+        return pictures.curve(steps, {"loss": self.losses}, "Loss per step, nats", size=pixels(figsize))
 
     def plot_lr_find(self, figsize: Figsize | None = None) -> Image:
-        """The curve of the last learning-rate finder with its suggestions."""
+        """A plot of the last learning-rate finder's curve with its suggestions."""
         rates, losses = [t.lr for t in self.tried], [t.loss for t in self.tried]
         title, marks = "Smoothed loss by learning rate", self.suggestion.rates
         return pictures.curve(rates, {"loss": losses}, title, True, marks, pixels(figsize))

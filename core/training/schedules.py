@@ -1,4 +1,4 @@
-"""Learning rates and momentum along a stage, and across the groups of a network."""
+"""Schedules of learning rate and momentum over a stage, and discriminative rates across parameter groups."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.errors import BadInput
 
 
 def cosine(start: float, end: float, progress: float) -> float:
-    """From `start` to `end` along half a cosine, `progress` in 0..1."""
+    """Cosine annealing from `start` to `end`, with `progress` in 0..1."""
     return start + (end - start) * (1 - math.cos(math.pi * progress)) / 2
 
 
@@ -30,10 +30,10 @@ def one_cycle_momentum(progress: float, pct_start: float = 0.25, high: float = 0
 
 
 def discriminative_lrs(lr: float | slice | Sequence[float], groups: int) -> list[float]:
-    """A peak rate for each of `groups`, the first layers first.
+    """A peak learning rate for each of `groups` parameter groups, first layers first.
 
-    A number is the same for all; `slice(hi)` is hi/10 for all but the last; `slice(lo, hi)` is geometric between them.
-    Raises BadInput for a rate that is not positive or a list of another length.
+    A number is used for all groups; `slice(hi)` gives hi/10 to all but the last; `slice(lo, hi)` is geometrically
+    spaced. Raises BadInput for a rate that is not positive or a sequence of another length.
     """
     if isinstance(lr, slice):
         low, high = lr.start, lr.stop
@@ -48,7 +48,7 @@ def discriminative_lrs(lr: float | slice | Sequence[float], groups: int) -> list
     else:
         rates = [float(r) for r in lr]
     if len(rates) != groups:
-        raise BadInput(f"{len(rates)} learning rates were given for {groups} groups of layers.")
+        raise BadInput(f"{len(rates)} learning rates were given for {groups} groups of layers; give one per group.")
     if not all(r > 0 and math.isfinite(r) for r in rates):
         raise BadInput(f"A learning rate must be a positive number, not {lr!r}.")
     return rates

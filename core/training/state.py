@@ -1,4 +1,4 @@
-"""All of a training that changes from one step to the next, so that it can be saved after any and restored."""
+"""The state of a training: everything that changes from step to step, so that it can be saved and restored."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from core.training.schedules import cosine, one_cycle, one_cycle_momentum
 from core.training.task import Stage, Task, make_optimizer
 from core.training.validate import Outputs
 
-FINISH_SHARE = 0.1  # of a stage's steps, over which the learning rate falls to its end when a run finishes early
+FINISH_SHARE = 0.1  # of a stage's steps, over which the learning rate is annealed when a run finishes early
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best epoch so far: what it scored, its weights and its outputs for the validation photos."""
+    """The best epoch so far: its score, validation loss, weights and outputs for the validation photos."""
 
     stage: str
     epoch: int
@@ -39,7 +39,7 @@ class Best:
 
 @dataclass(frozen=True)
 class Finish:
-    """The stage and the step at which the learning rate begins to fall to its end, and over how many steps."""
+    """An early finish: the learning rate is annealed over `steps` steps from `step` of `stage`."""
 
     stage: int
     step: int
@@ -48,9 +48,10 @@ class Finish:
 
 @dataclass
 class TrainState:
-    """A task on its way through its stages; `best_by` is valid_loss, a metric, last, or nothing to keep no epoch.
+    """The position of a task in its stages, with optimizer, mean weights and best epoch.
 
-    With `patience` a stage ends after that many epochs in a row that are no better than its best.
+    `best_by` is valid_loss, a metric or last, or "" to keep no epoch. With `patience`, a stage ends after that many
+    epochs in a row without improvement.
     """
 
     task: Task
@@ -72,7 +73,7 @@ class TrainState:
     began: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
-        """Raise BadInput where a stage cannot train with the task's micro-batch."""
+        """Raise BadInput if a stage cannot train with the task's micro-batch."""
         for stage in self.stages:
             self.task.check_micro_batch(self.task.architecture.frozen if stage.frozen is None else stage.frozen)
 
@@ -112,18 +113,18 @@ class TrainState:
 
     @property
     def finished(self) -> bool:
-        """Whether the learning rate has fallen to its end, as was asked by `finish_early`."""
+        """Whether the learning rate has been annealed after `finish_early`."""
         end = self.finish
         return end is not None and end.stage == self.stage and self.step >= end.step + end.steps
 
     @property
     def stage_over(self) -> bool:
-        """Whether this stage has no epoch left."""
+        """Whether this stage has no epochs left."""
         impatient = 0 < self.patience <= self.worse
         return self.epoch >= self.now.epochs or (self.finished and not self.batch) or impatient
 
     def begin_stage(self) -> None:
-        """Freeze or unfreeze, and make the optimizer and the running mean of the weights."""
+        """Freeze or unfreeze, and create the optimizer and the running mean of the weights."""
         stage, arch = self.now, self.task.architecture
         if stage.frozen is not None:
             arch.freeze(self.task.train_bn) if stage.frozen else arch.unfreeze()
@@ -133,7 +134,7 @@ class TrainState:
         self.began = time.perf_counter()
 
     def end_step(self, loss: float, photos: int) -> None:
-        """Count a step, with its mean loss over its photos, and take its weights into their mean."""
+        """Count a step with its mean loss over its photos, and update the running mean of the weights."""
         assert self.average is not None  # begin_stage made it
         self.average.update()
         self.loss_sum += loss * photos
@@ -141,20 +142,20 @@ class TrainState:
         self.batch += 1
 
     def end_stage(self) -> None:
-        """Give the model the mean of its weights and go to the next stage; after an early finish there is none."""
+        """Load the mean of the weights into the model and go to the next stage, or to the end if finishing early."""
         if self.average is not None:
             self.average.swap()
         self.optimizer = self.average = self.features = None
         self.task.connect()
-        asked = self.finish is not None and self.finish.stage == self.stage
-        self.stage = len(self.stages) if asked else self.stage + 1
+        finishing = self.finish is not None and self.finish.stage == self.stage
+        self.stage = len(self.stages) if finishing else self.stage + 1
         self.epoch = self.batch = self.photos = self.worse = 0
         self.loss_sum, self.stage_best = 0.0, None
 
     def end_epoch(self, value: float, loss: float, found: Outputs) -> bool:
-        """Go to the next epoch; returns whether this is the best so far by `value`, or by its loss where that is equal.
+        """Go to the next epoch; returns whether this one is the best so far by `value`, with ties broken by `loss`.
 
-        The weights of the best one are kept.
+        The weights and outputs of the best epoch are kept.
         """
         score = self._score(value, loss)
         best = bool(self.best_by) and (
@@ -171,18 +172,18 @@ class TrainState:
         return best
 
     def _score(self, value: float, loss: float) -> list[float]:
-        """Smaller is better."""
+        """A score by which epochs are compared; smaller is better."""
         higher = self.best_by in metrics and metrics[self.best_by].factory.higher_is_better  # type: ignore[attr-defined]
         return [-value if higher else value, loss]
 
     def finish_early(self) -> Finish:
-        """Let the learning rate fall to its end over the next steps, after which the run validates and completes."""
+        """Anneal the learning rate over the next steps, after which training validates and ends."""
         left = self.steps - self.step
         self.finish = Finish(self.stage, self.step, min(left, max(1, round(FINISH_SHARE * self.steps))))
         return self.finish
 
     def schedule(self) -> tuple[list[float], float]:
-        """The learning rate of each parameter group, and the momentum, of the next step."""
+        """The learning rates of the parameter groups and the momentum of the next step."""
         stage, end = self.now, self.finish
         falling = end is not None and end.stage == self.stage and self.step >= end.step
         progress = (end.step if end and falling else self.step) / self.steps
@@ -195,7 +196,7 @@ class TrainState:
         return rates, momentum
 
     def restore_best(self) -> Best:
-        """Give the model the weights of the best epoch; raises BadInput if none was kept."""
+        """Load the weights of the best epoch into the model; raises BadInput if none was kept."""
         if self.best is None:
             raise BadInput("No epoch has ended yet, so there is no model to keep.")
         self.task.architecture.model.load_state_dict(self.best.weights)
@@ -235,7 +236,7 @@ class TrainState:
         }
 
     def restore(self, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
-        """Restore what `tensors` and `document` of a state of the same task and stages returned; raises ValueError."""
+        """Restore the `tensors()` and `document()` of a state of the same task and stages; raises ValueError."""
         for name in _POSITION:
             setattr(self, name, document["position"][name])
         self.task.epochs_seen, self.task.micro_batch = document["epochs_seen"], document["micro_batch"]
@@ -247,7 +248,7 @@ class TrainState:
             self.best = Best(stage, epoch, value, loss, _under("best", tensors), found)
         if document["under_way"]:
             if bool(self.now.head_epochs) != ("features.train.values" in tensors):
-                raise ValueError("its head was trained on features here and on photos there")
+                raise ValueError("its head was trained on features, and here on photos, or the reverse")
             if self.now.head_epochs:
                 self.features = FeatureCache.restored(self.task, _under("features", tensors), self.now.head_epochs)
             self.begin_stage()
@@ -270,14 +271,14 @@ class TrainState:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give an optimizer its state, `N.slot` for its parameter N; raises ValueError where that has another shape."""
-    learning = [p for group in optimizer.param_groups for p in group["params"]]
+    """Load an optimizer's state, `N.slot` for its parameter N; raises ValueError if a shape differs."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         number, slot = name.split(".")
-        if tensor.ndim and tensor.shape != learning[int(number)].shape:
+        if tensor.ndim and tensor.shape != parameters[int(number)].shape:
             raise ValueError(f"the optimizer's {name} has the shape {list(tensor.shape)}")
-        state.setdefault(int(number), {})[slot] = tensor.clone()  # each step writes into it
+        state.setdefault(int(number), {})[slot] = tensor.clone()  # steps update it in place
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     for parameter, slots in optimizer.state.items():
         for slot, tensor in slots.items():
@@ -293,7 +294,7 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _plain(state: Any) -> Any:
-    """NumPy's dictionary of its state, with lists for its arrays."""
+    """NumPy's random state with lists instead of arrays."""
     if isinstance(state, dict):
         return {key: _plain(value) for key, value in state.items()}
     return state.tolist() if isinstance(state, np.ndarray) else state

@@ -1,4 +1,4 @@
-"""A network as a table: each layer with the shape it makes and its parameters."""
+"""A summary of a network: a table of its layers with output shapes and parameters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.training.task import Task
 
 
 def summary(task: Task) -> str:
-    """Layers, parameters, optimizer and loss, and which groups of layers are frozen."""
+    """The layers, parameters, frozen groups, optimizer and loss of a task as text."""
     arch = task.architecture
     size = (1, 3, *task.dls.train.pipeline.size)
     rows: list[tuple[str, str, str, str]] = []
@@ -34,14 +34,14 @@ def summary(task: Task) -> str:
         for hook in hooks:
             hook.remove()
     every = list(arch.model.parameters())
-    learning = sum(p.numel() for p in every if p.requires_grad)
+    trainable = sum(p.numel() for p in every if p.requires_grad)
     frozen = sum(not any(p.requires_grad for p in group) for group in arch.groups)
     optimizer: Any = task.opt_func.func if isinstance(task.opt_func, partial) else task.opt_func
     return "\n".join(
         [
             f"{type(arch.model).__name__}, photos {size[3]} x {size[2]}",
             *(f"{name:<24}{shape:<20}{count:>14}  {learns}" for name, shape, count, learns in rows),
-            f"Parameters: {sum(p.numel() for p in every):,}, of which {learning:,} learn",
+            f"Parameters: {sum(p.numel() for p in every):,}, of which {trainable:,} are trainable",
             f"Frozen: the first {frozen} of {len(arch.groups)} groups of layers",
             f"Optimizer: {optimizer.__name__}, loss: {type(task.loss).__name__}",
         ]

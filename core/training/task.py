@@ -1,4 +1,4 @@
-"""What is trained, on what, towards what; and the shape of one stage of it."""
+"""A training task (model, data, loss, metrics, optimizer) and the stages in which it is trained."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from core.training.parallel import ALONE, World
 
 BATCH_NORM = nn.modules.batchnorm._BatchNorm
 OptFunc = Callable[..., torch.optim.Optimizer]
-CPU_MICRO_BATCH = 16  # photos at once where micro-batches give the same gradient: what a CPU's caches hold
+CPU_MICRO_BATCH = 16  # photos whose activations fit a CPU's caches
 
 
 def default_optimizer() -> OptFunc:
-    """What makes the optimizer of a recipe that names none."""
+    """The function that creates the default optimizer."""
     return optimizers.bind(Training.optimizer)
 
 
 @dataclass
 class Task:
-    """A network, its data, its loss, and how it is measured; `world` are the processes that share each batch."""
+    """A network with its data, loss, metrics and optimizer; the processes of `world` share each batch."""
 
     architecture: Architecture
     dls: DataLoaders
     loss: nn.Module
     metrics: Mapping[str, Metric] = field(default_factory=dict)
-    weight_decay: float | None = None  # in place of the optimizer's own
+    weight_decay: float | None = None  # overrides the optimizer's own
     train_bn: bool = False
     micro_batch: int = 0
     ema: float = 0.0
-    epochs_seen: int = 0  # of all stages: each epoch has an order and augmentation of its own
+    epochs_seen: int = 0  # over all stages; it seeds the order and the augmentation of an epoch
     world: World = ALONE
     opt_func: OptFunc = field(default_factory=default_optimizer)
     network: nn.Module = field(init=False)
@@ -48,47 +48,47 @@ class Task:
     _frozen_backbone: Architecture | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        """Random weights have no statistics worth keeping, so their norm layers are trained in any case."""
+        """Move everything to the device; norm layers without pretrained statistics are always trained."""
         self.train_bn = self.train_bn or not self.architecture.pretrained
         self.architecture.model.to(self.dls.device, memory_format=torch.channels_last)
         self.loss.to(self.dls.device)
         self.connect()
 
     def connect(self, on_features: bool = False) -> None:
-        """Let the processes share the gradients of what learns now, which sees photos or their features."""
+        """Build the `network` that is trained, on photos or `on_features`, with gradients shared by all processes."""
         self.on_features = on_features
-        self._frozen_backbone = None  # it may have learnt since
+        self._frozen_backbone = None  # it may have been trained since
         self.network = self.world.wrap(Head(self.architecture) if on_features else Network(self))
 
     @property
     def frozen_backbone(self) -> Architecture:
-        """The network in eval mode, its norms folded, for as long as the backbone is frozen."""
+        """The network in eval mode with fused norms, valid while the backbone is frozen."""
         if self._frozen_backbone is None:
             example = torch.zeros(1, 3, *self.dls.train.pipeline.size, device=self.dls.device)
             self._frozen_backbone = self.architecture.fused_copy(example)
         return self._frozen_backbone
 
     def precision(self) -> torch.autocast:
-        """Products in bfloat16 on a GPU that has it; never on a CPU, where it is slower."""
+        """Autocast to bfloat16 on a GPU that supports it; never on a CPU, where it is slower."""
         on = self.dls.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.autocast(self.dls.device.type, torch.bfloat16, enabled=on)
 
     def check_micro_batch(self, frozen: bool) -> None:
-        """Raise BadInput where a norm layer in training would see one photo at a time, which has no statistics."""
+        """Raise BadInput if a batch norm in train mode would get one photo at a time, which has no statistics."""
         arch = self.architecture
         norms = arch.model if self.train_bn else arch.head
         single_photo = self.micro_batch == 1 and (self.train_bn or not frozen)
         if single_photo and any(isinstance(m, BATCH_NORM) for m in norms.modules()):
             raise BadInput(
-                "training.micro_batch is 1, but norm layers in training need two photos; set it to 0, or to 2."
+                "training.micro_batch is 1, but norm layers in train mode need two photos; set it to 0 or 2."
             )
 
     def train_mode(self) -> None:
-        """Train mode for a step; of the head alone where it learns from features."""
+        """Set train mode for a step; only on the head if it is trained on features."""
         self.architecture.head.train() if self.on_features else self.architecture.train_mode(self.train_bn)
 
     def micro_batch_size(self, photos: int) -> int:
-        """How many of `photos` go through the network at once, the gradients of the micro-batches added up."""
+        """The size of the micro-batches into which a batch of `photos` is divided; their gradients are accumulated."""
         if self.micro_batch:
             return self.micro_batch
         arch = self.architecture
@@ -98,9 +98,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Stage:
-    """One cycle: peak rates, one a group, and the shape of the schedule; what learns in it, if it says so.
+    """One one-cycle schedule: epochs, peak rates of the parameter groups, and the shape of the cycle.
 
-    With `head_epochs`, features of the frozen backbone are extracted first, and each epoch is that many of the head.
+    `frozen` freezes or unfreezes the body first, None leaves it. With `head_epochs`, features of the frozen backbone
+    are extracted first, and the head is trained on them for that many epochs per epoch.
     """
 
     name: str
@@ -114,7 +115,7 @@ class Stage:
 
 
 class Network(nn.Module):
-    """The forward pass of a training batch: without a graph through a frozen backbone, and there in micro-batches."""
+    """The forward pass of a training batch; a frozen backbone runs in micro-batches and without gradients."""
 
     def __init__(self, task: Task) -> None:
         super().__init__()
@@ -131,46 +132,46 @@ class Network(nn.Module):
 
 
 class Head(nn.Module):
-    """The forward pass of a training batch of features: all at once, whatever the micro-batch."""
+    """The forward pass of a training batch of features; it ignores the micro-batch size."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture, self.head = architecture, architecture.head
 
     def forward(self, features: Tensor, micro_batch: int) -> Tensor:
-        """Features as `Architecture.features` makes them to logits [N, classes]."""
+        """Features, as `Architecture.features` returns them, to logits [N, classes]."""
         return self.architecture.logits(features)
 
 
 def chunks(batch: Tensor, size: int) -> tuple[Tensor, ...]:
-    """A batch in chunks of about `size`, none of a single photo, which a norm layer could not take."""
-    fewest = 1 if size == 1 else 2  # photos in a chunk, where the batch has them
+    """A batch in chunks of about `size`, none of a single photo unless `size` is 1, as batch norms need two."""
+    fewest = 1 if size == 1 else 2
     return torch.tensor_split(batch, max(1, min(-(-len(batch) // size), len(batch) // fewest)))
 
 
 def is_mean_over_photos(loss: nn.Module) -> bool:
-    """Whether the loss of a batch is the mean of the losses of its photos, so that it can be taken in micro-batches."""
+    """Whether the loss of a batch is the mean of its photos' losses, so that micro-batches give the same gradient."""
     plain = isinstance(loss, nn.CrossEntropyLoss) and loss.weight is None and loss.reduction == "mean"
     return plain or isinstance(loss, ClassificationLoss)
 
 
 def trains_norms(model: nn.Module) -> bool:
-    """Whether a layer takes statistics of the batch, so that micro-batches do not add up to the batch."""
+    """Whether a batch norm is in train mode, so that micro-batches do not give the gradient of the batch."""
     return any(isinstance(m, BATCH_NORM) and m.training for m in model.modules())
 
 
 def make_optimizer(task: Task, rates: Sequence[float]) -> torch.optim.Optimizer:
-    """The task's, with no decay on norm layers, biases and what the model says; a group knows its place in `rates`."""
+    """The task's optimizer, without decay on norms, biases and `no_weight_decay()`; a group's rate is rates[layers]."""
     own = {} if task.weight_decay is None else {"weight_decay": task.weight_decay}
     model: Any = task.architecture.model
     exempt = model.no_weight_decay() if hasattr(model, "no_weight_decay") else ()  # timm's convention
-    plain = {p for name, p in model.named_parameters() if p.ndim <= 1 or name in exempt}
+    no_decay = {p for name, p in model.named_parameters() if p.ndim <= 1 or name in exempt}
     groups: list[dict[str, Any]] = []
     for layers, (parameters, rate) in enumerate(zip(task.architecture.groups, rates, strict=True)):
-        learning = [p for p in parameters if p.requires_grad]
+        trained = [p for p in parameters if p.requires_grad]
         for decay, chosen in (
-            (own, [p for p in learning if p not in plain]),
-            ({"weight_decay": 0.0}, [p for p in learning if p in plain]),
+            (own, [p for p in trained if p not in no_decay]),
+            ({"weight_decay": 0.0}, [p for p in trained if p in no_decay]),
         ):
             if chosen:
                 groups.append({"params": chosen, "lr": rate, "layers": layers, **decay})

@@ -1,4 +1,4 @@
-"""Validation: the network's outputs for photos that it does not learn from; each counts once over all processes."""
+"""Validation: the network's outputs for photos, gathered from all processes, with their loss and metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from core.training.task import Task, chunks
 
 @dataclass(frozen=True)
 class Outputs:
-    """Logits [N, C] and targets [N] on the CPU, and which items of the loader these are."""
+    """Logits [N, C] and targets [N] on the CPU, with the indices of their items in the loader."""
 
     logits: Tensor
     targets: Tensor
@@ -27,8 +27,8 @@ class Outputs:
 
 
 @dataclass(frozen=True)
-class Given:
-    """Batches that are there already: (images [N, 3, H, W] in 0..1, targets [N]) each."""
+class InMemoryBatches:
+    """A loader over a list of batches (images [N, 3, H, W] in 0..1, targets [N])."""
 
     pairs: Sequence[tuple[Tensor, Tensor]]
 
@@ -36,14 +36,14 @@ class Given:
         return len(self.pairs)
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
-        """The same in each epoch, with the number of each photo."""
+        """The same batches in each epoch, with the indices of their photos."""
         done = 0
         for images, targets in self.pairs:
             yield images, targets, list(range(done, done + len(targets)))
             done += len(targets)
 
 
-Batches = Loader | FeatureLoader | Given
+Batches = Loader | FeatureLoader | InMemoryBatches
 
 
 def outputs(task: Task, loader: Batches, epoch: int = 0) -> Generator[Validated | Notice, None, Outputs]:
@@ -81,7 +81,7 @@ def gathered(task: Task, own: Outputs) -> Outputs:
 
 
 def scores(task: Task, found: Outputs) -> tuple[float, dict[str, float]]:
-    """Loss in nats and metrics of outputs; raises BadInput if there are none."""
+    """The loss in nats and the metrics of outputs; raises BadInput if there are no outputs."""
     if not found.indices:
         raise BadInput("None of the validation photos could be read; see the list of skipped files.")
     device = task.dls.device
@@ -90,11 +90,11 @@ def scores(task: Task, found: Outputs) -> tuple[float, dict[str, float]]:
     return loss, {name: float(score(found.logits, found.targets)) for name, score in task.metrics.items()}
 
 
-def predict(task: Task, loader: Loader | Given, epoch: int = 0) -> Outputs:
-    """The outputs for a loader, without its events."""
+def predict(task: Task, loader: Loader | InMemoryBatches, epoch: int = 0) -> Outputs:
+    """The network's outputs for the photos of a loader, without events."""
     return drain(outputs(task, loader, epoch))
 
 
 def validate(task: Task) -> tuple[float, dict[str, float]]:
-    """Loss in nats and metrics over the whole validation set."""
+    """The loss in nats and the metrics on the validation set."""
     return scores(task, predict(task, task.dls.valid))

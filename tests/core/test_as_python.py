@@ -181,7 +181,7 @@ block = DataBlock(
     batch_tfms=aug_transforms(size=[192, 128], min_scale=0.75),
 )
 dls = block.dataloaders("/photos", bs=16)
-torch.manual_seed(0)  # the new layers begin as in a run
+torch.manual_seed(0)  # the same initial weights of the head as in a run
 learn = vision_learner(dls, efficientnet_lite0, metrics=[error_rate])
 learn.fine_tune(10, base_lr=0.002, freeze_epochs=8)
 """
@@ -292,7 +292,7 @@ def test_each_option_of_training_shows(recipe_of: Callable[..., Recipe], option:
 def test_what_runs_alone_do_is_a_comment(recipe_of: Callable[..., Recipe]) -> None:
     comments = [line for line in as_python(recipe_of(OTHER)).splitlines() if line.startswith("#")]
     options = 'best_by="last", patience=4, bad_photos="stop"'
-    assert comments == [f"# For runs alone: {options}. The model here is that of the last step."]
+    assert comments == [f"# Only runs have {options}; this learner keeps the model of the last step."]
     assert "\n#" not in as_python(recipe_of())
 
 

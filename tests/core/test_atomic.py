@@ -125,7 +125,7 @@ def test_a_linked_folder_of_checkpoints_is_refused(run: Run, theirs: Path) -> No
 @pytest.mark.parametrize("content", [SECRET, b"\n12 a letter", b"\x00\x01"])
 def test_a_file_that_is_no_lock_is_not_overwritten(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "lock").write_bytes(content)
-    with pytest.raises(BadInput, match=r"lock' is in the way of a lock, and is none; move it elsewhere"):
+    with pytest.raises(BadInput, match=r"lock' is not a lock file of this program; move it elsewhere"):
         ProcessLock(tmp_path / "lock").take()
     assert (tmp_path / "lock").read_bytes() == content
 
@@ -140,7 +140,7 @@ def test_what_a_dead_holder_left_is_a_lock(content: bytes, tmp_path: Path) -> No
 
 def test_a_pipe_is_not_waited_for(run: Run, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(BadInput, match="it is a link, or not a plain file"):
+    with pytest.raises(BadInput, match="it is a link, or not a regular file"):
         ProcessLock(tmp_path / "pipe").take()
     assert holder(tmp_path / "pipe") is None
     (run.workspace / "queue").mkdir()

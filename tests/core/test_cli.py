@@ -145,7 +145,7 @@ def test_train_ends_with_accuracy_and_folder(by_command: dict[str, Any]) -> None
     *_, accuracy, use, run = by_command["train"].stdout.splitlines()
     assert re.fullmatch(r"accuracy \d\.\d{4} on validation, 95 % interval \d\.\d{4} to \d\.\d{4}", accuracy)
     assert run == f"run: {by_command['run']}"
-    assert use == f"to use it: python -m core predict {by_command['run']} photo.jpg"
+    assert use == f"to use the model: python -m core predict {by_command['run']} photo.jpg"
     assert (by_command["run"] / "model.safetensors").is_file()
 
 
@@ -247,7 +247,7 @@ def test_evaluate_says_how_many_were_trained_on(trained: Run, workspace: Path, p
     command = ["evaluate", str(trained.folder), "--source", str(photos), "--workspace", str(workspace)]
     assert main(command) == 0
     n = len(json.loads((trained.folder / "splits.json").read_text())["train"])
-    assert f"of these {n} were trained on" in capsys.readouterr().out
+    assert f"{n} of these were training photos" in capsys.readouterr().out
     assert main([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["trained_on"] == n
 
@@ -271,7 +271,7 @@ def test_plugins_lists_every_kind_with_its_options(capsys: Capture) -> None:
         ("check", ["recipe", "--set", "bad_photos", "--workspace"]),
         ("lr-find", ["recipe", "--set", "--no-queue", "--workspace"]),
         ("train", ["recipe", "--set", "epochs", "freeze_epochs", "training.loss.NAME", "train_bn", "--workspace"]),
-        ("train", ["best_by", "patience", "--no-queue", "not begun"]),
+        ("train", ["best_by", "patience", "--no-queue", "not started"]),
         ("resume", ["run", "--accept-changes", "--no-queue", "--workspace"]),
         ("stop", ["run", "--finish", "--workspace"]),
         ("follow", ["run", "--workspace"]),
@@ -370,8 +370,8 @@ def test_a_recipe_that_never_ends_or_never_comes(fails: Callable[..., str], tmp_
     [
         ("training.epochs", "PATH=VALUE"),
         ("training.epoch=3", "no option 'epoch'"),
-        ("nothing.at.all=3", "there is no 'nothing.at.all'"),
-        ("item_tfms.7.size=3", "there is no 'item_tfms.7.size'"),
+        ("nothing.at.all=3", "this recipe has no 'nothing.at.all'"),
+        ("item_tfms.7.size=3", "this recipe has no 'item_tfms.7.size'"),
         ("training.epochs=many", "epochs is 'many'"),
     ],
 )
@@ -414,7 +414,7 @@ def test_a_run_without_weights(trained: Run, fails: Callable[..., str], photos: 
     (copied / "model.safetensors").unlink()
     assert "model.safetensors" in fails("predict", str(copied), str(photos / "red_1.jpg"))
     (copied / "config.json").unlink()  # as a run that failed
-    assert "no trained model" in fails("evaluate", str(copied))
+    assert "is not a trained model" in fails("evaluate", str(copied))
 
 
 def test_a_run_with_damaged_weights(trained: Run, fails: Callable[..., str], photos: Path, tmp_path: Path) -> None:

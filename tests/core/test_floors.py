@@ -201,5 +201,5 @@ def test_every_word_of_core_is_there() -> None:
     import core
 
     assert core.__all__ and all(getattr(core, word) is not None for word in core.__all__)
-    with pytest.raises(AttributeError, match="no 'nonsense'"):
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         core.nonsense  # noqa: B018

@@ -71,7 +71,7 @@ def test_each_says_which_way_is_better(entry: Any) -> None:
 
 
 def test_a_metric_that_does_not_say_which_way_is_better_is_refused() -> None:
-    with pytest.raises(ValueError, match="metrics 'mine' must say higher_is_better"):
+    with pytest.raises(ValueError, match="metrics 'mine' must have higher_is_better"):
         metrics.register("mine")(lambda outputs, targets, /: 0.0)
     assert "mine" not in metrics
 

@@ -263,7 +263,7 @@ def test_a_network_far_larger_than_its_weights_is_not_even_built(model: Path) ->
     (model / "config.json").write_text(json.dumps(config))
     rehash(model)
     before = psutil.Process().memory_info().rss
-    assert "it takes 4546 MB" in refused(model)
+    assert "it needs 4546 MB" in refused(model)
     assert psutil.Process().memory_info().rss - before < 200_000_000
 
 
@@ -333,8 +333,8 @@ def test_a_config_that_is_no_object_is_refused(model: Path, text: str) -> None:
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
-    assert "holds no trained model" in refused(tmp_path)
-    assert "holds no trained model" in refused(tmp_path / "nowhere")
+    assert "is not a trained model" in refused(tmp_path)
+    assert "is not a trained model" in refused(tmp_path / "nowhere")
 
 
 def test_loading_downloads_nothing(learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,7 @@ def test_the_size_may_be_given() -> None:
         ({"model": "test_vit", "img_size": [32, 10**9]}, "32 x 1000000000 pixels .* 1 to 2,097,152"),
         ({"model": "test_vit", "img_size": 0.5}, "img_size is 0.5, but must be a whole number or a list"),
         ({"model": "test_vit", "drop_path_rate": 1.5}, "drop_path_rate is 1.5, but must lie between 0 and 0.9"),
-        ({"model": "vgg11", "drop_path_rate": 0.1}, "'vgg11' of timm does not take drop_path_rate"),
+        ({"model": "vgg11", "drop_path_rate": 0.1}, "'vgg11' does not take drop_path_rate"),
         ({"model": "test_convnext", "dynamic_img_size": True}, "does not take dynamic_img_size"),
     ],
 )

@@ -72,7 +72,7 @@ def test_a_file_far_larger_than_its_network_is_not_parsed(model: Path, monkeypat
     save_file(load_file(model / WEIGHTS) | {"more": torch.zeros(2_000_000)}, model / WEIGHTS)
     rehash(model)
     monkeypatch.setattr(core.model.folder, "load_file", lambda _: pytest.fail("it was parsed"))
-    assert "holds 10" in refused(model)
+    assert "has 10" in refused(model)
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_the_repository_of_something_else_is_left_alone(signed_in: Any) -> None:
         {"config.json": theirs()},
     ):
         repo.commit("by hand", tree)
-        with pytest.raises(BadInput, match=r"holds something that this program did not make; choose a name"):
+        with pytest.raises(BadInput, match=r"has files that this program did not make; choose a name"):
             Client().push(REPO, FILES)
         assert set(repo.files) == set(tree)
 
@@ -87,7 +87,7 @@ def theirs(data: bytes = b"mine") -> Any:
 
 def test_a_private_push_never_goes_to_a_public_place(signed_in: Any) -> None:
     Client().push(REPO, FILES)
-    with pytest.raises(BadInput, match="is public already"):
+    with pytest.raises(BadInput, match="is already public"):
         Client().push(REPO, FILES | {"README.md": b"secret"}, private=True)
     assert b"secret" not in signed_in.sent()
     Client().push("anna/other", FILES, private=True)
@@ -106,7 +106,7 @@ def test_a_space_has_its_hardware_and_may_move(signed_in: Any) -> None:
     ("status", "advice"),
     [
         (401, "hf auth login"), (402, "paid plan"), (403, "write access"), (404, "check its name"),
-        (409, "try again"), (412, "somebody else"), (418, "refuses"), (429, "too many requests"), (503, "out of order"),
+        (409, "try again"), (412, "someone else"), (418, "refuses"), (429, "too many requests"), (503, "is failing"),
     ],
 )  # fmt: skip
 def test_each_refusal_says_what_to_do(signed_in: Any, status: int, advice: str) -> None:

@@ -125,14 +125,14 @@ def test_what_cannot_be_pushed_says_why(signed_in: Any, mine: Run, tmp_path: Pat
     lock = ProcessLock(mine.folder / "lock")
     assert lock.take()
     lock.announce()
-    assert "wait for its end, or stop it" in refused(mine)
+    assert "wait until it ends, or stop it" in refused(mine)
     lock.release()
     (mine.folder / "recipe.json").unlink()
     assert "give the run that it came from" in refused(mine)
     (mine.folder / "hashes.json").unlink()
     assert "has no model yet" in refused(mine)
     test = Run(tmp_path / "lr_finds" / "test")
-    assert "run of the LR finder, which makes no model" in refused(test)
+    assert "run of the LR finder, which has no model" in refused(test)
 
 
 def test_what_is_downloaded_is_little_and_ours(signed_in: Any, trained: Run, monkeypatch: Any) -> None:
@@ -143,11 +143,11 @@ def test_what_is_downloaded_is_little_and_ours(signed_in: Any, trained: Run, mon
     evil = {"pytorch_model.bin": b"\x80\x04", "setup.py": b"raise SystemExit"}
     repo.commit("by hand", repo.tree | {name: next(iter(repo.tree.values())) for name in evil})
     assert {file.name for file in fetch(REPO).iterdir()} == set(module.FILES)
-    monkeypatch.setattr(module, "LARGEST", 1000)
+    monkeypatch.setattr(module, "MAX_MODEL_BYTES", 1000)
     with pytest.raises(BadInput, match=r"GB, more than the"):
         fetch(REPO)
     Client().api.create_repo("anna/empty")
-    with pytest.raises(BadInput, match=r"is no model of this program: there is no model\.safetensors"):
+    with pytest.raises(BadInput, match=r"is not a model of this program: it has no model\.safetensors"):
         fetch("anna/empty")
 
 

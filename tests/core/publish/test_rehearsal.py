@@ -157,8 +157,8 @@ def other_classes(files: Files) -> Files:
     [
         (broken, r"^The Space ended before it served: SyntaxError: .*\.$"),
         (breaks, r"^The Space could not answer: ZeroDivisionError: division by zero\.$"),
-        (other_mean, r"^The Space says 0\.\d+ for '\w+' on '\w+\.jpg', and the model 0\.\d+; export it anew\.$"),
-        (other_classes, r"^The Space answers '\w+\.jpg' with other classes than the model has\.$"),
+        (other_mean, r"^The Space says 0\.\d+ for '\w+' on '\w+\.jpg', and the model 0\.\d+; export it again\.$"),
+        (other_classes, r"^The Space answers '\w+\.jpg' with classes that the model does not have\.$"),
     ],
 )
 def test_a_space_that_is_not_the_model_fails(

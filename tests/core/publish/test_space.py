@@ -108,7 +108,7 @@ def test_examples_are_photos_it_gets_right_one_a_class_first_and_nothing_else_of
 
 
 def test_a_model_that_is_not_the_exported_one_is_not_shown(mine: Run, trained: Run) -> None:
-    with pytest.raises(BadInput, match=r"has no model\.onnx of the model that it has now"):
+    with pytest.raises(BadInput, match=r"has no model\.onnx of its current model"):
         space_files(trained, "anna/my-pets", "cpu-basic", None, 0)
     config = json.loads((mine.folder / CONFIG).read_text(encoding="utf-8"))
     config["pretrained_cfg"]["mean"] = [0, 0, 0]

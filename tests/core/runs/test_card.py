@@ -144,7 +144,7 @@ def test_the_tag_of_the_weights_is_told(make_card: MakeCard) -> None:
 def test_only_what_timm_loads_is_called_timms(make_card: MakeCard, concat: Run) -> None:
     """The Hub shows under a model how the library that it names would load it in one line."""
     own = make_card(["a", "b"], timm=None)["README.md"]
-    assert own.count("```python") == 1 and "There is no way without Presize" in own
+    assert own.count("```python") == 1 and "It cannot be used without Presize" in own
     assert ModelCard(own).data.to_dict()["tags"] == ["image-classification", "presize"]
     assert ModelCard(own).data.to_dict()["library_name"] == "presize"
     assert ModelCard(text_of(concat)).data.to_dict()["library_name"] == "presize"
@@ -209,7 +209,7 @@ def test_a_license_is_only_what_was_given(trained: Run) -> None:
 
 @pytest.mark.parametrize("top", ["---\nlicense: [\n---\n", "---\n- a\n---\n", "---\nmodel-index: 3\n---\n"])
 def test_a_front_matter_that_somebody_broke(top: str) -> None:
-    with pytest.raises(BadInput, match=r"README\.md are not a card's"):
+    with pytest.raises(BadInput, match=r"README\.md are not valid metadata"):
         hub_card(f"{top}# x\n", "anna/pets", "mit")
 
 
@@ -329,7 +329,7 @@ def test_of_which_photos_the_probabilities_are_the_same(
     dls = make_loaders(transforms.build(item_tfms), transforms.build(ZOOM))
     learner = vision_learner(dls, "timm", pretrained=False, model="test_resnet")
     text = card_of(learner, recipe_dict(item_tfms=[item_tfms], batch_tfms=[ZOOM], architecture=TINY))
-    for word in ("8 bits a channel", "sRGB", "16 bits and floats", "colour profiles", "transparent"):
+    for word in ("8 bits per channel", "sRGB", "16 bits and floats", "colour profiles", "transparent"):
         assert word in text
     model = load_model(learner.save(tmp_path / "model"))
     photo.save(tmp_path / "photo", kind, **saving)
@@ -414,7 +414,8 @@ def test_every_option_that_holds_a_path_is_called_path() -> None:
         for option in entry.params
         if option.name != "path" and re.search(r"\b(file|path|zip|table|list)\b", option.help, re.IGNORECASE)
     }
-    assert found == {"labellers regex.part", "sources zip.encoding", "splitters table.split_column"}
+    encodings = {"labellers csv.encoding", "sources zip.encoding", "splitters table.encoding"}
+    assert found == {"labellers regex.part", "splitters table.split_column", *encodings}
 
 
 def test_its_pictures(trained: Run, make_card: MakeCard) -> None:
@@ -444,6 +445,6 @@ def test_after_a_stop_the_curves_have_all_epochs(recipe_dict: MakeRecipe, tmp_pa
     assert "Epochs trained: 3." in text_of(run)
     for _ in train(run):
         pass
-    assert "1 of the head alone and 3 of everything. Epochs trained: 4." in text_of(run)
+    assert "1 frozen and 3 unfrozen. Epochs trained: 4." in text_of(run)
     for name in ("curves.png", "confusion.png", "README.md"):
         assert (run.folder / name).read_bytes() == (whole.folder / name).read_bytes()

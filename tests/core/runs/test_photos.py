@@ -61,13 +61,13 @@ def refused(run: Run) -> str:
     with pytest.raises(BadInput) as caught:
         list(train(run))
     sentence = str(caught.value)
-    assert sentence.startswith("The photos are not those that this run began with: ")
+    assert sentence.startswith("The photos have changed since this run started: ")
     assert "--accept-changes" in sentence and "\n" not in sentence and sentence.endswith(".")
     new = run.events()[before:]
     assert run.status == "stopped", "a refusal changes nothing"
     assert Notice(f"not resumed: {sentence}") in new
     assert not any(isinstance(e, StepEnded) for e in new)
-    return sentence.removeprefix("The photos are not those that this run began with: ").split(". Go on with")[0]
+    return sentence.removeprefix("The photos have changed since this run started: ").split(". Continue with")[0]
 
 
 def accepted(run: Run, said: str) -> list[Event]:
@@ -284,7 +284,7 @@ def test_a_copy_beside_a_photo_that_stayed_was_added_and_not_moved() -> None:
 def test_a_damaged_list_of_photos_is_one_sentence(name: str, begin: Begin) -> None:
     run = begin({"name": "folder"})
     (run.folder / name).write_text((run.folder / name).read_text()[:-20])
-    with pytest.raises(BadInput, match=r"list of photos of .+ is damaged .+; train anew\.$"):
+    with pytest.raises(BadInput, match=r"list of photos of .+ is damaged .+; train a new run\.$"):
         list(train(run))
     assert run.status == "stopped"
 

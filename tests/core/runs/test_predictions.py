@@ -202,7 +202,7 @@ def test_names_of_files_and_classes_come_back_as_they_are(
 
 def test_a_model_from_before_there_were_any_says_so(completed: Run) -> None:
     (completed.folder / PREDICTIONS).unlink()
-    assert refused(completed).endswith("has a model without its predictions; train its recipe.json anew.")
+    assert refused(completed).endswith("has a model without its predictions; train its recipe.json in a new run.")
     with (completed.folder / "events.jsonl").open("ab") as file:
         file.write(b'{"event": "StepEnded"')  # as a process that was killed left it
         file.write(b"\n")
@@ -238,7 +238,7 @@ def test_one_with_more_names_than_it_needs_is_not_parsed(copy: Run, monkeypatch:
     tensors = safetensors.torch.load_file(file)
     safetensors.torch.save_file(tensors | {str(i): torch.zeros(0) for i in range(1000)}, file)
     monkeypatch.setattr("core.runs.predictions.load", lambda _: pytest.fail("it was parsed"))
-    assert "tensors in place of 2" in refused(copy)
+    assert "tensors instead of 2" in refused(copy)
 
 
 def test_logits_that_are_no_numbers_are_refused(copy: Run, photos: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_folder_in_its_place_and_damaged_hashes_are_refused(copy: Run) -> None
 
 def test_those_of_another_run_are_refused(completed: Run, copy: Run) -> None:
     shutil.copy(completed.folder / PREDICTIONS, copy.folder)
-    assert "is of another model than the one in this folder" in refused(copy)
+    assert "belongs to another model than the one in this folder" in refused(copy)
 
 
 def test_what_does_not_fit_together_is_refused(copy: Run, photos: Path) -> None:

@@ -183,7 +183,7 @@ def test_a_run_outlives_its_starter_stops_goes_on_and_finishes_early(
     follower.join(60)
     out = capsys.readouterr().out
     assert out.count(f"{run.name} is completed\n") == 2  # of `stop` and of `follow`
-    assert "finishing early: the learning rate falls to its end over" in out and "going on after step" in out
+    assert "finishing early: the learning rate is annealed over" in out and "resuming after step" in out
     assert run.status == "completed" and (run.folder / "model.safetensors").exists()
     done = replayed(run.events())
     (finishing,) = (e for e in done if isinstance(e, FinishingEarly))
@@ -283,7 +283,7 @@ def test_a_learning_rate_test_and_a_training_are_not_taken_for_each_other(
 
 def test_train_does_not_change_the_recipe_of_a_folder(create: Callable[..., Run], fails: Callable[..., str]) -> None:
     run = create()
-    assert "has its recipe already" in fails("train", str(run.folder), "--set", "training.epochs=9")
+    assert "whose recipe is fixed" in fails("train", str(run.folder), "--set", "training.epochs=9")
     assert run.status == "created"
 
 
@@ -308,7 +308,7 @@ def test_resume_goes_on_with_a_stopped_run(create: Callable[..., Run], capsys: C
             run.stop()
     assert run.status == "stopped"
     assert main(["resume", str(run.folder)]) == 0
-    assert "going on after step 1 of 2, frozen" in capsys.readouterr().out
+    assert "resuming after step 1 of 2, frozen" in capsys.readouterr().out
     assert run.status == "completed"
     assert [e.step for e in replayed(run.events()) if isinstance(e, StepEnded)] == [1, 2, 1, 2]
 
@@ -329,14 +329,14 @@ def test_runs_says_what_each_is_doing(create: Callable[..., Run], completed: Run
 
 
 def test_stop_of_a_run_without_a_process_says_so(completed: Run, fails: Callable[..., str]) -> None:
-    assert f"'{completed.name}' has no process that could stop: it is completed" in fails("stop", completed.name)
+    assert f"'{completed.name}' cannot stop, as it is completed" in fails("stop", completed.name)
     assert "no process that could finish" in fails("stop", "--finish", completed.name)
 
 
 def test_follow_shows_a_run_that_is_over_and_ends(completed: Run, capsys: Capture) -> None:
     assert main(["follow", str(completed.folder)]) == 0
     out = capsys.readouterr().out
-    assert "frozen, only the head learns:" in out and "unfrozen:" in out
+    assert "frozen, only the head is trained:" in out and "unfrozen:" in out
     assert out.endswith(f"{completed.name} is completed\n")
 
 

@@ -27,7 +27,7 @@ from core.runs.train import train
 ROOT = Path(__file__).resolve().parents[3]
 MakeRecipe = Callable[..., dict[str, Any]]
 TINY = {"name": "timm", "model": "test_resnet", "pretrained": False}
-DAMAGED = Notice("warning: a line of the events is damaged")
+DAMAGED = Notice("warning: a line of the events file is damaged")
 # a run's process, as far as its folder can tell: it holds the lock and writes events
 LIVES = """
 import sys
@@ -504,7 +504,7 @@ def test_a_run_whose_recipe_comes_later_is_listed_then(run: Run, tmp_path: Path)
 
 @pytest.mark.parametrize("ask", [Run.stop, Run.finish])
 def test_a_run_without_a_process_cannot_be_asked_and_says_what_it_is(ask: Callable[[Run], None], run: Run) -> None:
-    with pytest.raises(BadInput, match=f"^'{run.name}' has no process that could (stop|finish): it is created"):
+    with pytest.raises(BadInput, match=f"^'{run.name}' cannot (stop|finish), as it is created"):
         ask(run)
     write(run, step(1))
     with pytest.raises(BadInput, match="it is interrupted"):

@@ -59,7 +59,7 @@ def test_metrics_may_be_partial_tensors_and_twice_the_same(make_loaders: Loaders
 
 @pytest.mark.parametrize("metrics", ["accuracy", ["accuracy"], [accuracy, "error_rate"]])
 def test_a_metric_is_a_function(metrics: Any, learn: Learner) -> None:
-    with pytest.raises(BadInput, match=r"A metric is a function, such as accuracy, .* is none"):
+    with pytest.raises(BadInput, match=r"A metric is a function, such as accuracy, .* is not one"):
         learn.metrics = metrics
 
 
@@ -101,7 +101,7 @@ def test_other_data_are_trained_on(learn: Learner, make_loaders: Loaders) -> Non
 def test_data_of_other_classes_are_refused(learn: Learner, make_loaders: Loaders) -> None:
     other, before = make_loaders(), learn.dls
     other.vocab = ["cat", "dog", "owl"]
-    with pytest.raises(BadInput, match="classes cat, dog, owl, but the model tells blue, green, red"):
+    with pytest.raises(BadInput, match="classes cat, dog, owl, but the model has blue, green, red"):
         learn.dls = other
     assert learn.dls is before
 
@@ -209,7 +209,7 @@ def test_freeze_to(n: int, learns: list[int], learn: Learner) -> None:
 
 @pytest.mark.parametrize("n", [3, -4])
 def test_a_group_that_is_not_there(n: int, learn: Learner) -> None:
-    with pytest.raises(BadInput, match=f"no group {n} "):
+    with pytest.raises(BadInput, match=f"no parameter group {n} "):
         learn.freeze_to(n)
 
 
@@ -220,7 +220,7 @@ def test_summary_counts_what_learns(learn: Learner, capsys: pytest.CaptureFixtur
     parameters = sum(p.numel() for p in learn.model.parameters())
     norms = [p for m in learn.task.architecture.body_norms() for p in m.parameters()]
     learning = sum(p.numel() for p in [*learn.task.architecture.groups[-1], *norms])
-    assert f"Parameters: {parameters:,}, of which {learning:,} learn" in text
+    assert f"Parameters: {parameters:,}, of which {learning:,} are trainable" in text
     for part in ("photos 40 x 40", "Conv2d", "Linear", "Optimizer: adamw, loss: CrossEntropy"):
         assert part in text
     assert text == learn.summary(), "and it leaves no hooks behind"
@@ -272,18 +272,18 @@ def test_a_network_of_ones_own(make: Callable[[], nn.Module], make_loaders: Load
 
 def test_a_network_of_ones_own_cannot_be_saved_for_others(make_loaders: Loaders, tmp_path: Path) -> None:
     learn = Learner(make_loaders(), net())
-    with pytest.raises(BadInput, match=r"'Sequential' is no registered architecture.*plugin"):
+    with pytest.raises(BadInput, match=r"'Sequential' is not a registered architecture.*plugin"):
         learn.save(tmp_path / "model")
 
 
 @pytest.mark.parametrize("model", [net(classes=4), nn.Flatten(), nn.Conv2d(3, 3, 1)])
 def test_a_network_whose_outputs_are_not_the_classes(model: nn.Module, make_loaders: Loaders) -> None:
-    with pytest.raises(BadInput, match="outputs of a photo, but the data have 3 classes"):
+    with pytest.raises(BadInput, match="outputs per photo, but the data have 3 classes"):
         Learner(make_loaders(), model)
 
 
 def test_a_loss_is_given_by_its_name(make_loaders: Loaders) -> None:
-    with pytest.raises(BadInput, match="loss_func must be given by its name"):
+    with pytest.raises(BadInput, match="loss_func must be a keyword argument"):
         Learner(make_loaders(), net(), nn.CrossEntropyLoss())  # type: ignore[arg-type]
 
 

@@ -45,5 +45,5 @@ def test_wilson_interval_stays_within_zero_and_one() -> None:
 
 @pytest.mark.parametrize("metrics", [["error_rate"], "error_rate", [accuracy, 5]])
 def test_a_learner_says_what_a_metric_is(make_loaders: Callable[..., DataLoaders], metrics: Any) -> None:
-    with pytest.raises(BadInput, match=r"^A metric is a function, such as accuracy.+is none\.$"):
+    with pytest.raises(BadInput, match=r"^A metric is a function, such as accuracy.+is not one\.$"):
         vision_learner(make_loaders(), "timm", pretrained=False, model="test_resnet", metrics=metrics)

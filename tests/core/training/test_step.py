@@ -141,11 +141,11 @@ def test_norm_layers_in_training_are_said_to_see_less_and_take_two_at_least(
     task = make_task(micro_batch=10, head=head, train_bn=train_bn)
     SmallMemory(task, 1)
     notices: list[str] = []
-    with pytest.raises(BadInput, match=r"^Out of memory with two photos .* norm layers in training cannot take fewer;"):
+    with pytest.raises(BadInput, match=r"^Out of memory with two photos .* norm layers in train mode can take;"):
         for event in fit(TrainState(task, [Stage("test", 2, [5e-3] * 3, frozen=False)])):
             notices += [event.message] if isinstance(event, Notice) else []
     assert [n.partition("; ")[2] for n in notices] == [
-        f"norm layers in training see {p} photos at a time." for p in (5, 2)
+        f"norm layers in train mode see {p} photos at a time." for p in (5, 2)
     ]
     task = make_task(micro_batch=10, head=head, train_bn=train_bn)
     SmallMemory(task, 3)  # a batch of 10 in parts of about 2
