@@ -19,16 +19,16 @@ from typing import Any
 from core.environment import hide_secrets
 
 if __name__ == "__main__":
-    hide_secrets()  # first of all, as the program begins anew
+    hide_secrets()  # before anything else, because it restarts the program
 
 from plugins.panels.kit.serving.temporary import keep_swept, upload_folder
 
 PASSWORD = "PRESIZE_AUTH"
 
-# gradio and the client of the Hub read these when they are imported
+# gradio and huggingface_hub read these when they are imported
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-os.environ.setdefault("FORWARDED_ALLOW_IPS", "")  # or anybody on this machine could say where a request comes from
+os.environ.setdefault("FORWARDED_ALLOW_IPS", "")  # else any local process could fake the address of a request
 os.environ["GRADIO_TEMP_DIR"] = str(upload_folder())
 atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 
@@ -52,7 +52,7 @@ from plugins.panels.kit.serving.mode import Mode, on_a_space  # noqa: E402
 def main(arguments: list[str] | None = None) -> int:
     """Serve the app until it is stopped; returns the exit code: 0, or 2 for bad input."""
     args = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # else the temporary folder would stay
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the temporary folder is removed
     try:
         mode = mode_of(args)
         launch(build(mode), mode, args)
@@ -63,42 +63,44 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def mode_of(args: argparse.Namespace) -> Mode:
-    """Who may do what, by the options; raises BadInput where there is no model to serve."""
+    """The mode that the command-line options ask for; raises BadInput if there is no model to serve."""
     open_to_all = args.share or not is_loopback(args.host)
     kind: Any = "space" if on_a_space() else "shared" if args.auth else "local"
     if args.model:
         folder = model_folder(args.model, args.workspace)
         if not Run(folder).has_model:
-            raise BadInput(f"{args.model!r} has no model; it gets one when its first epoch is checked and it ends.")
+            raise BadInput(f"{args.model!r} has no model; a run has one once it ends after at least one epoch.")
         return Mode(kind, args.workspace, folder, args.share)
     if kind != "local" or not open_to_all:
         return Mode(kind, args.workspace, link=args.share)
     model = next((run.folder for run in runs_in(args.workspace) if run.has_model), None)
     if model is None:
         raise BadInput(
-            "Without a password others are served predictions alone, and there is no model yet; "
-            "give --model FOLDER, or --auth USER for everything."
+            "Without a password, others are only served predictions, and there is no model yet; "
+            "give --model FOLDER, or --auth USER to open the whole app."
         )
-    print(f"Others are served predictions of {model.name} alone; --auth USER opens the rest to who has the password.")
+    print(
+        f"Others are only served predictions of {model.name}; --auth USER opens the rest to anyone with the password."
+    )
     return Mode(kind, args.workspace, model, args.share)
 
 
 def warm_up(mode: Mode) -> None:
-    """Load what the first prediction needs while nobody waits for it."""
+    """Load the model in the background, so that the first prediction does not wait for it."""
     with suppress(BadInput):
         warm(mode.model or model_of(Project(mode.workspace)))
 
 
 def build(mode: Mode) -> gr.Blocks:
-    """The page of every panel that this mode shows."""
+    """Build the Gradio app with the panels that this mode shows."""
     for name, failure in discover(panels=True).failures.items():
-        print(f"warning: the plugin {name} is left out: {failure}", file=sys.stderr)
+        print(f"warning: the plugin {name} was not loaded: {failure}", file=sys.stderr)
     page = Page(mode)
     shown = sorted((e for e in panels if not mode.model or getattr(e.factory, "serves_models", False)), key=_place)
     with gr.Blocks(title="Presize", analytics_enabled=False) as demo:
         frame(page, {entry.name: entry.factory for entry in shown})
         page.wire(demo)
-    demo.queue(default_concurrency_limit=4, max_size=400, api_open=False)  # calls past the queue have no limit
+    demo.queue(default_concurrency_limit=4, max_size=400, api_open=False)  # calls that bypass the queue are not limited
     return demo
 
 
@@ -107,11 +109,11 @@ def _place(entry: Any) -> tuple[int, str]:
 
 
 def launch(demo: gr.Blocks, mode: Mode, args: argparse.Namespace, **more: Any) -> None:
-    """Serve it, behind its guards."""
+    """Serve the app behind its guards until it is stopped."""
     password = _password(args.auth) if args.auth else ""
-    hosts = known_hosts(args.host, *os.environ.get("SPACE_HOST", "").split(","))  # a domain of one's own is a second
+    hosts = known_hosts(args.host, *os.environ.get("SPACE_HOST", "").split(","))  # a custom domain is a second one
     if not mode.local:
-        os.umask(0o077)  # what visitors bring is theirs and the owner's alone
+        os.umask(0o077)  # only the owner of this computer may read visitors' files
     keep_swept(Path(os.environ["GRADIO_TEMP_DIR"]), mode.keeps_uploads)
     fetch_nothing()
     allow_many_connections()
@@ -143,9 +145,9 @@ def launch(demo: gr.Blocks, mode: Mode, args: argparse.Namespace, **more: Any) -
     )
     hosts += known_hosts(shared or "")
     Thread(target=warm_up, args=[mode], daemon=True).start()
-    if args.host in EVERYWHERE:  # which is no address that another machine could open
+    if args.host in EVERYWHERE:  # another machine cannot open 0.0.0.0
         local = local.replace("localhost", next((h for h in hosts if h not in LOOPBACK), "localhost"))
-    print(f"Presize is at {local}" + (f" and, for who has the link, at {shared}" if shared else ""), flush=True)
+    print(f"Presize is at {local}" + (f" and, for anyone with the link, at {shared}" if shared else ""), flush=True)
     if mode.local and sys.stdout.isatty():
         webbrowser.open(local)
     demo.block_thread()
@@ -157,17 +159,18 @@ def _launch(demo: gr.Blocks, **options: Any) -> Any:
     except OSError:
         where = f"{options['server_name']}, port {options['server_port'] or 'any'}"
         raise BadInput(
-            f"The app cannot be served at {where}: it is taken, or not of this machine; give another --port or --host."
+            f"The app cannot be served at {where}: the port is in use, or the address does not belong to this machine; "
+            "give another --port or --host."
         ) from None
 
 
 def _password(user: str) -> str:
     try:
         password = os.environ.pop(PASSWORD, "") or getpass.getpass(f"Password for {user}: ")
-    except EOFError:  # nobody is there to type
+    except EOFError:  # there is no terminal
         password = ""
     if not password:
-        raise BadInput(f"The password is empty; set {PASSWORD}, or type one.")
+        raise BadInput(f"The password is empty; set {PASSWORD} or type one.")
     return password
 
 
@@ -175,14 +178,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python app.py", description="Train an image classifier in the browser.")
     space = on_a_space()
     parser.add_argument("--host", default="0.0.0.0" if space else "127.0.0.1", help="the address to serve at")
-    parser.add_argument("--port", type=int, help="7860, or the next that is free")
-    parser.add_argument("--workspace", type=Path, default=Path("workspace"), help="where runs lie (./workspace)")
+    parser.add_argument("--port", type=int, help="7860, or the next free port")
+    parser.add_argument("--workspace", type=Path, default=Path("workspace"), help="the folder for runs (./workspace)")
     parser.add_argument("--share", action="store_true", help="a public link for up to a week")
     parser.add_argument(
-        "--auth", metavar="USER", help=f"all of the app for who knows the password ({PASSWORD}, else asked for)"
+        "--auth", metavar="USER", help=f"the whole app for anyone with the password ({PASSWORD}, or a prompt)"
     )
     parser.add_argument(
-        "--model", metavar="MODEL", help="predictions of this run, folder or OWNER/NAME of the Hub alone"
+        "--model", metavar="MODEL", help="only serve predictions of this run, folder or OWNER/NAME on the Hub"
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""Data: bring photos, see what was found in them, and how the model will see them."""
+"""Data: add photos, see which labels were found, and see the photos as the model will."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DRAWN = 1_024  # pixels of a side
 
 @panels.register("data")
 class DataPanel:
-    """Photos come in, labels are found, a part is set aside for validation."""
+    """Add photos, label them, and set a part aside for validation."""
 
     title, place, serves_models = "Data", 1, False
 
@@ -81,7 +81,7 @@ class DataPanel:
             page.shows(control, lambda project: gr.update(interactive=isinstance(project.examined, Examined)))
 
     def status(self, project: Project) -> tuple[State, str]:
-        """How many photos and labels there are."""
+        """The number of photos and labels."""
         found = project.examined
         if isinstance(found, BadInput) or project.refused:
             return "active", "Needs a look"
@@ -128,7 +128,7 @@ def _preview(project: Project) -> str:
 
 
 def _typed(project: Project, data: Mapping[str, Any]) -> str:
-    """The labels by a labeller that is just being typed."""
+    """The labels that a labeller's pattern gives while it is being typed."""
     try:
         return _labels(project, project.changed(*typed(project, data)))
     except BadInput as error:
@@ -147,7 +147,7 @@ def _labels(project: Project, recipe: Recipe) -> str:
         f"{len(labels):,} of {len(labels) + len(unlabelled):,} names give a label · {len(set(labels.values()))} labels"
     )
     if unlabelled:
-        said += f". The first without one: {next(iter(unlabelled.values()))}."
+        said += f". The first without a label: {next(iter(unlabelled.values()))}."
     return table(["File", "Label"], rows) + notes([said], "bad" if unlabelled else "good")
 
 
@@ -155,7 +155,7 @@ def _example(labeller: Any, name: Path, label: str | None) -> tuple[str, str]:
     code = Html("<code>{}</code>").format
     try:
         shown, start, end = labeller.span(name)
-    except (AttributeError, BadInput):  # not every labeller reads its label off the name
+    except (AttributeError, BadInput):  # not every labeller takes its label from the name
         return code(name.name), label or Html("<em>none</em>")
     marked = Html("{}<mark>{}</mark>{}").format(shown[:start], shown[start:end], shown[end:])
     return code(marked), label or ""
@@ -174,7 +174,7 @@ def _found(project: Project) -> str:
         return card("What we found", notes([project.plain(found)], "bad") + _acts(again, _back(project)))
     if found is None:
         if project.recipe:
-            return card("What we found", empty("Reading", "Every photo is opened once, to see that it can be."))
+            return card("What we found", empty("Reading", "Every photo is opened once to check that it can be read."))
         return card("What we found", empty("No photos yet", "Labels and counts appear here as soon as you add some."))
     report = found.report
     counts, most = report.counts, max(report.counts.values())
@@ -195,7 +195,7 @@ def _found(project: Project) -> str:
 
 
 def _back(project: Project) -> str:
-    """A button to the photos that were there before, by their name."""
+    """A button that returns to the previous photos."""
     earlier, recipe = project.earlier, project.recipe
     if earlier is None or (recipe and recipe.source == earlier.source):
         return ""
@@ -231,24 +231,24 @@ def _tiles(project: Project) -> str:
 
 
 def _not_seen(project: Project) -> str:
-    """Nothing but a trace of what could be seen: another one, and the page forgets what it shows."""
+    """A button that shows the photos; it differs for each recipe, so that photos of an earlier one disappear."""
     recipe = project.recipe
     of = recipe and (recipe.source, recipe.splitter, recipe.item_tfms, recipe.batch_tfms)
     return Html('<p class="acts" data-of="{}">{}</p>').format(hash(str(of)), button("Show", "seen")) if recipe else ""
 
 
 def _seen(project: Project, data: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """A batch as it comes to the network, and one photo step by step; `draw` and `photo` number both."""
-    from plugins.panels.kit.presizing.walk import augmented, walk  # with torch, which takes seconds
+    """A training batch (number `draw`), and one photo (number `photo`) step by step."""
+    from plugins.panels.kit.presizing.walk import augmented, walk  # imports torch, which takes seconds
 
     found = project.examined
     if not isinstance(found, Examined):
-        return empty("No photos yet", "Bring some, and see what presizing makes of them.")
+        return empty("No photos yet", "Add some to see what presizing does to them.")
     draw, number = (int(str(data.get(name) or 0)) for name in ("draw", "photo"))
     split, recipe = found.split, project.require_recipe()
     largest = max((side for size in _sizes(recipe) for side in size), default=0)
     if largest > DRAWN:
-        return notes([f"Photos of {largest:,} pixels take too long to be drawn here; up to {DRAWN:,} they are shown."])
+        return notes([f"Photos of {largest:,} pixels take too long to draw here; up to {DRAWN:,} pixels are shown."])
     files = [split.items[i] for i in split.train]
     labels = {split.items[i]: split.labels[i] for i in split.train}
     batch = grid((embedded(image), labels[file]) for file, image in augmented(files[:BATCH], recipe, draw))
@@ -261,7 +261,7 @@ def _seen(project: Project, data: Mapping[str, Any] = MappingProxyType({})) -> s
     item = Html('<li><img src="{src}" alt="{name}"><b>{name}</b><p>{sentence}</p></li>')
     shown = joined(item.format(src=embedded(s.image), name=s.name, sentence=s.sentence) for s in steps)
     return Html(
-        '<p class="note">A batch in training, as the network gets it.</p>{}{}'
+        '<p class="note">A training batch, as the network sees it.</p>{}{}'
         '<h3>One photo, step by step</h3>{}<ol class="walk">{}</ol>'
     ).format(batch, _acts(again), _acts(other), shown)
 
@@ -273,7 +273,7 @@ def _sizes(recipe: Recipe) -> Iterator[tuple[int, ...]]:
 
 
 def _some(found: Examined) -> Iterator[tuple[Path, str]]:
-    """Photos of all classes in turn."""
+    """Photos from each class in turn."""
     split = found.split
     classes: dict[str, list[Path]] = defaultdict(list)
     for item, label in zip(split.items, split.labels, strict=True):

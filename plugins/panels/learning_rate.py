@@ -1,4 +1,4 @@
-"""Learning rate: the LR finder, its curve as it happens, and a rate to choose from it."""
+"""Learning rate: run the LR finder, watch its curve, and choose a rate from it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from plugins.panels.kit.views.charts import Axes, Line, Mark, chart, nice
 from plugins.panels.kit.views.html import Html, card, empty, joined, notes, rate, view
 
 WORDS = {"valley": "safe choice", "steep": "steepest fall", "minimum": "a tenth of the lowest point"}
-HIGHEST = 10.0  # where the LR finder ends, unless the loss explodes before
+HIGHEST = 10.0  # the LR finder's last rate, unless the loss diverges earlier
 
 
 @panels.register("learning_rate")
 class LearningRatePanel:
-    """A short run of the LR finder; choose a suggestion, or any point of the curve."""
+    """Run the LR finder and choose one of its suggestions, or any point on the curve."""
 
     title, place, serves_models = "Learning rate", 2, False
 
@@ -44,12 +44,12 @@ class LearningRatePanel:
         page.does(train.click, _train, busy="Starting the training", redraw="load")
 
     def status(self, project: Project) -> tuple[State, str]:
-        """The rate that training will take."""
+        """The learning rate that training will use."""
         if project.recipe is None:
             return "todo", "Optional"
         test = project.lr_find
         if test and test.status in ALIVE:
-            return "active", "LR finder runs"
+            return "active", "LR finder is running"
         fits = test and test.status == "completed" and not _others(run_view(test), project.recipe)
         return ("done" if fits else "todo"), f"{rate(project.recipe.training.base_lr)} chosen"
 
@@ -91,7 +91,7 @@ def _train_button(project: Project) -> Any:
 
 
 def _choose(project: Project, data: Mapping[str, Any]) -> None:
-    """A suggestion's rate, or that of the place that was clicked."""
+    """Set the learning rate to a suggestion, or to the point that was clicked."""
     try:
         chosen = float(f"{float(data['x']):.2e}")
     except (KeyError, TypeError, ValueError):
@@ -101,7 +101,9 @@ def _choose(project: Project, data: Mapping[str, Any]) -> None:
 
 def _chart(project: Project) -> str:
     if project.recipe is None:
-        return card("", empty("No photos yet", "Bring some on the page Data; the LR finder trains a little on them."))
+        return card(
+            "", empty("No photos yet", "Add some on the Data page; the LR finder trains on them for a few steps.")
+        )
     test = project.lr_find
     chosen = project.recipe.training.base_lr
     if test is None:
@@ -146,7 +148,7 @@ def _cards(shown: RunView, chosen: float) -> str:
 
 def _said(shown: RunView, project: Project) -> Html:
     said = notes(_others(shown, project.require_recipe())) + notes(shown.state.notices)
-    if not shown.state.tried:  # which the empty chart says
+    if not shown.state.tried:  # the empty chart says why
         return said
     if shown.state.suggestion and shown.state.suggestion.reason:
         return said + notes([shown.state.suggestion.reason])
@@ -154,11 +156,13 @@ def _said(shown: RunView, project: Project) -> Html:
         return said + notes([_doing(shown)], "note")
     if shown.end and shown.end.error:
         return said + notes([shown.end.error], "bad")
-    return said if shown.status == "completed" else said + notes([f"The LR finder was {shown.status} before its end."])
+    return (
+        said if shown.status == "completed" else said + notes([f"The LR finder was {shown.status} before it finished."])
+    )
 
 
 def _others(shown: RunView, recipe: Recipe) -> list[str]:
-    """What of the recipe the LR finder was not run with, as a sentence; or nothing."""
+    """A sentence naming the settings that have changed since the LR finder ran; empty if none have."""
     try:
         tested = shown.recipe
     except BadInput:
@@ -174,15 +178,16 @@ def _others(shown: RunView, recipe: Recipe) -> list[str]:
 def _doing(shown: RunView) -> str:
     match shown.last:
         case Queued(place, behind):
-            return f"It waits for {behind}, at place {place} of the queue."
+            return f"It is waiting for {behind}, at place {place} of the queue."
         case Checked(done, total):
             return f"Reading photos: {done:,} of {total:,}."
         case FeaturesMade(done, total):
             return (
-                f"The frozen backbone sees each photo: {done:,} of {total:,} batches; then the LR finder takes seconds."
+                f"Extracting features with the frozen backbone: {done:,} of {total:,} batches; "
+                "then the LR finder takes seconds."
             )
         case LearningRateTried(step, total):
-            return f"Step {step} of {total}; it ends early when the loss explodes."
+            return f"Step {step} of {total}; it ends early if the loss diverges."
     if shown.status in ALIVE:
         return "The network is being built."
     if shown.end and shown.end.error:

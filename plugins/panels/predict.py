@@ -1,4 +1,4 @@
-"""Predict: drop a photo and see what it is, with what confidence, and how the number came about."""
+"""Predict: drop a photo and see its label, its confidence, and how the confidence was computed."""
 
 from __future__ import annotations
 
@@ -30,35 +30,35 @@ from plugins.panels.kit.views.html import Html, card, empty, notes, view
 from plugins.panels.kit.views.pictures import embedded
 from plugins.panels.kit.views.predictions import guess, numbers, predictions
 
-if TYPE_CHECKING:  # torch takes seconds to import: the page is there before
+if TYPE_CHECKING:  # torch takes seconds to import, and the page must not wait for it
     from torch import Tensor
 
     from core.model.predictor import Predictor
 
 ACCEPT = ",".join(["image/*", *sorted(SUFFIXES)])
 SHOWN, SMALL = 560, 96  # pixels of the photo on the page, and in a table
-MANY = 500  # photos at once,
-LONGEST_MANY = 120.0  # and seconds for them, of strangers
+MANY = 500  # photos in one request
+LONGEST_MANY = 120.0  # seconds for one request of a visitor
 NAMED = 12  # classes in the title's sentence
-AT_ONCE = 8  # predictions; more than large photos may wait
-MANY_AT_ONCE = 2  # tables
-TOGETHER = 8  # photos in a batch: as many as a stranger's time is looked at for once
+AT_ONCE = 8  # concurrent requests for one photo
+MANY_AT_ONCE = 2  # concurrent requests for many photos
+TOGETHER = 8  # photos in a batch; a visitor's time limit is checked once per batch
 API_KEYS = ("label", "probability", "probabilities", "milliseconds")
-KEPT = "Your photo goes to the computer that runs this page, and is kept there for an hour at most."
+KEPT = "Your photo is sent to the computer that runs this page and kept there for at most an hour."
 
 
 @panels.register("predict")
 class PredictPanel:
-    """Drop, paste or take a photo; or many of them, for a table."""
+    """Predict one photo that is dropped, pasted or taken, or many photos as a table."""
 
     title, place, serves_models = "Predict", 5, True
 
     def __init__(self, page: Page, /) -> None:
         self.page = page
         if not page.mode.local:
-            decoders()  # are there before the first photo
+            decoders()  # start the processes before the first photo comes
         with head(page, "predict", self._title, self._run):
-            if not page.mode.model:  # who shows a model to others has not given it to them
+            if not page.mode.model:  # visitors who may use a model may not download it
                 self._download()
         with gr.Tabs():
             with gr.Tab("One photo"), gr.Row(elem_classes="columns"):
@@ -74,7 +74,7 @@ class PredictPanel:
         self._api()
 
     def status(self, project: Project) -> tuple[State, str]:
-        """Whether there is a model to try."""
+        """Whether there is a model to predict with."""
         try:
             self._folder(project)
         except BadInput:
@@ -114,7 +114,7 @@ class PredictPanel:
         return gr.update(value=f"Download model · {size / 1e6:.0f} MB", visible=True)
 
     def _waiting(self, project: Project) -> str:
-        """What stands where the answer comes; another one where another model would answer."""
+        """The placeholder for an answer; it names the model, so that an answer of an earlier one disappears."""
         try:
             model = self._folder(project).name
         except BadInput:
@@ -129,7 +129,9 @@ class PredictPanel:
         if isinstance(found, BadPhoto):
             return card("", notes([f"{files[0].name.name} cannot be read as a photo: {found}."], "bad"))
         answer, image = found
-        more = notes([f"Of {len(files)} photos this is the first; the tab Many photos takes all."] * (len(files) > 1))
+        more = notes(
+            [f"This is the first of {len(files)} photos; use the Many photos tab to predict all."] * (len(files) > 1)
+        )
         shown = Html('<img class="photo" src="{}" alt="{}">').format(embedded(image, 88), files[0].name.name)
         body = Html('<div class="answer">{}<div>{}{}</div></div>{}')
         return card("", body.format(shown, guess(answer), more, numbers(answer)))
@@ -138,7 +140,7 @@ class PredictPanel:
         files = received(data)
         if len(files) > MANY:
             raise BadInput(
-                f"{len(files):,} photos are more than {MANY} at once; `python -m core predict` takes any number."
+                f"{len(files):,} photos are more than the limit of {MANY}; `python -m core predict` takes any number."
             )
         model = predictor(self._folder(project))
         rows: list[dict[str, Any]] = []
@@ -158,7 +160,7 @@ class PredictPanel:
         return gr.DownloadButton("Save", value=str(file), visible="hidden")
 
     def _api(self) -> None:
-        """What programs call; the components only say what goes in and out."""
+        """Offer predictions to programs; the hidden components declare the types of inputs and outputs."""
         page = self.page
         with gr.Row(visible=False):
             photo, photos = gr.File(label="photo"), gr.File(label="photos", file_count="multiple")
@@ -180,7 +182,7 @@ class PredictPanel:
 
     def _api_one(self, project: Project, photo: str, run: str = "") -> dict[str, Any]:
         if not photo:
-            raise BadInput("No photo came; send one file.")
+            raise BadInput("No photo was received; send one file.")
         found = self._api_many(project, [photo], run)[0]
         if "error" in found:
             raise BadInput(found["error"])
@@ -189,7 +191,7 @@ class PredictPanel:
     def _api_many(self, project: Project, photos: Sequence[str], run: str = "") -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         if len(photos or []) > MANY:
-            raise BadInput(f"{len(photos):,} photos are more than {MANY} at once; send them in parts.")
+            raise BadInput(f"{len(photos):,} photos are more than the limit of {MANY}; send fewer at once.")
         if not photos:
             return rows
         until = self._until()
@@ -204,15 +206,15 @@ class PredictPanel:
         return rows
 
     def _until(self) -> float:
-        """When an answer for many photos must be there: strangers wait for each other's."""
+        """The deadline of a request for many photos, in monotonic seconds; the owner has none."""
         return math.inf if self.page.mode.local else time.monotonic() + LONGEST_MANY
 
     def _predicted(
         self, model: Predictor, files: Sequence[Path], side: int
     ) -> Iterator[tuple[dict[str, Any], Image.Image] | BadPhoto]:
-        """Label, outputs, probabilities and the mean milliseconds from the bytes to them of each photo, and itself."""
+        """For each file its label, outputs, probabilities and mean milliseconds with its image, or why it is bad."""
         images: dict[int, Image.Image] = {}
-        reading = nullcontext() if self.page.mode.local else Lock()  # or large ones of one stranger take all the room
+        reading = nullcontext() if self.page.mode.local else Lock()  # one large photo of a visitor in memory at a time
 
         def read(item: tuple[int, Path]) -> Tensor:
             with reading:
@@ -236,7 +238,7 @@ class PredictPanel:
             yield answer, images.pop(i)
 
     def _prepared(self, file: Path, views: Sequence[View], side: int) -> Prepared:
-        """What the model sees of a photo, and the photo made small; a stranger's is decoded where it can be ended."""
+        """The model's input from a photo and a small copy; a process that can be killed decodes visitors' photos."""
         if not self.page.mode.local:
             return decoders().prepare(file, views, side)
         return prepare(file, views, side)
@@ -244,13 +246,13 @@ class PredictPanel:
 
 def _check_time(until: float) -> None:
     if time.monotonic() > until:
-        raise BadInput(f"These photos take over {LONGEST_MANY / 60:.0f} minutes; send them in parts.")
+        raise BadInput(f"These photos take more than {LONGEST_MANY / 60:.0f} minutes; send fewer at once.")
 
 
 def _known(folder: Path) -> str:
     try:
         names = list(map(str, read_json(folder / CLASSES)))
-    except (OSError, ValueError, TypeError):  # what is wrong is said when the model is loaded
+    except (OSError, ValueError, TypeError):  # loading the model reports what is wrong
         return ""
     more = f" and {len(names) - NAMED} others" if len(names) > NAMED else ""
-    return f"This model tells apart {', '.join(names[:NAMED])}{more}. "
+    return f"This model recognises {', '.join(names[:NAMED])}{more}. "

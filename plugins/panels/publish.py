@@ -1,4 +1,4 @@
-"""Publish: the model to the Hugging Face Hub, and a page there where others try it."""
+"""Publish: push the model to the Hugging Face Hub, with a Space where others can try it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OF_A_SPACE = ("space", "examples")
 
 @panels.register("publish")
 class PublishPanel:
-    """Push the model of the run being looked at, after a rehearsal on this computer."""
+    """Push the model of the selected run, after rehearsing its Space on this computer."""
 
     title, place, serves_models = "Publish", 6, False
 
@@ -56,22 +56,22 @@ class PublishPanel:
     def _title(self, project: Project) -> tuple[str, str]:
         run = _run(project)
         if not self.may:
-            return "Publish", "Download the model on the page Predict, and push it from a computer of your own."
+            return "Publish", "Download the model on the Predict page and push it from your own computer."
         if run is None:
             return "Publish", "There is no model yet; train one first."
         if self.page.mode.signs_in:
-            return "Publish", f"Sign in, and the model of {run.name} goes to your own account; no token is kept here."
-        return "Publish", f"The model of {run.name} to the Hugging Face Hub, and a page there where others try it."
+            return "Publish", f"Sign in to push the model of {run.name} to your own account; no token is kept here."
+        return "Publish", f"Push the model of {run.name} to the Hugging Face Hub, with a page where others can try it."
 
     def _form(self) -> list[Any]:
-        """Who, where to, and how; a token that is typed goes to the Hub and is kept nowhere."""
+        """The inputs: token, repository, and options; a token is sent to the Hub and never stored."""
         token = gr.Textbox("", visible=False)
         if self.page.mode.local:
-            known = "The login of this computer is used where this is empty. " if get_token() else ""
+            known = "If empty, the login of this computer is used. " if get_token() else ""
             token = gr.Textbox(
                 "",
                 label="Token with write access",
-                info=f"{known}It is sent to the Hub alone and kept nowhere.",
+                info=f"{known}It is only sent to the Hub and never stored.",
                 type="password",
                 elem_id="publish-token",
             )
@@ -85,12 +85,14 @@ class PublishPanel:
         return [token, repo, *(_input(option) for option in _options())]
 
     def _waiting(self, project: Project) -> str:
-        first = "A Space is installed and tried on this computer first: nothing is pushed that fails here."
-        return card("On the Hub", empty("Not published", first if can_export() else "The model goes with its card."))
+        first = "A Space is installed and tried on this computer first; if it fails here, nothing is pushed."
+        return card(
+            "On the Hub", empty("Not published", first if can_export() else "The model is pushed with its card.")
+        )
 
 
 def _options() -> tuple[Param, ...]:
-    """Those of a push that can be had here."""
+    """The push options that are available here: without ONNX there are no Spaces."""
     return tuple(option for option in PUSH_OPTIONS if can_export() or option.name not in OF_A_SPACE)
 
 
@@ -115,7 +117,7 @@ def _run(project: Project) -> Run | None:
 
 
 def _push(project: Project, login: str, token: str, repo: str, *values: Any) -> Generator[str, None, str]:
-    from core.publish.hub import Hub  # with what takes seconds to import
+    from core.publish.hub import Hub  # takes seconds to import
     from core.publish.push import push
 
     if not repo.strip():
@@ -136,14 +138,14 @@ def _rehearsed(found: Any) -> str:
         return ""
     cells = [
         ("Installed", f"{found.megabytes:,.0f} MB", "the Space's own environment"),
-        ("Ready", f"{found.ready_seconds:.1f} s", "from its start"),
-        ("Memory", f"{found.memory_mb:,.0f} MB", "while it predicts"),
+        ("Ready", f"{found.ready_seconds:.1f} s", "after its start"),
+        ("Memory", f"{found.memory_mb:,.0f} MB", "while predicting"),
         ("A prediction", f"{found.median_ms:.0f} ms", f"the first {found.first_ms:.0f} ms"),
-        ("Differs by", f"{found.largest_difference:.0e}", "largest probability, from the engine's"),
+        ("Differs by", f"{found.largest_difference:.0e}", "at most, in probability, from the engine"),
     ]
     return figures(cells)
 
 
 def _use(repo: str) -> str:
     line = f'load_learner("{repo}").predict("photo.jpg")'
-    return notes(["Others use it like this:"], "note") + Html("<pre><code>{}</code></pre>").format(line)
+    return notes(["Others can use it like this:"], "note") + Html("<pre><code>{}</code></pre>").format(line)

@@ -1,4 +1,4 @@
-"""Results: how good the model is, which labels it confuses, and the photos it is wrong about."""
+"""Results: accuracy with its interval, the confusion matrix, and the photos the model is wrong about."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from plugins.panels.kit.views.html import Html, card, empty, figures, joined, no
 from plugins.panels.kit.views.pictures import thumbnail
 from plugins.panels.kit.views.run import accuracy_of
 
-CELL, WORST, PAIRS = 24, 12, 8  # photos of a cell, photos of mistakes, pairs that are shown
+CELL, WORST, PAIRS = 24, 12, 8  # shown: photos of a cell, worst mistakes, confused pairs
 CONFIDENT = 0.9
-# brings the photos of a cell into view; they may lie below a long table
+# scrolls to the photos of a cell, which may be below a long table
 SHOW = "watch('value', () => element.querySelector('[data-cell]')?.scrollIntoView({block: 'nearest'}));"
 
 
 @panels.register("results")
 class ResultsPanel:
-    """The run being looked at, by its predictions on the validation photos."""
+    """The predictions of the selected run on its validation photos."""
 
     title, place, serves_models = "Results", 4, False
 
@@ -48,7 +48,7 @@ class ResultsPanel:
         page.shows(use, lambda project: gr.update(interactive=_has_model(project.run)), "tick")
 
     def status(self, project: Project) -> tuple[State, str]:
-        """How good the run is."""
+        """The accuracy of the run."""
         run = project.run
         if run is None:
             return "todo", "Nothing yet"
@@ -78,7 +78,7 @@ def _results(run: Run | None) -> Results | None:
 
 
 def _best(shown: RunView) -> tuple[int, float] | None:
-    """The number and the accuracy of the epoch whose model would be kept."""
+    """The number and the accuracy of the best epoch so far."""
     best = [(number, a) for number, _, e in shown.epochs if e.best and (a := accuracy_of(e)) is not None]
     return best[-1] if best else None
 
@@ -86,7 +86,7 @@ def _best(shown: RunView) -> tuple[int, float] | None:
 def _title(project: Project) -> tuple[str, str]:
     title, run = "How good is it?", project.run
     if run is None:
-        return title, "Nothing has been trained yet; the page Train is where it begins."
+        return title, "Nothing has been trained yet; start on the Train page."
     shown = run_view(run)
     which = f" This is {run.name}." if len(project.runs) > 1 else ""
     try:
@@ -95,32 +95,32 @@ def _title(project: Project) -> tuple[str, str]:
         if shown.status not in ALIVE:
             return title, f"{error}"
         best = _best(shown)
-        so_far = f"Best so far: {percent(best[1])} right, in epoch {best[0]} of {shown.planned}." if best else ""
+        so_far = f"Best so far: {percent(best[1])} correct, in epoch {best[0]} of {shown.planned}." if best else ""
         return title, f"{so_far or 'The first epoch has not ended yet.'}{which}"
     more = f"; the best of {len(shown.epochs)} epochs was chosen on them" if _was_chosen(shown) else ""
-    goes_on = " Training goes on; this is the model kept before." if shown.status in ALIVE else ""
+    goes_on = " Training continues; this is the model saved before." if shown.status in ALIVE else ""
     return title, f"Checked on {_photos_said(found.total)} the model never trained on{more}.{goes_on}{which}"
 
 
 def _was_chosen(shown: RunView) -> bool:
     try:
         return len(shown.epochs) > 1 and shown.recipe.training.best_by != "last"
-    except BadInput:  # the model of someone else
+    except BadInput:  # a model from elsewhere, without a recipe
         return False
 
 
 def _body(project: Project) -> str:
     run = project.run
     if run is None:
-        return card("", empty("Nothing yet", "When a model is trained, its figures and its mistakes are shown here."))
+        return card("", empty("Nothing yet", "The accuracy and the mistakes of a trained model are shown here."))
     try:
         found = results_of(run)
     except BadInput as error:
         if run.status in ALIVE:
-            return card("", empty("It is still learning", "What it gets wrong is shown here when it ends."))
+            return card("", empty("Still training", "The mistakes are shown here when training ends."))
         return card("", empty("No predictions", str(error)))
     side = "wide" if len(found.shown) > 8 else ""
-    note = f"Rows: the true label; columns: what the model said. Click a number to see the photos. {found.left_out}"
+    note = f"Rows: true labels; columns: predicted labels. Click a number to see the photos. {found.left_out}"
     matrix = card("Confusion matrix", found.matrix, note)
     confused = Html('<div class="confusion {}">{}{}</div>').format(side, matrix, _pairs(found))
     return joined([figures(_figures(found)), _unknown(found), confused])
@@ -131,7 +131,7 @@ def _figures(found: Results) -> list[tuple[str, str, str]]:
     known = [(c["recall"], c["n"], name) for c, name in zip(found.classes, found.vocab, strict=True) if c["n"]]
     ends = [("Weakest", min(known, key=lambda c: (c[0], -c[1]))), ("Strongest", max(known, key=lambda c: c[:2]))]
     confident = sum(seen.confidence > CONFIDENT for seen in found.mistakes)
-    right = f"{found.right:,} of {found.total:,} right; 95 % interval {percent(low)} to {percent(high)}"
+    right = f"{found.right:,} of {found.total:,} correct; 95 % interval {percent(low)} to {percent(high)}"
     return [
         ("Accuracy", percent(found.accuracy), right),
         *((f"{kind} label", name, _found_said(known, recall, n)) for kind, (recall, n, name) in ends),
@@ -156,7 +156,7 @@ def _unknown(found: Results) -> str:
 
 def _pairs(found: Results) -> str:
     if not found.pairs:
-        return card("Most confused", empty("None", "No label was taken for another one."))
+        return card("Most confused", empty("None", "No label was taken for another."))
     line = Html("<li><button {}>{}<span><b>{}</b> taken for <b>{}</b></span><i>{:,}</i></button></li>")
     lines = joined(
         line.format(found.cell_data(cell), _small(photos[0].file), *(found.vocab[label] for label in cell), len(photos))
@@ -173,17 +173,17 @@ def _small(file: Path) -> Html:
 
 
 def _no_cell(project: Project) -> str:
-    """Nothing; but another nothing for each model, so that photos of one do not stay beside another."""
+    """An invisible element that differs for each model, so that photos of an earlier one disappear."""
     found = _results(project.run)
     return Html('<i hidden data-of="{}"></i>').format(found.key) if found else ""
 
 
 def _photos(project: Project, data: Mapping[str, Any]) -> str:
-    """The photos of the cell that was clicked, of the run that the page shows."""
+    """The photos of the cell that was clicked."""
     found = results_of(project.find(str(data.get("run"))))
     cell = found.cell(data)
     photos = found.cells[cell]
-    some = f", {CELL} of them shown, the largest losses first" if len(photos) > CELL else ""
+    some = f", the {CELL} with the largest losses shown" if len(photos) > CELL else ""
     shown = _shots((seen, f"{seen.file.name}") for seen in photos[:CELL])
     title = f"{found.said(cell)}: {_photos_said(len(photos))}{some}"
     return Html("<div data-cell>{}</div>").format(card(title, shown))
@@ -211,18 +211,21 @@ def _more(project: Project) -> str:
 
 def _worst(found: Results) -> str:
     if not found.mistakes:
-        return card("Worst mistakes", empty("None", f"It is right about {_photos_said(found.total)}."))
+        return card("Worst mistakes", empty("None", f"It is correct on {_photos_said(found.total)}."))
     worst = [(s, f"{found.vocab[s.true]} → {found.vocab[s.predicted]}") for s in found.mistakes[:WORST]]
     n = len(found.mistakes)
     few = "All of its mistakes" if n <= WORST else f"{WORST} of its {n:,} mistakes"
-    note = f"{few}, the largest loss first, as true → predicted. Often it is the label in the data that is wrong."
+    note = f"{few}, largest loss first, as true → predicted. Often the label in the data is the one that is wrong."
     return card("Worst mistakes", _shots(worst), note)
 
 
 def _labels(found: Results) -> str:
     rows = sorted(zip(found.classes, found.vocab, strict=True), key=lambda row: (row[0]["recall"] or 0, row[1]))
     cells = ([name, *map(_share, (c["recall"], c["precision"], c["f1"])), f"{c['n']:,}"] for c, name in rows)
-    said = "Recall: how many of a label's photos are found. Precision: how many of those given the label have it."
+    said = (
+        "Recall: the share of a label's photos that are predicted as it. "
+        "Precision: the share of photos predicted as a label that have it."
+    )
     shown = table(["Label", "Recall", "Precision", "F1", "Photos"], cells) + notes([said], "note")
     return Html("<details><summary>Every label</summary>{}</details>").format(shown)
 

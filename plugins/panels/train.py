@@ -1,4 +1,4 @@
-"""Train: choose what to train and how, watch it, pause it, go on with it, and compare the runs."""
+"""Train: choose what to train and how; watch, pause and resume a run; compare runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RESUMABLE = ("stopped", "failed", "interrupted", CREATED)
 
 @panels.register("train")
 class TrainPanel:
-    """The run being looked at, as it happens; what the next one will be; and all of them to compare."""
+    """The selected run as it trains, the options of the next one, and a list of all runs."""
 
     title, place, serves_models = "Train", 3, False
 
@@ -60,10 +60,10 @@ class TrainPanel:
         page.does(train.click, lambda p: p.start() and None, busy="Starting the training", redraw="load")
         page.does(queue.click, _on_run, busy="Taking it out of the queue")
         page.does(cancel.click, _stop, busy="Taking it out of the queue")
-        page.does(pause.click, _stop, busy="It finishes its step and saves everything")
-        page.does(keep.click, _keep, busy="It finishes its step and saves everything")
-        page.does(finish.click, lambda p: _must(p).finish(), busy="The learning rate is brought to its end")
-        page.does(resume.click, _resume, busy="Going on with the run")
+        page.does(pause.click, _stop, busy="Finishing the step and saving everything")
+        page.does(keep.click, _keep, busy="Finishing the step and saving everything")
+        page.does(finish.click, lambda p: _require_run(p).finish(), busy="Annealing the learning rate to its end")
+        page.does(resume.click, _resume, busy="Resuming the run")
         for control, fits in {
             pause: _stoppable,
             keep: _stoppable,
@@ -83,7 +83,7 @@ class TrainPanel:
         page.offers(stop.click, "stop", _api_stop, [name], answer)
 
     def status(self, project: Project) -> tuple[State, str]:
-        """What the run does."""
+        """The status of the run."""
         run = project.run
         if run is None:
             return "todo", ""
@@ -101,29 +101,31 @@ def _title(project: Project) -> tuple[str, str]:
     if run is None:
         return "Train", f"The defaults suit most photos; everything can be changed.{limit}"
     status = run_view(run).status
-    titles = {"running": "Training", "queued": "Waiting", "completed": "Trained", "created": "Not begun"}
+    titles = {"running": "Training", "queued": "Waiting", "completed": "Trained", "created": "Not started"}
     title = titles.get(status, status.capitalize())
     if status in ALIVE:
         return title, f"You can close this page. Come back any time and it will still be here.{limit}"
-    return title, f"{run.name}. Change the options below and train again, or go on with a run of the list."
+    return title, f"{run.name}. Change the options below and train again, or choose a run from the list."
 
 
-def _must(project: Project) -> Run:
+def _require_run(project: Project) -> Run:
     if (run := project.run) is None:
         raise BadInput("There is no run yet; press Train.")
     return run
 
 
 def _stop(project: Project) -> None:
-    run = _must(project)
+    run = _require_run(project)
     run.stop()
     _wait(run)
 
 
 def _keep(project: Project) -> str:
     _stop(project)
-    if not _must(project).has_model:
-        raise BadInput("It stopped before its first epoch ended, so there is no model yet; Resume goes on with it.")
+    if not _require_run(project).has_model:
+        raise BadInput(
+            "The run stopped before its first epoch ended, so it has no model yet; press Resume to continue."
+        )
     return "results"
 
 
@@ -132,7 +134,7 @@ def _wait(run: Run) -> None:
 
 
 def _resume(project: Project) -> None:
-    project.resume(_must(project))
+    project.resume(_require_run(project))
 
 
 def _stoppable(shown: RunView) -> bool:
@@ -179,7 +181,7 @@ def _usable(run: Run | None) -> bool:
 
 
 def _on_run(project: Project, data: Mapping[str, Any]) -> str | None:
-    """What was clicked in the list of runs."""
+    """Do what was clicked in the list of runs."""
     name = str(data.get("run"))
     match data.get("do"):
         case "look":
@@ -199,17 +201,17 @@ def _on_run(project: Project, data: Mapping[str, Any]) -> str | None:
 
 
 def _api_train(project: Project) -> dict[str, Any]:
-    """Train the recipe in a process of its own; returns its name, for `runs` and `stop`."""
+    """Train the recipe in a process of its own; returns the run's name, for `runs` and `stop`."""
     return _told(project.start())
 
 
 def _api_runs(project: Project) -> list[dict[str, Any]]:
-    """The runs, the newest first: how far each is, and how good."""
+    """List the runs, newest first, with the progress and accuracy of each."""
     return [_told(run) for run in project.runs]
 
 
 def _api_stop(project: Project, name: str) -> dict[str, Any]:
-    """Stop a run, which keeps its best model; it can be resumed on the page."""
+    """Stop a run and keep its best model; it can be resumed on the page."""
     run = project.find(name)
     run.stop()
     _wait(run)
@@ -220,7 +222,7 @@ def _told(run: Run) -> dict[str, Any]:
     shown = summary(run)
     try:
         share = round((run_view(run) if shown.status in ALIVE else shown).fraction, 4)
-    except BadInput as error:  # its recipe is damaged
+    except BadInput as error:  # the recipe is damaged
         return {"run": run.name, "status": shown.status, "error": str(error)}
     return {
         "run": run.name,
@@ -233,7 +235,7 @@ def _told(run: Run) -> dict[str, Any]:
 
 def _first(project: Project) -> str:
     if project.recipe is None:
-        return empty("No photos yet", "Bring some on the page Data; good defaults are chosen by how many there are.")
+        return empty("No photos yet", "Add some on the Data page; the defaults depend on how many there are.")
     return basic_form(project.recipe)
 
 
@@ -242,7 +244,7 @@ def _more(project: Project) -> str:
 
 
 def _queue(project: Project) -> str:
-    """The runs that wait while another one is looked at."""
+    """The queued runs, except the selected one."""
     looked_at = project.run
     waiting = [run for run in project.runs[:RECENT] if run != looked_at and run.status == QUEUED]
     row = Html("<li><span><b>{}</b> {}</span>{}</li>")
@@ -254,5 +256,5 @@ def _run(project: Project) -> str:
     run = project.run
     try:
         return draw_run(run_view(run)) if run else ""
-    except BadInput as error:  # its recipe is damaged
+    except BadInput as error:  # the recipe is damaged
         return card("", notes([str(error)], "bad"))

@@ -21,7 +21,7 @@ from plugins.panels.kit.serving.guards import ON_A_SPACE, ROUTES, WITH_PASSWORD,
 from plugins.panels.kit.serving.mode import Mode
 from tests.app.running import App
 
-SHUT = "There is no such page here."
+SHUT = "This page does not exist."
 
 
 def routes(router: Any) -> Iterator[tuple[str, str]]:

@@ -78,7 +78,7 @@ def button(visitor: Visitor) -> str:
 
 def test_the_page_says_how_to_sign_in(visitor: Visitor, model: Run) -> None:
     assert button(visitor) == "Sign in with Hugging Face"
-    assert f"Sign in, and the model of {model.name} goes to your own account" in visitor.load().text
+    assert f"Sign in to push the model of {model.name} to your own account" in visitor.load().text
     assert "publish-token" not in visitor.names.values()
 
 

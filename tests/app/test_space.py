@@ -35,7 +35,7 @@ def test_the_readme_says_how_to_run_it() -> None:
 def test_without_a_way_to_sign_in_there_is_no_form(space: App) -> None:
     visitor = space.visitor()
     assert not FIELDS & set(visitor.names.values()) and ("publish-push", "click") not in visitor.events
-    assert "Download the model on the page Predict" in visitor.load().text
+    assert "Download the model on the Predict page" in visitor.load().text
 
 
 def test_visitors_are_told_how_long_a_run_may_train(space: App, shared: App, local: App) -> None:
@@ -58,7 +58,7 @@ def test_with_a_password_nobody_publishes(hub: Hub, local: App, tmp_path: Path) 
     try:
         visitor = answers(shared).visitor()
         assert not FIELDS & set(visitor.names.values()) and ("publish-push", "click") not in visitor.events
-        assert "Download the model on the page Predict" in visitor.load().text
+        assert "Download the model on the Predict page" in visitor.load().text
         assert not [d for d in visitor.config["dependencies"] if d.get("oauth_token")]  # events that take a login
         pressed = local.visitor().events["publish-push", "click"]
         form = ["", "anna/my-pets", "", False, "none", False][: len(pressed["inputs"])]

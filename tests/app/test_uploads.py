@@ -83,7 +83,7 @@ def test_what_a_zip_says_it_holds_must_fit(shared: App) -> None:
     visitor = shared.visitor()
     content = lying(zipped({"a/1.jpg": jpeg(), "b/2.jpg": jpeg(seed=1)}), 3 * GB)
     answer = visitor.drop("data-drop", (content, "large.zip"))
-    assert "may hold 4 GB" in answer.said
+    assert "limited to 4 GB" in answer.said
     assert not unpacked(visitor.folder(shared))
 
 
@@ -202,7 +202,7 @@ def test_a_visitor_has_so_much_room(shared: App) -> None:
     assert not visitor.drop("data-drop", (zipped(photos()), "photos.zip")).said
     with (mine / "large").open("wb") as file:
         file.truncate(4 * GB)  # takes no room
-    assert "may hold 4 GB" in visitor.drop("data-drop", (zipped(photos(2)), "more.zip")).said
+    assert "limited to 4 GB" in visitor.drop("data-drop", (zipped(photos(2)), "more.zip")).said
     (mine / "large").unlink()
     assert not visitor.drop("data-drop", (zipped(photos(3)), "more.zip")).said
 

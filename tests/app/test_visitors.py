@@ -184,10 +184,10 @@ def test_a_recipe_of_a_visitor_leads_nowhere_else(shared: App, local: App, outsi
     visitor.drop("data-drop", (zipped(photos()), "photos.zip"))
     mine = recipe_of(visitor)
     answer = load(visitor, mine | changes(outside)[what])
-    assert "outside of your workspace" in str(answer.error)
+    assert "outside your workspace" in str(answer.error)
     assert recipe_of(visitor) == mine
     answer = visitor.do("drawer-load", "click", data=[json.dumps(mine | changes(outside)[what])])
-    assert "outside of your workspace" in answer.said
+    assert "outside your workspace" in answer.said
     owner = {"version": 1} | tiny({"name": "folder", "path": str(outside)}) | changes(outside)[what]
     assert not load(local.visitor(), owner).error
 
@@ -198,7 +198,7 @@ def test_odd_paths_of_a_visitor(shared: App, path: str) -> None:
     visitor.drop("data-drop", (zipped(photos()), "photos.zip"))
     mine = recipe_of(visitor)
     for key, name in (("source", "folder"), ("source", "zip"), ("labeller", "csv"), ("splitter", "file")):
-        assert "outside of your workspace" in str(load(visitor, mine | {key: {"name": name, "path": path}}).error), key
+        assert "outside your workspace" in str(load(visitor, mine | {key: {"name": name, "path": path}}).error), key
     assert recipe_of(visitor) == mine
 
 
@@ -214,7 +214,7 @@ def test_other_ways_out_of_a_visitors_workspace(shared: App, outside: Path) -> N
         {"name": "folder", "path": str(shared.workspace / "visitors")},
         {"name": "folder", "path": f"{here}x"},
     ):
-        assert "outside of your workspace" in str(load(visitor, mine | {"source": source}).error), source
+        assert "outside your workspace" in str(load(visitor, mine | {"source": source}).error), source
     (here / "link").unlink()
     assert "not open to visitors" in str(load(visitor, mine | {"source": {"name": "pets"}}).error)
     hub = {"architecture": {"name": "timm", "model": "hf-hub:someone/model"}}
@@ -236,7 +236,7 @@ def test_no_value_on_its_way_reads_a_file_of_the_host(shared: App, tmp_path: Pat
     for option in ("labeller.path", "splitter.path", "source.path"):
         path = path.replace("PIPE", str(tmp_path / "pipe"))
         answer = visitor.do("data-forms", what, {"option": option, "value": path})
-        assert re.search("outside of your workspace|no option", answer.text), option
+        assert re.search("outside your workspace|no option", answer.text), option
         assert not any(secret in answer.text for secret in (*SECRETS, "root:", "HOME=", "it has:"))
 
 

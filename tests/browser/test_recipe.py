@@ -32,7 +32,7 @@ def test_edit_and_load(prepared: Prepare, serve: Serve, visit: Visit) -> None:
         page.locator("#drawer-load").click()
         message = page.locator("#message .said")
         expect(message).to_contain_text(word)
-        expect(message).not_to_contain_text("went wrong in here")
+        expect(message).not_to_contain_text("Something went wrong")
         assert project.recipe == recipe
         message.get_by_role("button", name="Close").click()
 

@@ -114,7 +114,7 @@ def test_all_totals_agree(run: Run) -> None:
     n, right = len(found.targets), int((found.logits.argmax(1) == found.targets).sum())
     body, more = shown("body"), shown("more")
     accuracy, note = figure(body, "Accuracy")
-    assert note.startswith(f"{right} of {n} right") and accuracy == f"{100 * right / n:.1f}%"
+    assert note.startswith(f"{right} of {n} correct") and accuracy == f"{100 * right / n:.1f}%"
     buttons = re.findall(r'<td><button class="(right|wrong).*?>(\d+)</button>', body)
     assert sum(int(c) for _, c in buttons) == n
     assert sum(int(c) for kind, c in buttons if kind == "right") == right
@@ -182,8 +182,8 @@ def test_a_run_in_training_shows_its_best_epoch(run: Run, monkeypatch: pytest.Mo
     (run.folder / PREDICTIONS).unlink()
     monkeypatch.setattr(Run, "status", "running")
     shown = Shown(run.workspace)
-    assert re.search(r"Best so far: \d+\.\d% right, in epoch \d of 2\.", shown("head"))
-    assert "It is still learning" in shown("body")
+    assert re.search(r"Best so far: \d+\.\d% correct, in epoch \d of 2\.", shown("head"))
+    assert "Still training" in shown("body")
 
 
 def test_new_predictions_are_seen_and_close_the_photos_of_the_old(run: Run) -> None:
@@ -191,8 +191,8 @@ def test_new_predictions_are_seen_and_close_the_photos_of_the_old(run: Run) -> N
     before = shown("body"), shown("photos")
     assert before == (shown("body"), shown("photos"))  # so that nothing is sent again, and open photos stay
     fake(run, ["a", "b"], [(0, 0, 1.0)] * 3)
-    assert shown("photos") != before[1] and figure(shown("body"), "Accuracy")[1].startswith("3 of 3 right")
-    assert "No label was taken for another one." in shown("body") and "right about 3 photos" in shown("more")
+    assert shown("photos") != before[1] and figure(shown("body"), "Accuracy")[1].startswith("3 of 3 correct")
+    assert "No label was taken for another." in shown("body") and "correct on 3 photos" in shown("more")
     assert "no validation photos of b" in shown("body")
 
 
@@ -209,18 +209,18 @@ def test_of_many_labels_those_with_mistakes_are_shown(run: Run) -> None:
     right = [(i, i, 3.0) for i in range(120)]
     fake(run, [f"label {i}" for i in range(120)], [*right, (3, 5, 3.0), (3, 5, 2.0), (7, 3, 1.0)])
     body = Shown(run.workspace)("body")
-    assert "3 of 120 labels, those with mistakes." in body and body.count("<tr>") == 4
+    assert "3 of 120 labels are shown, those with mistakes." in body and body.count("<tr>") == 4
     fake(run, [f"label {i}" for i in range(120)], [*right, *((i, (i + 1) % 120, 3.0) for i in range(120))])
     body = Shown(run.workspace)("body")
-    assert "60 of 120 labels, those with the most mistakes" in body and body.count("<tr>") == 61
-    hidden = re.search(r"; (\d+) of the 120 mistakes are with the others", body)
+    assert "60 of 120 labels are shown, those with the most mistakes" in body and body.count("<tr>") == 61
+    hidden = re.search(r"; (\d+) of the 120 mistakes involve the others", body)
     assert hidden and int(hidden[1]) == 120 - len(re.findall(r'<button class="wrong', body))
 
 
 def test_many_photos_of_a_cell_are_counted_and_some_shown(run: Run) -> None:
     fake(run, ["a", "b"], [(0, 1, 0.1 + 0.1 * i) for i in range(30)] + [(1, 1, 1.0)])
     html = Shown(run.workspace).photos(0, 1)
-    assert "a taken for b: 30 photos, 24 of them shown" in html and html.count("<figure>") == 24
+    assert "a taken for b: 30 photos, the 24 with the largest losses shown" in html and html.count("<figure>") == 24
     losses = [float(x) for x in re.findall(r"loss (\d+\.\d+)", html)]
     assert losses == sorted(losses, reverse=True)
 

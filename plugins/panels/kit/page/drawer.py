@@ -1,4 +1,4 @@
-"""What stands under every page: the recipe as Python that runs, and as the document that can be loaded again."""
+"""The drawer under every page: the recipe as runnable Python, and as a JSON document that can be edited and loaded."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from core.recipe import Recipe
 from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.project import Project
 
-NOTHING = "# Bring photos first."
+NOTHING = "# Add photos first."
 
 
 def drawer(page: Page) -> None:
-    """Two closed boxes: Show as Python, and Recipe."""
+    """Add two closed accordions to the page: Show as Python, and Recipe."""
     with gr.Row(elem_id="drawer"):
         with gr.Accordion("Show as Python", open=False, elem_id="drawer-python"):
             python = gr.Code(NOTHING, language="python", label="The same in a notebook", interactive=False)
@@ -45,7 +45,7 @@ def _load(project: Project, document: str) -> str:
 
 
 def _recipe(project: Project, document: str = "") -> str:
-    """The recipe being edited, as JSON; one that is given takes its place."""
+    """Return the recipe being edited as JSON; a `document` that is given replaces it first."""
     if document.strip():
         project.use(Recipe.from_json(document))
     return _shown(project.require_recipe(), project)

@@ -1,4 +1,4 @@
-"""The frame around the panels: the line on top, the rail of steps, and one page for each."""
+"""The frame around the panels: the bar at the top, the rail of steps, and a page for each panel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from plugins.panels.kit.views.html import Html, joined, percent, view
 
 
 def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
-    """Build every panel on a page of its own, and the rail that leads to them."""
+    """Build every panel on a page of its own, and the rail that links to them."""
     top = view("top")
     with gr.Row(elem_id="frame"):
         rail = None if page.mode.model else view("rail", label="Steps")
@@ -29,7 +29,7 @@ def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
                 with gr.Column(elem_id=f"page-{name}", elem_classes="page"):
                     try:
                         built[name] = make(page)
-                    except Exception as error:  # a panel is anybody's plugin; the others go on
+                    except Exception as error:  # a third-party panel may fail without breaking the others
                         traceback.print_exc(file=sys.stderr)
                         gr.Markdown(f"This page could not be built: {type(error).__name__}.")
             if rail:
@@ -59,8 +59,8 @@ def _top(project: Project) -> Html:
 
 
 def _device() -> str:
-    cuda = getattr(sys.modules.get("torch"), "cuda", None)  # not imported for this line: that takes seconds
-    with suppress(AttributeError):  # it is being imported
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)  # importing torch only for this would take seconds
+    with suppress(AttributeError):  # torch is being imported
         if cuda and cuda.is_available():
             return str(cuda.get_device_name())
     return f"CPU · {os.cpu_count()} cores"
@@ -75,9 +75,9 @@ def _rail(panels: Mapping[str, Panel], project: Project) -> Html:
     for number, (name, panel) in enumerate(panels.items(), 1):
         try:
             state, line = panel.status(project)
-        except BadInput:  # its run was deleted meanwhile, or is damaged, which its page says
+        except BadInput:  # the run has been deleted, or is damaged, which its page reports
             state, line = "active", "Needs a look"
-        except Exception:  # as above
+        except Exception:  # a third-party panel, as above
             traceback.print_exc(file=sys.stderr)
             state, line = "todo", ""
         sign = "✓" if state == "done" else str(number)

@@ -1,4 +1,4 @@
-"""The head of a page: what it is for, one sentence, and its buttons."""
+"""The head of a page: its title, one sentence, and its buttons."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def head(
     title: Callable[[Project], tuple[str, str]],
     run: Callable[[Project], Run | None] = lambda project: None,
 ) -> gr.Row:
-    """A title and a sentence, drawn anew after each event; use the row that is returned `with` for buttons.
+    """Show a title and a sentence, redrawn after each event; returns the row in which to create buttons.
 
-    Where the `run` that the page shows is of other photos, a line says so.
+    If the `run` that the page shows was trained on other photos, a line says so.
     """
     with gr.Row(elem_classes="head"):
         shown = view(f"{name}-head", elem_classes="head-text")

@@ -1,4 +1,4 @@
-// One page a step, switched here: the body says which one, style.css shows it.
+// One page per step: the body names the current one, and style.css shows it.
 window.presize = {
   go(name) {
     if (!document.getElementById(`page-${name}`)) return;
@@ -13,9 +13,9 @@ window.presize = {
       if (step.getAttribute('aria-current') !== current) step.setAttribute('aria-current', current);
     }
   },
-  edits: 0, // on their way to the recipe
-  start: null, // the button that waits for them
-  last: null, // of them, and what had the focus then
+  edits: 0, // edits of the recipe without an answer yet
+  start: null, // the button that is pressed once they are answered
+  last: null, // the last edit, and the element that had the focus
   edited(refusal) {
     presize.edits -= 1;
     requestAnimationFrame(presize.refocus);
@@ -25,7 +25,7 @@ window.presize = {
     presize.start = null;
     button.click();
   },
-  refocus() { // on what stands in place of a field or button that is gone
+  refocus() { // move the focus to what has replaced a field or button
     const {data, focused} = presize.last ?? {};
     if (presize.edits || !focused || focused.checkVisibility()) return;
     const place = document.querySelector(`[data-place="${data.focus}"]`);
@@ -45,8 +45,8 @@ window.presize = {
   },
 };
 
-// What starts a training waits for the recipe: a field that is wrong, and changes that have no answer yet, for which
-// the buttons of a list wait too: an option on its way knows its plugin by the place in that list.
+// Buttons that start training wait for invalid fields and unanswered edits. Buttons that move plugins in a list wait
+// for unanswered edits too, because an edit names its plugin by the position in the list.
 document.addEventListener('click', event => {
   const button = event.target.closest('button.starts, button[data-option]');
   if (!button || button.disabled) return;

@@ -1,6 +1,6 @@
-"""The page: what it shows is drawn from a project on the disk, and what a person does changes that project.
+"""The page: everything it shows is drawn from a project on disk, and every action changes that project.
 
-A panel says `page.shows(component, draw)` and `page.does(trigger, act)`; it keeps no state of its own. So a reload, a
+A panel calls `page.shows(component, draw)` and `page.does(trigger, act)` and keeps no state of its own. So a reload, a
 second browser and a restart of the app all show the same.
 """
 
@@ -27,29 +27,29 @@ from plugins.panels.kit.serving.mode import Mode
 from plugins.panels.kit.views.html import Html, alert, content, doing
 
 State = Literal["todo", "active", "done"]
-LIVE, IDLE = 1.0, 5.0  # seconds between two looks at a workspace in which something runs, or nothing
-SESSIONS = 500  # browsers of which is remembered what they show
+LIVE, IDLE = 1.0, 5.0  # seconds between two ticks while something runs, or nothing does
+SESSIONS = 500  # browsers whose displayed values are remembered
 
 
 class Panel(Protocol):
-    """A page of the app: its title, its place in the rail, and the line that says how things stand."""
+    """A page of the app: its title, its place in the rail, and its status line."""
 
     title: str
     place: int
-    serves_models: bool  # whether it is shown where only predictions are served
+    serves_models: bool  # whether it is shown when the app only serves predictions
 
     def status(self, project: Project) -> tuple[State, str]:
-        """How far this step is, and a line for the rail."""
+        """The state of this step, and a line for the rail."""
 
 
 @dataclass
-class Done:
-    """What happens at an event."""
+class Handler:
+    """What the page does at an event of a component."""
 
     trigger: Any
     act: Callable[..., Any]
     inputs: Sequence[Any]
-    redraw: Any  # a level, or the one component that shows the answer
+    redraw: Any  # a level, or the single component that shows the answer
     busy: str
     options: dict[str, Any]
     script: str = ""
@@ -57,30 +57,30 @@ class Done:
 
     @property
     def edits(self) -> bool:
-        """Whether it changes the recipe by a form, for which what starts a training waits."""
+        """Whether it changes the recipe through a form; buttons that start training wait for such events."""
         return getattr(self.trigger, "event_name", "") in ("edit", "select")
 
 
 class Page:
-    """All panels of an app; see the module's first lines."""
+    """The components of all panels and their events; see the module's docstring."""
 
     def __init__(self, mode: Mode) -> None:
         self.mode = mode
         self._drawn: list[Drawn] = []
-        self._done: list[Done] = []
-        self._answered: list[Done] = []
+        self._handlers: list[Handler] = []
+        self._answered: list[Handler] = []
         self._sent: OrderedDict[str, Sent] = OrderedDict()
-        self._went = 0
+        self._targets = 0
         self._lock = Lock()
 
     def project(self, request: gr.Request) -> Project:
-        """What the person behind a request works on."""
+        """The project of the user who sent a request."""
         return self.mode.project(request)
 
     def shows(self, component: Any, draw: Callable[[Project], Any], when: When = "change") -> None:
-        """`draw(project)` gives the component's value: while something runs, after every event, or only on loading.
+        """Show `draw(project)` in a component: redrawn on every tick, after every change, or only on loading.
 
-        What it gives for HTML is escaped, unless it is `Html`.
+        A text for an HTML component is escaped unless it is `Html`.
         """
         self._drawn.append(Drawn(component, draw, when))
 
@@ -93,12 +93,12 @@ class Page:
         busy: str = "",
         **options: Any,
     ) -> None:
-        """`act(project, *inputs)` at an event; at a view's, `act(project, data)` with what was clicked.
+        """Call `act(project, *inputs)` at an event; for an event of a view, `act(project, data)` with what was clicked.
 
-        It may return the name of a panel to go to, or be a generator of `Checked` or of sentences, its progress.
-        BadInput becomes a sentence on the page.
+        It may return the name of a panel to open, or be a generator that yields its progress as `Checked` or sentences.
+        BadInput is shown as a sentence on the page.
         """
-        self._done.append(Done(trigger, act, inputs, redraw, busy, options))
+        self._handlers.append(Handler(trigger, act, inputs, redraw, busy, options))
 
     def answers(
         self,
@@ -109,23 +109,23 @@ class Page:
         busy: str = "",
         signed: bool = False,
         **options: Any,
-    ) -> Done:
-        """`output` shows what `act(project, *inputs)` returns, at a view `act(project, data)`; nothing else changes.
+    ) -> Handler:
+        """Show what `act(project, *inputs)`, for a view `act(project, data)`, returns in `output`; change nothing else.
 
-        With `signed` it is `act(project, token, *inputs)`: that of who signed in on a Space, else empty.
+        With `signed`, `act(project, token, *inputs)` gets the token of the visitor signed in on a Space, else "".
         """
-        answered = Done(trigger, act, inputs, output, busy, options, signed=signed)
+        answered = Handler(trigger, act, inputs, output, busy, options, signed=signed)
         self._answered.append(answered)
         return answered
 
-    def after(self, answered: Done, script: str) -> None:
-        """Run a piece of JavaScript in the browser once that answer is there."""
-        answered.script = script
+    def after(self, answer: Handler, script: str) -> None:
+        """Run JavaScript in the browser once that answer has been shown."""
+        answer.script = script
 
     def offers(
         self, trigger: Any, name: str, act: Callable[..., Any], inputs: Sequence[Any], output: Any, **options: Any
     ) -> None:
-        """A named event for programs: `act(project, *inputs)`; BadInput becomes the client's error."""
+        """Offer `act(project, *inputs)` to programs as a named endpoint; BadInput is raised in the client."""
 
         def call(request: gr.Request, *values: Any) -> Any:
             project = None
@@ -135,7 +135,7 @@ class Page:
             except BadInput as error:
                 raise gr.Error(project.plain(error) if project else str(error), print_exception=False) from None
 
-        kinds = {"request": gr.Request, **{str(i.label): str for i in inputs}}  # what clients see as the names
+        kinds = {"request": gr.Request, **{str(i.label): str for i in inputs}}  # the names that clients see
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         call.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in kinds])  # type: ignore[attr-defined]
         call.__annotations__ = kinds
@@ -144,48 +144,48 @@ class Page:
         )
 
     def wire(self, demo: gr.Blocks) -> None:
-        """Connect everything; to be called once, inside the Blocks, after all panels were built."""
+        """Connect all events; call it once, inside the Blocks, after all panels are built."""
         self.progress = gr.HTML("", elem_id="progress")
         self.message = gr.HTML("", elem_id="message")
         self.target = gr.HTML("", elem_id="target", js_on_load=GO, visible="hidden")
         self.timer = gr.Timer(LIVE)
         self.shows(self.timer, lambda project: gr.update(value=LIVE if project.under_way else IDLE), "tick")
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        for done in self._done:
-            self._wire(done, quiet)
-        for answered in self._answered:
-            self._wire(answered, quiet)
+        for handler in (*self._handlers, *self._answered):
+            self._wire(handler, quiet)
         everything = self._outputs("load")
         demo.load(self._loaded, None, everything, concurrency_limit=None, **quiet)
         self.timer.tick(self._ticked, None, everything, trigger_mode="once", concurrency_limit=None, **quiet)
 
-    def _wire(self, done: Done, quiet: dict[str, Any]) -> None:
-        if done.signed:
+    def _wire(self, handler: Handler, quiet: dict[str, Any]) -> None:
+        def run(request: gr.Request, values: Sequence[Any]) -> Iterator[list[Any]]:
+            return self._safely(handler.redraw, request, lambda project: self._act(handler, project, request, values))
+
+        if handler.signed:
 
             def handle(request: gr.Request, login: gr.OAuthToken | None, *values: Any) -> Iterator[list[Any]]:
-                given = (login.token if login else "", *values)
-                yield from self._safely(done.redraw, request, lambda project: self._act(done, project, request, given))
-        elif done.inputs:
+                yield from run(request, (login.token if login else "", *values))
+        elif handler.inputs:
 
             def handle(request: gr.Request, *values: Any) -> Iterator[list[Any]]:  # type: ignore[misc]
-                yield from self._safely(done.redraw, request, lambda project: self._act(done, project, request, values))
+                yield from run(request, values)
         else:
 
             def handle(request: gr.Request, event: gr.EventData) -> Iterator[list[Any]]:  # type: ignore[misc]
-                data = (event._data,) if isinstance(event._data, dict) else ()
-                yield from self._safely(done.redraw, request, lambda project: self._act(done, project, request, data))
+                yield from run(request, (event._data,) if isinstance(event._data, dict) else ())
 
-        mode = {"trigger_mode": "multiple"} if done.edits else {}  # a second change may follow at once
-        event = done.trigger(handle, list(done.inputs), self._outputs(done.redraw), **(quiet | mode | done.options))
-        if done.script:
-            event.success(None, js=done.script, api_visibility="private")
-        if done.edits:
+        mode = {"trigger_mode": "multiple"} if handler.edits else {}  # another edit may follow before the answer
+        options = quiet | mode | handler.options
+        event = handler.trigger(handle, list(handler.inputs), self._outputs(handler.redraw), **options)
+        if handler.script:
+            event.success(None, js=handler.script, api_visibility="private")
+        if handler.edits:
             event.then(None, [self.message], js="said => presize.edited(said)", api_visibility="private")
 
     def _safely(
         self, redraw: Any, request: gr.Request, act: Callable[[Project], Iterator[list[Any]]]
     ) -> Iterator[list[Any]]:
-        """What `act` yields; whatever goes wrong becomes a sentence, and the forms show again what holds."""
+        """Yield from `act`; an exception is shown as a sentence, and the forms are reset to the recipe."""
         project, sentence = None, ""
         try:
             project = self.project(request)
@@ -196,24 +196,26 @@ class Page:
             sentence = str(disk_error(Path(error.filename or "the workspace"), error))
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
-            sentence = f"Something went wrong in here ({type(error).__name__}); the terminal of the app says where."
+            sentence = f"Something went wrong ({type(error).__name__}); the app's terminal shows the details."
         if sentence and project and redraw in LEVELS:
             yield from self._all("load", project, request, again=True, message=alert(sentence))
         elif sentence:
             yield self._only(redraw, progress="", message=alert(sentence))
-        yield self._only(redraw)  # gradio says the last values again at the end, when they may be old
+        yield self._only(redraw)  # gradio sends the last values once more at the end, when they may be outdated
 
-    def _act(self, done: Done, project: Project, request: gr.Request, values: Sequence[Any]) -> Iterator[list[Any]]:
-        if done.busy:
-            yield self._only(done.redraw, progress=doing(done.busy))
-        went = done.act(project, *values)
-        if isinstance(went, Generator):
-            went = yield from self._progress(done.redraw, went)
-        if done.redraw not in LEVELS:
-            yield [content(went) if isinstance(done.redraw, gr.HTML) else went, "", ""]
+    def _act(
+        self, handler: Handler, project: Project, request: gr.Request, values: Sequence[Any]
+    ) -> Iterator[list[Any]]:
+        if handler.busy:
+            yield self._only(handler.redraw, progress=doing(handler.busy))
+        result = handler.act(project, *values)
+        if isinstance(result, Generator):
+            result = yield from self._progress(handler.redraw, result)
+        if handler.redraw not in LEVELS:
+            yield [content(result) if isinstance(handler.redraw, gr.HTML) else result, "", ""]
             return
-        yield from self._examine(done.redraw, project, request)
-        yield from self._all(done.redraw, project, request, target=went or "", again=not done.edits)
+        yield from self._examine(handler.redraw, project, request)
+        yield from self._all(handler.redraw, project, request, target=result or "", again=not handler.edits)
 
     def _examine(self, redraw: When, project: Project, request: gr.Request, message: Any = "") -> Iterator[list[Any]]:
         if project.recipe and project.examined is None:
@@ -236,7 +238,7 @@ class Page:
         yield from self._safely("load", request, lambda project: self._whole(project, request))
 
     def _whole(self, project: Project, request: gr.Request) -> Iterator[list[Any]]:
-        """Everything, but for a sentence that stands there: nobody has done anything that answers it."""
+        """Draw everything but leave an alert in place, as the user has not dealt with it."""
         yield from self._examine("load", project, request, message=gr.skip())
         yield from self._all("load", project, request, message=gr.skip())
 
@@ -244,7 +246,7 @@ class Page:
         yield from self._safely("load", request, lambda project: self._tick(project, request))
 
     def _tick(self, project: Project, request: gr.Request) -> Iterator[list[Any]]:
-        """Draw what lives; or everything, where another browser has changed the project, or a check may begin now."""
+        """Draw what ticks; or everything, if another browser has changed the project or a check may start now."""
         waits = project.may_examine and project.recipe and project.examined is None
         if waits or self._sent_to(request).version != project.version:
             yield from self._whole(project, request)
@@ -252,7 +254,7 @@ class Page:
             yield from self._all("tick", project, request, progress=gr.skip(), message=gr.skip())
 
     def _outputs(self, redraw: Any) -> list[Any]:
-        """The components of an event: all there are, or the one that shows its answer; then progress and message."""
+        """The output components of an event: all, or the one that shows its answer; then progress and message."""
         if redraw not in LEVELS:
             return [redraw, self.progress, self.message]
         return [*(d.component for d in self._drawn), self.target, self.progress, self.message]
@@ -275,17 +277,17 @@ class Page:
         progress: Any = "",
         message: Any = "",
     ) -> Iterator[list[Any]]:
-        """Everything of that level that the browser does not show yet; with `again` forms as they are in the recipe."""
+        """Send all values up to that level that the browser lacks; `again` resets the forms to the recipe."""
         sent = self._sent_to(request)
         updates, noted = sent.news(self._drawn, when, project, again)
-        self._went += 1
-        goal = Html('<i data-to="{}" data-n="{}"></i>').format(target, self._went) if target else gr.skip()
+        self._targets += 1
+        goal = Html('<i data-to="{}" data-n="{}"></i>').format(target, self._targets) if target else gr.skip()
         values = [*updates, *map(content, (goal, progress, message))]
         if values == self._only(when):
             return
         try:
             yield values
-        except GeneratorExit:  # the connection broke
+        except GeneratorExit:  # the connection was lost
             sent.lost(noted)
             raise
         sent.left(noted)

@@ -1,4 +1,4 @@
-"""What a browser was sent, so that it is sent what it does not show, and nothing else."""
+"""What each browser has been sent, so that only values that have changed are sent again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEVELS: dict[When, int] = {"tick": 0, "change": 1, "load": 2}
 
 @dataclass
 class Drawn:
-    """A component, what draws it, and how often."""
+    """A component, the function that draws it, and when it is redrawn."""
 
     component: Any
     draw: Callable[[Project], Any]
@@ -30,10 +30,10 @@ class Drawn:
 
 
 class Sent:
-    """Digests of the values that one browser was sent, by component, and the version of its project.
+    """Digests of the values sent to one browser, by component, and the version of its project.
 
-    Two events of a browser may overtake each other on their way. So values are drawn and noted in one go, and what
-    was drawn anew before it had left is in doubt: it is sent once more.
+    Two responses to a browser may overtake each other. So values are drawn and noted under one lock, and a value that
+    was redrawn before the earlier one had left is in doubt: it is sent once more.
     """
 
     def __init__(self) -> None:
@@ -41,29 +41,29 @@ class Sent:
         self._lock = Lock()
         self._digests: dict[int, bytes] = {}
         self._doubts: set[int] = set()
-        self._went = 0
+        self._redraws = 0
 
     def news(
         self, drawn: Sequence[Drawn], when: When, project: Project, again: bool = False
     ) -> tuple[list[Any], dict[int, bytes]]:
-        """Values to send now, and their digests by component; with `again` forms lose what is typed into them."""
+        """Values to send now, and their digests by component; `again` resets what is typed into forms."""
         noted: dict[int, bytes] = {}
         with self._lock:
             self.version = project.version
             return [self._value(each, when, project, again, noted) for each in drawn], noted
 
     def left(self, noted: dict[int, bytes]) -> None:
-        """These values are on their way; others that were drawn since may be ahead of them."""
+        """Note that these values have left; any that were redrawn meanwhile are in doubt."""
         with self._lock:
             self._doubts.update(key for key, digest in noted.items() if self._digests.get(key) != digest)
 
     def lost(self, keys: Iterable[int]) -> None:
-        """These values may never come."""
+        """Note that these values may never arrive."""
         with self._lock:
             self._doubts.update(keys)
 
     def forget(self) -> None:
-        """The browser begins with nothing."""
+        """Note that the browser shows nothing yet."""
         with self._lock:
             self.version = ""
             self._digests.clear()
@@ -76,10 +76,10 @@ class Sent:
             value = drawn.draw(project)
             if isinstance(drawn.component, gr.HTML):
                 value = content(value)
-        except (BadInput, FileNotFoundError):  # a run or a photo was deleted meanwhile
+        except (BadInput, FileNotFoundError):  # a run or a photo has just been deleted
             self._doubts.add(key)
             return gr.skip()
-        except Exception:  # a panel is anybody's plugin; the others go on
+        except Exception:  # a third-party panel may fail without breaking the others
             traceback.print_exc(file=sys.stderr)
             return gr.skip()
         digest = hashlib.blake2b(repr(value).encode(errors="replace"), digest_size=16).digest()
@@ -88,7 +88,7 @@ class Sent:
         self._digests[key] = noted[key] = digest
         self._doubts.discard(key)
         if again and drawn.when == "load" and isinstance(drawn.component, gr.HTML):
-            self._went += 1
-            tag = f"drawn-{self._went % 2}"  # of another name, or gradio keeps the fields, with what is typed in them
+            self._redraws += 1
+            tag = f"drawn-{self._redraws % 2}"  # in the same tag gradio would keep the fields and their text
             return f'<{tag} style="display:contents">{value}</{tag}>'
         return value

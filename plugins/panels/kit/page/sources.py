@@ -1,4 +1,4 @@
-"""How sources are asked for photos: a tab for each with the form of its options, or one field for paths and names."""
+"""The tabs of sources: a form of its options for each, and one text field for paths and names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUSY = "Looking at the photos"
 
 
 def tabs(page: Page) -> None:
-    """A tab for each source that has one and is open to who uses this page."""
+    """Add a tab for each source that has one and that users of this page may use."""
     for entry in sources:
         title = title_of(entry)
         if title and (page.mode.local or getattr(entry.factory, "for_visitors", False)):
@@ -33,7 +33,7 @@ def tabs(page: Page) -> None:
 
 
 def text_tab(page: Page) -> None:
-    """A tab with one field, for whatever a source recognises."""
+    """Add a tab with one text field, for any path or name that a source recognises."""
     with gr.Tab("Folder"):
         label = _known_texts()
         field = gr.Textbox(label=label[0].upper() + label[1:], elem_id="data-path", placeholder="~/Pictures")
@@ -43,12 +43,12 @@ def text_tab(page: Page) -> None:
 
 
 def title_of(entry: Entry[Any]) -> str:
-    """The title of a source's tab: its own `title`, else its name; empty where it has no tab."""
+    """The title of a source's tab: its `title`, else its name; empty if it has no tab."""
     return str(getattr(entry.factory, "title", entry.name.replace("_", " ").capitalize()))
 
 
 def use_text(project: Project, text: str) -> None:
-    """Begin with what a person typed, such as a path; raises BadInput."""
+    """Open the photos at a path or name that was typed; raises BadInput."""
     if not text.strip():
         raise BadInput(f"The field is empty; give {_known_texts()}.")
     with refusals(project):
@@ -56,7 +56,7 @@ def use_text(project: Project, text: str) -> None:
 
 
 def use_form(name: str, project: Project, *values: str | bool) -> None:
-    """Begin with a source by the values of its form; raises BadInput."""
+    """Open a source with the values of its form; raises BadInput."""
     params = _ordered(sources[name])
     given = {
         p.name: value if isinstance(value, bool) else parsed(p, value or "")
@@ -67,7 +67,7 @@ def use_form(name: str, project: Project, *values: str | bool) -> None:
 
 
 def _known_texts() -> str:
-    """`a folder of this computer, OWNER/NAME or a .zip`, as the sources describe what they recognise."""
+    """What can be typed, from each source's `looks_like`: `a folder of this computer, OWNER/NAME or a .zip`."""
     known = [entry.factory.looks_like for entry in sources if hasattr(entry.factory, "looks_like")]
     return " or ".join(filter(None, (", ".join(known[:-1]), known[-1])))
 
@@ -77,7 +77,7 @@ def _ordered(entry: Entry[Any]) -> list[Param]:
 
 
 def _fields(entry: Entry[Any]) -> Iterator[Any]:
-    """An input for each option, required ones first, and the others behind `More`."""
+    """An input for each option: required ones first, the others under `More`."""
     yield from (_field(entry.name, p) for p in _ordered(entry) if p.required)
     if optional := [p for p in entry.params if not p.required]:
         with gr.Accordion("More", open=False):

@@ -1,4 +1,4 @@
-"""The look: colours, radii and letters, and the files that make up the rest of it."""
+"""The look of the app: colours, radii and fonts, and the style sheet and script beside this file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CSS, SCRIPT = HERE / "style.css", (HERE / "page.js").read_text(encoding="utf-8")
 
 
 def theme() -> gr.themes.Base:
-    """Indigo and grey, calm; every font comes with gradio or with the system."""
+    """The Gradio theme: indigo and grey, with fonts that come with Gradio or the system."""
     return gr.themes.Base(
         primary_hue=gr.themes.colors.indigo,
         neutral_hue=gr.themes.colors.gray,

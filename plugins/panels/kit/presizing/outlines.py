@@ -1,4 +1,4 @@
-"""Outlines on a photo: which part of it is shown where."""
+"""Outlines drawn on a photo, which show the regions that transforms take from it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from core.data.transforms import Matrix
 
 MIN_SIDE, MAX_SIDE = 320, 640  # pixels of the longest side on a page
 OUTSIDE, VEIL = (209, 213, 219), (255, 255, 255)
-ROW = 22  # pixels of a line of the legend
-FAR = 50_000.0  # pixels; a matrix of a stranger may send corners to the horizon
+ROW = 22  # pixels; height of a line of the legend
+FAR = 50_000.0  # pixels; the matrix of a third-party transform may send corners to infinity
 
 Corners = np.ndarray[Any, np.dtype[np.float64]]  # [4, 2] as x, y
 
 
 @dataclass(frozen=True)
 class Outline:
-    """Four corners in pixels of the photo, and what the legend says of them."""
+    """Four corners in pixels of the photo, with their caption in the legend."""
 
     caption: str
     corners: Corners
@@ -39,7 +39,7 @@ def corners(matrix: Matrix, size: Size) -> Corners:
 
 
 def outlined(image: Image.Image, outlines: Sequence[Outline]) -> Image.Image:
-    """The photo at most MAX_SIDE, veiled outside the first outline, above a legend; grey where no photo is."""
+    """The photo, at most MAX_SIDE a side, veiled outside the first outline, grey outside itself, above a legend."""
     (left, top, right, bottom), scale = _window(image, outlines)
     size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
     canvas = Image.new("RGB", size, OUTSIDE)
@@ -54,7 +54,7 @@ def outlined(image: Image.Image, outlines: Sequence[Outline]) -> Image.Image:
         canvas.paste(VEIL, (0, 0), mask)
     sheet = Image.new("RGB", (max(size[0], MIN_SIDE), size[1] + ROW * len(outlines) + 6 * bool(outlines)), "white")
     across = (sheet.width - size[0]) // 2
-    # drawn on the canvas, so that what lies far outside does not run over the legend
+    # drawn on the canvas, so that corners far outside do not cross the legend
     draw = ImageDraw.Draw(canvas)
     for outline, points in zip(outlines, placed, strict=True):
         inside = points.clip(1, np.array(size) - 2) if np.all((points > -2) & (points < np.array(size) + 2)) else points
@@ -70,10 +70,10 @@ def outlined(image: Image.Image, outlines: Sequence[Outline]) -> Image.Image:
 
 
 def _window(image: Image.Image, outlines: Sequence[Outline]) -> tuple[tuple[float, float, float, float], float]:
-    """The part (left, top, right, bottom) to draw, in pixels of the photo, and its enlargement."""
+    """The region (left, top, right, bottom) to draw, in pixels of the photo, and its scale."""
     own = np.array([[0.0, 0.0], [image.width, image.height]])
     points = np.concatenate([own, *(o.corners for o in outlines)])
-    room = float(max(image.size))  # more than that around it would leave too little of the photo
+    room = float(max(image.size))  # with more margin the photo would be too small
     points = np.nan_to_num(points).clip(own[0] - room, own[1] + room)
     (left, top), (right, bottom) = points.min(0), points.max(0)
     longest = max(right - left, bottom - top)

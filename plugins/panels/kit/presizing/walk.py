@@ -1,4 +1,4 @@
-"""What presizing does to photos, as pictures: a batch as the model sees it, and one photo step by step."""
+"""Pictures of presizing: a batch as the model sees it, and one photo step by step."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ GREEN = (5, 150, 105)
 PANEL = 300  # pixels; two of them lie side by side on a page
 METHODS = {"crop", "pad", "squish"}
 FILLED = {"zeros": "black", "border": "its edge, repeated", "reflection": "its mirror image"}
-SAME = 2 / 255  # what rounding alone does
+SAME = 2 / 255  # the largest difference that rounding alone makes
 
 
 @dataclass(frozen=True)
 class Step:
-    """A picture of the walk, what it is called, and what to look at."""
+    """A picture of one step, with its name and a sentence on what it shows."""
 
     name: str
     sentence: str
@@ -42,20 +42,20 @@ class Step:
 
 
 def augmented(files: Sequence[Path], recipe: Recipe, epoch: int) -> list[tuple[Path, Image.Image]]:
-    """Each photo that can be read, as the network gets it in `epoch` where training begins with these files."""
+    """Each readable photo as the network sees it in `epoch`, with these files as the first training photos."""
     if not files:
         return []
     pipeline = Pipeline(*_built(recipe))
     loader = Loader(files, [0] * len(files), pipeline, len(files), True, seed=recipe.training.seed)
     if pipeline.on_photo:
-        loader.workers = 1  # threads would take turns at the global states
+        loader.workers = 1  # threads would share the global random states
     with repeatable(pipeline, f"{recipe.training.seed}/{epoch}"):
         images, _, indices = next(loader.batches(epoch))
     return [(files[i], as_image(image)) for i, image in zip(indices, images, strict=True)]
 
 
 def walk(file: Path, recipe: Recipe, draw: int) -> list[Step]:
-    """Presizing of one photo, drawn as for the first photo of training in epoch `draw`; raises BadPhoto, BadInput."""
+    """The steps of presizing a photo, drawn as the first training photo of epoch `draw`; raises BadPhoto, BadInput."""
     pipeline = Pipeline(*_built(recipe))
     original = photo.decode(file)
     drawn = Drawn(pipeline, original, f"{recipe.training.seed}/{draw}/0")
@@ -78,11 +78,14 @@ def _photo(original: Image.Image, drawn: Drawn) -> Iterator[Step]:
     beyond = (taken < -0.5).any() or (taken > np.array(drawn.image.size) + 0.5).any()
     rest = f" Grey lies outside the photo and is filled with {FILLED[pipeline.pad_mode]}." if beyond else ""
     if not pipeline.on_photo:
-        text = f"{pixels} {name} takes what the red line encloses, validation the dashed one.{rest}"
+        text = f"{pixels} {name} takes the region inside the red line, validation that inside the dashed one.{rest}"
         yield Step("The photo", text, outlined(original, [training, still]))
         return
-    yield Step("The photo", f"{pixels} Validation takes what the dashed line encloses.", outlined(original, [still]))
-    text = f"In training, {_names(pipeline.on_photo)} comes first; then {name} takes what the red line encloses.{rest}"
+    yield Step(
+        "The photo", f"{pixels} Validation takes the region inside the dashed line.", outlined(original, [still])
+    )
+    first = _names(pipeline.on_photo)
+    text = f"In training, {first} comes first; then {name} takes the region inside the red line.{rest}"
     yield Step("Changed first", text, outlined(drawn.image, [training]))
 
 
@@ -92,17 +95,17 @@ def _presized(drawn: Drawn) -> Iterator[Step]:
     size, end = drawn.sizes[drawn.first + 1], drawn.size
     matrix, shown = within(drawn.presized, size, MAX_SIDE)
     image = rendered(drawn.image, [matrix], shown, drawn.pipeline.pad_mode)
-    text = f"That part at {_shown(size)}"
+    text = f"That region at {_shown(size)}"
     if max(reduction(drawn.presized, size)) < 1:
         text += ", enlarged"
     if size[0] > end[0] and size[1] > end[1]:
-        text += f"; larger than the {_shown(end)} of the end, so there is room to turn and to crop"
-    text += ". Only drawn for you: training goes on with the line, not with these pixels."
+        text += f"; larger than the final {_shown(end)}, so there is room to rotate and crop"
+    text += ". Only drawn here: training continues with the outline, not with these pixels."
     yield Step("Presized", text, image)
 
 
 def _methods(recipe: Recipe, drawn: Drawn) -> Iterator[Step]:
-    """Crop, pad and squish side by side, where the recipe's first step has that choice."""
+    """Crop, pad and squish side by side, if the recipe's resizing transform has that option."""
     kind, view = type(drawn.presizing), drawn.presizing.view
     built = [(choice, transforms.build(choice)) for choice in (*recipe.item_tfms, *recipe.batch_tfms)]
     choice = next((choice for choice, t in built if type(t) is kind and t.view == view), {})
@@ -123,13 +126,13 @@ def _methods(recipe: Recipe, drawn: Drawn) -> Iterator[Step]:
     wider = w / h * size[0] / size[1]
     rest = 1 - min(wider, 1 / wider)
     text = (
-        f"Crop leaves out {_percent(rest)} of this photo; pad keeps all of it and fills {_percent(rest)} of the "
+        f"Crop removes {_percent(rest)} of this photo; pad keeps all of it and fills {_percent(rest)} of the "
         f"picture with {FILLED[fill]}; squish makes everything {max(wider, 1 / wider):.2g} times too "
         f"{'narrow' if wider > 1 else 'wide'}."
     )
     if rest < 0.005:
-        text = "This photo has the right shape already, so the three ways to fit it agree."
-    yield Step("Three ways to fit", f"{text} The recipe says {chosen}.", _sheet(images, captions, 3))
+        text = "This photo already has the right aspect ratio, so all three give the same result."
+    yield Step("Three ways to fit", f"{text} The recipe uses {chosen}.", _sheet(images, captions, 3))
 
 
 def _outlined(drawn: Drawn) -> Iterator[Step]:
@@ -139,8 +142,8 @@ def _outlined(drawn: Drawn) -> Iterator[Step]:
     seen = Outline("what the model will see", corners(drawn.total, drawn.size), GREEN)
     mirrored = ", mirrored" if np.linalg.det(drawn.total) < 0 else ""
     text = (
-        f"All that comes of {_names(drawn.moving)} is that the corners move: the model will see what the green line "
-        f"encloses{mirrored}. That is one matrix; no pixel was computed for it."
+        f"{_names(drawn.moving)} only move the corners: the model will see the region inside the green line{mirrored}. "
+        "That is one matrix; no pixel has been computed for it."
     )
     yield Step("One matrix", text, outlined(drawn.image, [seen, frame]))
 
@@ -150,7 +153,7 @@ def _results(drawn: Drawn) -> Iterator[Step]:
     lit = [*(t for t, d in zip(pipeline.pixel, drawn.of_pixels, strict=True) if d is not None), *pipeline.on_batch]
     then = f", then changed by {_names(lit)}" if lit else ""
     composed = drawn.composed()
-    text = f"What the model gets in this draw: sampled once from the photo, at {_shown(drawn.size)}{then}."
+    text = f"The model's input in this draw: sampled once from the photo, at {_shown(drawn.size)}{then}."
     yield Step("Composed", text, as_image(composed))
     other = drawn.one_by_one()
     if not drawn.moving or (composed - other).abs().max() <= SAME:
@@ -159,18 +162,18 @@ def _results(drawn: Drawn) -> Iterator[Step]:
     both = here & there
     lost = 1 - _detail(other, both) / max(_detail(composed, both), 1e-6)
     text = (
-        f"The same draw the usual way: resized to {_shown(drawn.size)} first, then interpolated anew for "
+        f"The same draw the usual way: resized to {_shown(drawn.size)} first, then interpolated again for "
         f"{'each of ' * (len(drawn.moving) > 1)}{_names(drawn.moving)}. "
     )
     if lost >= 0.02:
-        text += f"Neighbouring pixels differ {_percent(lost)} less: look how soft hair, seams and letters are."
+        text += f"Neighbouring pixels differ {_percent(lost)} less: note how blurred hair, seams and letters are."
     else:
         text += "Hardly any detail is lost in this draw."
     gap, composed_gap = (1 - float(mask.float().mean()) for mask in (there, here))
     if gap - composed_gap >= 0.005:
         text += (
-            f" Look at the edges too: {_percent(gap)} had to be filled with {FILLED[pipeline.pad_mode]}, as the "
-            f"resized part ends there; composed, {_percent(composed_gap)}."
+            f" Note the edges too: {_percent(gap)} had to be filled with {FILLED[pipeline.pad_mode]}, because the "
+            f"resized region ends there; composed, only {_percent(composed_gap)}."
         )
     whole = [as_image(composed), as_image(other)]
     captions = ["composed, sampled once", "resized, then step by step", "its middle, enlarged", "its middle, enlarged"]
@@ -180,8 +183,8 @@ def _results(drawn: Drawn) -> Iterator[Step]:
 def _validation(original: Image.Image, drawn: Drawn) -> Step:
     image = Image.fromarray(photo.fit(original, drawn.pipeline.views))
     text = (
-        f"Nothing is random: what the dashed line encloses, at {_shown(drawn.size)}, the same each time. The finished "
-        "model sees photos like this too."
+        f"Nothing is random: the region inside the dashed line, at {_shown(drawn.size)}, the same each time. "
+        "Predictions see photos in the same way."
     )
     return Step("Validation", text, image)
 
@@ -191,7 +194,7 @@ def _built(recipe: Recipe) -> tuple[list[Any], list[Any]]:
 
 
 def _detail(pixels: Tensor, mask: Tensor) -> float:
-    """The mean difference of neighbours, where both are in `mask` [H, W]."""
+    """The summed absolute difference of neighbouring pixels where both are in `mask`, bool [H, W]."""
     across = (pixels.diff(dim=2).abs().mean(0) * (mask[:, 1:] & mask[:, :-1])).sum()
     down = (pixels.diff(dim=1).abs().mean(0) * (mask[1:] & mask[:-1])).sum()
     return float(across + down)
@@ -204,7 +207,7 @@ def _middle(image: Image.Image) -> Image.Image:
 
 
 def _sheet(images: Sequence[Image.Image], captions: Sequence[str], columns: int) -> Image.Image:
-    """Each in a panel that a page has room for, above its caption."""
+    """Arrange images with their captions in `columns`, at a size that fits the page."""
     longest = PANEL if columns == 2 else PANEL * 2 // columns
     panels = []
     for image in images:
@@ -228,5 +231,5 @@ def _percent(share: float) -> str:
 
 
 def _shown(size: Size) -> str:
-    """Width before height, as people say it."""
+    """The size as width x height."""
     return f"{size[1]} x {size[0]}"

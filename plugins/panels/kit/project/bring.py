@@ -1,4 +1,4 @@
-"""Photos are brought: uploaded, or named where they lie; refused ones are said to be, where they would stand."""
+"""Adding photos to a project: uploads go into the workspace; why photos were refused is remembered and shown."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.drop import Uploaded, received, total
 
 ACCEPT = ",".join([".zip", *TABLES, "image/*", *sorted(SUFFIXES)])
-LOOSE = "dropped photos"  # the folder of those that came without one
+LOOSE = "dropped photos"  # the folder for photos dropped without one
 
 
 def upload(project: Project, data: Mapping[str, Any]) -> None:
-    """Begin with the files of a drop; raises BadInput."""
+    """Store dropped files in the workspace and open them; raises BadInput."""
     with refusals(project):
         files = received(data)
         project.check_room(total(files))
         source = _kept(project, files)
         try:
             project.open(source)
-        except BadInput:  # what nobody can train on takes no room
+        except BadInput:  # do not keep files that cannot be used
             photos = project.folder / "photos"
             shutil.rmtree(photos / Path(source["path"]).relative_to(photos).parts[0])
             raise
@@ -37,7 +37,7 @@ def upload(project: Project, data: Mapping[str, Any]) -> None:
 
 @contextmanager
 def refusals(project: Project) -> Iterator[None]:
-    """Where photos are refused, that stands in their place until others come."""
+    """Remember the reason when photos are refused, to be shown until others are added."""
     try:
         yield
     except BadInput as error:
@@ -51,9 +51,9 @@ def _kept(project: Project, files: list[Uploaded]) -> Choice:
     zips = [file for file in files if file.name.suffix.lower() == ".zip"]
     photos = {file for file in files if file.name.suffix.lower() in SUFFIXES.union(TABLES)}
     if len(zips) > 1 or (zips and photos):
-        raise BadInput("More than one thing was dropped; drop one zip alone, or one folder, or photos.")
+        raise BadInput("A zip was dropped with other files; drop a single zip, a folder, or photos.")
     if not zips and not photos:
-        raise BadInput(f"{files[0].name.name!r} is neither a zip nor a photo; photos are files such as .jpg and .png.")
+        raise BadInput(f"{files[0].name.name!r} is neither a zip nor a photo; drop files such as .jpg, .png or .zip.")
     kept = zips or files
     tops = {file.name.parts[0] for file in photos}
     inside = len(tops) == 1 and all(len(file.name.parts) > 1 for file in photos)
@@ -62,10 +62,10 @@ def _kept(project: Project, files: list[Uploaded]) -> Choice:
         target = place / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if file not in zips and file not in photos:
-            target.touch()  # its name alone, for the check to tell of
+            target.touch()  # an empty file of that name, for the check to report
             continue
         try:
-            os.link(file.path, target)  # two equal photos arrive as one file
+            os.link(file.path, target)  # not moved: gradio stores two equal uploads as one file
         except OSError:
             shutil.copyfile(file.path, target)
     if zips:

@@ -1,4 +1,4 @@
-"""What is known of the photos of all projects, in memory: the names in each source, and what the check found."""
+"""In-memory caches for the photos of all projects: the names in each source, and the results of the check."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Generic, TypeVar
 from core.data.check import Examined
 from core.errors import BadInput
 
-KEPT = 16  # values of each kind
+KEPT = 16  # values in each cache
 T = TypeVar("T")
 
 
 class Known(Generic[T]):
-    """Values by the folder of a project and a key; beyond KEPT the oldest are dropped."""
+    """A cache by a project's folder and a key; beyond KEPT values the oldest is dropped."""
 
     def __init__(self) -> None:
         self._values: dict[tuple[Path, str], T] = {}
         self._lock = Lock()
 
     def get(self, folder: Path, key: str) -> T | None:
-        """The value, if it is known."""
+        """The cached value, or None."""
         return self._values.get((folder, key))
 
     def put(self, folder: Path, key: str, value: T) -> None:
-        """Remember a value."""
+        """Cache a value."""
         with self._lock:
             self._values[folder, key] = value
             while len(self._values) > KEPT:

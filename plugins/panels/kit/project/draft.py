@@ -1,4 +1,4 @@
-"""The draft of a workspace: one JSON document, shared by every browser, of what a person is editing and looking at."""
+"""The draft of a workspace: one JSON document, shared by all browsers, with the edited recipe and the selected run."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ LARGEST = 2**20  # bytes
 
 
 class Draft:
-    """The document of a folder; its file is read again only when it has changed."""
+    """The draft in a folder; its file is read again only when it has changed."""
 
-    lock = RLock()  # hold it to read, decide and write in one go; of all drafts
+    lock = RLock()  # shared by all drafts; hold it to read, decide and write as one step
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def read(self) -> dict[str, Any]:
-        """The document, which must not be changed; empty where there is none yet, or a damaged one."""
+        """The document, which must not be modified; empty if it is missing or damaged."""
         file = self.folder / DRAFT
         try:
             status = file.stat()
@@ -34,7 +34,7 @@ class Draft:
         return _read(file, (status.st_ino, status.st_mtime_ns, status.st_size))
 
     def write(self, **values: Any) -> None:
-        """Replace some of its values; raises BadInput where the disk refuses."""
+        """Replace some of its values; raises BadInput if the disk refuses."""
         with self.lock:
             document = json.dumps(self.read() | values, indent=1)
             try:
@@ -42,7 +42,7 @@ class Draft:
             except OSError as error:
                 raise disk_error(self.folder, error) from error
             write_atomic(self.folder / DRAFT, document)
-            _read.cache_clear()  # clocks of disks are coarse: a second change at once may look like the first
+            _read.cache_clear()  # time stamps are coarse: a second change right after may look like the first
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,4 @@
-"""What forms send, put into the recipe."""
+"""Apply what forms send to the recipe."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def edit(project: Project, data: Mapping[str, Any]) -> None:
 
 
 def typed(project: Project, data: Mapping[str, Any]) -> tuple[str, Any]:
-    """The place in the recipe, and the value in the option's own type, of what a form sent; raises BadInput."""
+    """The option's path in the recipe and its value, converted to its type, from a form's event; raises BadInput."""
     path = str(data.get("option"))
     param, _ = find(project.require_recipe(), path)
     return path, parsed(param, str(data.get("value")))
 
 
 def parsed(param: Param, value: str) -> Any:
-    """A text that a form sent for an option, in the option's own type where it fits."""
+    """Convert the text of a form to the option's type, if it fits."""
     if param.type is str:
         return value
     for choice in param.choices:
@@ -43,16 +43,16 @@ def parsed(param: Param, value: str) -> Any:
         found = json.loads(value)
     except (ValueError, RecursionError):
         return value
-    return found if fits(found, param.type) else value  # a path may be called 5
+    return found if fits(found, param.type) else value  # a path may be named 5
 
 
 def choose(project: Project, data: Mapping[str, Any]) -> None:
-    """Put another plugin at a place, or `do` something to a list: add, up, down or remove; raises BadInput."""
+    """Choose another plugin for an option, or add, move or remove one in a list, as `do` says; raises BadInput."""
     path, name, do = str(data.get("option")), str(data.get("value")), data.get("do")
     with project.draft.lock:
         param, value = find(project.require_recipe(), path)
         if param.registry is None or is_list(param) != (do == "add"):
-            raise BadInput(f"A recipe has no place {path!r} for a plugin.")
+            raise BadInput(f"A recipe has no option {path!r} that is a plugin.")
         if do == "add":
             project.edit(path, [*value, _with_defaults(project, param, path, name)])
         elif do in STEPS or do == "remove":
@@ -73,13 +73,13 @@ def _rearrange(project: Project, path: str, do: str) -> None:
 
 
 def _with_defaults(project: Project, param: Param, path: str, name: str) -> Choice:
-    """The plugin `name` with the defaults of its options; what a person must give is left open."""
+    """The plugin `name` with the defaults of its options; required ones are left empty."""
     assert param.registry is not None
     options: dict[str, Any] = {}
     for option in param.registry[name].params:
         if option.required and option.type in (str, Path):
             root = Path(project.build("source", project.require_recipe()).root)
             tables = get_tables(root) if (path, option.name) == ("labeller", "path") else []
-            nothing = str(root) if option.type is Path else ""  # which is no path
+            nothing = str(root) if option.type is Path else ""  # an empty text is not a path
             options[option.name] = str(tables[0]) if tables else nothing
     return {"name": name, **options}

@@ -1,4 +1,4 @@
-"""The trained models that are in use: loaded once, and again when their folder has changed."""
+"""A cache of loaded models, reloaded when their folder has changed, and of their zips."""
 
 from __future__ import annotations
 
@@ -23,53 +23,53 @@ from plugins.panels.kit.project.project import Project
 if TYPE_CHECKING:
     from core.model.predictor import Predictor
 
-KEPT = 16  # zips, of all projects
+KEPT = 16  # zips of all projects together
 
 _lock, _zipping = Lock(), Lock()
-_zips: dict[tuple[Path, Path], tuple[int, Path]] = {}  # the one last asked for is the last
+_zips: dict[tuple[Path, Path], tuple[int, Path]] = {}  # least recently used first
 
 
 def model_of(project: Project, name: str = "") -> Path:
-    """The folder of the model of a run: of that name, else of the run being looked at, else of the newest."""
+    """The model folder of the run called `name`, else of the selected run, else of the newest; raises BadInput."""
     for run in [project.find(name)] if name else [project.run, *project.runs]:
         if run and run.has_model:
             return run.folder
     if name or project.runs:
-        raise BadInput("There is no model yet: a run has one when its first epoch has been checked and it ends.")
-    raise BadInput("There is no model yet; train one, or begin with the sample on the page Data.")
+        raise BadInput("There is no model yet: a run has one once it ends after at least one epoch.")
+    raise BadInput("There is no model yet; train one, or start with the sample on the Data page.")
 
 
 def predictor(folder: Path) -> Predictor:
-    """The model of a folder, ready to predict; raises BadInput."""
-    with _lock:  # else two requests would load it twice
+    """The predictor of a model folder; raises BadInput."""
+    with _lock:  # so that two requests do not load it twice
         try:
             return _predictor(folder, (folder / HASHES).stat().st_mtime_ns)
         except OSError as error:
-            raise BadInput(f"The model {folder.name!r} is gone ({error.strerror}); choose another.") from None
+            raise BadInput(f"The model {folder.name!r} cannot be read ({error.strerror}); choose another.") from None
 
 
 def warm(folder: Path) -> None:
-    """Load a model before anybody asks, with all that a first prediction costs; what is wrong is said when they do."""
+    """Load a model and predict once, so that the first request is fast; that request reports any error."""
     with suppress(BadInput, OSError):
         predictor(folder).predict(Image.new("RGB", (64, 64)))
 
 
 @lru_cache(maxsize=4)
 def _predictor(folder: Path, changed: int) -> Predictor:
-    from core.model.folder import load_model  # with torch, which takes seconds: the page is there before
+    from core.model.folder import load_model  # imports torch, which takes seconds
 
     return load_model(folder)
 
 
 def zip_for(project: Project, folder: Path) -> Path:
-    """The zip of a model, made once for each project, in a folder whose name nobody can guess; raises OSError.
+    """The zip of a model, made once per project, in a folder with an unguessable name; raises OSError.
 
-    Whoever knows the path of an upload may download it.
+    Anyone who knows its path can download it.
     """
     key, changed = (project.folder, folder), (folder / HASHES).stat().st_mtime_ns
     with _zipping:
         made, file = _zips.pop(key, (0, Path()))
-        if made != changed or not file.exists():  # the app deletes what is old
+        if made != changed or not file.exists():  # the app deletes old files
             _remove(file)
             file = Path(get_upload_folder(), secrets.token_hex(20), f"{folder.name}.zip")
             file.parent.mkdir(parents=True)
@@ -87,11 +87,11 @@ def _remove(file: Path) -> None:
 
 
 def zipped(folder: Path) -> bytes:
-    """A model folder as a zip, without the paths and names of the photos that it was trained on."""
+    """A model folder as the bytes of a zip, without paths or names of its training photos."""
     from core.publish.model_files import model_files
 
     with io.BytesIO() as stream:
-        with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:  # weights do not shrink
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:  # weights do not compress
             for name, data in model_files(Run(folder)).items():
                 archive.writestr(f"{folder.name}/{name}", data if isinstance(data, bytes) else data.read_bytes())
         return stream.getvalue()

@@ -1,4 +1,4 @@
-"""Runs of other photos than those that are there now; every page that shows one says so."""
+"""Whether a run was trained on other photos or labels than the draft's; every page that shows one says so."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ NAMED = 2
 
 
 def others(project: Project, run: Run | None) -> str:
-    """`from other photos: balloon, boat and 3 more`; empty where the run is of the photos, and labels, of the draft."""
+    """`from other photos: balloon, boat and 3 more`, for example; empty if photos and labels are those of the draft."""
     here = project.recipe
     if run is None or (here is None and not project.refused):
         return ""
     try:
         trained = _recipe(run.folder)
-    except BadInput:  # which the page of the run says
+    except BadInput:  # the page of the run reports it
         return ""
     if here is None or trained.source != here.source:
         return f"from other photos{_labels(run.folder)}"
@@ -37,7 +37,7 @@ def _labels(folder: Path) -> str:
     try:
         file = folder / CLASSES
         return _named(file, file.stat().st_mtime_ns)
-    except (OSError, ValueError, TypeError):  # it has no model yet
+    except (OSError, ValueError, TypeError):  # the run has no model yet
         return ""
 
 

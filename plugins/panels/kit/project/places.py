@@ -1,4 +1,4 @@
-"""Places of a recipe, as `training.metrics.0.k`: which option stands there, and what follows from changing it."""
+"""Paths of options in a recipe, such as `training.metrics.0.k`, and what else changes with an option."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.hints import LISTS
 from core.recipe import TRAINING, VALID_LOSS, Choice, Recipe
 from core.registry import Param, architectures, as_choice, labellers, splitters, transforms
 
-PLACES = (  # and those in `training`
+PLACES = (  # besides the options of `training`
     Param("labeller", Choice, None, registry=labellers),
     Param("splitter", Choice, None, registry=splitters),
     Param("item_tfms", list[Choice], None, registry=transforms),
@@ -20,7 +20,7 @@ PLACES = (  # and those in `training`
 
 
 def find(recipe: Recipe, path: str) -> tuple[Param, Any]:
-    """The option at a place that forms may change, and its value; raises BadInput where the recipe has none."""
+    """The option at a path that forms may change, and its value; raises BadInput if the recipe has none."""
     section, _, rest = path.partition(".")
     value: Any = recipe.to_dict()
     params: tuple[Param, ...] = PLACES
@@ -46,7 +46,7 @@ def is_list(param: Param) -> bool:
 
 
 def follow_metrics(before: Recipe, after: Recipe) -> Recipe:
-    """`after`, with the best epoch chosen by another metric where the one that chose it is no longer reported."""
+    """`after`, with `best_by` set to another metric if the one it names is no longer reported."""
     was, now = ([as_choice(metric)["name"] for metric in recipe.training.metrics] for recipe in (before, after))
     if after.training.best_by not in set(was) - set(now):
         return after
@@ -54,8 +54,8 @@ def follow_metrics(before: Recipe, after: Recipe) -> Recipe:
 
 
 def check_transforms(recipe: Recipe) -> None:
-    """Raise BadInput where training cannot use the transforms, as where none of them fixes a size."""
-    from core.data.pipeline import Pipeline  # with torch, which takes seconds
+    """Raise BadInput if training cannot use the transforms, for instance if none of them sets a size."""
+    from core.data.pipeline import Pipeline  # imports torch, which takes seconds
 
     lists = recipe.item_tfms, recipe.batch_tfms
     if any(_is_incomplete(choice) for choices in lists for choice in choices):
@@ -64,7 +64,7 @@ def check_transforms(recipe: Recipe) -> None:
         built = [[transforms.build(choice) for choice in choices] for choices in lists]
     except BadInput:
         raise
-    except Exception:  # a transform is anybody's code: training says what it lacks
+    except Exception:  # a third-party transform failed; training reports why
         return
     Pipeline(*built)
 
@@ -78,5 +78,5 @@ def _inside(param: Param, value: Any) -> tuple[Param, ...]:
 
 
 def _is_incomplete(choice: Choice) -> bool:
-    """Whether a person has yet to give an option that it needs."""
+    """Whether a required option is still empty."""
     return any(p.required and choice[p.name] == "" for p in transforms[choice["name"]].params)

@@ -1,4 +1,4 @@
-"""What a person works on in a workspace: a recipe that is being edited, and the run being looked at."""
+"""A project: the recipe being edited in a workspace, its photos as checked, and its runs."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from plugins.panels.kit.project.checked import CHECKED, NAMES
 from plugins.panels.kit.project.draft import Draft
 from plugins.panels.kit.project.places import check_transforms, follow_metrics
 
-RECENT = 20  # runs that are asked whether they are under way
-BUILT: dict[str, Registry[Any]] = {"labeller": labellers, "splitter": splitters}  # once the source is known
-SPARE = 2**30  # bytes of the disk that photos leave free
+RECENT = 20  # newest runs checked for being under way
+BUILT: dict[str, Registry[Any]] = {"labeller": labellers, "splitter": splitters}  # these depend on the source
+SPARE = 2**30  # bytes of the disk that must stay free
 
 
 class Project:
-    """All that a page shows comes from here, and from here alone: the draft and the runs of a folder.
+    """The draft and the runs of a folder, from which alone pages draw everything they show.
 
-    Paths in the draft are relative to the folder, where they lie in it; a recipe that is asked for has whole ones.
+    In the draft, paths inside the folder are relative to it; the `recipe` has absolute paths.
     """
 
-    confined = False  # whether a recipe may use nothing outside of the folder
-    seconds: float | None = None  # that a run may train before it finishes early
-    cache: Path | None = None  # where presized photos are kept, if not in the folder
-    decode: Callable[[Path], object] | None = None  # what the check reads photos with, if not by itself
+    confined = False  # whether a recipe may only use paths inside the folder
+    seconds: float | None = None  # training time after which a run finishes early
+    cache: Path | None = None  # the folder of presized photos, if not in the workspace
+    decode: Callable[[Path], object] | None = None  # the check's decoder, if not its own
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()  # as a run's workspace is
+        self.folder = folder.resolve()  # a run resolves its workspace too
         self.draft = Draft(self.folder)
-        self._recipes: dict[str, tuple[object, Recipe | None]] = {}  # each with the document that it was read from
+        self._recipes: dict[str, tuple[object, Recipe | None]] = {}  # each with the document it was read from
 
     @property
     def recipe(self) -> Recipe | None:
-        """The recipe being edited, if photos were brought."""
+        """The recipe being edited, or None if there are no photos yet."""
         return self._recipe("recipe")
 
     def _recipe(self, name: str) -> Recipe | None:
@@ -54,27 +54,27 @@ class Project:
         if document is not read:
             try:
                 recipe = self._admitted(Recipe.from_dict(document)) if document else None
-            except BadInput:  # a plugin that is gone, a draft of another version
+            except BadInput:  # a missing plugin, or a draft of another version
                 recipe = None
             self._recipes[name] = document, recipe
         return recipe
 
     @property
     def may_examine(self) -> bool:
-        """Whether a check that found no room may begin now; the owner's always finds it."""
+        """Whether a postponed check may start now; the owner's checks are never postponed."""
         return False
 
     def admit(self, document: Mapping[str, Any]) -> None:
-        """Raise BadInput where a recipe, or a part of one, may not be used here; the owner may use all."""
+        """Raise BadInput if a recipe, or a part of one, may not be used here; the owner may use any."""
 
     def build(self, kind: str, recipe: Recipe) -> Any:
-        """The source, labeller or splitter of a recipe: the one way from a request to a plugin. Raises BadInput."""
+        """Build the source, labeller or splitter of a recipe, after `admit`; raises BadInput."""
         admitted = self._admitted(recipe)
         source = sources.build(admitted.source, self.folder)
         return source if kind == "source" else BUILT[kind].build(relocated(kind, getattr(admitted, kind), source))
 
     def open(self, source: Choice) -> None:
-        """Begin with the photos of a source: list them and propose how to train on them; raises BadInput."""
+        """List the photos of a source and edit a recipe proposed for them from now on; raises BadInput."""
         self.admit({"source": source})
         found = sources.build(source, self.folder)
         items = found()
@@ -87,28 +87,28 @@ class Project:
             aside = self._put_aside()
             if aside and aside.source != recipe.source:
                 self.draft.write(earlier=self._document(aside))
-            self.use(next(known, recipe))  # what was chosen for these photos stays
+            self.use(next(known, recipe))  # keeps earlier edits for the same photos
             self.draft.write(reasons=reasons)
         self.forget()
 
     @property
     def reasons(self) -> list[str]:
-        """Why the photos that were brought last are labelled and split as was proposed."""
+        """The reasons for the proposed labeller and splitter of the current photos."""
         return list(self.draft.read().get("reasons") or ())
 
     def check_room(self, size: int) -> None:
-        """Raise BadInput where the disk has no room for `size` more bytes."""
+        """Raise BadInput if the disk has no room for `size` more bytes."""
         there = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
         if shutil.disk_usage(there).free < size + SPARE:
-            raise BadInput(f"The disk of {self.folder.name!r} has too little room for these photos; make some.")
+            raise BadInput(f"The disk of {self.folder.name!r} has too little room for these photos; free some space.")
 
     def forget(self) -> None:
-        """Let the photos be looked at again: they may be others now."""
+        """Drop the cached names and check results, so that the photos are read again."""
         for known in (CHECKED, NAMES):
             known.forget(self.folder)
 
     def names(self) -> list[Path]:
-        """The photos' names as labellers see them, in the source's order; listed once. Raises BadInput."""
+        """The photos' paths as labellers see them, in the source's order, listed once; raises BadInput."""
         recipe = self.require_recipe()
         key = json.dumps(recipe.source)
         names = NAMES.get(self.folder, key)
@@ -120,33 +120,33 @@ class Project:
         return names
 
     def use(self, recipe: Recipe) -> None:
-        """Edit this recipe from now on; raises BadInput if a path in it leads where it may not."""
+        """Make this the recipe being edited; raises BadInput if it may not be used here."""
         self.draft.write(recipe=self._document(recipe), refused="")
 
     def refuse(self, error: BadInput) -> None:
-        """Remember why photos that were brought cannot be used; until others come, or `go_back`, there are none."""
+        """Remember why new photos cannot be used; there are no photos until others are added or `go_back`."""
         with self.draft.lock:
             aside = self._put_aside()
             self.draft.write(refused=self.plain(error), earlier=self._document(aside) if aside else None, recipe=None)
 
     @property
     def refused(self) -> str:
-        """Why the photos that were brought last cannot be used; empty where they can."""
+        """Why the newest photos cannot be used; empty if they can."""
         return str(self.draft.read().get("refused") or "")
 
     @property
     def earlier(self) -> Recipe | None:
-        """The recipe of the photos before those that cannot be used."""
+        """The recipe of the previous photos."""
         return self._recipe("earlier")
 
     def go_back(self) -> None:
-        """Edit the recipe of the earlier photos again; raises BadInput where there are none."""
+        """Return to the recipe of the previous photos; raises BadInput if there are none."""
         if (recipe := self.earlier) is None:
-            raise BadInput("There are no earlier photos to go back to; bring some on the page Data.")
+            raise BadInput("There are no earlier photos to go back to; add some on the Data page.")
         self.use(recipe)
 
     def changed(self, path: str, value: Any) -> Recipe:
-        """The recipe with another value at a place such as `training.epochs`; raises BadInput where it does not fit."""
+        """The recipe with another value at a path such as `training.epochs`; raises BadInput if it is not valid."""
         before = self.require_recipe()
         after = self._admitted(before.with_settings([f"{path}={json.dumps(value)}"]))
         if (before.item_tfms, before.batch_tfms) != (after.item_tfms, after.batch_tfms):
@@ -154,24 +154,24 @@ class Project:
         return follow_metrics(before, after)
 
     def edit(self, path: str, value: Any) -> None:
-        """Set an option, as in `training.epochs`; raises BadInput and changes nothing where it does not fit."""
+        """Set an option by its path, such as `training.epochs`; raises BadInput and changes nothing if not valid."""
         with self.draft.lock:
             self.use(self.changed(path, value))
 
     def require_recipe(self) -> Recipe:
-        """The recipe being edited; raises BadInput where there is none."""
+        """The recipe being edited; raises BadInput if there is none."""
         if (recipe := self.recipe) is None:
-            raise BadInput(self.refused or "There are no photos yet; bring some on the page Data.")
+            raise BadInput(self.refused or "There are no photos yet; add some on the Data page.")
         return recipe
 
     @property
     def examined(self) -> Examined | BadInput | None:
-        """The checked data set of the recipe, or why it cannot be used; None until `examine` has gone through."""
+        """The checked data set of the recipe, or why it cannot be used; None until `examine` has finished."""
         recipe = self.recipe
         return CHECKED.get(self.folder, _photos_key(recipe)) if recipe else None
 
     def examine(self) -> Generator[Checked, None, None]:
-        """Check the data set unless that was done."""
+        """Check the data set of the recipe, unless it has been checked, and yield the progress."""
         recipe = self.require_recipe()
         key = _photos_key(recipe)
         if CHECKED.get(self.folder, key) is not None:
@@ -182,33 +182,33 @@ class Project:
             )
         except BadInput as error:
             found = error
-        except Exception as error:  # a labeller, a splitter, a source is anybody's code
+        except Exception as error:  # a third-party plugin failed
             found = BadInput(f"These photos could not be checked: {type(error).__name__}: {error}.")
         CHECKED.put(self.folder, key, found)
 
     @property
     def runs(self) -> list[Run]:
-        """The runs, the newest first."""
+        """The runs, newest first."""
         return runs_in(self.folder)
 
     @property
     def run(self) -> Run | None:
-        """The run being looked at: the one chosen, else the newest."""
+        """The selected run, else the newest."""
         runs = self.runs
         chosen = self.draft.read().get("run")
         newest = runs[0] if runs else None
         return next((run for run in runs if run.name == chosen), newest) if chosen else newest
 
     def look_at(self, name: str) -> None:
-        """Choose the run of that name; raises BadInput."""
+        """Select the run of that name; raises BadInput."""
         self.draft.write(run=self.find(name).name)
 
     def find(self, name: str) -> Run:
-        """The run of a plain name in this folder; raises BadInput for any other name."""
+        """The run of that name in this folder; raises BadInput if there is none."""
         for run in self.runs:
             if run.name == name:
                 return run
-        raise BadInput(f"There is no run {name!r} here; choose one of the list.")
+        raise BadInput(f"There is no run {name!r} here; choose one from the list.")
 
     @property
     def lr_find(self) -> Run | None:
@@ -226,32 +226,32 @@ class Project:
             try:
                 start(run, seconds=self.seconds, cache=self.cache)
             finally:
-                if kind == RUNS:  # one that is queued is not looked at before it trains
+                if kind == RUNS:  # while another run trains, that one stays selected
                     self.draft.write(run=(run if trains is None or trains.is_lr_find else trains).name)
         return run
 
     def resume(self, run: Run) -> None:
-        """Go on with a run in a process of its own; raises BadInput."""
+        """Resume a run in a process of its own; raises BadInput."""
         start(run, seconds=self.seconds, cache=self.cache)
 
     @property
     def under_way(self) -> Run | None:
-        """The run that has a process now, also one of the LR finder or begun elsewhere; queued ones last."""
+        """The run that has a live process, including LR finder runs and runs started elsewhere; queued ones last."""
         recent = (run for kind in (RUNS, LR_FINDS) for run in runs_in(self.folder, kind)[:RECENT])
         alive = [run for run in recent if run.process is not None]
         return next((run for run in alive if run.status != QUEUED), alive[0] if alive else None)
 
     @property
     def version(self) -> str:
-        """Another one whenever the draft, or what is known of its photos, is another."""
+        """A token that changes whenever the draft or the check result of its photos does."""
         return f"{hash(json.dumps(self.draft.read()))} {id(self.examined)}"
 
     def plain(self, error: BadInput) -> str:
-        """The sentence of an error, as it may be shown here."""
+        """The message of an error as it may be shown to the user of this project."""
         return str(error)
 
     def _admitted(self, recipe: Recipe) -> Recipe:
-        """A recipe with whole paths, relative ones in the folder; raises BadInput where it may not be used here."""
+        """A recipe with absolute paths, relative ones taken from the folder; raises BadInput if it may not be used."""
         placed = recipe.absolute(self.folder) if self.confined else recipe.absolute(self.folder, Path())
         self.admit(placed.to_dict())
         return placed
@@ -260,11 +260,11 @@ class Project:
         return self._admitted(recipe).relative_to(self.folder).to_dict()
 
     def _put_aside(self) -> Recipe | None:
-        """The newest recipe whose photos could be used, as far as is known."""
+        """The newest recipe whose photos are not known to be unusable."""
         recipe = self.recipe if not isinstance(self.examined, BadInput) else None
         return recipe or self.earlier
 
 
 def _photos_key(recipe: Recipe) -> str:
-    """What of a recipe the check depends on."""
+    """A cache key of the parts of a recipe that the check depends on."""
     return json.dumps((recipe.source, recipe.labeller, recipe.splitter, recipe.training.bad_photos))

@@ -1,4 +1,4 @@
-"""A run as a page shows it: its progress, the time left, and its curves, from its events as they come."""
+"""A run as a page shows it: progress, time left and curves, updated from its events."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from core.events import (
 from core.recipe import Recipe
 from core.runs.run import Run
 
-WINDOW = 30.0  # seconds over which the speed is taken
-KEPT = 64  # runs remembered
-UNFROZEN = 2.5  # times an unfrozen epoch takes of a frozen one, until one has ended
-MOST_POINTS = 2_000  # of a curve; then neighbours become one
+WINDOW = 30.0  # seconds over which the speed is measured
+KEPT = 64  # cached run views
+UNFROZEN = 2.5  # assumed duration of an unfrozen epoch in frozen epochs, until one has ended
+MOST_POINTS = 2_000  # of a curve; beyond that, neighbours are merged
 Point = tuple[float, float]
 
 
 @dataclass
 class StageProgress:
-    """The progress of a stage: steps done, and epochs that have ended; `last` is its last step.
+    """The progress of a stage: steps done and epochs ended; `last` is the step at which it will end.
 
-    `work` is in epochs over the photos: those of a head on cached features take next to nothing.
+    `work` counts epochs over photos: epochs of the head on cached features take almost no time.
     """
 
     name: str
@@ -52,7 +52,7 @@ class StageProgress:
 
 
 class Curve:
-    """Points as they come, at most MOST_POINTS: then each is the mean of twice as many steps."""
+    """A curve of at most MOST_POINTS points; when it is full, each point becomes the mean of twice as many steps."""
 
     def __init__(self) -> None:
         self.points: list[Point] = []
@@ -60,7 +60,7 @@ class Curve:
         self._each = 1
 
     def add(self, x: float, y: float) -> None:
-        """One more step."""
+        """Add the value of one step."""
         self._waiting.append((x, y))
         if len(self._waiting) < self._each:
             return
@@ -76,7 +76,7 @@ def _mean(points: list[Point]) -> Point:
 
 
 class RunState:
-    """The state of a run, from its events applied one after the other."""
+    """The state of a run, built by applying its events in order."""
 
     def __init__(self) -> None:
         self.last: Event | None = None
@@ -96,7 +96,7 @@ class RunState:
                 self.started = event
             case StageStarted():
                 made = event.name == "features"
-                if made:  # with it a run begins, and begins again where it died before its first checkpoint
+                if made:  # the first stage; it comes again if the run died before its first checkpoint
                     self.stages.clear()
                 kept = event.name == "frozen" and self.stages and self.stages[-1].name == "features"
                 epochs, work = 0 if made else event.epochs, 0 if kept else event.epochs
@@ -113,7 +113,9 @@ class RunState:
                 self.stages[-1].ended.append(event)
             case FinishingEarly():
                 self.finish = event
-                if self.stages and self.stages[-1].name != "features":  # which are made in a hurry, before
+                if (
+                    self.stages and self.stages[-1].name != "features"
+                ):  # features are extracted before finishing early takes effect
                     self.stages[-1].last = event.step + event.steps
             case LearningRateTried():
                 self.tried.append(event)
@@ -126,20 +128,20 @@ class RunState:
 
 
 class RunView:
-    """A run and its state so far; `update` reads the events that are new."""
+    """A run and its state; `update` reads new events."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.status = ""
         self.state = RunState()
         self._position = 0
-        self._seen: deque[tuple[float, Point]] = deque()  # monotonic seconds, stages, steps of the last
+        self._seen: deque[tuple[float, Point]] = deque()  # (monotonic seconds, (stages begun, steps of the last stage))
         self._lock = Lock()
 
     def update(self) -> RunView:
-        """Read what is new."""
+        """Read new events and return self."""
         with self._lock:
-            self.status = self.run.status  # asked before reading, so that an end is not missed
+            self.status = self.run.status  # before reading events, so that the end is not missed
             events, self._position = self.run.since(self._position)
             if any(isinstance(event, RunResumed) for event in events):  # steps after the checkpoint are trained again
                 state = RunState()
@@ -152,7 +154,7 @@ class RunView:
                 self.state.apply(event)
             now, stages = time.monotonic(), self.state.stages
             done = len(stages), float(stages[-1].done if stages else 0)
-            if self._seen and self._seen[-1][1][0] != done[0]:  # a step of another stage takes another time
+            if self._seen and self._seen[-1][1][0] != done[0]:  # stages differ in their time per step
                 self._seen.clear()
             if not self._seen or done != self._seen[-1][1]:
                 self._seen.append((now, done))
@@ -172,17 +174,17 @@ class RunView:
 
     @property
     def end(self) -> RunEnded | None:
-        """How the run ended, unless it is under way."""
+        """The event that ended the run, or None while it is under way."""
         return self.last if isinstance(self.last, RunEnded) else None
 
     @property
     def losses(self) -> list[Point]:
-        """The training loss over epochs of the whole run, MOST_POINTS at most."""
+        """The training loss over epochs of the whole run, at most MOST_POINTS points."""
         return self.state.curve.points
 
     @property
     def epochs(self) -> list[tuple[int, str, EpochEnded]]:
-        """Each epoch with its number in the whole run, from 1, and the name of its stage."""
+        """Each epoch as (number in the whole run, from 1; name of its stage; its event)."""
         found, before = [], 0
         for stage in self.state.stages:
             found += [(before + e.epoch + 1, stage.name, e) for e in stage.ended]
@@ -191,17 +193,17 @@ class RunView:
 
     @property
     def planned(self) -> int:
-        """Epochs of the whole run; raises BadInput where its recipe is damaged."""
+        """The number of epochs planned for the whole run; raises BadInput if its recipe is damaged."""
         return self.recipe.training.freeze_epochs + self.recipe.training.epochs
 
     @property
     def finishing(self) -> bool:
-        """Whether it was asked to finish early."""
+        """Whether the run has been told to finish early."""
         return self.state.finish is not None
 
     @property
     def fraction(self) -> float:
-        """The share of its work that is done, 0 to 1."""
+        """The fraction of the run's work that is done, 0 to 1."""
         if self.end and self.end.status == "completed":
             return 1.0
         stages = self.state.stages
@@ -212,7 +214,7 @@ class RunView:
 
     @property
     def speed(self) -> float | None:
-        """Photos a second in training, as seen in the last seconds."""
+        """Training photos per second over the last WINDOW seconds."""
         if len(self._seen) < 2 or self.status != "running" or not self.state.stages[-1].work:
             return None
         (t0, (_, first)), (t1, (_, last)) = self._seen[0], self._seen[-1]
@@ -220,12 +222,12 @@ class RunView:
 
     @property
     def elapsed(self) -> float:
-        """Seconds that its epochs took; of a run without one, its whole time."""
+        """Seconds spent in epochs; for a run without any, its whole duration."""
         return sum(e.seconds for _, _, e in self.epochs) or (self.end.seconds if self.end else 0.0)
 
     @property
     def left(self) -> float | None:
-        """Seconds that the rest may take: epochs as long as the last of their stage, else by the speed."""
+        """Estimated seconds left, from the last epochs of this stage, else from the speed."""
         stages = self.state.stages
         if not stages or self.status != "running" or not (now := stages[-1]).steps or not now.work:
             return None
@@ -245,14 +247,14 @@ class RunView:
         return started.train * stage.work / stage.steps if started else float(self.recipe.training.batch_size)
 
     def _work(self, stages: list[StageProgress]) -> float:
-        """Epochs that the run will have trained at its end."""
+        """The epochs over photos that the run will have trained when it ends."""
         if self.finishing:
             return sum(s.work * s.last / max(1, s.steps) for s in stages)
         return float(self.planned)
 
 
 def run_view(run: Run) -> RunView:
-    """The view of a run as it is now; events that were read before are not read again."""
+    """The up-to-date view of a run; only events not read before are read."""
     return _cached_view(run.folder).update()
 
 

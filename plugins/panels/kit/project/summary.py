@@ -1,4 +1,4 @@
-"""A run in a list: its status and its epochs, from the few kinds of events that these need."""
+"""A run as a list shows it: its status and epochs, from the few kinds of events they need."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from core.recipe import Recipe
 from core.runs.events_file import event_of
 from core.runs.run import Run
 
-KEPT = 1_000  # runs remembered
+KEPT = 1_000  # cached summaries
 KINDS_READ = tuple(f'"{kind.__name__}"'.encode() for kind in (EpochEnded, RunEnded, RunResumed))
 
 
 class Summary:
-    """The status and the epochs of a run; `update` reads the events that are new."""
+    """The status and the epochs of a run; `update` reads new events."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.status = ""
-        self._events: list[tuple[int, Event]] = []  # each with its number among all events
+        self._events: list[tuple[int, Event]] = []  # each with its index among all events
         self._count = self._position = 0
         self._lock = Lock()
 
     def update(self) -> Summary:
-        """Read what is new."""
+        """Read new events and return self."""
         with self._lock:
-            self.status = self.run.status  # asked before reading, so that an end is not missed
+            self.status = self.run.status  # before reading events, so that the end is not missed
             lines, self._position = self.run.lines(self._position)
             for number, line in enumerate(lines, self._count):
                 if any(mark in line for mark in KINDS_READ):
@@ -46,27 +46,27 @@ class Summary:
 
     @property
     def epochs(self) -> list[EpochEnded]:
-        """The epochs, without those that were trained again after a resume."""
+        """The epochs that have ended; of one that was repeated after a resume, only the last."""
         return [e for _, e in self._events if isinstance(e, EpochEnded)]
 
     @property
     def best(self) -> EpochEnded | None:
-        """The best epoch so far, whose model is kept."""
+        """The best epoch so far, whose model is saved."""
         return next((e for e in reversed(self.epochs) if e.best), None)
 
     @property
     def end(self) -> RunEnded | None:
-        """How the run ended last, if it did."""
+        """The last event that ended the run, or None."""
         return next((e for _, e in reversed(self._events) if isinstance(e, RunEnded)), None)
 
     @property
     def elapsed(self) -> float:
-        """Seconds that its epochs took; of a run without one, its whole time."""
+        """Seconds spent in epochs; for a run without any, its whole duration."""
         return sum(e.seconds for e in self.epochs) or (self.end.seconds if self.end else 0.0)
 
     @property
     def fraction(self) -> float:
-        """The share of its epochs that are done, 0 to 1; raises BadInput where its recipe is damaged."""
+        """The fraction of its epochs that are done, 0 to 1; raises BadInput if its recipe is damaged."""
         training = self.recipe.training
         return (
             1.0 if self.status == "completed" else len(self.epochs) / max(1, training.freeze_epochs + training.epochs)
@@ -74,7 +74,7 @@ class Summary:
 
 
 def summary(run: Run) -> Summary:
-    """The summary of a run as it is now; what was read before is not read again."""
+    """The up-to-date summary of a run; only events not read before are read."""
     return _summary(run.folder).update()
 
 

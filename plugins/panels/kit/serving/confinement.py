@@ -1,4 +1,4 @@
-"""What a visitor's recipe may use: open sources, paths inside the visitor's folder, and sizes within bounds."""
+"""Restrictions on a visitor's recipe: permitted sources, paths inside the visitor's folder, and bounded sizes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from core.errors import BadInput, quoted
 from core.recipe import path_options
 from core.registry import sources
 
-LARGEST_SIDE, LARGEST_BATCH = 512, 128  # pixels and photos that a network of a visitor sees at once
+LARGEST_SIDE, LARGEST_BATCH = 512, 128  # pixels per side, photos per batch
 
 
 def check_confined(document: Mapping[str, Any], folder: Path) -> None:
-    """Raise BadInput where a recipe's document, or a part of one, leads out of the folder or asks for too much."""
+    """Raise BadInput if a recipe's document, or a part of one, refers to paths outside the folder or is too large."""
     if "source" in document:
         name = document["source"].get("name")
         if not getattr(sources[name].factory, "for_visitors", False):
@@ -30,16 +30,16 @@ def check_confined(document: Mapping[str, Any], folder: Path) -> None:
                     is_text = name not in paths
                     outside = name != "pattern" and _leads_out(text) if is_text else not _is_inside(text, folder)
                     if outside:
-                        raise BadInput(f"{name} {quoted(text)} is outside of your workspace; upload the file instead.")
+                        raise BadInput(f"{name} {quoted(text)} is outside your workspace; upload the file instead.")
 
 
 def _check_sizes(document: Mapping[str, Any]) -> None:
     for choice in (*document.get("item_tfms", ()), *document.get("batch_tfms", ())):
         size = choice.get("size") or 0
         if (side := size if isinstance(size, int) else max(size)) > LARGEST_SIDE:
-            raise BadInput(f"A size of {side} pixels is too much here; choose {LARGEST_SIDE} at most.")
+            raise BadInput(f"A size of {side} pixels is too large here; choose at most {LARGEST_SIDE}.")
     if (photos := document.get("training", {}).get("batch_size", 0)) > LARGEST_BATCH:
-        raise BadInput(f"batch_size is {photos}; here it may be {LARGEST_BATCH} at most.")
+        raise BadInput(f"A batch_size of {photos} is too large here; choose at most {LARGEST_BATCH}.")
 
 
 def _is_inside(path: str, folder: Path) -> bool:
@@ -47,14 +47,14 @@ def _is_inside(path: str, folder: Path) -> bool:
 
 
 def _leads_out(value: str) -> bool:
-    """Whether a text, were it a path or an address, would lead out of any folder; a column may be called `km/h`."""
+    """Whether a text, read as a path or URL, would point outside any folder; `km/h`, such as a column, does not."""
     path = value.replace("\\", "/")
     is_address = re.match(r"[\w+.-]+:.*/", path, re.DOTALL) or ntpath.splitdrive(value)[0]
     return bool(is_address) or path.startswith(("/", "~")) or ".." in path.split("/")
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in the value of an option."""
+    """Every string in the value of an option."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (Mapping, list, tuple)):

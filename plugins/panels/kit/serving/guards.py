@@ -1,4 +1,4 @@
-"""What stands before the app: known hosts, open routes, limits, cookies for visitors, and headers for browsers."""
+"""The middleware in front of the app: known hosts, open routes, limits, visitors' cookies, and security headers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from plugins.panels.kit.serving.uploads import Uploads
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 EVERYWHERE = ("0.0.0.0", "::")
-UNTRUE = (b"x-forwarded-host", b"x-forwarded-prefix", b"x-gradio-server", b"forwarded")  # anybody can send these
+UNTRUE = (b"x-forwarded-host", b"x-forwarded-prefix", b"x-gradio-server", b"forwarded")  # any client can forge these
 HUB = "https://huggingface.co"
 
 
 class Open(NamedTuple):
-    """A route of gradio that is answered, and why."""
+    """A Gradio route that is open, and the reason."""
 
     methods: str
     path: str
@@ -39,7 +39,7 @@ class Open(NamedTuple):
 
 ROUTES = (
     Open("GET HEAD", "/", "the page"),
-    Open("GET", "/config", "what the page and programs are told of the events there are; behind the login"),
+    Open("GET", "/config", "tells the page and programs which events there are; behind the login"),
     Open("GET", "/static/{path:path}", "files of gradio's package"),
     Open("GET", "/assets/{path:path}", "files of gradio's package"),
     Open("GET", "/svelte/{path:path}", "files of gradio's package"),
@@ -47,7 +47,7 @@ ROUTES = (
     Open("GET", "/theme.css", "the colours"),
     Open("GET", "/manifest.json", "browsers ask for it; it names the app"),
     Open("GET", "/robots.txt", "search engines ask for it"),
-    Open("GET", "/gradio_api/startup-events", "gradio asks itself when it starts; does nothing a second time"),
+    Open("GET", "/gradio_api/startup-events", "gradio calls it once when it starts; does nothing a second time"),
     Open("GET", "/gradio_api/info", "the named events, for programs; behind the login"),
     Open("POST", "/gradio_api/upload", "photos, tables and zips; behind the login, counted and bounded"),
     Open("GET", "/gradio_api/app_id", "a page that lost its connection asks whether the app was started anew"),
@@ -69,16 +69,16 @@ ON_A_SPACE = (
 
 
 class OpenRoutes:
-    """Answers only the routes that are listed; one that a new gradio brings is shut until it is."""
+    """Answers only the listed routes, so that a route added by a new Gradio version is closed at first."""
 
     def __init__(self, app: ASGIApp, routes: Iterable[Open]) -> None:
         self.app = app
         self.routes = [(compile_path(route.path)[0], route.methods.split()) for route in routes]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what is open."""
+        """Pass on requests to open routes."""
         if scope["type"] == "http" and not self._is_open(scope):
-            return await PlainTextResponse("There is no such page here.", 404)(scope, receive, send)
+            return await PlainTextResponse("This page does not exist.", 404)(scope, receive, send)
         if scope["type"] == "websocket":  # gradio has none
             return await send({"type": "websocket.close", "code": 1000})
         await self.app(scope, receive, send)
@@ -88,16 +88,16 @@ class OpenRoutes:
 
 
 class Addresses:
-    """Puts in its place where a request comes from: behind a proxy that is known, what that says.
+    """Sets the client address that limits count by: behind a known proxy, the one that the proxy reports.
 
-    Of IPv6 it is the network of one household.
+    An IPv6 address is reduced to its /64 network, which is usually one household.
     """
 
     def __init__(self, app: ASGIApp, space: bool, link: bool) -> None:
         self.app, self.space, self.link = app, space, link
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, with the address that limits count by."""
+        """Pass on with the client's address set."""
         if scope["type"] == "http":
             address, port = scope.get("client") or ("", 0)
             if self.space or (self.link and is_loopback(address)):
@@ -108,7 +108,7 @@ class Addresses:
 
 
 class KnownHosts:
-    """Refuses a request for any other host, as DNS rebinding makes them, and one that the page of another site sends.
+    """Refuses requests for unknown hosts, as in DNS rebinding, and requests sent by pages of other sites.
 
     `hosts` may grow later.
     """
@@ -117,33 +117,35 @@ class KnownHosts:
         self.app, self.hosts, self.proxied = app, hosts, proxied
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what comes from and goes to a known host, without what it says of other hosts."""
+        """Pass on requests from and to known hosts, without headers that name other hosts."""
         if scope["type"] in ("http", "websocket"):
             headers = Headers(scope=scope)
             origin = headers.get("origin")
             if _place(headers.get("host", ""))[0] not in self.hosts:
-                refused = PlainTextResponse("This host is not known here; open the address that the app printed.", 400)
+                refused = PlainTextResponse("This host is unknown; open the address that the app printed.", 400)
                 return await refused(scope, receive, send)
             if origin is not None and not self._is_ours(origin, headers["host"]):
-                refused = PlainTextResponse("The page of another site may not use this app.", 403)
+                refused = PlainTextResponse(
+                    "Pages of other sites may not use this app; open it at its own address.", 403
+                )
                 return await refused(scope, receive, send)
             scope["headers"] = [(name, value) for name, value in scope["headers"] if self._is_true(name, scope)]
         await self.app(scope, receive, send)
 
     def _is_ours(self, origin: str, host: str) -> bool:
-        """Whether a page of this very app sends it: the port is compared, but for a public name behind a proxy."""
+        """Whether the request comes from a page of this app; the port is compared, except behind a proxy."""
         name, port = _place(origin)
         return (name, port) == _place(host) or (port is None and name in self.hosts and not is_loopback(name))
 
     def _is_true(self, name: bytes, scope: Scope) -> bool:
-        """Whether gradio may believe a header; it keeps what one client says of the host, and tells it to others."""
+        """Whether Gradio may trust a header; it would show a host forged by one client to all others."""
         if name == b"x-forwarded-proto":
             return self.proxied or is_loopback((scope.get("client") or [""])[0])
         return name not in UNTRUE
 
 
 class Visitors:
-    """Gives every browser a random cookie; inside another site's frame, as on a Space, it must be partitioned."""
+    """Sets a random cookie in every browser; in another site's frame, as on a Space, it must be partitioned."""
 
     def __init__(self, app: ASGIApp, framed: bool) -> None:
         self.app = app
@@ -152,8 +154,8 @@ class Visitors:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, with a cookie where there is none."""
-        if scope["type"] != "http" or scope["path"].strip("/") or _has_cookie(scope):  # the page comes first and alone
+        """Pass on, and set a cookie if there is none."""
+        if scope["type"] != "http" or scope["path"].strip("/") or _has_cookie(scope):  # only the page itself sets it
             return await self.app(scope, receive, send)
 
         async def given(message: Message) -> None:
@@ -166,14 +168,14 @@ class Visitors:
 
 
 class SafeHeaders:
-    """Tells browsers that the page loads nothing from elsewhere, and who may frame it: nobody, or the Hub its Space."""
+    """Sets headers that keep the page from loading anything from elsewhere, and from being framed except by the Hub."""
 
     def __init__(self, app: ASGIApp, framed: bool) -> None:
         self.app = app
         self.policy = "; ".join(
             (
                 "default-src 'self'",
-                "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",  # gradio's page is made by such scripts
+                "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",  # gradio's page needs inline scripts
                 "style-src 'self' 'unsafe-inline'",
                 "img-src 'self' data: blob:",
                 "media-src 'self' data: blob:",
@@ -188,7 +190,7 @@ class SafeHeaders:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and say so in the answer."""
+        """Pass on, and set the headers of the response."""
 
         async def safe(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -202,7 +204,7 @@ class SafeHeaders:
 
 
 def guards(mode: Mode, hosts: list[str], logins: bool) -> list[Middleware]:
-    """The middleware for an app; `hosts` may get more members while it runs."""
+    """The list of middleware for a mode; `hosts` may grow while the app runs."""
     on_a_space = mode.kind == "space"
     routes = ROUTES + WITH_PASSWORD * logins + ON_A_SPACE * mode.signs_in
     found = [
@@ -224,20 +226,20 @@ def guards(mode: Mode, hosts: list[str], logins: bool) -> list[Middleware]:
 
 
 def fetch_nothing() -> None:
-    """Keep gradio from downloading a file whose address a client sends: it reads all of it, however much, at once."""
+    """Keep Gradio from downloading URLs that clients send, which it would read into memory whatever their size."""
 
     async def refuse(url: str, cache_dir: str) -> str:
-        raise gr.Error("Send the file itself; addresses are not fetched here.", print_exception=False)
+        raise gr.Error("URLs are not downloaded here; upload the file itself.", print_exception=False)
 
-    # the one function that all of its components download with; there is no setting
+    # all of its components download with this function; there is no setting
     processing_utils.async_ssrf_protected_download = refuse
 
 
 def known_hosts(*given: str) -> list[str]:
-    """Loopback and the given hosts or addresses; for one that means every address of this machine, its addresses."""
+    """Loopback and the given hosts or addresses, where 0.0.0.0 and :: stand for all addresses of this machine."""
     hosts = list(LOOPBACK)
     for host in filter(None, map(str.strip, given)):
-        if host in EVERYWHERE:  # no name: an address cannot be rebound
+        if host in EVERYWHERE:  # addresses only: unlike names, they cannot be rebound
             found = (a for addresses in psutil.net_if_addrs().values() for a in addresses)
             hosts += [a.address.split("%")[0] for a in found if a.family in (AF_INET, AF_INET6)]
         else:
@@ -246,10 +248,10 @@ def known_hosts(*given: str) -> list[str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what is served at that address."""
+    """Whether only this machine can reach that address."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # a name, which may lead anywhere
+    except ValueError:  # a name may resolve to any address
         return False
 
 
@@ -263,7 +265,7 @@ def _household(address: str) -> str:
 
 
 def _place(host: str) -> tuple[str, int | None]:
-    """Name and port of `host:port` or of an address with a scheme: no name where there is none, no port if usual."""
+    """Host name ("" if missing) and port (None if default) of `host:port` or of a URL."""
     try:
         parts = urlsplit(host if "://" in host else f"//{host}")
         usual = {"http": (80,), "https": (443,)}.get(parts.scheme, (80, 443))

@@ -1,4 +1,4 @@
-"""How much each address has taken in the last hour."""
+"""A quota of bytes per address and hour."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ REMEMBERED = 5_000  # addresses
 
 
 class Hourly:
-    """Bytes by address, minute by minute, of the last hour."""
+    """The bytes that each address has used in the last hour, counted by minute."""
 
     def __init__(self) -> None:
         self._minutes: OrderedDict[str, deque[list[int]]] = OrderedDict()  # (minute, bytes in it)
         self._lock = Lock()
 
     def take(self, address: str, size: int, limit: int | None) -> bool:
-        """Count `size` more, unless it would be more than `limit` then."""
+        """Add `size` bytes and return True, or return False if that would exceed `limit`."""
         minute = int(time.monotonic() // 60)
         with self._lock:
             known = self._minutes.setdefault(address, deque(maxlen=MINUTES))

@@ -1,4 +1,4 @@
-"""Bounds on what one client may ask: bodies, events that wait, answers that nobody fetches, wrong passwords."""
+"""Limits for each client: size of request bodies, open requests, waiting events, unfetched answers, failed logins."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from plugins.panels.kit.serving.uploads import UPLOAD, Disconnected
 CONNECTIONS = 65_536
 LOGIN = "/login"
 QUEUED = ("/gradio_api/queue/join", "/gradio_api/call/")
-LARGEST = 4_000_000  # bytes of a body that is no upload: a drop of ten thousand files
+LARGEST = 4_000_000  # bytes of a body that is not an upload, such as a drop of ten thousand files
 LARGEST_TRUSTED = 64_000_000  # the owner may drop a hundred thousand
-DENSEST = 200_000  # values in a body, each of which takes a hundred bytes or so once it is read
+DENSEST = 200_000  # values in a body, each of which takes about a hundred bytes once parsed
 DENSEST_TRUSTED = 2_000_000
-SLOWEST_BODY = 20.0  # seconds until all of it must be there
+SLOWEST_BODY = 20.0  # seconds within which a body must arrive
 
-REQUESTS_OF_ADDRESS = 300  # a class behind one address has some four streams a page
-EVENTS_OF_SESSION, EVENTS_OF_ADDRESS = 20, 100  # that wait, or whose answer was not fetched
+REQUESTS_OF_ADDRESS = 300  # open at once; a school class may share an address, with about four streams per page
+EVENTS_OF_SESSION, EVENTS_OF_ADDRESS = 20, 100  # waiting, or answered but not fetched
 REMEMBERED = 5_000  # events and addresses
-UNFETCHED = 60.0  # seconds an answer waits for who asked
+UNFETCHED = 60.0  # seconds until an unfetched answer is dropped
 
-FREE_FAILURES = 3  # wrong passwords before the next has to wait
-SLOWEST_LOGIN = 5.0  # seconds
+FREE_FAILURES = 3  # wrong passwords until the next login is delayed
+SLOWEST_LOGIN = 5.0  # seconds of delay at most
 LOGINS_AT_ONCE, LOGINS_OF_ADDRESS = 100, 5
 FORGOTTEN = 900.0  # seconds after which a wrong password no longer counts
 
 
 def allow_many_connections() -> None:
-    """Let idle connections not use up the files that a process may open, where the system has such a limit."""
+    """Raise this process's limit of open files, if the system has one, so that idle connections do not exhaust it."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -46,20 +46,20 @@ def allow_many_connections() -> None:
 
 
 class Bodies:
-    """Reads a body that is no upload before anything else happens, within a size and a time."""
+    """Reads each body that is not an upload in full first, within limits of size and time."""
 
     def __init__(self, app: ASGIApp, trusted: bool) -> None:
         self.app = app
         self.largest, self.densest = (LARGEST_TRUSTED, DENSEST_TRUSTED) if trusted else (LARGEST, DENSEST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what was read in time and is small enough."""
+        """Pass on requests whose body is small enough and arrives in time."""
         if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] == UPLOAD:
             return await self.app(scope, receive, send)
         try:
             body = await asyncio.wait_for(self._read(receive), SLOWEST_BODY)
         except TimeoutError:
-            return await PlainTextResponse("The request came too slowly; send it again.", 408)(scope, receive, send)
+            return await PlainTextResponse("The request timed out; send it again.", 408)(scope, receive, send)
         except Disconnected:
             return
         if body is None or sum(map(body.count, (b",", b"[", b"{"))) > self.densest:
@@ -85,14 +85,14 @@ class Bodies:
 
 
 class AtOnce:
-    """Refuses a request of an address that has too many open, streams of answers included."""
+    """Refuses requests from an address that has too many open, including streams of answers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.open = Counter[str]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and count as long as it lasts."""
+        """Pass on, and count the request while it is open."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         address = scope["client"][0]
@@ -103,18 +103,18 @@ class AtOnce:
 
 
 class Waiting:
-    """Refuses an event of a client of which too many wait already, or whose answers it does not fetch."""
+    """Refuses events of a client that has too many waiting or with unfetched answers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.addresses: OrderedDict[str, str] = OrderedDict()  # of events
-        self.entering = Counter[str]()  # events by address that are not in the queue yet
+        self.addresses: OrderedDict[str, str] = OrderedDict()  # by event
+        self.entering = Counter[str]()  # by address: events that are not in the queue yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what is not too much."""
+        """Pass on events within the limits."""
         if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith(QUEUED):
             return await self.app(scope, receive, send)
-        body = await receive()  # all of it, as `Bodies` leaves it
+        body = await receive()  # `Bodies` passes it on in one message
         address = scope["client"][0]
         pending: dict[str, set[str]] = scope["app"].get_blocks()._queue.pending_event_ids_session
         of_address = self.entering[address] + sum(
@@ -141,20 +141,20 @@ class Waiting:
 
 
 class Logins:
-    """After some wrong passwords from an address each login from there waits, five seconds at most."""
+    """Delays logins from an address after several wrong passwords, by at most five seconds."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.failures: OrderedDict[str, tuple[int, float]] = OrderedDict()  # by address: how many, and when the last
+        self.failures: OrderedDict[str, tuple[int, float]] = OrderedDict()  # by address: number, time of the last
         self.waiting = Counter[str]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait, pass on, and count; the body is there already."""
+        """Wait, pass on, and count failures."""
         if scope["type"] != "http" or scope["path"] != LOGIN:
             return await self.app(scope, receive, send)
         address = scope["client"][0]
         if self.waiting[address] >= LOGINS_OF_ADDRESS or self.waiting.total() >= LOGINS_AT_ONCE:
-            refused = PlainTextResponse("Too many logins at once; try again in some seconds.", 429)
+            refused = PlainTextResponse("Too many logins at once; try again in a few seconds.", 429)
             return await refused(scope, receive, send)
 
         async def counted(message: Message) -> None:
@@ -182,7 +182,7 @@ class Logins:
 
 @contextmanager
 def _one_more(counts: Counter[str], address: str) -> Iterator[None]:
-    """Count one more of an address as long as this lasts."""
+    """Count one more for an address within the context."""
     counts[address] += 1
     try:
         yield
@@ -194,7 +194,7 @@ def _one_more(counts: Counter[str], address: str) -> Iterator[None]:
 
 @asynccontextmanager
 async def expiring_answers(app: Any) -> AsyncIterator[None]:
-    """While the app runs, drop answers that nobody fetched for a minute."""
+    """While the app runs, drop answers that have not been fetched for a minute."""
     task = asyncio.create_task(_expire(app.get_blocks()._queue))
     try:
         yield
@@ -205,12 +205,12 @@ async def expiring_answers(app: Any) -> AsyncIterator[None]:
 
 
 async def _expire(queue: Any) -> None:
-    unread: dict[str, int] = {}  # sessions with answers that were there at the last look, too
+    unread: dict[str, int] = {}  # number of answers by session at the last check
     while True:
         await asyncio.sleep(UNFETCHED / 2)
         now = {session: answers.qsize() for session, answers in list(queue.pending_messages_per_session.items())}
         for session, size in now.items():
-            if size and size >= unread.get(session, size + 1):  # who reads leaves nothing
+            if size and size >= unread.get(session, size + 1):  # a client that fetches leaves fewer
                 queue.pending_messages_per_session.pop(session, None)
                 queue.pending_event_ids_session.pop(session, None)
                 await queue.clean_events(session_hash=session)
@@ -218,7 +218,7 @@ async def _expire(queue: Any) -> None:
 
 
 def _text_of(message: Message, name: str) -> str:
-    """What the JSON in a message says under a name; empty where it is none, which gradio refuses."""
+    """The text under a name in the JSON body of a message; empty for anything else, which Gradio refuses."""
     try:
         return str(json.loads(message.get("body", b"")).get(name) or "")
     except (ValueError, AttributeError, RecursionError):

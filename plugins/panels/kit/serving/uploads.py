@@ -1,4 +1,4 @@
-"""Uploads are counted while they stream and bounded for each client."""
+"""Middleware that counts uploads while they stream and limits them for each client."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from plugins.panels.kit.serving.hourly import Hourly
 
 UPLOAD = "/gradio_api/upload"
-FIELD = b"files"  # the one that gradio keeps; what comes under another name would lie on the disk for nobody
-SPARE = 2**28  # bytes of the disk that uploads leave
-BLOCK = 4096  # bytes that a file takes at least
+FIELD = b"files"  # the only field that gradio uses; files under another name would stay on the disk unused
+SPARE = 2**28  # bytes of the disk that must stay free
+BLOCK = 4096  # bytes that a file occupies at least
 
 
 class Disconnected(Exception):
-    """The client went away."""
+    """The client has disconnected."""
 
 
 class Uploads:
-    """Refuses what is no file, what is more than a client's share, and what the disk has no room for."""
+    """Refuses uploads that are not files, exceed a client's quota, or do not fit on the disk."""
 
     def __init__(self, app: ASGIApp, limit: int | None) -> None:
         self.app, self.limit = app, limit
         self.received = Hourly()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what fits, as it comes."""
+        """Pass on an upload as it streams, while it is within the limits."""
         if scope["type"] != "http" or scope["path"] != UPLOAD:
             return await self.app(scope, receive, send)
         headers = Headers(scope=scope)
@@ -65,9 +65,9 @@ class Uploads:
             await PlainTextResponse(*refusal)(scope, receive, send)
 
     def _refusal(self, address: str, size: int, declared: int = 0) -> tuple[str, int] | None:
-        """Why `size` bytes that came, or those declared, cannot be taken, with the status of that answer; else None."""
+        """The message and HTTP status that refuse `size` received or `declared` bytes; None if they are accepted."""
         if shutil.disk_usage(Path(get_upload_folder()).parent).free < SPARE + declared:
-            return "The disk has too little room for this file; make some.", 413
+            return "The disk has too little room for this file; free some space.", 413
         too_much = self.limit is not None and declared > self.limit
         if too_much or not self.received.take(address, size, self.limit and self.limit - declared):
             return f"You may upload {(self.limit or 0) >> 30} GB an hour; try again later.", 413
@@ -75,14 +75,14 @@ class Uploads:
 
 
 class Parts:
-    """The parts of an upload as they stream: each must be a file in the field that is kept."""
+    """Checks the multipart parts of an upload as they stream: each must be a file in FIELD."""
 
     def __init__(self, content_type: str) -> None:
         kind, options = parse_options_header(content_type)
         self.name, self.value, self.disposition = b"", b"", b""
         self.files = 0
         self.strange = kind != b"multipart/form-data"
-        with suppress(FormParserError):  # a boundary that is too long
+        with suppress(FormParserError):  # the boundary is too long
             callbacks = {
                 "on_part_begin": self._begin,
                 "on_header_field": self._field,
@@ -95,13 +95,13 @@ class Parts:
         self.strange = True
 
     def refusal(self, body: bytes) -> tuple[str, int] | None:
-        """Why this upload cannot be taken, after these bytes more of it; None as long as it can."""
+        """Parse more bytes; returns the message and HTTP status that refuse the upload, or None."""
         try:
             if not self.strange:
                 self.parser.write(body)
         except FormParserError:
             self.strange = True
-        return ("An upload holds files under the name 'files' and nothing else.", 400) if self.strange else None
+        return ("An upload must only hold files, in the field 'files'.", 400) if self.strange else None
 
     def _begin(self) -> None:
         self.disposition = b""

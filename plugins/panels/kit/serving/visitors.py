@@ -1,4 +1,4 @@
-"""A visitor's project: confined to its folder, with bounded room there and a fair share of the computer."""
+"""A visitor's project: confined to its folder, with quotas of disk space and a fair share of training time."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from plugins.panels.kit.serving.confinement import check_confined
 from plugins.panels.kit.serving.hourly import Hourly
 
 GB = 2**30
-LIMIT = 4 * GB  # bytes of all that a visitor's folder holds,
-HOURLY = 6 * LIMIT  # and of what an address brings, unpacks and trains in an hour, whatever its cookies
-UPLOADED = ("folder", "zip")  # sources of what came by an upload; others make their photos
-SOURCE, RUN = GB // 32, GB // 2  # bytes for which a source and a run are counted
-AT_ONCE = 2  # visitors that train
-SECONDS = 3600.0  # of training, after which a run finishes early,
-FAIR = 600.0  # or after so many, where another visitor waits
-WAITS = 300.0  # seconds for which one who was turned away comes before those who trained more recently
+LIMIT = 4 * GB  # bytes in a visitor's folder
+HOURLY = 6 * LIMIT  # bytes that an address may upload, unpack and train in an hour, with any cookies
+UPLOADED = ("folder", "zip")  # sources of uploads; other sources create their photos
+SOURCE, RUN = GB // 32, GB // 2  # bytes that a source and a run count as
+AT_ONCE = 2  # visitors that train at the same time
+SECONDS = 3600.0  # of training after which a run finishes early
+FAIR = 600.0  # the same while another visitor is waiting
+WAITS = 300.0  # seconds for which a refused visitor has priority over those who trained more recently
 
-CHECKS = 4  # data sets that are checked at once
+CHECKS = 4  # data sets checked at the same time
 LONGEST_CHECK = 1200.0  # seconds of decoding
 LARGEST_NETWORK = 60_000_000  # parameters
 
-_starting = Lock()  # visitors, one after the other
-_checking, _checks = Lock(), set[str]()  # the addresses whose photos are checked just now
-_waiting: dict[tuple[str, str], float] = {}  # by address and folder: when it was turned away
-_trained: dict[str, float] = {}  # by folder and by address: when it last began a run
-_brought = Hourly()
+_starting = Lock()  # visitors start runs one at a time
+_checking, _checks = Lock(), set[str]()  # the addresses whose photos are being checked
+_waiting: dict[tuple[str, str], float] = {}  # by address and folder: when a run was refused
+_trained: dict[str, float] = {}  # by folder and by address: when the last run was started
+_used = Hourly()
 
 
 class VisitorProject(Project):
-    """What a visitor works on; `address` is where the requests come from."""
+    """The project of a visitor whose requests come from `address`."""
 
     confined = True
     seconds = SECONDS
@@ -51,16 +51,16 @@ class VisitorProject(Project):
     def __init__(self, folder: Path, address: str = "") -> None:
         super().__init__(folder)
         self.address = address
-        self.cache = self.folder.parents[1] / PRESIZED  # of all visitors, bounded, by content alone
+        self.cache = self.folder.parents[1] / PRESIZED  # shared by all visitors, bounded, keyed by content
         self.decode = self._decode
-        self._spent = 0.0  # seconds in which photos were decoded
+        self._spent = 0.0  # seconds of decoding so far
 
     def admit(self, document: Mapping[str, Any]) -> None:
-        """Raise BadInput where a recipe, or a part of one, may not be used by a visitor."""
+        """Raise BadInput if a visitor may not use a recipe, or a part of one."""
         check_confined(document, self.folder)
 
     def examine(self) -> Generator[Checked, None, None]:
-        """The same, one data set of an address and few of all at a time; `may_examine` tells when to ask again."""
+        """Check the data set, at most one per address and CHECKS in all at a time; else postpone it."""
         with _checking:
             if not self._has_room():
                 return
@@ -73,7 +73,7 @@ class VisitorProject(Project):
 
     @property
     def may_examine(self) -> bool:
-        """Whether a check that found no room may begin now."""
+        """Whether a postponed check may start now."""
         with _checking:
             return self._has_room()
 
@@ -83,7 +83,7 @@ class VisitorProject(Project):
     def _decode(self, file: Path) -> None:
         if self._spent > LONGEST_CHECK:
             raise BadInput(
-                f"To read these photos takes over {LONGEST_CHECK / 60:.0f} minutes; bring fewer or smaller ones."
+                f"Reading these photos takes more than {LONGEST_CHECK / 60:.0f} minutes; upload fewer or smaller ones."
             )
         decoders().check(file, self._spend)
 
@@ -91,14 +91,14 @@ class VisitorProject(Project):
         self._spent += seconds
 
     def refuse(self, error: BadInput) -> None:
-        """The same, where there is a folder; else anybody could make thousands."""
+        """Remember the error only if the folder exists, so that refused requests do not create folders."""
         if self.folder.exists():
             super().refuse(error)
 
     def open(self, source: Choice) -> None:
-        """The same; what was unpacked of a zip that cannot be used takes no room."""
+        """Open a source within the quota; a zip that cannot be used does not stay unpacked."""
         if source.get("name") not in UPLOADED:
-            self.check_room(SOURCE)  # before it is drawn
+            self.check_room(SOURCE)  # before the source creates photos
         before = set(self._unpacked())
         try:
             super().open(source)
@@ -108,23 +108,23 @@ class VisitorProject(Project):
             raise
 
     def use(self, recipe: Recipe) -> None:
-        """The same; what another source draws or unpacks is counted."""
+        """Edit this recipe from now on; a source that is new counts towards the quota."""
         if all(known is None or known.source != recipe.source for known in (self.recipe, self.earlier)):
             self.check_room(SOURCE)
         super().use(recipe)
 
     def check_room(self, size: int) -> None:
-        """Raise BadInput where `size` more bytes are too many for a visitor, or for the disk."""
+        """Raise BadInput if `size` more bytes exceed the visitor's quota or do not fit on the disk."""
         if bytes_in(self.folder) + size > LIMIT:
             raise BadInput(
-                f"Your workspace here may hold {LIMIT // GB} GB; this would be more. Delete runs to make room."
+                f"Your workspace here is limited to {LIMIT // GB} GB, which this would exceed; delete some runs."
             )
         super().check_room(size)
-        if not _brought.take(self.address, size, HOURLY):
-            raise BadInput("Too much has come from your address in this hour; try again later.")
+        if not _used.take(self.address, size, HOURLY):
+            raise BadInput("Your address has reached its hourly limit; try again later.")
 
     def start(self, kind: str = RUNS) -> Run:
-        """The same, where this visitor may train now; raises BadInput."""
+        """Start a run if this visitor may train now; raises BadInput."""
         self._check_network()
         with _starting:
             self._check_turn()
@@ -133,20 +133,20 @@ class VisitorProject(Project):
         return run
 
     def resume(self, run: Run) -> None:
-        """The same, where this visitor may train now; raises BadInput."""
+        """Resume a run if this visitor may train now; raises BadInput."""
         with _starting:
             self._check_turn()
             super().resume(run)
             self._take_turn()
 
     def plain(self, error: BadInput) -> str:
-        """The sentence of an error, without the part of its paths that is not the visitor's."""
+        """The message of an error, with paths shown relative to the visitor's workspace."""
         return str(error).replace(f"{self.folder}{os.sep}", "").replace(str(self.folder), "your workspace")
 
     def _check_turn(self) -> None:
-        """Raise BadInput where a run would be one too many: each takes gigabytes and all cores."""
+        """Raise BadInput if too many runs are under way: each takes gigabytes and all cores."""
         if any(_under_way(self.folder)):
-            raise BadInput("A run of yours is under way on this computer; stop it, or try again when it is through.")
+            raise BadInput("A run of yours is under way on this computer; stop it, or try again when it has ended.")
         now = time.monotonic()
         _forget(_waiting, now - WAITS)
         _forget(_trained, now - SECONDS)
@@ -160,13 +160,13 @@ class VisitorProject(Project):
         self.check_room(0)
 
     def _take_turn(self) -> None:
-        """Count a run that has begun."""
-        _brought.take(self.address, RUN, None)
+        """Count a run that has been started."""
+        _used.take(self.address, RUN, None)
         _waiting.pop((self.address, str(self.folder)), None)
         _trained[str(self.folder)] = _trained[self.address] = time.monotonic()
 
     def _check_network(self) -> None:
-        """Raise BadInput where there is nothing to train, or a network or photos of it would take too much memory."""
+        """Raise BadInput if there is no recipe, or if its network is too large for a visitor."""
         recipe = self.require_recipe()
         if (count := parameters_of(recipe.architecture)) > LARGEST_NETWORK:
             raise BadInput(
@@ -175,7 +175,7 @@ class VisitorProject(Project):
             )
 
     def _trained_after(self, address: str, folder: str) -> bool:
-        """Whether this visitor, by folder or by address, trained more recently than another."""
+        """Whether this visitor, by folder or by address, has trained more recently than another."""
         own, other = ((str(self.folder), self.address), (folder, address))
         return max(_trained.get(key, 0.0) for key in own) > max(_trained.get(key, 0.0) for key in other)
 
@@ -184,11 +184,11 @@ class VisitorProject(Project):
 
 
 def bytes_in(folder: Path) -> int:
-    """Bytes of all files below a folder."""
+    """The total size of all files below a folder."""
     total = 0
     for here, _, names in os.walk(folder):
         for name in names:
-            with suppress(OSError):  # a run that trains here replaces its files all the time
+            with suppress(OSError):  # a training run keeps replacing its files
                 total += os.lstat(os.path.join(here, name)).st_size
     return total
 
@@ -203,7 +203,7 @@ def _under_way(folder: Path) -> Iterator[Run]:
 
 
 def _make_room(run: Run) -> None:
-    """Let a run that had its share finish early."""
-    with suppress(BadInput, OSError):  # it has just ended
+    """Make a run that has had its share of time finish early."""
+    with suppress(BadInput, OSError):  # the run has just ended
         if time.time() - (run.folder / LOCK).stat().st_mtime > FAIR:
             run.stop() if run.is_lr_find else run.finish()

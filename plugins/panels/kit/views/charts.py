@@ -1,4 +1,4 @@
-"""Charts as SVG in the page's own colours: lines over a linear or logarithmic axis, and places on them."""
+"""Charts as SVG in the page's own colours: lines over a linear or logarithmic axis, and marks on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from plugins.panels.kit.views.html import Html, joined
 
-POINTS = 400  # of a line; a screen shows no more
+POINTS = 400  # of a line; a screen cannot show more
 WIDTH, HEIGHT = 900, 320
 LEFT, RIGHT, TOP, BOTTOM = 48, 14, 12, 30
 Point = tuple[float, float]
@@ -16,7 +16,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Line:
-    """Points joined by a line, or with `dots` marked too; `kind` is its class in style.css."""
+    """Points joined by a line, marked too with `dots`; `kind` is the line's class in style.css."""
 
     name: str
     points: Sequence[Point]
@@ -26,7 +26,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Mark:
-    """A place on a line; `chosen` ones are filled, with a line down to the axis."""
+    """A marked point; a `chosen` one is filled, with a line down to the axis."""
 
     name: str
     at: Point
@@ -45,7 +45,7 @@ class Axes:
     width: int = WIDTH
 
     def place(self, point: Point) -> Point:
-        """Where a point lies in the picture."""
+        """The position of a point in the picture, in SVG units."""
         scale = math.log10 if self.log else float
         low, high = scale(self.x[0]), scale(self.x[1])
         across = (scale(point[0]) - low) / ((high - low) or 1)
@@ -55,7 +55,7 @@ class Axes:
 
 
 def chart(label: str, axes: Axes, lines: Sequence[Line], marks: Sequence[Mark] = (), pick: bool = False) -> Html:
-    """The picture and its legend; a view tells the x of a click on one to `pick` from, whose axis is logarithmic."""
+    """A chart with its legend; with `pick`, which needs a logarithmic axis, its view reports the x of a click."""
     shapes = [*_grid(axes), *(_line(axes, line) for line in lines), *(_mark(axes, mark) for mark in marks)]
     legend = joined(Html('<li class="{}">{}</li>').format(line.kind, line.name) for line in lines if line.name)
     ends = {"left": LEFT / axes.width, "right": 1 - RIGHT / axes.width, "low": axes.x[0], "high": axes.x[1]}
@@ -70,7 +70,7 @@ def chart(label: str, axes: Axes, lines: Sequence[Line], marks: Sequence[Mark] =
 
 
 def thinned(points: Sequence[Point], most: int = POINTS) -> list[Point]:
-    """At most so many points: the means of neighbours."""
+    """Reduce to at most `most` points by averaging neighbours."""
     finite = [p for p in points if math.isfinite(p[1])]
     if len(finite) <= most:
         return finite
@@ -79,7 +79,7 @@ def thinned(points: Sequence[Point], most: int = POINTS) -> list[Point]:
 
 
 def smoothed(points: Sequence[Point], most: float = 0.98) -> list[Point]:
-    """A running mean, as fastai smooths its training loss, with less memory where there are few points."""
+    """A debiased exponential moving average, as fastai's training loss, with a smaller beta for few points."""
     beta = min(most, 1 - 10 / max(20, len(points)))
     mean, found = 0.0, []
     for i, (x, y) in enumerate((p for p in points if math.isfinite(p[1])), 1):
@@ -89,7 +89,7 @@ def smoothed(points: Sequence[Point], most: float = 0.98) -> list[Point]:
 
 
 def nice(low: float, high: float, lines: int = 5) -> list[float]:
-    """Round numbers from just below `low` to just above `high` (Heckbert 1990, Graphics Gems)."""
+    """Round tick values from just below `low` to just above `high` (Heckbert 1990, Graphics Gems)."""
     high = high if high > low else low + 1
     span = high - low
     raw = span / lines

@@ -1,4 +1,4 @@
-"""What a run's predictions say, read once, and the table of which label was taken for which."""
+"""The results of a run from its validation predictions, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.model.file_names import HASHES
 from core.runs.run import Run
 from plugins.panels.kit.views.html import Html, joined
 
-if TYPE_CHECKING:  # with torch, which takes seconds: the page is there before
+if TYPE_CHECKING:  # imports torch, which takes seconds, and the page must not wait for it
     from core.training.interpretation import ClassificationInterpretation
 
 MOST = 60  # labels in the table
@@ -24,7 +24,7 @@ ROOMY = 12  # labels up to which its cells are large
 
 @dataclass(frozen=True)
 class Seen:
-    """A photo the model was asked about; `true` and `predicted` are places in the vocabulary."""
+    """A validation photo with its prediction; `true` and `predicted` are indices into the vocabulary."""
 
     file: Path
     true: int
@@ -34,12 +34,12 @@ class Seen:
 
     @property
     def wrong(self) -> bool:
-        """Whether it was taken for something else."""
+        """Whether the prediction is wrong."""
         return self.true != self.predicted
 
 
 class Results:
-    """All that a page shows of the predictions of a run; `key` is another one when they are others."""
+    """What a page shows of a run's predictions; `key` changes when they do."""
 
     def __init__(self, run: Run, found: ClassificationInterpretation, key: str = "") -> None:
         confidence, predicted = found.logits.softmax(1).max(1)
@@ -55,7 +55,7 @@ class Results:
 
     @cached_property
     def cells(self) -> dict[tuple[int, int], list[Seen]]:
-        """The photos of each (true, predicted), the largest loss first."""
+        """The photos of each (true, predicted), largest loss first."""
         cells = defaultdict(list)
         for seen in self.photos:
             cells[seen.true, seen.predicted].append(seen)
@@ -63,26 +63,26 @@ class Results:
 
     @cached_property
     def mistakes(self) -> list[Seen]:
-        """The photos it is wrong about, the largest loss first."""
+        """The photos with a wrong prediction, largest loss first."""
         return [seen for seen in self.photos if seen.wrong]
 
     @cached_property
     def pairs(self) -> list[tuple[int, int]]:
-        """The (true, predicted) that differ, the most frequent first."""
+        """Each (true, predicted) of two different labels, most frequent first."""
         return sorted((c for c in self.cells if c[0] != c[1]), key=lambda c: (-len(self.cells[c]), c))
 
     def cell(self, data: Mapping[str, Any]) -> tuple[int, int]:
-        """The cell that a click on `cell_data` names; raises BadInput for what is no cell."""
+        """The cell that was clicked, from the attributes of `cell_data`; raises BadInput if it has no photos."""
         try:
             cell = int(data["true"]), int(data["predicted"])
         except (KeyError, TypeError, ValueError):
             cell = -1, -1
         if cell not in self.cells:
-            raise BadInput("This cell has no photos; choose another one.")
+            raise BadInput("This cell has no photos; choose another.")
         return cell
 
     def said(self, cell: tuple[int, int]) -> str:
-        """A cell in words, such as: rose taken for tulip."""
+        """A cell in words, such as `rose taken for tulip`."""
         true, predicted = (self.vocab[i] for i in cell)
         return f"{true} recognised" if cell[0] == cell[1] else f"{true} taken for {predicted}"
 
@@ -96,7 +96,7 @@ class Results:
 
     @cached_property
     def shown(self) -> list[int]:
-        """The labels that the table has room for."""
+        """The indices of the labels in the table; if there are too many, those with the most mistakes."""
         if len(self.vocab) <= MOST:
             return list(range(len(self.vocab)))
         errs = [0] * len(self.vocab)
@@ -108,14 +108,14 @@ class Results:
 
     @cached_property
     def left_out(self) -> str:
-        """Which labels the table has no room for, as a sentence; empty if it has all."""
+        """A sentence on the labels that are not in the table; empty if all are."""
         shown, labels = set(self.shown), len(self.vocab)
         if len(shown) == labels:
             return ""
         beyond = sum(seen.true not in shown or seen.predicted not in shown for seen in self.mistakes)
         which = "those with the most mistakes" if len(shown) == MOST else "those with mistakes"
-        rest = f"; {beyond:,} of the {len(self.mistakes):,} mistakes are with the others" if beyond else ""
-        return f"{len(shown)} of {labels} labels, {which}{rest}."
+        rest = f"; {beyond:,} of the {len(self.mistakes):,} mistakes involve the others" if beyond else ""
+        return f"{len(shown)} of {labels} labels are shown, {which}{rest}."
 
     @cached_property
     def matrix(self) -> Html:
@@ -145,7 +145,7 @@ class Results:
             return Html("<td>·</td>")
         share = n / photos
         if cell[0] != cell[1]:
-            kind, ink = "wrong", 10 + 62 * math.sqrt(share)  # few of many are to be seen as well
+            kind, ink = "wrong", 10 + 62 * math.sqrt(share)  # so that small shares are visible too
         else:
             kind, ink = ("right deep", 70 + 30 * share) if share > 0.5 else ("right", 12 + 70 * share)
         return Html('<td><button class="{}" style="--ink-share:{:.0f}%" {}>{:,}</button></td>').format(
@@ -154,13 +154,13 @@ class Results:
 
 
 def results_of(run: Run) -> Results:
-    """The results of a run, kept until its files change; raises BadInput where it has no predictions."""
+    """The results of a run, cached until its files change; raises BadInput if it has no predictions."""
     from core.runs.predictions import PREDICTIONS, predictions_of
 
     try:
         stamps = tuple((run.folder / name).stat() for name in (PREDICTIONS, HASHES))
     except OSError:
-        return Results(run, predictions_of(run))  # which says what is missing
+        return Results(run, predictions_of(run))  # raises BadInput with the reason
     return _read(run.folder, tuple((s.st_mtime_ns, s.st_size) for s in stamps))
 
 

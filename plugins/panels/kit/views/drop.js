@@ -9,7 +9,7 @@ const say = sentence => { status.textContent = sentence; };
 
 async function send(files) {
   if (busy) return;
-  if (!files.length) return say('There were no files in it.');
+  if (!files.length) return say('It contains no files.');
   busy = true;
   zone.classList.add('busy');
   const sent = new Array(files.length);
@@ -29,7 +29,7 @@ async function send(files) {
     say('');
     trigger('upload', {files: sent});
   } catch (error) {
-    say(`The upload did not get through (${String(error.message || error).slice(0, 120)}); try again.`);
+    say(`The upload failed (${String(error.message || error).slice(0, 120)}); try again.`);
   } finally {
     busy = false;
     zone.classList.remove('busy');
@@ -42,7 +42,7 @@ async function walk(entry, found) {
     if (!file.name.startsWith('.')) found.push({file, rel: entry.fullPath.replace(/^\//, '')});
   } else if (entry.isDirectory) {
     const reader = entry.createReader();
-    for (;;) { // a reader gives at most a hundred entries at a time
+    for (;;) { // a reader returns at most a hundred entries at a time
       const part = await new Promise((good, bad) => reader.readEntries(good, bad));
       if (!part.length) break;
       for (const child of part) await walk(child, found);
@@ -64,7 +64,7 @@ zone.addEventListener('drop', async event => {
   if (!entries.some(entry => entry.isDirectory)) return send(files);
   const found = [];
   try {
-    say('Looking into the folder');
+    say('Reading the folder');
     for (const entry of entries) await walk(entry, found);
   } catch (error) {
     return say(`The folder could not be read (${String(error.message || error).slice(0, 120)}); try another.`);
@@ -105,7 +105,7 @@ async function camera() {
     await video.play();
     element.querySelector('[data-pick=camera]').textContent = 'Take the photo';
   } catch {
-    say('There is no camera that this page may use; choose or paste a photo.');
+    say('This page has no access to a camera; choose or paste a photo.');
   }
 }
 

@@ -1,4 +1,4 @@
-"""A place to drop files: a zip, a folder with its sub-folders, photos; also chosen, pasted, or taken by a camera."""
+"""A drop zone for a zip, a folder with its sub-folders, or photos, which can also be chosen, pasted or taken."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ UPLOAD_ICON = Html(
 
 @dataclass(frozen=True)
 class Uploaded:
-    """A file that came with a drop: where it lies now, and its relative name, made safe."""
+    """An uploaded file: its path on this computer, and its relative name, made safe."""
 
     path: Path
     name: PurePosixPath
 
 
 def drop(elem_id: str, sentence: str, accept: str, folders: bool = False, camera: bool = False) -> gr.HTML:
-    """`upload` brings `{"files": [{"path", "rel"}]}`, which `received` checks; nothing in it is to be trusted."""
+    """A drop zone whose event `upload` carries `{"files": [{"path", "rel"}]}`, to be checked with `received`."""
     more = [("files", "Choose files")] + [("folder", "Choose a folder")] * folders + [("camera", "Camera")] * camera
     pick = Html('<button type="button" class="plain" data-pick="{}">{}</button>')
     template = Html(
@@ -50,10 +50,10 @@ def drop(elem_id: str, sentence: str, accept: str, folders: bool = False, camera
 
 
 def received(data: Mapping[str, Any]) -> list[Uploaded]:
-    """The files of a drop; raises BadInput for a path that this app's upload did not give."""
+    """The files of an `upload` event; raises BadInput for a path that is not an upload to this app."""
     files = data.get("files")
     if not isinstance(files, Sequence) or not files or len(files) > MOST_FILES:
-        raise BadInput(f"No files arrived, or more than {MOST_FILES:,}; drop photos, a folder or a zip.")
+        raise BadInput(f"No files were received, or more than {MOST_FILES:,}; drop photos, a folder or a zip.")
     return [_uploaded(file) for file in files]
 
 
@@ -70,7 +70,7 @@ def _uploaded(file: Any) -> Uploaded:
 
 
 def total(files: Sequence[Uploaded]) -> int:
-    """Bytes of all files, and of the photos and tables that zips among them say they hold."""
+    """The size of all files in bytes, including the declared size of photos and tables in zips."""
     zips = [file.path for file in files if file.name.suffix.lower() == ".zip"]
     return sum(os.path.getsize(file.path) for file in files) + sum(map(_unpacked, zips))
 
@@ -78,8 +78,13 @@ def total(files: Sequence[Uploaded]) -> int:
 def _unpacked(path: Path) -> int:
     try:
         with path.open("rb") as file, open_zip(file) as archive:
-            # a size that is a lie gains nothing, as unpacking stops there
+            # a false size is harmless, because unpacking stops at it
             kept = (m for m in archive.infolist() if Path(m.filename[-300:]).suffix.lower() in SUFFIXES.union(TABLES))
             return sum(m.file_size + BLOCK for m in kept)
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):  # the source says what is wrong with it
+    except (
+        OSError,
+        ValueError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+    ):  # the source reports what is wrong with the zip
         return 0

@@ -1,4 +1,4 @@
-"""A form for any plugin, drawn from its signature; the browser checks what it can, the recipe checks the rest."""
+"""Forms for any plugin, drawn from its signature; the browser checks what it can, the recipe the rest."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def chooser(
     short: bool = False,
     names: Sequence[str] = (),
 ) -> Html:
-    """A dropdown of the registry's names and the form of the chosen one, for the place `path` of a recipe.
+    """A dropdown of the registry's names and the form of the chosen plugin, for the option `path` of a recipe.
 
-    With `names` only those may be chosen.
+    With `names`, only those are offered.
     """
     choice = as_choice(choice)
     entry = registry[choice["name"]]
@@ -40,9 +40,9 @@ def chooser(
 def chooser_list(
     registry: Registry[Any], choices: Sequence[NameOrChoice], path: str, label: str, names: Sequence[str] = ()
 ) -> Html:
-    """A chooser for each plugin of a list, with buttons to move and to remove it, and more plugins to add.
+    """A chooser for each plugin in a list, with buttons to move and remove it, and a menu of plugins to add.
 
-    With `names` only those may be chosen and added.
+    With `names`, only those are offered.
     """
     chosen = list(map(as_choice, choices))
     rows = joined(
@@ -64,12 +64,12 @@ def chooser_list(
 
 
 def form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> Html:
-    """An option for each parameter, with its value or its default."""
+    """An input for each parameter, with its value or its default."""
     return Html('<div class="options">{}</div>').format(joined(_option(p, values, path) for p in params))
 
 
 def short_form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> Html:
-    """The same with only those options in sight that a person must give, and a first one that is a text: a pattern."""
+    """A form that shows required options and a first text option, such as a pattern; the others are under `More`."""
     known = list(params)
     first = [p for i, p in enumerate(known) if p.required or (i == 0 and p.type is str)]
     rest = [p for p in known if p not in first]
@@ -78,7 +78,7 @@ def short_form(params: Iterable[Param], values: Mapping[str, Any], path: str) ->
 
 
 def option(param: Param, value: Any, path: str, choices: Sequence[object] = ()) -> Html:
-    """One input with its label and help; with `choices` only those are offered."""
+    """One input with its label and help; with `choices`, only those are offered."""
     label = param.name.replace("_", " ")
     if param.registry is not None:
         return (chooser_list if is_list(param) else chooser)(param.registry, value, path, label.capitalize())
@@ -91,7 +91,7 @@ def _option(param: Param, values: Mapping[str, Any], path: str) -> Html:
 
 
 def _moves(name: str, path: str, index: int, count: int) -> Html:
-    """Buttons that tell which place of a list has the focus afterwards."""
+    """Buttons to move and remove a plugin; each names the item that has the focus afterwards."""
     place = f"{path}.{index}"
     ends = {"up": index == 0, "down": index == count - 1}
     return Html('<p class="moves">{}</p>').format(
@@ -124,7 +124,7 @@ def _add(entry: Entry[Any], path: str, count: int) -> Html:
 
 
 def _fresh(body: Html, shown: str | Sequence[Choice]) -> Html:
-    """HTML in a tag named after what it shows: gradio keeps fields, and what is in them, in a tag of the same name."""
+    """HTML in a tag named after its content, because in a tag of the same name Gradio keeps fields and their text."""
     digest = hashlib.blake2b(json.dumps(shown, default=str).encode(), digest_size=8).hexdigest()
     return Html('<of-{digest} style="display: contents">{body}</of-{digest}>').format(digest=digest, body=body)
 

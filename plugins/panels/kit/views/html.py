@@ -1,4 +1,4 @@
-"""HTML whose type says that it is HTML: all else is escaped where it is put in; and the component that shows it."""
+"""A type for safe HTML, into which plain text is escaped, the component that shows it, and common elements."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from markupsafe import Markup
 
 
 class Html(Markup):
-    """HTML; what is formatted, joined or added into it is escaped unless it is HTML too."""
+    """HTML; anything formatted, joined or added into it is escaped unless it is `Html` too."""
 
     @classmethod
     def escape(cls, value: Any) -> Html:
-        """Any text as HTML; half a letter, as in a broken file name, becomes a ?."""
+        """Escape any value; a lone surrogate, as in a broken file name, becomes a question mark."""
         text = value if hasattr(value, "__html__") else str(value).encode(errors="replace").decode()
         return cls(super().escape(text))
 
 
-# What is clicked says so by data-do; the rest of its data-* goes with it. Buttons bring the keyboard along.
+# Elements with data-do report a click with all of their data-*; they are buttons, so the keyboard works too.
 DELEGATE = """
 const edit = (data, kind = 'edit') => {
   presize.edits += 1;
@@ -41,7 +41,7 @@ element.addEventListener('click', event => {
   const share = ((event.clientX - box.left) / box.width - left) / (right - left);
   if (share >= 0 && share <= 1) edit({x: low * (high / low) ** share});
 });
-// not `path`, which gradio takes for that of a file
+// not named `path`, which gradio would treat as a file
 const told = field => ({
   option: field.dataset.path,
   value: field.type === 'checkbox' ? String(field.checked) : field.value,
@@ -60,11 +60,11 @@ element.addEventListener('input', event => {
 
 
 def view(elem_id: str, value: str = "", label: str = "", **options: Any) -> gr.HTML:
-    """HTML of ours; each of its events brings a dictionary.
+    """A component for HTML of this package; each of its events carries a dictionary.
 
-    `click` has the data-* of what was clicked; `select` (another plugin), `edit` (an option) and `typed` (text on its
-    way) have the place of an `option` in the recipe, and a `value`; `select` in a list of plugins has what to `do`;
-    `edit` of a chart to pick from has the place `x`.
+    `click` has the data-* of what was clicked; `select` (another plugin), `edit` (an option) and `typed` (text being
+    typed) have the path of an `option` in the recipe, and a `value`; `select` in a list of plugins has what to `do`;
+    `edit` from a click on a chart has `x`.
     """
     attributes = Html(' role="region" aria-label="{}"').format(label) if label else ""
     template = f"<div{attributes}>${{value}}</div>"
@@ -72,20 +72,20 @@ def view(elem_id: str, value: str = "", label: str = "", **options: Any) -> gr.H
 
 
 def card(title: str, body: str, note: str = "") -> Html:
-    """A box with a title."""
+    """A box with an optional title and note."""
     head = Html("<h3>{}</h3>").format(title) if title else ""
     remark = Html('<p class="note">{}</p>').format(note) if note else ""
     return Html('<section class="card">{}{}{}</section>').format(head, remark, body)
 
 
 def figures(cells: Iterable[tuple[str, str, str]]) -> Html:
-    """Numbers first: (what it is, the number, what to know about it)."""
+    """A row of key figures, each (name, value, note)."""
     box = Html('<div class="figure"><span>{}</span><b>{}</b><small>{}</small></div>')
     return Html('<div class="figures">{}</div>').format(joined(box.format(*cell) for cell in cells))
 
 
 def bars(rows: Iterable[tuple[str, float, str]]) -> Html:
-    """Names with a bar, 0 to 1, and a figure."""
+    """A bar chart of rows (name, share from 0 to 1, figure)."""
     line = Html(
         '<li><span title="{name}">{name}</span><i><em style="width:{percent:.1f}%"></em></i><b>{figure}</b></li>'
     )
@@ -96,7 +96,7 @@ def bars(rows: Iterable[tuple[str, float, str]]) -> Html:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Html:
-    """A table; each cell is a text or HTML."""
+    """A table whose cells are text or HTML."""
     head = joined(Html('<th scope="col">{}</th>').format(name) for name in header)
     body = joined(Html("<tr>{}</tr>").format(joined(map(Html("<td>{}</td>").format, row))) for row in rows)
     title = Html("<caption>{}</caption>").format(caption) if caption else ""
@@ -106,28 +106,28 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "
 
 
 def button(label: str, do: str, data: Mapping[str, object] | None = None, kind: str = "") -> Html:
-    """A button that its view reports as a click."""
+    """A button that its view reports as a click, with `do` and `data`."""
     more = joined(Html(' data-{}="{}"').format(name, value) for name, value in (data or {}).items())
     return Html('<button type="button" class="plain {}" data-do="{}"{}>{}</button>').format(kind, do, more, label)
 
 
 def notes(sentences: Iterable[str], kind: str = "warning") -> Html:
-    """Sentences that a person should read."""
+    """Notes as paragraphs; `kind` is their class in style.css."""
     return joined(Html('<p class="{}" role="status">{}</p>').format(kind, sentence) for sentence in sentences)
 
 
 def empty(title: str, sentence: str) -> Html:
-    """What stands where nothing is yet."""
+    """A placeholder for content that is not there yet."""
     return Html('<div class="nothing"><b>{}</b><p>{}</p></div>').format(title, sentence)
 
 
 def joined(parts: Iterable[str]) -> Html:
-    """Texts or pieces of HTML, one after the other."""
+    """Join texts or pieces of HTML."""
     return Html().join(parts)
 
 
 def content(value: Any) -> Any:
-    """What a component that shows HTML is sent for a value: a text is escaped unless its type says that it is HTML."""
+    """A value for a component that shows HTML: a text is escaped unless it is `Html`."""
     return str(Html.escape(value)) if isinstance(value, str) else value
 
 
@@ -141,7 +141,7 @@ def clock(seconds: float | None) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as 91.6%."""
+    """A fraction of 1 as 91.6%."""
     return f"{100 * share:.1f}%"
 
 
@@ -152,7 +152,7 @@ def rate(value: float) -> str:
 
 
 def doing(sentence: str, share: float | None = None) -> Html:
-    """What is being done, with a bar; without a share of it, 0 to 1, the bar only moves."""
+    """A sentence with a progress bar at `share`, 0 to 1; without it the bar is indeterminate."""
     value = "" if share is None else Html(' value="{:.4f}"').format(share)
     return Html(
         '<div class="doing" role="status"><span>{sentence}</span>'
@@ -161,7 +161,7 @@ def doing(sentence: str, share: float | None = None) -> Html:
 
 
 def alert(sentence: str) -> Html:
-    """A sentence in front of everything, until it is closed."""
+    """A message in front of the page, until it is closed."""
     return Html(
         '<div class="said" role="alert"><p>{}</p><button type="button" data-close aria-label="Close">×</button></div>'
     ).format(sentence)

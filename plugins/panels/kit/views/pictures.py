@@ -1,4 +1,4 @@
-"""Photos inside the page: small JPEGs written into the HTML, so that no file has to be served."""
+"""Photos in the page: small JPEGs embedded in the HTML, so that no file has to be served."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ THUMBNAIL = 192  # pixels
 
 
 def embedded(image: Image.Image, quality: int = 82) -> str:
-    """An image as the value of `src`."""
+    """An image as a data URL for `src`."""
     with io.BytesIO() as stream:
         image.save(stream, "JPEG", quality=quality)
         return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 def thumbnail(file: Path, side: int = THUMBNAIL) -> str:
-    """A photo as the value of `src`, its longer side at most `side`; empty where it cannot be read."""
+    """A photo as a data URL for `src`, with a longer side of at most `side` pixels; empty if it cannot be read."""
     try:
         status = file.stat()
         return _thumbnail(file, side, status.st_size, status.st_mtime_ns)
@@ -42,7 +42,7 @@ def _thumbnail(file: Path, side: int, size: int, changed: int) -> str:
 
 
 def grid(pictures: Iterable[tuple[str, str]]) -> Html:
-    """(src, caption) as tiles; pictures that could not be read say so."""
+    """A grid of (src, caption); a picture without `src` is shown as one that cannot be read."""
     tile = Html("<figure>{}<figcaption>{}</figcaption></figure>")
     return Html('<div class="tiles">{}</div>').format(
         joined(tile.format(_picture(src, caption), caption) for src, caption in pictures)

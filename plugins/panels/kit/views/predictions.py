@@ -1,4 +1,4 @@
-"""What a model said of a photo, or of many: labels with their confidence, the numbers behind them, and a table."""
+"""Predictions of one photo or many: labels with their confidence, how it is computed, and a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOP = 10  # classes with a bar
 
 
 def guess(answer: Mapping[str, Any]) -> Html:
-    """The label of a photo, its confidence, and the most probable others."""
+    """The predicted label, its confidence, and the most probable labels."""
     probabilities = answer["probabilities"]
     rows = [(name, p, percent(p)) for name, p in list(probabilities.items())[:TOP]]
     rest = len(probabilities) - len(rows)
@@ -27,7 +27,7 @@ def guess(answer: Mapping[str, Any]) -> Html:
 
 
 def numbers(answer: Mapping[str, Any]) -> Html:
-    """From the outputs of the network to probabilities: softmax, and the loss if the label were the true one."""
+    """A table from the network's outputs to probabilities by softmax, and the loss for each label."""
     outputs = answer["outputs"]
     high = max(outputs.values())
     total = sum(math.exp(o - high) for o in outputs.values())
@@ -38,18 +38,18 @@ def numbers(answer: Mapping[str, Any]) -> Html:
         rows.append((name, f"{output:.4f}", f"{math.exp(output):.4g}", f"{share:.6f}", f"{loss:.4f}"))
     rows.append(("sum", "", f"{total * math.exp(high):.4g}", "1.000000", ""))
     said = (
-        "The network gives one output a label. exp makes them positive; divided by their sum they are probabilities, "
-        "which is softmax. −log of the probability is what the loss would be if that label were the true one."
+        "The network has one output per label. exp makes them positive; divided by their sum they are probabilities, "
+        "which is softmax. −log of the probability is the loss if that label is the true one."
     )
     body = table(["Label", "Output", "exp", "softmax", "−log"], rows)
-    title = "How the number came about"
+    title = "How the confidence is computed"
     return Html('<details class="numbers"><summary>{}</summary><p class="note">{}</p>{}</details>').format(
         title, said, body
     )
 
 
 def predictions(rows: Sequence[Mapping[str, Any]], vocab: Sequence[str]) -> Html:
-    """A row for each photo, and the same as CSV to download."""
+    """A table with a row per photo, and a link that downloads it as CSV."""
     thumb, code = Html('<img class="thumb" src="{}" alt="">').format, Html("<code>{}</code>").format
     bad = Html('<span class="bad">{}</span>').format
     shown = [
@@ -66,7 +66,7 @@ def predictions(rows: Sequence[Mapping[str, Any]], vocab: Sequence[str]) -> Html
 
 
 def _csv(rows: Sequence[Mapping[str, Any]], vocab: Sequence[str]) -> str:
-    """The table as the value of `href`; what a spreadsheet would take for a formula is made text."""
+    """The table as a data URL for `href`; cells that a spreadsheet would read as formulas are quoted."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
     writer.writerow(["file", "label", "probability", "error", *map(_cell, vocab)])

@@ -1,4 +1,4 @@
-"""The forms of what a recipe trains, and how."""
+"""The forms of a recipe's architecture, training, metrics and transforms."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from plugins.panels.kit.project.places import is_list
 from plugins.panels.kit.views.form import chooser, chooser_list, form, option
 from plugins.panels.kit.views.html import Html, card, joined
 
-BASIC = ("epochs", "freeze_epochs", "base_lr")  # the options of training that stand outside of Advanced
+BASIC = ("epochs", "freeze_epochs", "base_lr")  # the training options that are not under Advanced
 
 
 def basic_form(recipe: Recipe) -> Html:
-    """The architecture, and how long and how fast it learns."""
+    """The form of the architecture, the epochs and the learning rate."""
     options = [p for p in TRAINING if p.name in BASIC]
     return chooser(architectures, recipe.architecture, "architecture", "Architecture") + form(
         options, vars(recipe.training), "training"
@@ -23,7 +23,7 @@ def basic_form(recipe: Recipe) -> Html:
 
 
 def advanced_form(recipe: Recipe) -> Html:
-    """Everything else: options of training, loss, optimizer, metrics and transforms."""
+    """The forms of the other training options, loss, optimizer, metrics and transforms."""
     training = recipe.training
     plain = [p for p in TRAINING if p.name not in (*BASIC, "best_by") and p.registry is None]
     single = [p for p in TRAINING if p.registry is not None and not is_list(p)]
@@ -40,7 +40,7 @@ def advanced_form(recipe: Recipe) -> Html:
 
 
 def _metrics(training: Training) -> Html:
-    """The metrics, of which only those with options are offered twice, and which of them chooses the best epoch."""
+    """The metrics, where only those with options can be added twice, and `best_by`."""
     reported = [as_choice(metric)["name"] for metric in training.metrics]
     offered = [entry.name for entry in metrics if entry.params or entry.name not in reported]
     best_by = next(p for p in TRAINING if p.name == "best_by")
@@ -51,7 +51,7 @@ def _metrics(training: Training) -> Html:
 
 
 def _transforms(key: str, choices: list[Choice]) -> Html:
-    """A list of transforms; those that mix photos with others are offered for batches alone."""
+    """A list of transforms; batch transforms, such as mixup, are only offered in `batch_tfms`."""
     for_batches = [e.name for e in transforms if isclass(e.factory) and issubclass(e.factory, BatchTransform)]
     offered = [e.name for e in transforms if key == "batch_tfms" or e.name not in for_batches]
     return chooser_list(transforms, choices, key, "Transform", offered)

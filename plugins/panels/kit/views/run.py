@@ -1,4 +1,4 @@
-"""One run, drawn: its figures, its curves, a row an epoch."""
+"""One run as HTML: its figures, its curves, and a table of epochs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from plugins.panels.kit.views.html import Html, card, clock, empty, figures, not
 
 
 def draw_run(shown: RunView) -> Html:
-    """Everything there is to see of a run."""
+    """Progress, figures, curves, epochs and notices of a run."""
     body = Html('<div class="track"><i style="width:{:.2f}%"></i></div>').format(100 * shown.fraction)
     body += figures(_figures(shown))
     if shown.losses:
@@ -28,14 +28,14 @@ def draw_run(shown: RunView) -> Html:
 def _doing(shown: RunView) -> str:
     match shown.last:
         case Queued(place, behind):
-            return f"It waits for {behind}, at place {place} of the queue."
+            return f"It is waiting for {behind}, at place {place} of the queue."
         case Checked(done, total):
             return f"Reading photos: {done:,} of {total:,}."
         case FeaturesMade(done, total):
-            return f"The frozen backbone sees each photo: {done:,} of {total:,} batches; then its head learns."
+            return f"Extracting features with the frozen backbone: {done:,} of {total:,} batches; then the head trains."
         case Validated(done, total):
             return f"Validating: {done} of {total} batches."
-    return "The first figures come with the end of the first epoch." if shown.losses else "The network is being built."
+    return "The first figures appear after the first epoch." if shown.losses else "The network is being built."
 
 
 def _figures(shown: RunView) -> list[tuple[str, str, str]]:
@@ -52,21 +52,21 @@ def _figures(shown: RunView) -> list[tuple[str, str, str]]:
     took = (clock(shown.elapsed), f"{done} of {shown.planned} epochs")
     return [
         ("Accuracy", "–" if kept is None else percent(kept), note),
-        ("Validation loss", f"{best.valid_loss:.3f}" if best else "–", "of the model that is kept"),
+        ("Validation loss", f"{best.valid_loss:.3f}" if best else "–", "of the saved model"),
         ("Time left", clock(shown.left), " in ".join(took)) if alive else ("Time", *took),
-        *([("Speed", f"{speed:.0f}/s" if speed else "–", "photos a second")] if alive else []),
+        *([("Speed", f"{speed:.0f}/s" if speed else "–", "photos per second")] if alive else []),
     ]
 
 
 def accuracy_of(epoch: EpochEnded) -> float | None:
-    """The accuracy of an epoch, where one of its metrics says it."""
+    """The accuracy of an epoch, or None if its metrics include neither accuracy nor error_rate."""
     if "accuracy" in epoch.metrics:
         return epoch.metrics["accuracy"]
     return 1 - epoch.metrics["error_rate"] if "error_rate" in epoch.metrics else None
 
 
 def best_accuracy(shown: RunView) -> float | None:
-    """The accuracy of the model that is kept so far."""
+    """The accuracy of the best model so far."""
     return next((accuracy_of(e) for _, _, e in reversed(shown.epochs) if e.best), None)
 
 

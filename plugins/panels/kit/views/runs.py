@@ -1,4 +1,4 @@
-"""The list of runs, to compare and to return to."""
+"""The list of runs, to compare and to select."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ MOST = 50
 
 
 def runs_view(project: Project) -> Html:
-    """The newest runs with what tells them apart, and what can be done with each."""
+    """A table of the newest runs, with their settings, accuracy and actions."""
     runs = project.runs
     if not runs:
         return Html()
     looked_at = project.run
     rows = [_row(run, bool(looked_at and run.name == looked_at.name)) for run in runs[:MOST]]
-    header = ["Begun", "Status", "Accuracy", "Architecture", "Epochs", "Rate", "Time", ""]
+    header = ["Started", "Status", "Accuracy", "Architecture", "Epochs", "Rate", "Time", ""]
     more = f"The newest {MOST} of {len(runs)}." if len(runs) > MOST else ""
     return card("Runs", table(header, rows), more)
 
 
 def queued_said(run: Run) -> str:
-    """`queued, next`, or `queued, place 2`, of a run that waits."""
+    """`queued, next` or `queued, place 2`, for a queued run."""
     place = last.place if isinstance(last := run.last_event, Queued) else 1
     return "queued, next" if place == 1 else f"queued, place {place}"
 
 
 def cancel_button(run: Run) -> Html:
-    """Takes a run that waits out of the queue."""
+    """A button that takes a run out of the queue."""
     return button("Cancel", "cancel", {"run": run.name})
 
 
@@ -46,7 +46,7 @@ def _row(run: Run, selected: bool) -> list[str]:
         why = Html('<span title="{}">damaged</span>').format(error)
         return [run.name, why, "", "", "", "", "", _actions(delete)]
     accuracy, training = accuracy_of(shown.best) if shown.best else None, recipe.training
-    actions = button("Use its recipe", "recipe", data | {"confirm": "Use the recipe of this run in place of yours?"})
+    actions = button("Use its recipe", "recipe", data | {"confirm": "Replace your recipe with that of this run?"})
     if accuracy is not None:
         actions = button("Results", "results", data) + actions
     if shown.status == QUEUED:

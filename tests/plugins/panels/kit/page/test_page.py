@@ -77,7 +77,7 @@ def sent(page: Page, updates: Iterator[list[Any]]) -> dict[str, Any]:
 
 def press(page: Page, number: int, who: Any) -> dict[str, Any]:
     """The event of a button, in the order in which they were told to the page."""
-    done = page._done[number]
+    done = page._handlers[number]
     return sent(page, page._safely(done.redraw, who, lambda project: page._act(done, project, who, ())))
 
 
@@ -137,7 +137,7 @@ def test_a_sentence_stays_until_somebody_does_something(page: Page) -> None:
         (BadInput("A <b>sentence</b>."), "A &lt;b&gt;sentence&lt;/b&gt;."),
         (OSError(28, "No space left on device", "x.jpg"), "The disk is full"),
         (PermissionError(13, "Permission denied", "x.jpg"), "could not be written: Permission denied"),
-        (ZeroDivisionError("secret"), "Something went wrong in here (ZeroDivisionError)"),
+        (ZeroDivisionError("secret"), "Something went wrong (ZeroDivisionError)"),
     ],
 )
 def test_whatever_goes_wrong_is_a_sentence(

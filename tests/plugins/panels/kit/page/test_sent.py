@@ -55,7 +55,7 @@ class Small:
         return self.page._loaded(ANNA)
 
     def stop(self) -> Iterator[list[Any]]:
-        (done,) = self.page._done
+        (done,) = self.page._handlers
         return self.page._safely(done.redraw, ANNA, lambda project: self.page._act(done, project, ANNA, ()))
 
 

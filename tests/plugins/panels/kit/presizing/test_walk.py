@@ -237,9 +237,9 @@ def test_sentences_say_what_this_photo_and_this_recipe_are(draw_photo: Callable[
     steps = named(walk(draw_photo(200, 100), RECIPES["pad"], 0))
     assert steps["The photo"].sentence.startswith("200 x 100 pixels")
     text = steps["Three ways to fit"].sentence
-    assert "leaves out 50 %" in text and "2 times too narrow" in text and text.endswith("The recipe says pad.")
+    assert "removes 50 %" in text and "2 times too narrow" in text and text.endswith("The recipe uses pad.")
     assert "with black" in text and "Lighting" in steps["Composed"].sentence
-    assert "agree" in named(walk(draw_photo(90, 90), PRESIZING, 0))["Three ways to fit"].sentence
+    assert "same result" in named(walk(draw_photo(90, 90), PRESIZING, 0))["Three ways to fit"].sentence
     tall = named(walk(draw_photo(100, 200), PRESIZING, 0))["Three ways to fit"].sentence
     assert "2 times too wide" in tall and tall.endswith("crop.")
 

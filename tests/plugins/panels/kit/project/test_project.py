@@ -102,7 +102,7 @@ def test_photos_that_turn_out_to_be_none_can_be_left_again(opened: Project, tmp_
 
 def test_there_may_be_nothing_to_go_back_to(project: Project) -> None:
     project.refuse(BadInput("'x.zip' is no zip file; make it again."))
-    with pytest.raises(BadInput, match="bring some"):
+    with pytest.raises(BadInput, match="add some"):
         project.go_back()
 
 
@@ -149,7 +149,7 @@ def test_another_plugin_brings_its_own_defaults(opened: Project) -> None:
     recipe = opened.require_recipe()
     assert recipe.labeller == {"name": "folder"} and recipe.splitter == {"name": "stratified"}
     assert recipe.batch_tfms == [{"name": "flip"}]
-    assert recipe.architecture == {"name": "timm", "model": ""}, "what a person must give is left open"
+    assert recipe.architecture == {"name": "timm", "model": ""}, "required options are left empty"
     with pytest.raises(BadInput, match="no 'nonsense' among the labellers"):
         choose(opened, {"option": "labeller", "value": "nonsense"})
 

@@ -26,7 +26,7 @@ def nobody_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other tests left."""
     monkeypatch.setattr(visitors, "_waiting", {})
     monkeypatch.setattr(visitors, "_trained", {})
-    monkeypatch.setattr(visitors, "_brought", Hourly())
+    monkeypatch.setattr(visitors, "_used", Hourly())
 
 
 @pytest.fixture
@@ -68,12 +68,12 @@ def test_a_visitor_names_no_path_outside(visitor: Project, tmp_path: Path, key: 
         choice = {k: v.replace(name, place) for k, v in choice.items()}
     before = visitor.require_recipe()
     other = Recipe.from_dict(before.to_dict() | {key: choice})
-    with pytest.raises(BadInput, match=r"outside of your workspace|not open to visitors"):
+    with pytest.raises(BadInput, match=r"outside your workspace|not open to visitors"):
         visitor.use(other)
     if key != "architecture":
-        with pytest.raises(BadInput, match=r"outside of your workspace|not open to visitors"):
+        with pytest.raises(BadInput, match=r"outside your workspace|not open to visitors"):
             visitor.build(key, other)
-    with pytest.raises(BadInput, match=r"outside of your workspace|not open to visitors|no place"):
+    with pytest.raises(BadInput, match=r"outside your workspace|not open to visitors|no option"):
         visitor.edit(key, choice)
     if key == "source":
         with pytest.raises(BadInput):
@@ -87,7 +87,7 @@ def test_a_link_does_not_lead_a_visitor_out(visitor: Project, photos: Path) -> N
     if os.name == "nt":
         pytest.skip("links need rights on Windows")
     (visitor.folder / "link").symlink_to(photos)
-    with pytest.raises(BadInput, match="outside of your workspace"):
+    with pytest.raises(BadInput, match="outside your workspace"):
         visitor.open({"name": "folder", "path": str(visitor.folder / "link")})
 
 
@@ -121,9 +121,9 @@ def test_what_was_unpacked_of_a_refused_zip_is_removed(visitor: Project) -> None
 
 def test_a_full_workspace_trains_nothing(visitor: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(visitors, "LIMIT", visitors.bytes_in(visitor.folder) - 1)
-    with pytest.raises(BadInput, match="may hold"):
+    with pytest.raises(BadInput, match="limited to"):
         visitor.start()
-    with pytest.raises(BadInput, match="may hold"):
+    with pytest.raises(BadInput, match="limited to"):
         visitor.resume(Run(visitor.folder / "runs" / "x"))
 
 
@@ -131,7 +131,7 @@ def test_an_address_fills_no_disk_by_many_cookies(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(visitors, "HOURLY", 10 * visitors.SOURCE)
     for number in range(5):
         VisitorProject(tmp_path / "visitors" / str(number), "1.1.1.1").open({"name": "sample", "count": 2})
-    with pytest.raises(BadInput, match="your address"):
+    with pytest.raises(BadInput, match="hourly limit"):
         VisitorProject(tmp_path / "visitors" / "5", "1.1.1.1").open({"name": "sample", "count": 2})
     VisitorProject(tmp_path / "visitors" / "6", "2.2.2.2").open({"name": "sample", "count": 2})
 
@@ -182,7 +182,7 @@ def test_an_address_checks_one_data_set_at_a_time(visitor: VisitorProject, photo
 def test_a_check_has_its_time(visitor: VisitorProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(visitors, "LONGEST_CHECK", 0.0)
     list(visitor.examine())
-    assert "bring fewer or smaller ones" in str(visitor.examined)
+    assert "upload fewer or smaller ones" in str(visitor.examined)
 
 
 @pytest.fixture
