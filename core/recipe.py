@@ -237,8 +237,8 @@ def _from_version_1(document: Choice) -> Choice:
         return document | {"version": VERSION}
     kept = {name: value for name, value in training.items() if name not in MOVED}
     for name in (name for name in MOVED if name in training):
-        plugin = kept.setdefault(MOVED[name], {"name": getattr(Training, MOVED[name])})
-        plugin[name] = training[name]
+        plugin = kept.get(MOVED[name], getattr(Training, MOVED[name]))
+        kept[MOVED[name]] = as_choice(plugin) | {name: training[name]}
     return document | {"version": VERSION, "training": kept}
 
 

@@ -11,16 +11,6 @@ FAR_OUT = 3.0  # interquartile ranges beyond the third quartile (Tukey 1977)
 AT_ONCE = 4096
 
 
-def distances(known: Tensor, features: Tensor) -> Tensor:
-    """The cosine distance [M] of features [M, D] to the 10th nearest of `known` [N, D]."""
-    known = normalize(known, dim=1)
-    k = min(NEIGHBOURS, len(known))
-    found = [
-        1 - (normalize(chunk, dim=1) @ known.T).topk(k, dim=1).values[:, -1] for chunk in torch.split(features, AT_ONCE)
-    ]
-    return torch.cat(found) if found else torch.empty(0)
-
-
 def find_strangers(features: Tensor) -> list[tuple[int, float]]:
     """The outliers among photos, farthest first: (index, cosine distance to the 10th nearest other photo)."""
     if len(features) <= NEIGHBOURS + 1:

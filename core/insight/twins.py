@@ -36,10 +36,11 @@ def find_twins(digests: Sequence[str], features: PhotoFeatures) -> list[Twins]:
     for kind, values in (("same bytes", digests), ("same pixels", features.pixels)):
         for pair in _equal([(values[i], i) for i in photos]):
             found.setdefault(pair, kind)  # type: ignore[arg-type]
-    for a, b, _ in copies(features.thumbnails[photos]):
-        found.setdefault((photos[a], photos[b]), "copy")
-    for a, b in _alike(features.values[photos]):
-        found.setdefault((photos[a], photos[b]), "alike")
+    distinct = sorted({features.pixels[i]: i for i in reversed(photos)}.values())  # the first of each group
+    for a, b, _ in copies(features.thumbnails[distinct]):
+        found.setdefault((distinct[a], distinct[b]), "copy")
+    for a, b in _alike(features.values[distinct]):
+        found.setdefault((distinct[a], distinct[b]), "alike")
     return [Twins(a, b, kind) for (a, b), kind in found.items()]
 
 

@@ -78,7 +78,7 @@ class Architecture:
             with torch.no_grad():
                 expected = functional_call(self.model, weights, (self.normalise(images),))
                 found = logits_of(head, self.features(images))
-        except (TypeError, RuntimeError, IndexError):  # a network may use its head in another way
+        except Exception:  # of anybody's network, which may call its head in another way
             return False
         return found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
 

@@ -32,7 +32,7 @@ def from_timm(
     """A timm network with a new head; its body gets `weights` or, if `pretrained`, weights that timm downloads.
 
     A tag in the name selects the weights, and with them the input statistics even without `pretrained`. `options` are
-    passed to `timm.create_model`, such as `img_size` (a number, or height and width), except those that are None.
+    passed to `timm.create_model`, such as `img_size` (a number, or height and width).
     Raises BadInput for an unknown name, unavailable weights, or options or a head that do not suit the network.
     """
     import timm

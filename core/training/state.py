@@ -18,6 +18,7 @@ from core.recipe import LAST
 from core.registry import metrics
 from core.training.average import Average
 from core.training.features import FeatureCache, FeatureLoader
+from core.training.optimizer_state import optimizer_document, optimizer_tensors, restore_optimizer
 from core.training.schedules import cosine, one_cycle, one_cycle_momentum
 from core.training.task import Stage, Task, make_optimizer
 from core.training.validate import Outputs
@@ -206,8 +207,7 @@ class TrainState:
         """Every tensor of the state, by name, on the CPU."""
         found = {f"model.{k}": v for k, v in self.task.architecture.model.state_dict().items()}
         if self.optimizer is not None and self.average is not None:
-            for i, slots in self.optimizer.state_dict()["state"].items():
-                found |= {f"optimizer.{i}.{k}": v for k, v in slots.items()}
+            found |= {f"optimizer.{name}": tensor for name, tensor in optimizer_tensors(self.optimizer).items()}
             found |= {f"average.{i}": mean for i, mean in enumerate(self.average.means)}
         if self.features is not None:
             found |= {f"features.{name}": tensor for name, tensor in self.features.tensors().items()}
@@ -226,6 +226,7 @@ class TrainState:
         return {
             "position": {name: getattr(self, name) for name in _POSITION},
             "under_way": self.optimizer is not None,
+            "optimizer": None if self.optimizer is None else optimizer_document(self.optimizer),
             "updates": self.average.updates if self.average else 0,
             "seconds": time.perf_counter() - self.began,
             "epochs_seen": self.task.epochs_seen,
@@ -262,28 +263,12 @@ class TrainState:
 
     def _restore_stage(self, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
         assert self.optimizer is not None and self.average is not None  # begin_stage made them
-        restore_optimizer(self.optimizer, _under("optimizer", tensors))
+        restore_optimizer(self.optimizer, _under("optimizer", tensors), document.get("optimizer"))
         with torch.no_grad():
             for i, mean in enumerate(self.average.means):
                 mean.copy_(tensors[f"average.{i}"])
         self.average.updates = document["updates"]
         self.began = time.perf_counter() - document["seconds"]
-
-
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Load an optimizer's state, `N.slot` for its parameter N; raises ValueError if a shape differs."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        number, slot = name.split(".")
-        if tensor.ndim and tensor.shape != parameters[int(number)].shape:
-            raise ValueError(f"the optimizer's {name} has the shape {list(tensor.shape)}")
-        state.setdefault(int(number), {})[slot] = tensor.clone()  # steps update it in place
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    for parameter, slots in optimizer.state.items():
-        for slot, tensor in slots.items():
-            if tensor.ndim and tensor.stride() != parameter.stride():  # else sums round differently
-                slots[slot] = torch.empty_like(parameter).copy_(tensor)
 
 
 _POSITION = ("stage", "epoch", "batch", "loss_sum", "photos", "worse", "stage_best")

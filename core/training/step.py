@@ -24,7 +24,7 @@ def step(
     for group in optimizer.param_groups:
         group["lr"] = rates[group["layers"]]
         if "betas" in group:
-            group["betas"] = (mom, group["betas"][1])
+            group["betas"] = (mom, *group["betas"][1:])
         elif group.get("momentum"):  # 0 stays 0
             group["momentum"] = mom
     total = 0.0

@@ -58,7 +58,7 @@ class Task:
         """Build the `network` that is trained, on photos or `on_features`, with gradients shared by all processes."""
         self.on_features = on_features
         self._frozen_backbone = None  # it may have been trained since
-        self.network = self.world.wrap(Head(self.architecture) if on_features else Network(self))
+        self.network = self.world.wrap(FeatureHead(self.architecture) if on_features else Network(self))
 
     @property
     def frozen_backbone(self) -> Architecture:
@@ -131,7 +131,7 @@ class Network(nn.Module):
         return self.model.forward_head(feature_map)  # type: ignore[no-any-return]
 
 
-class Head(nn.Module):
+class FeatureHead(nn.Module):
     """The forward pass of a training batch of features; it ignores the micro-batch size."""
 
     def __init__(self, architecture: Architecture) -> None:
@@ -164,7 +164,12 @@ def make_optimizer(task: Task, rates: Sequence[float]) -> torch.optim.Optimizer:
     """The task's optimizer, without decay on norms, biases and `no_weight_decay()`; a group's rate is rates[layers]."""
     own = {} if task.weight_decay is None else {"weight_decay": task.weight_decay}
     model: Any = task.architecture.model
-    exempt = model.no_weight_decay() if hasattr(model, "no_weight_decay") else ()  # timm's convention
+    exempt = {  # timm's convention, which the body of a network with a head of ours may follow
+        f"{prefix}.{name}".lstrip(".")
+        for prefix, module in model.named_modules()
+        if hasattr(module, "no_weight_decay")
+        for name in module.no_weight_decay()
+    }
     no_decay = {p for name, p in model.named_parameters() if p.ndim <= 1 or name in exempt}
     groups: list[dict[str, Any]] = []
     for layers, (parameters, rate) in enumerate(zip(task.architecture.groups, rates, strict=True)):

@@ -244,7 +244,10 @@ def _seen(project: Project, data: Mapping[str, Any] = MappingProxyType({})) -> s
     found = project.examined
     if not isinstance(found, Examined):
         return empty("No photos yet", "Add some to see what presizing does to them.")
-    draw, number = (int(str(data.get(name) or 0)) for name in ("draw", "photo"))
+    try:
+        draw, number = (int(str(data.get(name) or 0)) for name in ("draw", "photo"))
+    except ValueError:
+        raise BadInput("A batch and a photo are chosen by their numbers; press Draw again.") from None
     split, recipe = found.split, project.require_recipe()
     largest = max((side for size in _sizes(recipe) for side in size), default=0)
     if largest > DRAWN:

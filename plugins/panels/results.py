@@ -186,7 +186,7 @@ def _photos(project: Project, data: Mapping[str, Any]) -> str:
     some = f", the {CELL} with the largest losses shown" if len(photos) > CELL else ""
     shown = _shots((seen, f"{seen.file.name}") for seen in photos[:CELL])
     title = f"{found.said(cell)}: {_photos_said(len(photos))}{some}"
-    return Html("<div data-cell>{}</div>").format(card(title, shown))
+    return Html('<div data-cell role="region" aria-label="Photos of this cell">{}</div>').format(card(title, shown))
 
 
 def _shots(photos: Iterable[tuple[Seen, str]]) -> Html:

@@ -4,16 +4,16 @@ PHOTOS is the folder of `clothing`. Both get the same photos, sizes, batch size 
 efficientnet_lite0 (resnet18 starts from random ones), each in a process of its own, and fastai its best number of
 workers of 0, 1 and 2. A ratio above 1 says how many times better Presize is, round by round: median, smallest, largest.
 
-What is not the same mathematics: fastai trains the norm layers also of a frozen body, Presize lets them rest, so its
-frozen body needs no gradients; rows named "-rest" let them rest in unfrozen Presize too, the other unfrozen rows train
-them in both. fastai samples a training photo three times (resize, affine, crop), Presize once, filtered. fastai drops
-the last partial batch. Presize's model is a running mean of its weights, and its step includes the normalisation that
-fastai does with the batch. Presize keeps freed memory, as it does in every training; "batch-transforms" is what the
-threads of its loader do after decoding; in "memory-parts" four photos at a time go through Presize, the gradients added
-up to the same batch. In "lr-find" Presize makes the features of the frozen body once, in "lr-find-photos" it does not.
-"import" is what a notebook begins with, without torch's own time. "fine-tune" gives each engine its own defaults, heads
-included; "fine-tune-rates" gives both the same rates, and Presize's head starts on features in both; their seeds are
-the rounds.
+What is not the same mathematics: fastai trains the norm layers of a frozen body too, Presize keeps them in eval mode,
+so its frozen body needs no gradients; rows named "-rest" keep them in eval mode in unfrozen Presize too, the other
+unfrozen rows train them in both. fastai samples a training photo three times (resize, affine, crop), Presize once,
+filtered. fastai drops the last partial batch. Presize's model is an exponential moving average of its weights, and its
+step includes the normalisation that fastai does with the batch. Presize keeps freed memory, as it does in every
+training; "batch-transforms" is what the threads of its loader do after decoding; in "memory-parts" Presize uses micro-
+batches of four photos, whose gradients are accumulated. In "lr-find" Presize extracts the features of the frozen body
+once, in "lr-find-photos" it does not. "import" is what a notebook begins with, without torch's own time. "fine-tune"
+gives each engine its own defaults, heads included; "fine-tune-rates" gives both the same rates, and Presize's head
+starts on features in both; their seeds are the rounds.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,16 @@ def test_a_version_1_that_says_little_has_todays_defaults(training: dict[str, fl
     recipe = Recipe.from_dict(document | ({} if training is None else {"training": training}))
     assert recipe.training.loss["name"] == "cross_entropy" and recipe.training.optimizer["name"] == "adamw"
     assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+@pytest.mark.parametrize("loss", ["focal", {"name": "focal"}])
+def test_a_version_1_that_names_a_loss_is_left_as_it_was(loss: Any) -> None:
+    document = json.loads((VERSION_1 / "recipe.json").read_text()) | {
+        "training": {"loss": loss, "class_weights": "balanced"}
+    }
+    before = json.dumps(document)
+    assert Recipe.from_dict(document).training.loss["class_weights"] == "balanced"
+    assert json.dumps(document) == before
 
 
 def test_a_run_of_version_1_is_listed_and_its_recipe_trains_to_its_figures(tmp_path: Path) -> None:

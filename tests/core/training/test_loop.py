@@ -414,6 +414,17 @@ def test_the_mean_follows_its_sequence_and_takes_in_statistics() -> None:
         assert layer.weight.item() == pytest.approx(weight)  # nor did the mean change
 
 
+@pytest.mark.parametrize("head", ["linear", "concat"])
+def test_what_a_body_exempts_does_not_decay_under_any_head(head: str, make_loaders: Callable[..., DataLoaders]) -> None:
+    options = {"model": "tiny_vit_5m_224", "head": head, "pretrained": False}
+    architecture: Architecture = architectures.create("timm", 3, **options)
+    task = Task(architecture, make_loaders(), CrossEntropy(), weight_decay=0.05)
+    groups = make_optimizer(task, [1e-3] * 3).param_groups
+    decayed = {id(p) for group in groups if group["weight_decay"] for p in group["params"]}
+    biases = [p for name, p in architecture.model.named_parameters() if "attention_biases" in name]
+    assert biases and not any(id(p) in decayed for p in biases)
+
+
 def test_what_the_model_exempts_does_not_decay(make_task: MakeTask) -> None:
     """timm's convention: `no_weight_decay()` names parameters."""
     task = make_task(weight_decay=0.1)

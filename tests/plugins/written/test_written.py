@@ -113,7 +113,7 @@ def test_the_source_has_a_tab(tmp_path: Path) -> None:
     shown = [component["props"] for component in build(Mode("local", tmp_path)).config["components"]]
     assert "Webcam folder" in [props.get("label") for props in shown]
     fields = {props.get("elem_id"): props for props in shown}
-    assert fields["data-webcam-newest"]["info"] == "Only the newest so many pictures; 0: all"
+    assert fields["data-webcam-newest"]["info"] == "Number of newest pictures to use; 0: all"
     assert "data-webcam-path" in fields and "a folder named webcam" in fields["data-path"]["label"]
 
 

@@ -48,7 +48,7 @@ def parsed(param: Param, value: str) -> Any:
 
 def choose(project: Project, data: Mapping[str, Any]) -> None:
     """Choose another plugin for an option, or add, move or remove one in a list, as `do` says; raises BadInput."""
-    path, name, do = str(data.get("option")), str(data.get("value")), data.get("do")
+    path, name, do = str(data.get("option")), str(data.get("value")), str(data.get("do") or "")
     with project.draft.lock:
         param, value = find(project.require_recipe(), path)
         if param.registry is None or is_list(param) != (do == "add"):
@@ -56,7 +56,7 @@ def choose(project: Project, data: Mapping[str, Any]) -> None:
         if do == "add":
             project.edit(path, [*value, _with_defaults(project, param, path, name)])
         elif do in STEPS or do == "remove":
-            _rearrange(project, path, str(do))
+            _rearrange(project, path, do)
         else:
             project.edit(path, _with_defaults(project, param, path, name))
 

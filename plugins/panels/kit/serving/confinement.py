@@ -13,6 +13,7 @@ from core.recipe import path_options
 from core.registry import sources
 
 LARGEST_SIDE, LARGEST_BATCH = 512, 128  # pixels per side, photos per batch
+LONGEST_LIST = 20  # transforms or metrics
 
 
 def check_confined(document: Mapping[str, Any], folder: Path) -> None:
@@ -34,11 +35,15 @@ def check_confined(document: Mapping[str, Any], folder: Path) -> None:
 
 
 def _check_sizes(document: Mapping[str, Any]) -> None:
-    for choice in (*document.get("item_tfms", ()), *document.get("batch_tfms", ())):
-        size = choice.get("size") or 0
+    training = document.get("training", {})
+    for key, found in (("item_tfms", document), ("batch_tfms", document), ("metrics", training)):
+        if (n := len(found.get(key, ()))) > LONGEST_LIST:
+            raise BadInput(f"{n:,} {key} are too many here; choose at most {LONGEST_LIST}.")
+    sized = *document.get("item_tfms", ()), *document.get("batch_tfms", ()), document.get("architecture", {})
+    for size in (choice.get(name) or 0 for choice in sized for name in ("size", "img_size")):
         if (side := size if isinstance(size, int) else max(size)) > LARGEST_SIDE:
             raise BadInput(f"A size of {side} pixels is too large here; choose at most {LARGEST_SIDE}.")
-    if (photos := document.get("training", {}).get("batch_size", 0)) > LARGEST_BATCH:
+    if (photos := training.get("batch_size", 0)) > LARGEST_BATCH:
         raise BadInput(f"A batch_size of {photos} is too large here; choose at most {LARGEST_BATCH}.")
 
 

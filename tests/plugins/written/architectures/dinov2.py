@@ -18,7 +18,7 @@ def dinov2(
     img_size: Annotated[
         int | tuple[int, int] | None, "Pixels, multiples of 14; empty: the size of the last transform"
     ] = None,
-    blocks: Annotated[int, "Only the first so many of the transformer's blocks; 0: all", Range(0, 24)] = 0,
+    blocks: Annotated[int, "Number of transformer blocks to keep; 0: all", Range(0, 24)] = 0,
 ) -> Architecture:
     """A ViT with patches of 14 pixels, whose features know more than classes."""
     options: dict[str, Any] = {"img_size": img_size, "depth": blocks or None}  # timm leaves out what is None

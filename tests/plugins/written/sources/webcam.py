@@ -22,7 +22,7 @@ class WebcamSource:
         workspace: Path,
         /,
         path: Annotated[str, "The folder that the webcam's program writes to"],
-        newest: Annotated[int, "Only the newest so many pictures; 0: all", Range(0, 100_000)] = 0,
+        newest: Annotated[int, "Number of newest pictures to use; 0: all", Range(0, 100_000)] = 0,
     ) -> None:
         self.workspace, self.root, self.newest = workspace, Path(path).expanduser(), newest
 

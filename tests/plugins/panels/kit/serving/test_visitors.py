@@ -83,6 +83,23 @@ def test_a_visitor_names_no_path_outside(visitor: Project, tmp_path: Path, key: 
     assert visitor.recipe is None
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("item_tfms", [{"name": "resize", "size": 64}] * 21),
+        ("batch_tfms", [{"name": "lighting"}] * 21),
+        ("training", {"metrics": [{"name": "top_k_accuracy", "k": k} for k in range(1, 22)]}),
+        ("architecture", {"name": "timm", "model": "test_vit", "img_size": 513}),
+        ("batch_tfms", [{"name": "aug_transforms", "size": 513}]),
+    ],
+)
+def test_a_visitors_recipe_is_of_a_moderate_size(visitor: Project, key: str, value: Any) -> None:
+    before = visitor.require_recipe()
+    with pytest.raises(BadInput, match="choose at most"):
+        visitor.use(Recipe.from_dict(before.to_dict() | {key: value}))
+    assert visitor.require_recipe() == before
+
+
 def test_a_link_does_not_lead_a_visitor_out(visitor: Project, photos: Path) -> None:
     if os.name == "nt":
         pytest.skip("links need rights on Windows")
