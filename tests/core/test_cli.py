@@ -326,7 +326,7 @@ def test_new_refuses_what_holds_no_data_set(
     [
         ({"source": {"name": "folder", "path": "/no/such/folder"}}, "'/no/such/folder'"),
         ({"labeller": {"name": "regex", "pattern": r".+_\d+\.jpg$"}}, "has no group"),
-        ({"labeller": {"name": "regex", "pattern": r".+(jpg)$"}}, "one class only, 'jpg'"),
+        ({"labeller": {"name": "regex", "pattern": r".+(jpg)$"}}, "only one class, 'jpg'"),
         ({"labeller": {"name": "rgx"}}, "no 'rgx' among the labellers; there are: "),
         ({"architecture": {"name": "resnet_34"}}, "no 'resnet_34' among the architectures"),
         ({"labeller": {"name": "regex", "patern": "(.)"}}, "no option 'patern'"),

@@ -61,7 +61,7 @@ def test_chapter_2(tmp_path: Path, draw_photos: Callable[..., Path], capsys: pyt
 def test_chapter_5(data_folder: Path) -> None:
     left = run("chapter_5", path=data_folder / "tiny_pets")
     assert isinstance(left["batch"], Image.Image) and left["batch"].width > 1.5 * left["batch"].height
-    assert "different sizes" in left["problem"]
+    assert "one size" in left["problem"]
     assert [e.epoch for e in left["epochs"]] == [0, 0, 1] and len(left["halved"]) == 2
     assert left["preds"].shape == (48, 4)
     classes, total = left["total"]

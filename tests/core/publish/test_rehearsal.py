@@ -158,7 +158,7 @@ def other_classes(files: Files) -> Files:
         (broken, r"^The Space ended before it served: SyntaxError: .*\.$"),
         (breaks, r"^The Space could not answer: ZeroDivisionError: division by zero\.$"),
         (other_mean, r"^The Space says 0\.\d+ for '\w+' on '\w+\.jpg', and the model 0\.\d+; export it again\.$"),
-        (other_classes, r"^The Space answers '\w+\.jpg' with classes that the model does not have\.$"),
+        (other_classes, r"^The Space answers '\w+\.jpg' with classes that the model does not have;"),
     ],
 )
 def test_a_space_that_is_not_the_model_fails(
@@ -200,7 +200,7 @@ def test_what_cannot_be_installed_is_told(
 
 
 def test_without_a_photo_there_is_nothing_to_rehearse(files: Files) -> None:
-    with pytest.raises(BadInput, match="no photo to rehearse"):
+    with pytest.raises(BadInput, match="no photos to rehearse"):
         list(rehearse(files, [], np.zeros((0, 3)), Path(sys.executable)))
 
 

@@ -156,7 +156,7 @@ def test_it_says_how_good_the_model_is_and_on_what(trained: Run) -> None:
     accuracy, low, high = (end.metrics[name] for name in ("accuracy", "low", "high"))
     assert f"**{accuracy:.3f} (95 % interval {low:.3f} to {high:.3f})**" in text
     assert "20 photos for training and 4 others for validation" in text
-    assert "splitter was `random`, seed `42`: A random share of all photos" in text
+    assert "splitter was `random`, seed `42`: Uses a random share of all photos" in text
     assert "none was given, so nobody may assume one" in text
     rows = [line.split(" | ") for line in text.splitlines() if re.match(r"\| (blue|green|red) ", line)]
     splits = json.loads((trained.folder / "splits.json").read_text())
@@ -414,8 +414,9 @@ def test_every_option_that_holds_a_path_is_called_path() -> None:
         for option in entry.params
         if option.name != "path" and re.search(r"\b(file|path|zip|table|list)\b", option.help, re.IGNORECASE)
     }
+    names = {"labellers csv.folder", "labellers csv.name_column", "labellers csv.tables", "splitters table.name_column"}
     encodings = {"labellers csv.encoding", "sources zip.encoding", "splitters table.encoding"}
-    assert found == {"labellers regex.part", "splitters table.split_column", *encodings}
+    assert found == {"labellers regex.part", "splitters table.split_column", *names, *encodings}
 
 
 def test_its_pictures(trained: Run, make_card: MakeCard) -> None:

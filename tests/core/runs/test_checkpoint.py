@@ -259,7 +259,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_says_so_and_begins_again(
     events = list(train(run))
     said = [m for m in notices(events) if "damaged" in m]
     assert [any(f.name in m for m in said) for f in damaged] == [True, True]
-    assert all("the run begins again" in m for m in said)
+    assert all("the run starts again" in m for m in said)
     (resumed,) = (e for e in events if isinstance(e, RunResumed))
     assert (resumed.kept, resumed.step) == (0, 0)
     (ended,) = (e for e in events if isinstance(e, RunEnded))

@@ -47,7 +47,7 @@ def move(run: Run) -> None:
 
 @pytest.fixture
 def killed(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """What counts kills for lack of memory; the run's process was killed after its first step."""
+    """What counts kills for out of memory; the run's process was killed after its first step."""
     counter = tmp_path / "memory.events"
     counter.write_text("low 0\nmax 7\noom 1\noom_kill 3\noom_group_kill 0\n")
     monkeypatch.setattr(host, "_counters", lambda: iter([tmp_path / "none", counter]))
@@ -94,7 +94,7 @@ def test_a_run_killed_for_lack_of_memory_says_so(run: Run, killed: Path, capsys:
     killed.write_text("oom_kill 4\n")
     assert run.status == "interrupted" and "memory" in run.why_interrupted and "batch_size" in run.why_interrupted
     assert main(["follow", str(run.folder)]) == 0
-    assert "lack of memory" in capsys.readouterr().out
+    assert "out of memory" in capsys.readouterr().out
     killed.unlink()
     assert run.why_interrupted == "", "it cannot be known any more"
 

@@ -296,7 +296,7 @@ def test_a_kill_between_the_model_and_its_predictions_is_seen_and_mended(
     assert run.status == "interrupted"
     load_model(run.folder)
     said = refused(run)
-    assert "is of another model" in said and f"`python -m core resume {run.folder}`" in said
+    assert "another model" in said and f"`python -m core resume {run.folder}`" in said
     assert main(["resume", str(run.folder)]) == 0
     says_the_same(run)
 

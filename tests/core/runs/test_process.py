@@ -262,7 +262,7 @@ def test_train_refuses_a_run_that_has_begun_and_says_what_to_do(
     create: Callable[..., Run], completed: Run, fails: Callable[..., str]
 ) -> None:
     count = len(completed.events())
-    assert f"'{completed.name}' is completed; `resume` goes on" in fails("train", str(completed.folder))
+    assert f"'{completed.name}' is completed; `resume` continues it" in fails("train", str(completed.folder))
     assert len(completed.events()) == count
     run = create()
     events = train(run)
@@ -330,7 +330,7 @@ def test_runs_says_what_each_is_doing(create: Callable[..., Run], completed: Run
 
 def test_stop_of_a_run_without_a_process_says_so(completed: Run, fails: Callable[..., str]) -> None:
     assert f"'{completed.name}' cannot stop, as it is completed" in fails("stop", completed.name)
-    assert "no process that could finish" in fails("stop", "--finish", completed.name)
+    assert f"'{completed.name}' cannot finish, as it is completed" in fails("stop", "--finish", completed.name)
 
 
 def test_follow_shows_a_run_that_is_over_and_ends(completed: Run, capsys: Capture) -> None:

@@ -184,9 +184,9 @@ def failed(document: dict[str, Any], workspace: Path) -> tuple[Run, str]:
     [
         ({"labeller": {"name": "regex", "pattern": r"([a-z])[a-z]+\.png$"}}, "None of the 24 photos"),
         ({"labeller": {"name": "regex", "pattern": r"\d"}}, "no group"),
-        ({"labeller": {"name": "regex", "pattern": r".+(\.)jpg$"}}, "one class only"),
+        ({"labeller": {"name": "regex", "pattern": r".+(\.)jpg$"}}, "only one class"),
         ({"source": {"name": "folder", "path": "/no/such/folder"}}, "no folder"),
-        ({"item_tfms": [], "batch_tfms": []}, "different sizes"),
+        ({"item_tfms": [], "batch_tfms": []}, "one size"),
         ({"architecture": {"name": "timm", "model": "resnet_34"}}, "timm has no model 'resnet_34'"),
     ],
 )
@@ -233,7 +233,7 @@ def test_a_run_is_found_by_name_and_by_path(trained: Run, workspace: Path, tmp_p
     assert Run.find(str(trained.folder), tmp_path).folder == trained.folder
     with pytest.raises(BadInput, match=trained.folder.name):
         Run.find("yesterday", workspace)
-    with pytest.raises(BadInput, match="there are none"):
+    with pytest.raises(BadInput, match="has no runs"):
         Run.find("yesterday", tmp_path)
 
 

@@ -303,5 +303,5 @@ def test_what_cannot_be_walked_says_so(draw_photo: Callable[..., Path], tmp_path
     (tmp_path / "broken.jpg").write_bytes(b"no photo")
     with pytest.raises(BadPhoto, match="not an image"):
         walk(tmp_path / "broken.jpg", PRESIZING, 0)
-    with pytest.raises(BadInput, match="different sizes"):
+    with pytest.raises(BadInput, match="one size"):
         walk(draw_photo(), recipe({"name": "flip"}), 0)

@@ -171,8 +171,8 @@ def test_a_list_is_added_to_moved_and_removed_from(project: Project) -> None:
 @pytest.mark.parametrize(
     ("data", "word"),
     [
-        ({"do": "remove", "option": "item_tfms.0"}, "fixes"),
-        ({"option": "item_tfms.0", "value": "flip"}, "fixes"),
+        ({"do": "remove", "option": "item_tfms.0"}, "one size"),
+        ({"option": "item_tfms.0", "value": "flip"}, "one size"),
         ({"do": "add", "option": "item_tfms", "value": "nonesuch"}, "nonesuch"),
         ({"do": "up", "option": "item_tfms.7"}, "item_tfms.7"),
         ({"do": "remove", "option": "labeller"}, "labeller"),
