@@ -269,7 +269,7 @@ def test_train_refuses_a_run_that_has_begun_and_says_what_to_do(
     next(events)
     assert f"'{run.name}' is running" in fails("train", str(run.folder))
     events.close()  # type: ignore[attr-defined]
-    assert f"'{run.name}' is stopped; `resume` goes on" in fails("train", str(run.folder))
+    assert f"'{run.name}' is stopped; `resume` continues it" in fails("train", str(run.folder))
 
 
 def test_a_learning_rate_test_and_a_training_are_not_taken_for_each_other(
