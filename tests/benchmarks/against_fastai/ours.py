@@ -20,7 +20,6 @@ from core import (
     DataLoaders,
     ImageBlock,
     Learner,
-    accuracy,
     architectures,
     cnn_learner,
     get_image_files,
@@ -35,6 +34,7 @@ from core.training.schedules import discriminative_lrs
 from core.training.state import TrainState
 from core.training.task import Stage
 from plugins.labellers.folder import parent_label
+from plugins.metrics.accuracy import accuracy
 from plugins.splitters.grandparent import GrandparentSplitter
 from plugins.transforms.aug_transforms import aug_transforms
 from plugins.transforms.resize import Resize
