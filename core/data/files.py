@@ -39,7 +39,16 @@ TABLES = (".csv", ".tsv")
 PACKED = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz")
 EMPTY = "an empty folder"
 WORKSPACE = "a workspace of this program"
-OWN = ("lr_finds", "presized", "queue", "runs", "sources", "visitors", "photos/????-??-??_??-??-??-*")  # in a workspace
+OWN = (
+    "features",
+    "lr_finds",
+    "presized",
+    "queue",
+    "runs",
+    "sources",
+    "visitors",
+    "photos/????-??-??_??-??-??-*",
+)  # in a workspace
 MARKS = {"runs": "*/recipe.json", "lr_finds": "*/recipe.json", "sources": "zip-*/table.json"}  # of a workspace
 STRAY = frozenset(("__MACOSX", "__pycache__", "@eaDir", "$RECYCLE.BIN", "System Volume Information"))
 

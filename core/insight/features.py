@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,9 +54,10 @@ def extract(
     kept = _kept(folder, set(digests))
     new = list({digest: file for file, digest in zip(files, digests, strict=True) if digest not in kept}.items())
     yield FeaturesMade(len(files) - len(new), len(files))
+    network = _network(predictor) if new else None
     for start in range(0, len(new), SHARD):
         found: dict[str, Row] = {}
-        for digest, row in _extracted(new[start : start + SHARD], predictor):
+        for digest, row in _extracted(new[start : start + SHARD], predictor, network):
             if row is not None:
                 found[digest] = row
             done = len(files) - len(new) + start + len(found)
@@ -79,19 +80,32 @@ def extract(
 def backbone_of(recipe: Recipe, classes: Sequence[str]) -> Predictor:
     """The network of a recipe before training, in eval mode, with its preprocessing of validation photos."""
     pipeline = Pipeline(*([transforms.build(c) for c in key] for key in (recipe.item_tfms, recipe.batch_tfms)))
-    architecture = build_architecture(recipe.architecture, len(classes), pipeline.size)
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.training.seed)  # random weights are the same each time, and their features are found
+        architecture = build_architecture(recipe.architecture, len(classes), pipeline.size)
     architecture.model.to(default_device(), memory_format=torch.channels_last).eval()
     return Predictor(architecture, pipeline.views, list(classes))
 
 
+def _network(predictor: Predictor) -> Callable[[Tensor], Tensor]:
+    """The backbone from images in 0..1 [N, 3, H, W] to features [N, D] on the CPU, its norms fused."""
+    device, architecture = predictor.device, predictor.architecture
+    example = torch.zeros(1, 3, *predictor.views[-1].size, device=device)
+    has_features, fused = architecture.has_features(example), architecture.fused_copy(example)
+
+    def features(images: Tensor) -> Tensor:
+        with torch.inference_mode():
+            images = images.to(device, memory_format=torch.channels_last)
+            found = fused.features(images) if has_features else fused.feature_map(images).mean((2, 3))
+        return found.flatten(1).half().cpu().clone()
+
+    return features
+
+
 def _extracted(
-    photos: Sequence[tuple[str, Path]], predictor: Predictor
+    photos: Sequence[tuple[str, Path]], predictor: Predictor, features: Callable[[Tensor], Tensor] | None
 ) -> Generator[tuple[str, Row | None], None, None]:
     """The row of each photo, or None if it can no longer be read."""
-    device = predictor.device
-    example = torch.zeros(1, 3, *predictor.views[-1].size, device=device)
-    has_features = predictor.architecture.has_features(example)
-    network = predictor.architecture.fused_copy(example)
     others: dict[str, Row] = {}
 
     def prepare(named: tuple[str, Path]) -> Tensor:
@@ -104,12 +118,6 @@ def _extracted(
             "pixels": torch.tensor(list(pixels), dtype=torch.uint8),
         }
         return torch.from_numpy(photo.fit(image, predictor.views)).permute(2, 0, 1) / 255
-
-    def features(images: Tensor) -> Tensor:
-        with torch.inference_mode():
-            images = images.to(device, memory_format=torch.channels_last)
-            found = network.features(images) if has_features else network.feature_map(images).mean((2, 3))
-        return found.flatten(1).half().cpu().clone()
 
     for (digest, _), found in predictor.predict_many(photos, prepare=prepare, logits=features):
         yield digest, None if isinstance(found, BadPhoto) else {"features": found, **others.pop(digest)}

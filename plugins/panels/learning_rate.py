@@ -10,7 +10,7 @@ import gradio as gr
 
 from core.data.check import Examined
 from core.errors import BadInput
-from core.events import Checked, FeaturesMade, LearningRateTried, Queued
+from core.events import LearningRateTried
 from core.recipe import Recipe
 from core.registry import panels
 from core.runs.run import ALIVE, CREATED, LR_FINDS
@@ -20,6 +20,7 @@ from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.views.charts import Axes, Line, Mark, chart, nice
 from plugins.panels.kit.views.html import Html, card, empty, joined, notes, rate, view
+from plugins.panels.kit.views.run import preparing
 
 WORDS = {"valley": "safe choice", "steep": "steepest fall", "minimum": "a tenth of the lowest point"}
 HIGHEST = 10.0  # the LR finder's last rate, unless the loss diverges earlier
@@ -176,18 +177,10 @@ def _others(shown: RunView, recipe: Recipe) -> list[str]:
 
 
 def _doing(shown: RunView) -> str:
-    match shown.last:
-        case Queued(place, behind):
-            return f"It is waiting for {behind}, at place {place} of the queue."
-        case Checked(done, total):
-            return f"Reading photos: {done:,} of {total:,}."
-        case FeaturesMade(done, total):
-            return (
-                f"Extracting features with the frozen backbone: {done:,} of {total:,} batches; "
-                "then the LR finder takes seconds."
-            )
-        case LearningRateTried(step, total):
-            return f"Step {step} of {total}; it ends early if the loss diverges."
+    if said := preparing(shown, "the LR finder takes seconds"):
+        return said
+    if isinstance(shown.last, LearningRateTried):
+        return f"Step {shown.last.step} of {shown.last.total}; it ends early if the loss diverges."
     if shown.status in ALIVE:
         return "The network is being built."
     if shown.end and shown.end.error:

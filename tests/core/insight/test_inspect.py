@@ -118,3 +118,9 @@ def test_a_damaged_file_of_features_is_extracted_again(inspect: Inspect, tmp_pat
     (kept,) = (tmp_path / "w" / "features").rglob("*.safetensors")
     kept.write_bytes(kept.read_bytes()[:1000])
     assert inspect("--json") == first
+
+
+def test_a_network_with_random_weights_is_the_same_each_time(inspect: Inspect, tmp_path: Path) -> None:
+    random = ("--json", "--set", "architecture.pretrained=false")
+    assert inspect(*random) == inspect(*random)
+    assert len(list((tmp_path / "w" / "features").iterdir())) == 1

@@ -25,14 +25,22 @@ def draw_run(shown: RunView) -> Html:
     return body + notes([reason] if reason else [], "bad") + notes(shown.state.notices[-8:])
 
 
-def _doing(shown: RunView) -> str:
+def preparing(shown: RunView, then: str) -> str:
+    """What a run does before it trains, or nothing; `then` says what follows the features."""
     match shown.last:
         case Queued(place, behind):
             return f"It is waiting for {behind}, at place {place} of the queue."
         case Checked(done, total):
             return f"Reading photos: {done:,} of {total:,}."
         case FeaturesMade(done, total):
-            return f"Extracting features with the frozen backbone: {done:,} of {total:,} batches; then the head trains."
+            return f"Extracting features with the frozen backbone: {done:,} of {total:,} batches; then {then}."
+    return ""
+
+
+def _doing(shown: RunView) -> str:
+    if said := preparing(shown, "the head trains"):
+        return said
+    match shown.last:
         case Validated(done, total):
             return f"Validating: {done} of {total} batches."
     return "The first figures appear after the first epoch." if shown.losses else "The network is being built."
