@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -38,11 +37,13 @@ from plugins.panels.kit.views.html import (
     table,
     view,
 )
-from plugins.panels.kit.views.pictures import embedded, grid, thumbnail
+from plugins.panels.kit.views.photo_grid import photo_grid
+from plugins.panels.kit.views.pictures import embedded, grid
 
-EXAMPLES, TILES, BATCH, LABELLED = 6, 12, 8, 20_000
+EXAMPLES, BATCH, LABELLED = 6, 8, 20_000
 MOST_SKIPPED = 200  # shown
 DRAWN = 1_024  # pixels of a side
+NEWS = "watch('value', () => presize.photosChanged?.());"
 
 
 @panels.register("data")
@@ -65,7 +66,10 @@ class DataPanel:
                 found = view("data-found", label="What was found")
                 page.shows(found, _found)
                 page.does(found.click, _on_found, redraw="load", busy="Looking at the photos")
-                page.shows(view("data-photos", label="Some of the photos"), _tiles)
+        grid = photo_grid(page)
+        page.does(grid.changed, lambda project, data: None, busy="Counting the labels")
+        news = gr.HTML("", elem_id="data-photos", js_on_load=NEWS, visible="hidden")
+        page.shows(news, _version)
         with gr.Accordion("As the model sees them", open=False, elem_id="data-seen-box") as box:
             seen = view("data-seen", label="Photos as the model sees them")
             page.shows(seen, _not_seen)
@@ -224,11 +228,9 @@ def _relative(path: str, root: Path) -> str:
     return os.path.relpath(path, root) if os.path.isabs(path) else path
 
 
-def _tiles(project: Project) -> str:
-    found = project.examined
-    if not isinstance(found, Examined):
-        return ""
-    return card("Photos", grid((thumbnail(file), label) for file, label in _some(found)))
+def _version(project: Project) -> str:
+    """An invisible element that differs whenever the grid is out of date."""
+    return Html('<i data-of="{}"></i>').format(hash(project.version))
 
 
 def _not_seen(project: Project) -> str:
@@ -274,15 +276,3 @@ def _sizes(recipe: Recipe) -> Iterator[tuple[int, ...]]:
     for choice in (*recipe.item_tfms, *recipe.batch_tfms):
         size = choice.get("size")
         yield (size,) if isinstance(size, int) else tuple(size or ())
-
-
-def _some(found: Examined) -> Iterator[tuple[Path, str]]:
-    """Photos from each class in turn."""
-    split = found.split
-    classes: dict[str, list[Path]] = defaultdict(list)
-    for item, label in zip(split.items, split.labels, strict=True):
-        classes[label].append(item)
-    rounds = range(max(map(len, classes.values())))
-    ordered = ((files[i], label) for i in rounds for label, files in sorted(classes.items()) if i < len(files))
-    for _, found_one in zip(range(TILES), ordered):
-        yield found_one

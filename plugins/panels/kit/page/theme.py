@@ -1,4 +1,4 @@
-"""The look of the app: colours, radii and fonts, and the style sheet and script beside this file."""
+"""The look of the app: colours, radii and fonts, and the style sheets and the script beside this file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 import gradio as gr
 
 HERE = Path(__file__).parent
-CSS, SCRIPT = HERE / "style.css", (HERE / "page.js").read_text(encoding="utf-8")
+CSS = [HERE / "style.css", HERE / "labels.css"]
+SCRIPT = (HERE / "page.js").read_text(encoding="utf-8")
 
 
 def theme() -> gr.themes.Base:

@@ -1,13 +1,16 @@
-"""In-memory caches for the photos of all projects: the names in each source, and the results of the check."""
+"""In-memory caches for the photos of all projects: their names, their list for the grid, and the results of checks."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from core.data.check import Examined
 from core.errors import BadInput
+
+if TYPE_CHECKING:
+    from plugins.panels.kit.project.labels import Photos
 
 KEPT = 16  # values in each cache
 T = TypeVar("T")
@@ -40,3 +43,4 @@ class Known(Generic[T]):
 
 NAMES: Known[list[Path]] = Known()
 CHECKED: Known[Examined | BadInput] = Known()
+PHOTOS: Known[Photos] = Known()

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Generator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from core.data.check import Examined, examine
+from core.data.corrections import Corrections
 from core.data.files import no_photos
+from core.data.journal import NAME as JOURNAL
+from core.data.journal import Journal
 from core.data.leftovers import relocated
 from core.data.propose import names_of, proposal
 from core.errors import BadInput
@@ -18,7 +22,7 @@ from core.recipe import Choice, Recipe
 from core.registry import Registry, labellers, sources, splitters
 from core.runs.run import LR_FINDS, PRESIZED, QUEUED, RUNS, Run, runs_in
 from core.runs.start import start
-from plugins.panels.kit.project.checked import CHECKED, NAMES
+from plugins.panels.kit.project.checked import CHECKED, NAMES, PHOTOS
 from plugins.panels.kit.project.draft import Draft
 from plugins.panels.kit.project.places import check_transforms, follow_metrics
 
@@ -104,7 +108,7 @@ class Project:
 
     def forget(self) -> None:
         """Drop the cached names and check results, so that the photos are read again."""
-        for known in (CHECKED, NAMES):
+        for known in (CHECKED, NAMES, PHOTOS):
             known.forget(self.folder)
 
     def names(self) -> list[Path]:
@@ -165,15 +169,25 @@ class Project:
         return recipe
 
     @property
+    def journal(self) -> Journal:
+        """What people said about the photos; each line can be undone."""
+        return Journal(self.folder)
+
+    @property
+    def corrections(self) -> Corrections:
+        """What the journal says now."""
+        return _corrections(self.folder, _stamp(self.folder))
+
+    @property
     def examined(self) -> Examined | BadInput | None:
         """The checked data set of the recipe, or why it cannot be used; None until `examine` has finished."""
         recipe = self.recipe
-        return CHECKED.get(self.folder, _photos_key(recipe)) if recipe else None
+        return CHECKED.get(self.folder, self._photos_key(recipe)) if recipe else None
 
     def examine(self) -> Generator[Checked, None, None]:
         """Check the data set of the recipe, unless it has been checked, and yield the progress."""
         recipe = self.require_recipe()
-        key = _photos_key(recipe)
+        key = self._photos_key(recipe)
         if CHECKED.get(self.folder, key) is not None:
             return
         try:
@@ -259,12 +273,26 @@ class Project:
     def _document(self, recipe: Recipe) -> dict[str, Any]:
         return self._admitted(recipe).relative_to(self.folder).to_dict()
 
+    def _photos_key(self, recipe: Recipe) -> str:
+        """A cache key of what the check depends on."""
+        parts = recipe.source, recipe.labeller, recipe.splitter, recipe.training.bad_photos
+        return json.dumps((*parts, _stamp(self.folder)))
+
     def _put_aside(self) -> Recipe | None:
         """The newest recipe whose photos are not known to be unusable."""
         recipe = self.recipe if not isinstance(self.examined, BadInput) else None
         return recipe or self.earlier
 
 
-def _photos_key(recipe: Recipe) -> str:
-    """A cache key of the parts of a recipe that the check depends on."""
-    return json.dumps((recipe.source, recipe.labeller, recipe.splitter, recipe.training.bad_photos))
+def _stamp(folder: Path) -> tuple[int, ...]:
+    """What changes whenever the journal does."""
+    try:
+        about = (folder / JOURNAL).stat()
+    except OSError:
+        return ()
+    return about.st_ino, about.st_size, about.st_mtime_ns
+
+
+@lru_cache(maxsize=16)
+def _corrections(folder: Path, stamp: tuple[int, ...]) -> Corrections:
+    return Journal(folder).corrections if stamp else Corrections()

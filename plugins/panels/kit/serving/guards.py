@@ -56,6 +56,11 @@ ROUTES = (
     Open("GET", "/gradio_api/queue/data", "the answers of a session, by its random name; behind the login"),
     Open("POST", "/gradio_api/call/{api_name}", "a named event of a program; behind the login, bounded as well"),
     Open("GET", "/gradio_api/call/{api_name}/{event_id}", "its answer, by a random number; behind the login"),
+    Open(
+        "POST",
+        "/gradio_api/component_server/",
+        "the grid of photos; behind the login, one at a time for each address",
+    ),
     Open("POST", "/gradio_api/cancel", "ends an event, by the random names of its session and itself"),
     Open("GET", "/gradio_api/heartbeat/{session_hash}", "a page that is open, so that its state is dropped after it"),
     Open("GET HEAD", "/gradio_api/file={path_or_url:path}", "a download that an event answered with; behind the login"),

@@ -1,0 +1,161 @@
+"""All photos of a project with their labels, and what a person says about them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.data.check import Examined
+from core.data.corrections import Corrections
+from core.data.files import Files
+from core.data.labelling import labels_of
+from core.data.reading import contents_of
+from core.errors import BadInput
+from core.events import drain
+from plugins.panels.kit.project.checked import PHOTOS
+from plugins.panels.kit.project.project import Project
+
+SETS = ("", "training", "validation")
+CHANGED, LEFT_OUT, RIGHT, UNREADABLE = 1, 2, 4, 8  # flags of a photo
+
+
+@dataclass(frozen=True)
+class Photos:
+    """The photos of a source in its order, their contents, and the labels that the labeller finds ("" for none)."""
+
+    files: Files
+    names: list[str]
+    contents: list[str]
+    found: list[str]
+
+    @property
+    def key(self) -> str:
+        """A token that changes with the photos or their order."""
+        return hashlib.blake2b("".join(self.contents).encode(), digest_size=8).hexdigest()
+
+    def labels(self, corrections: Corrections) -> list[str]:
+        """The label of each photo, "" if it has none."""
+        return list(map(corrections.label_of, self.contents, self.found))
+
+    def chosen(self, key: Any, numbers: Any) -> list[int]:
+        """The photos that a browser means by their numbers in the list of that key; raises BadInput."""
+        if key != self.key:
+            raise BadInput("The photos have changed meanwhile; choose again.")
+        fine = isinstance(numbers, list) and all(type(n) is int and 0 <= n < len(self.files) for n in numbers)
+        if not fine or not numbers:
+            raise BadInput("No photo of this data set was chosen; choose at least one.")
+        return list(dict.fromkeys(numbers))
+
+
+def photos_of(project: Project) -> Photos:
+    """The photos of a project, listed once; raises BadInput."""
+    recipe = project.require_recipe()
+    key = json.dumps((recipe.source, recipe.labeller))
+    if (known := PHOTOS.get(project.folder, key)) is not None:
+        return known
+    source = project.build("source", recipe)
+    files = Files.of(source())
+    original: Callable[[Path], Path] = getattr(source, "original", Path)
+    found, _ = labels_of(files, map(original, files), project.build("labeller", recipe))
+    contents = drain(contents_of(files, project.folder))
+    readable = [i for i, content in enumerate(contents) if content]
+    root = Path(source.root)
+    names = [_relative(original(file), root) for file in files.take(readable)]
+    photos = Photos(files.take(readable), names, [contents[i] for i in readable], [found[i] for i in readable])
+    PHOTOS.put(project.folder, key, photos)
+    return photos
+
+
+def listed(project: Project, known: str = "") -> dict[str, Any]:
+    """What the grid shows: names unless the browser has those of the key `known`, labels, sets and flags."""
+    if project.recipe is None:
+        return {"key": "", "names": []}
+    photos, corrections = photos_of(project), project.corrections
+    labels = photos.labels(corrections)
+    vocab = sorted(set(labels) - {""})
+    number = {"": -1} | {label: i for i, label in enumerate(vocab)}
+    return {
+        "key": photos.key,
+        **({} if known == photos.key else {"names": photos.names}),
+        "vocab": vocab,
+        "labels": [number[label] for label in labels],
+        "sets": _sets(project, photos),
+        "flags": _flags(project, photos, corrections, labels),
+    }
+
+
+def act(project: Project, data: Mapping[str, Any]) -> str:
+    """Do what a person said about photos, and say it; raises BadInput."""
+    journal, do = project.journal, data.get("do")
+    label = str(data.get("label") or "").strip()
+    if do in ("undo", "redo"):
+        done = journal.undo() if do == "undo" else journal.redo()
+        return f"{do.capitalize()}ne: {told(done)}." if done else f"There is nothing to {do}."
+    if do == "rename":
+        old = str(data.get("old") or "")
+        journal.rename(old, label)
+        return f"{old} is called {label} now."
+    photos = photos_of(project)
+    numbers = photos.chosen(data.get("key"), data.get("photos"))
+    contents = [photos.contents[i] for i in numbers]
+    many = "1 photo" if len(numbers) == 1 else f"{len(numbers):,} photos"
+    if do == "label" and label:
+        journal.label(contents, label)
+        return f"{many} labelled {label}."
+    if do == "leave_out":
+        journal.leave_out(contents)
+        return f"{many} left out; the files stay where they are."
+    if do == "take_back":
+        journal.take_back(contents)
+        return f"{many} used again."
+    if do == "right":
+        journal.right(contents)
+        return f"{many} marked as right."
+    raise BadInput("Type a label first.")
+
+
+def told(done: Mapping[str, Any]) -> str:
+    """An act of the journal in a few words."""
+    n = len(done.get("photos", ()))
+    many = "1 photo" if n == 1 else f"{n:,} photos"
+    match done["act"]:
+        case "label":
+            return f"{many} labelled {done['label']}" if done["label"] else f"{many} without a label"
+        case "rename":
+            return ", ".join(f"{old} renamed {new}" for old, new in done["labels"].items())
+        case "leave_out":
+            return f"{many} left out"
+        case "right":
+            return f"{many} marked as right"
+    return str(done["act"]).replace("_", " ")
+
+
+def _relative(name: Path, root: Path) -> str:
+    return (name.relative_to(root) if name.is_relative_to(root) else name).as_posix()
+
+
+def _sets(project: Project, photos: Photos) -> list[int]:
+    """For each photo, its place in SETS; all 0 while the check has not ended."""
+    found = project.examined
+    if not isinstance(found, Examined):
+        return [0] * len(photos.files)
+    items = [str(item) for item in found.split.items]
+    of = {items[i]: number for number, side in ((1, found.split.train), (2, found.split.valid)) for i in side}
+    return [of.get(str(file), 0) for file in photos.files]
+
+
+def _flags(project: Project, photos: Photos, corrections: Corrections, labels: Sequence[str]) -> list[int]:
+    found = project.examined
+    skipped = found.report.skipped if isinstance(found, Examined) else {}
+    rows = zip(photos.files, photos.contents, photos.found, labels, strict=True)
+    return [
+        CHANGED * (label != before)
+        | LEFT_OUT * (content in corrections.left_out)
+        | RIGHT * (content in corrections.right)
+        | UNREADABLE * (bool(label) and content not in corrections.left_out and str(file) in skipped)
+        for file, content, before, label in rows
+    ]

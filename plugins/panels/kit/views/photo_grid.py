@@ -1,0 +1,97 @@
+"""The grid of all photos: filter, sort, select and label; only the photos in view ask for their thumbnails."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from anyio import to_thread
+
+from core.data.decoder import decoders
+from core.data.photo import View
+from core.errors import BadInput
+from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project.labels import act, listed, photos_of
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.project.thumbnails import SIDE, here, thumbnails
+
+HERE = Path(__file__).parent
+SCRIPT = "".join((HERE / f"photo_{part}.js").read_text(encoding="utf-8") for part in ("grid", "select", "label"))
+TEMPLATE = (HERE / "photo_grid.html").read_text(encoding="utf-8")
+AT_ONCE = 60  # thumbnails per request
+ADDRESSES = 1_000  # remembered
+
+
+class Turns:
+    """One request per address at a time, so that one visitor's thumbnails do not keep others waiting."""
+
+    def __init__(self) -> None:
+        self._locks: OrderedDict[str, asyncio.Lock] = OrderedDict()
+
+    def of(self, request: gr.Request) -> asyncio.Lock:
+        """The lock of the address that sent a request."""
+        address = request.client.host if request.client else ""
+        lock = self._locks.setdefault(address, asyncio.Lock())
+        self._locks.move_to_end(address)
+        while len(self._locks) > ADDRESSES:
+            self._locks.popitem(last=False)
+        return lock
+
+
+def photo_grid(page: Page) -> gr.HTML:
+    """The grid; its event `changed` tells that a person has said something about photos."""
+    turns = Turns()
+
+    def answering(ask: Callable[[Project, Mapping[str, Any]], Any]) -> Callable[..., Any]:
+        async def answer(data: dict[str, Any], request: gr.Request) -> Any:
+            async with turns.of(request):
+                return await to_thread.run_sync(_answer, page, ask, data, request)
+
+        answer.__name__ = ask.__name__
+        return answer
+
+    functions = [answering(ask) for ask in (photos, thumbs, say)]
+    return gr.HTML(
+        "", html_template=TEMPLATE, js_on_load=SCRIPT, elem_id="data-grid", server_functions=functions, visible=True
+    )
+
+
+def photos(project: Project, data: Mapping[str, Any]) -> Any:
+    """The list of photos, as far as the browser lacks it."""
+    return listed(project, str(data.get("key")))
+
+
+def thumbs(project: Project, data: Mapping[str, Any]) -> Any:
+    """Thumbnails as base64, "" for a photo that cannot be read; raises BadInput."""
+    found = photos_of(project)
+    numbers = found.chosen(data.get("key"), data.get("photos"))
+    if len(numbers) > AT_ONCE:
+        raise BadInput(f"{len(numbers):,} thumbnails are too many at once; ask for at most {AT_ONCE}.")
+    wanted = [(found.contents[i], found.files[i]) for i in numbers]
+    jpegs = thumbnails(project.folder, wanted, _elsewhere if project.confined else here)
+    return {"jpegs": [base64.b64encode(jpeg).decode() for jpeg in jpegs]}
+
+
+def say(project: Project, data: Mapping[str, Any]) -> Any:
+    """Do what a person said; answers with a sentence and the list of photos."""
+    said = act(project, data)
+    return {"said": said, **listed(project, str(data.get("key")))}
+
+
+def _answer(page: Page, ask: Callable[[Project, Mapping[str, Any]], Any], data: Any, request: gr.Request) -> Any:
+    project = None
+    try:
+        project = page.project(request)
+        return ask(project, data if isinstance(data, dict) else {})
+    except BadInput as error:
+        return {"error": project.plain(error) if project else str(error)}
+
+
+def _elsewhere(file: Path) -> Any:
+    """A thumbnail of a stranger's photo, decoded in a process that can be killed; raises BadPhoto."""
+    return decoders().prepare(file, [View((1, 1))], SIDE).shown

@@ -1,0 +1,137 @@
+// The chips and the bar: filter, label, leave out, rename, undo and redo.
+const typed = part('label');
+let later = 0, busy = false;
+
+async function tell(what) {
+  if (busy) return;
+  busy = true;
+  try {
+    const news = await server.say({key: list.key, photos: [...chosen], ...what});
+    if (news.error) return say(news.error);
+    chosen.clear();
+    typed.value = '';
+    say(news.said);
+    take(news);
+    clearTimeout(later);
+    later = setTimeout(() => trigger('changed', {}), 700); // the page counts again once a person pauses
+  } catch {
+    say('That was not saved, as the app does not answer; try again.');
+  } finally {
+    busy = false;
+  }
+}
+
+function give() {
+  if (renaming) return rename();
+  if (!chosen.size) return say('Select photos first: click them, or press Space.');
+  const label = typed.value.trim() || shared(hintOf);
+  if (!label) { typed.focus(); return say('Type a label first.'); }
+  tell({do: 'label', label}).then(() => box.focus({preventScroll: true}));
+}
+
+function leaveOut() {
+  if (chosen.size) tell({do: [...chosen].every(isOut) ? 'take_back' : 'leave_out'});
+}
+
+const shared = of => { const found = new Set([...chosen].map(of)); return found.size === 1 ? [...found][0] : ''; };
+
+let renaming = '';
+function rename() {
+  const label = typed.value.trim(), old = renaming;
+  renaming = '';
+  bar();
+  if (!label || label === old) return;
+  if (list.vocab.includes(label) && !window.confirm(`Merge the label ${old} into ${label}? This can be undone.`)) return;
+  filter = `=${label}`;
+  tell({do: 'rename', old, label, photos: []});
+}
+
+function bar() {
+  const n = chosen.size, hint = shared(hintOf);
+  part('bar').classList.toggle('on', n > 0 || renaming !== '');
+  part('count').textContent = renaming ? `Rename ${renaming}` : n ? `${n.toLocaleString('en')} selected` : 'Nothing selected';
+  typed.placeholder = renaming ? 'Its new name' : hint ? `${hint}?` : 'Label';
+  part('give').textContent = renaming ? 'Rename it' : n === 1 ? 'Label it' : 'Label them';
+  part('out').textContent = n && [...chosen].every(isOut) ? 'Use again' : 'Leave out';
+  for (const name of ['out', 'clear']) part(name).hidden = renaming !== '' && name === 'out';
+  part('rename').hidden = !filter.startsWith('=');
+}
+
+function controls() {
+  const counts = new Map();
+  const figures = {all: 0, none: 0, out: 0, changed: 0, bad: 0};
+  const sets = [0, 0, 0];
+  list.names.forEach((_, photo) => {
+    for (const name of Object.keys(figures)) figures[name] += FILTERS[name](photo);
+    if (!isOut(photo)) counts.set(list.labels[photo], (counts.get(list.labels[photo]) ?? 0) + 1);
+    sets[list.sets[photo]] += 1;
+  });
+  const words = {all: 'All', none: 'No label', out: 'Left out', changed: 'Changed by you', bad: 'Cannot be read'};
+  const chips = Object.entries(figures).filter(([name, n]) => n || name === 'all').map(([name, n]) => chip(name, words[name], n));
+  const labels = list.vocab.map((label, i) => [`=${label}`, label, counts.get(i) ?? 0]);
+  if (labels.length <= MOST_CHIPS) chips.splice(figures.none ? 2 : 1, 0, ...labels.map(each => chip(...each)));
+  else chips.push(menu(labels));
+  part('chips').replaceChildren(...chips);
+  part('known').replaceChildren(...list.vocab.map(label => Object.assign(document.createElement('option'), {value: label})));
+  offer(part('set'), [['0', 'Both sets'], ['1', `Training ${sets[1].toLocaleString('en')}`], ['2', `Validation ${sets[2].toLocaleString('en')}`]]);
+  offer(part('sort'), [['name', 'By name'], ['label', 'By label'], ...(list.likeness ? [['likeness', 'By likeness']] : []), ...(list.doubt ? [['doubt', 'By doubt']] : [])]);
+}
+
+function chip(name, text, n) {
+  const found = Object.assign(document.createElement('button'), {type: 'button', className: `chip ${name}`});
+  found.dataset.filter = name;
+  found.setAttribute('aria-pressed', filter === name);
+  found.append(`${text} `, Object.assign(document.createElement('i'), {textContent: n.toLocaleString('en')}));
+  return found;
+}
+
+function menu(labels) {
+  const found = Object.assign(document.createElement('select'), {className: 'chip'});
+  found.setAttribute('aria-label', 'Label');
+  offer(found, [['all', `${labels.length} labels`], ...labels.map(([name, label, n]) => [name, `${label} ${n.toLocaleString('en')}`])]);
+  found.value = filter.startsWith('=') ? filter : 'all';
+  found.addEventListener('change', () => show(found.value));
+  return found;
+}
+
+function offer(select, choices) {
+  const before = select.value;
+  select.replaceChildren(...choices.map(([value, text]) => Object.assign(document.createElement('option'), {value, textContent: text})));
+  if (choices.some(([value]) => value === before)) select.value = before;
+}
+
+function show(name) {
+  filter = name;
+  renaming = '';
+  box.scrollTop = 0;
+  cursor = anchor = 0;
+  controls();
+  arrange();
+}
+
+part('chips').addEventListener('click', event => {
+  const name = event.target.closest('[data-filter]')?.dataset.filter;
+  if (!name) return;
+  show(name);
+  [...part('chips').querySelectorAll('[data-filter]')].find(each => each.dataset.filter === name)?.focus();
+});
+for (const name of ['set', 'sort']) part(name).addEventListener('change', () => { box.scrollTop = 0; arrange(); });
+part('give').addEventListener('click', give);
+part('out').addEventListener('click', leaveOut);
+part('clear').addEventListener('click', () => { renaming = ''; typed.value = ''; clear(); box.focus({preventScroll: true}); });
+part('undo').addEventListener('click', () => tell({do: 'undo', photos: []}));
+part('redo').addEventListener('click', () => tell({do: 'redo', photos: []}));
+part('rename').addEventListener('click', () => { renaming = filter.slice(1); typed.value = renaming; bar(); typed.select(); });
+typed.addEventListener('keydown', event => {
+  if (event.key === 'Enter') { event.preventDefault(); give(); }
+  if (event.key === 'Escape') { renaming = ''; typed.value = ''; bar(); box.focus({preventScroll: true}); }
+});
+element.ownerDocument.addEventListener('keydown', event => {
+  const key = event.key.toLowerCase();
+  if (!(event.ctrlKey || event.metaKey) || (key !== 'z' && key !== 'y') || !box.offsetParent) return;
+  if (event.target.matches('input, textarea, [contenteditable=true]') && event.target.value !== '') return;
+  event.preventDefault();
+  tell({do: event.shiftKey || key === 'y' ? 'redo' : 'undo', photos: []});
+});
+presize.photosChanged = refresh;
+refresh();
