@@ -41,6 +41,7 @@ EMPTY = "an empty folder"
 WORKSPACE = "a workspace of this program"
 OWN = (
     "features",
+    "insight",
     "lr_finds",
     "presized",
     "queue",

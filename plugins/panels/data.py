@@ -16,11 +16,13 @@ from core.data.photo import BadPhoto
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import labellers, panels, splitters
+from plugins.panels.kit.insight.insight import Insight
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.page.sources import tabs, text_tab
 from plugins.panels.kit.project.bring import ACCEPT, upload
 from plugins.panels.kit.project.edits import choose, edit, typed
+from plugins.panels.kit.project.labels import listed
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.drop import drop
 from plugins.panels.kit.views.form import chooser
@@ -67,9 +69,9 @@ class DataPanel:
                 page.shows(found, _found)
                 page.does(found.click, _on_found, redraw="load", busy="Looking at the photos")
         grid = photo_grid(page)
-        page.does(grid.changed, lambda project, data: None, busy="Counting the labels")
+        page.does(grid.changed, _on_changed, busy="Counting the labels")
         news = gr.HTML("", elem_id="data-photos", js_on_load=NEWS, visible="hidden")
-        page.shows(news, _version)
+        page.shows(news, _version, "tick")
         with gr.Accordion("As the model sees them", open=False, elem_id="data-seen-box") as box:
             seen = view("data-seen", label="Photos as the model sees them")
             page.shows(seen, _not_seen)
@@ -230,7 +232,14 @@ def _relative(path: str, root: Path) -> str:
 
 def _version(project: Project) -> str:
     """An invisible element that differs whenever the grid is out of date."""
-    return Html('<i data-of="{}"></i>').format(hash(project.version))
+    return Html('<i data-of="{}"></i>').format(hash((project.version, project.said, Insight(project).version)))
+
+
+def _on_changed(project: Project, data: Mapping[str, Any]) -> None:
+    """Look for likely labels as long as some photos have none."""
+    rows = listed(project)
+    if len(rows["vocab"]) > 1 and -1 in rows["labels"]:
+        Insight(project).look()
 
 
 def _not_seen(project: Project) -> str:

@@ -20,6 +20,7 @@ from plugins.panels.kit.views.confusion import Results, Seen, results_of
 from plugins.panels.kit.views.html import Html, card, empty, figures, joined, notes, percent, table, view
 from plugins.panels.kit.views.pictures import thumbnail
 from plugins.panels.kit.views.run import accuracy_of
+from plugins.panels.kit.views.suspects import suspects
 
 CELL, WORST, PAIRS = 24, 12, 8  # shown: photos of a cell, worst mistakes, confused pairs
 CONFIDENT = 0.9
@@ -42,6 +43,7 @@ class ResultsPanel:
         page.shows(body, _body, "tick")
         page.shows(photos, _no_cell, "tick")
         page.shows(view("results-more", label="Mistakes, and every label"), _more, "tick")
+        suspects(page)
         page.answers(body.click, _photos, [], photos, busy="Opening the photos", trigger_mode="always_last")
         page.does(longer.click, lambda project: "train")
         page.does(use.click, lambda project: "predict")

@@ -21,6 +21,7 @@ import gradio as gr
 from core.atomic import disk_error
 from core.errors import BadInput
 from core.events import Checked, WithResult
+from plugins.panels.kit.insight.insight import Insight
 from plugins.panels.kit.page.sent import LEVELS, Drawn, Sent, When
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.mode import Mode
@@ -149,7 +150,7 @@ class Page:
         self.message = gr.HTML("", elem_id="message")
         self.target = gr.HTML("", elem_id="target", js_on_load=GO, visible="hidden")
         self.timer = gr.Timer(LIVE)
-        self.shows(self.timer, lambda project: gr.update(value=LIVE if project.under_way else IDLE), "tick")
+        self.shows(self.timer, lambda project: gr.update(value=LIVE if _is_live(project) else IDLE), "tick")
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         for handler in (*self._handlers, *self._answered):
             self._wire(handler, quiet)
@@ -295,6 +296,10 @@ class Page:
     def _only(self, redraw: Any, progress: Any = None, message: Any = None) -> list[Any]:
         rest = [gr.skip() if value is None else content(value) for value in (progress, message)]
         return [gr.skip()] * (len(self._outputs(redraw)) - 2) + rest
+
+
+def _is_live(project: Project) -> bool:
+    return project.under_way is not None or Insight(project).looking
 
 
 GO = "watch('value', () => { const to = element.querySelector('[data-to]'); if (to) presize.go(to.dataset.to); });"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from core.data.check import Examined
 from core.errors import BadInput
@@ -44,3 +44,4 @@ class Known(Generic[T]):
 NAMES: Known[list[Path]] = Known()
 CHECKED: Known[Examined | BadInput] = Known()
 PHOTOS: Known[Photos] = Known()
+LISTED: Known[dict[str, Any]] = Known()

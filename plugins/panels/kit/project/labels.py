@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from core.data.labelling import labels_of
 from core.data.reading import contents_of
 from core.errors import BadInput
 from core.events import drain
-from plugins.panels.kit.project.checked import PHOTOS
+from plugins.panels.kit.project.checked import LISTED, PHOTOS
 from plugins.panels.kit.project.project import Project
 
 SETS = ("", "training", "validation")
@@ -32,7 +33,7 @@ class Photos:
     contents: list[str]
     found: list[str]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A token that changes with the photos or their order."""
         return hashlib.blake2b("".join(self.contents).encode(), digest_size=8).hexdigest()
@@ -75,16 +76,24 @@ def listed(project: Project, known: str = "") -> dict[str, Any]:
     if project.recipe is None:
         return {"key": "", "names": []}
     photos, corrections = photos_of(project), project.corrections
+    examined = project.examined
+    key = f"{photos.key} {project.said} {id(examined)}"
+    if (rows := LISTED.get(project.folder, key)) is None:
+        rows = _rows(photos, corrections, examined)
+        LISTED.put(project.folder, key, rows)
+    return rows if known == photos.key else {**rows, "names": photos.names}
+
+
+def _rows(photos: Photos, corrections: Corrections, examined: Examined | BadInput | None) -> dict[str, Any]:
     labels = photos.labels(corrections)
     vocab = sorted(set(labels) - {""})
     number = {"": -1} | {label: i for i, label in enumerate(vocab)}
     return {
         "key": photos.key,
-        **({} if known == photos.key else {"names": photos.names}),
         "vocab": vocab,
         "labels": [number[label] for label in labels],
-        "sets": _sets(project, photos),
-        "flags": _flags(project, photos, corrections, labels),
+        "sets": _sets(photos, examined),
+        "flags": _flags(photos, corrections, labels, examined),
     }
 
 
@@ -138,9 +147,8 @@ def _relative(name: Path, root: Path) -> str:
     return (name.relative_to(root) if name.is_relative_to(root) else name).as_posix()
 
 
-def _sets(project: Project, photos: Photos) -> list[int]:
+def _sets(photos: Photos, found: Examined | BadInput | None) -> list[int]:
     """For each photo, its place in SETS; all 0 while the check has not ended."""
-    found = project.examined
     if not isinstance(found, Examined):
         return [0] * len(photos.files)
     items = [str(item) for item in found.split.items]
@@ -148,8 +156,9 @@ def _sets(project: Project, photos: Photos) -> list[int]:
     return [of.get(str(file), 0) for file in photos.files]
 
 
-def _flags(project: Project, photos: Photos, corrections: Corrections, labels: Sequence[str]) -> list[int]:
-    found = project.examined
+def _flags(
+    photos: Photos, corrections: Corrections, labels: Sequence[str], found: Examined | BadInput | None
+) -> list[int]:
     skipped = found.report.skipped if isinstance(found, Examined) else {}
     rows = zip(photos.files, photos.contents, photos.found, labels, strict=True)
     return [

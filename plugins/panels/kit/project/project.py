@@ -22,7 +22,7 @@ from core.recipe import Choice, Recipe
 from core.registry import Registry, labellers, sources, splitters
 from core.runs.run import LR_FINDS, PRESIZED, QUEUED, RUNS, Run, runs_in
 from core.runs.start import start
-from plugins.panels.kit.project.checked import CHECKED, NAMES, PHOTOS
+from plugins.panels.kit.project.checked import CHECKED, LISTED, NAMES, PHOTOS
 from plugins.panels.kit.project.draft import Draft
 from plugins.panels.kit.project.places import check_transforms, follow_metrics
 
@@ -100,6 +100,9 @@ class Project:
         """The reasons for the proposed labeller and splitter of the current photos."""
         return list(self.draft.read().get("reasons") or ())
 
+    def check_network(self) -> None:
+        """Raise BadInput if the recipe's network may not be used here; the owner may use any."""
+
     def check_room(self, size: int) -> None:
         """Raise BadInput if the disk has no room for `size` more bytes."""
         there = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
@@ -108,7 +111,7 @@ class Project:
 
     def forget(self) -> None:
         """Drop the cached names and check results, so that the photos are read again."""
-        for known in (CHECKED, NAMES, PHOTOS):
+        for known in (CHECKED, LISTED, NAMES, PHOTOS):
             known.forget(self.folder)
 
     def names(self) -> list[Path]:
@@ -176,7 +179,16 @@ class Project:
     @property
     def corrections(self) -> Corrections:
         """What the journal says now."""
-        return _corrections(self.folder, _stamp(self.folder))
+        return _corrections(self.folder, self.said)
+
+    @property
+    def said(self) -> tuple[int, ...]:
+        """What changes whenever the journal does."""
+        try:
+            about = (self.folder / JOURNAL).stat()
+        except OSError:
+            return ()
+        return about.st_ino, about.st_size, about.st_mtime_ns
 
     @property
     def examined(self) -> Examined | BadInput | None:
@@ -276,21 +288,12 @@ class Project:
     def _photos_key(self, recipe: Recipe) -> str:
         """A cache key of what the check depends on."""
         parts = recipe.source, recipe.labeller, recipe.splitter, recipe.training.bad_photos
-        return json.dumps((*parts, _stamp(self.folder)))
+        return json.dumps((*parts, self.said))
 
     def _put_aside(self) -> Recipe | None:
         """The newest recipe whose photos are not known to be unusable."""
         recipe = self.recipe if not isinstance(self.examined, BadInput) else None
         return recipe or self.earlier
-
-
-def _stamp(folder: Path) -> tuple[int, ...]:
-    """What changes whenever the journal does."""
-    try:
-        about = (folder / JOURNAL).stat()
-    except OSError:
-        return ()
-    return about.st_ino, about.st_size, about.st_mtime_ns
 
 
 @lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""Thumbnails of photos, kept in the workspace by the photo's content, within bounds."""
+"""Thumbnails of photos, kept in a folder of the workspace by the photo's content, within bounds."""
 
 from __future__ import annotations
 
@@ -21,29 +21,25 @@ PATIENCE = 2.0  # seconds to wait for another process that writes
 TABLE = "create table if not exists thumbnails (content text primary key, jpeg blob)"
 
 
-def here(file: Path) -> Image.Image:
-    """The thumbnail of a photo, decoded in this process; raises BadPhoto."""
-    return photo.thumbnail(file, SIDE)
-
-
 def thumbnails(
-    workspace: Path, wanted: Iterable[tuple[str, Path]], make: Callable[[Path], Image.Image] = here
+    folder: Path, wanted: Iterable[tuple[str, Path]], make: Callable[[Path, int], Image.Image] = photo.thumbnail
 ) -> list[bytes]:
     """A JPEG for each (content, file), b"" for a photo that cannot be read; those not kept are made with `make`."""
     pairs = list(wanted)
     try:
-        with closing(sqlite3.connect(workspace / NAME, timeout=PATIENCE)) as memory:
+        folder.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(folder / NAME, timeout=PATIENCE)) as memory:
             memory.execute(TABLE)
             kept = _kept(memory, [content for content, _ in pairs])
-            new = {content: _made(file, make) for content, file in pairs if content not in kept}
+            new = {content: jpeg_of(file, SIDE, make) for content, file in pairs if content not in kept}
             if lasting := [(content, jpeg) for content, jpeg in new.items() if jpeg is not None]:
                 memory.executemany("replace into thumbnails values (?, ?)", lasting)
                 memory.execute("delete from thumbnails where rowid <= (select max(rowid) from thumbnails) - ?", (KEPT,))
                 memory.commit()
-    except sqlite3.Error:  # damaged, or the disk is full: it is only a cache
+    except (sqlite3.Error, OSError):  # damaged, or the disk is full: it is only a cache
         with suppress(OSError):
-            (workspace / NAME).unlink(missing_ok=True)
-        return [_made(file, make) or b"" for _, file in pairs]
+            (folder / NAME).unlink(missing_ok=True)
+        return [jpeg_of(file, SIDE, make) or b"" for _, file in pairs]
     return [(kept | new)[content] or b"" for content, _ in pairs]
 
 
@@ -52,11 +48,11 @@ def _kept(memory: sqlite3.Connection, contents: list[str]) -> dict[str, bytes | 
     return dict(memory.execute(f"select content, jpeg from thumbnails where content in ({marks})", contents))
 
 
-def _made(file: Path, make: Callable[[Path], Image.Image]) -> bytes | None:
+def jpeg_of(file: Path, side: int, make: Callable[[Path, int], Image.Image]) -> bytes | None:
     """The JPEG, b"" if the photo cannot be read, or None if it cannot be read just now."""
     try:
         with io.BytesIO() as stream:
-            make(file).convert("RGB").save(stream, "JPEG", quality=QUALITY)
+            make(file, side).convert("RGB").save(stream, "JPEG", quality=QUALITY)
             return stream.getvalue()
     except NotNow:
         return None

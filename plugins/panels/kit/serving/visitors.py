@@ -125,7 +125,7 @@ class VisitorProject(Project):
 
     def start(self, kind: str = RUNS) -> Run:
         """Start a run if this visitor may train now; raises BadInput."""
-        self._check_network()
+        self.check_network()
         with _starting:
             self._check_turn()
             run = super().start(kind)
@@ -165,7 +165,7 @@ class VisitorProject(Project):
         _waiting.pop((self.address, str(self.folder)), None)
         _trained[str(self.folder)] = _trained[self.address] = time.monotonic()
 
-    def _check_network(self) -> None:
+    def check_network(self) -> None:
         """Raise BadInput if there is no recipe, or if its network is too large for a visitor."""
         recipe = self.require_recipe()
         if (count := parameters_of(recipe.architecture)) > LARGEST_NETWORK:

@@ -17,7 +17,7 @@ let cursor = 0, anchor = 0; // places
 
 const isOut = photo => (list.flags[photo] & LEFT_OUT) !== 0;
 const labelOf = photo => list.vocab[list.labels[photo]] ?? '';
-const hintOf = photo => list.hints ? list.vocab[list.hints[photo]] ?? '' : '';
+const hintOf = photo => list.hints?.[photo] >= 0 ? list.hintNames[list.hints[photo]] : '';
 
 const FILTERS = {
   all: photo => !isOut(photo),
@@ -36,7 +36,7 @@ function take(news) {
   if (news.error) return say(news.error);
   const same = news.key === list.key;
   if (!same) { thumbs.clear(); chosen.clear(); cursor = anchor = 0; filter = 'all'; }
-  list = {...(same ? list : {}), ...news};
+  list = {...(same ? {names: list.names} : {}), ...news};
   element.querySelector('.labels').hidden = !list.names.length;
   if (filter.startsWith('=') && !list.vocab.includes(filter.slice(1))) filter = 'all';
   if (filter !== 'all' && !filter.startsWith('=') && !list.names.some((_, photo) => FILTERS[filter](photo))) filter = 'all';

@@ -11,19 +11,25 @@ from typing import Any
 
 import gradio as gr
 from anyio import to_thread
+from PIL import Image
 
+from core.data import photo
 from core.data.decoder import decoders
 from core.data.photo import View
 from core.errors import BadInput
+from plugins.panels.kit.insight.insight import FOLDER, with_findings
 from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.labels import act, listed, photos_of
 from plugins.panels.kit.project.project import Project
-from plugins.panels.kit.project.thumbnails import SIDE, here, thumbnails
+from plugins.panels.kit.project.thumbnails import jpeg_of, thumbnails
 
 HERE = Path(__file__).parent
-SCRIPT = "".join((HERE / f"photo_{part}.js").read_text(encoding="utf-8") for part in ("grid", "select", "label"))
+SCRIPT = "".join(
+    (HERE / f"photo_{part}.js").read_text(encoding="utf-8") for part in ("grid", "select", "label", "large")
+)
 TEMPLATE = (HERE / "photo_grid.html").read_text(encoding="utf-8")
 AT_ONCE = 60  # thumbnails per request
+LARGE = 900  # pixels of the longer side of an enlarged photo
 ADDRESSES = 1_000  # remembered
 
 
@@ -55,7 +61,7 @@ def photo_grid(page: Page) -> gr.HTML:
         answer.__name__ = ask.__name__
         return answer
 
-    functions = [answering(ask) for ask in (photos, thumbs, say)]
+    functions = [answering(ask) for ask in (photos, thumbs, large, say)]
     return gr.HTML(
         "", html_template=TEMPLATE, js_on_load=SCRIPT, elem_id="data-grid", server_functions=functions, visible=True
     )
@@ -63,7 +69,7 @@ def photo_grid(page: Page) -> gr.HTML:
 
 def photos(project: Project, data: Mapping[str, Any]) -> Any:
     """The list of photos, as far as the browser lacks it."""
-    return listed(project, str(data.get("key")))
+    return with_findings(project, listed(project, str(data.get("key"))))
 
 
 def thumbs(project: Project, data: Mapping[str, Any]) -> Any:
@@ -73,14 +79,21 @@ def thumbs(project: Project, data: Mapping[str, Any]) -> Any:
     if len(numbers) > AT_ONCE:
         raise BadInput(f"{len(numbers):,} thumbnails are too many at once; ask for at most {AT_ONCE}.")
     wanted = [(found.contents[i], found.files[i]) for i in numbers]
-    jpegs = thumbnails(project.folder, wanted, _elsewhere if project.confined else here)
+    jpegs = thumbnails(project.folder / FOLDER, wanted, _make(project))
     return {"jpegs": [base64.b64encode(jpeg).decode() for jpeg in jpegs]}
+
+
+def large(project: Project, data: Mapping[str, Any]) -> Any:
+    """One photo, large, as base64; raises BadInput."""
+    found = photos_of(project)
+    file = found.files[found.chosen(data.get("key"), data.get("photos"))[0]]
+    return {"jpeg": base64.b64encode(jpeg_of(file, LARGE, _make(project)) or b"").decode()}
 
 
 def say(project: Project, data: Mapping[str, Any]) -> Any:
     """Do what a person said; answers with a sentence and the list of photos."""
     said = act(project, data)
-    return {"said": said, **listed(project, str(data.get("key")))}
+    return {"said": said, **photos(project, data)}
 
 
 def _answer(page: Page, ask: Callable[[Project, Mapping[str, Any]], Any], data: Any, request: gr.Request) -> Any:
@@ -92,6 +105,10 @@ def _answer(page: Page, ask: Callable[[Project, Mapping[str, Any]], Any], data: 
         return {"error": project.plain(error) if project else str(error)}
 
 
-def _elsewhere(file: Path) -> Any:
-    """A thumbnail of a stranger's photo, decoded in a process that can be killed; raises BadPhoto."""
-    return decoders().prepare(file, [View((1, 1))], SIDE).shown
+def _make(project: Project) -> Callable[[Path, int], Image.Image]:
+    """What decodes a photo: for a stranger's photo, a process that can be killed."""
+    return _elsewhere if project.confined else photo.thumbnail
+
+
+def _elsewhere(file: Path, side: int) -> Image.Image:
+    return decoders().prepare(file, [View((1, 1))], side).shown

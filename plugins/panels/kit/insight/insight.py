@@ -1,0 +1,129 @@
+"""What the frozen backbone knows of a project's photos: found by a process of its own, shown by pages."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from core.atomic import disk_error, open_own, write_atomic
+from core.environment import environment
+from core.lock import holder
+from plugins.panels.kit.insight.look import ASKED, LOCK, PROGRESS, RESULT
+from plugins.panels.kit.project.labels import listed, photos_of
+from plugins.panels.kit.project.project import Project
+
+FOLDER = "insight"  # of a workspace
+LOG = "log.txt"
+
+_processes: dict[Path, subprocess.Popen[bytes]] = {}  # the last of each folder
+_asked: dict[Path, tuple[str, tuple[int, ...]]] = {}  # what each was asked about, which is not asked twice
+
+
+class Insight:
+    """The findings about a project's photos; `look` starts the process that finds them."""
+
+    def __init__(self, project: Project) -> None:
+        self.project, self.folder = project, project.folder / FOLDER
+
+    @property
+    def looking(self) -> bool:
+        """Whether the process is at work."""
+        process = _processes.get(self.folder)
+        return (process is not None and process.poll() is None) or holder(self.folder / LOCK) is not None
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Photos seen so far, and all of them."""
+        with suppress(OSError, ValueError):
+            done, total = json.loads((self.folder / PROGRESS).read_text(encoding="utf-8"))
+            return int(done), int(total)
+        return 0, 0
+
+    @property
+    def found(self) -> dict[str, Any]:
+        """The newest findings about these photos, empty if there are none; labels may have changed since."""
+        try:
+            about = (self.folder / RESULT).stat()
+            found = _read(self.folder / RESULT, about.st_mtime_ns)
+        except (OSError, ValueError):
+            return {}
+        return found if self.project.recipe and found.get("key") == photos_of(self.project).key else {}
+
+    @property
+    def version(self) -> int:
+        """What changes with the findings."""
+        with suppress(OSError):
+            return (self.folder / RESULT).stat().st_mtime_ns
+        return 0
+
+    @property
+    def current(self) -> bool:
+        """Whether the findings are those of the labels of now."""
+        return self.found.get("labels") == list(self.project.said)
+
+    def look(self) -> None:
+        """Start looking, unless that is done, under way, or a run is under way; raises BadInput."""
+        project, photos = self.project, photos_of(self.project)
+        rows, corrections = listed(project, photos.key), project.corrections
+        about = photos.key, project.said
+        if self.looking or self.current or project.under_way or _asked.get(self.folder) == about:
+            return
+        if project.confined and any(process.poll() is None for process in _processes.values()):
+            return  # strangers' photos are looked at one data set at a time
+        project.check_network()
+        names = ["", *rows["vocab"]]
+        asked = {
+            "key": photos.key,
+            "version": project.said,
+            "recipe": project.require_recipe().to_dict(),
+            "right": sorted(corrections.right),
+            "photos": [
+                [str(file), content, "" if content in corrections.left_out else names[label + 1], number]
+                for file, content, label, number in zip(
+                    photos.files, photos.contents, rows["labels"], rows["sets"], strict=True
+                )
+            ],
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.folder / ASKED, json.dumps(asked))
+        (self.folder / PROGRESS).unlink(missing_ok=True)
+        self._begin()
+        _asked[self.folder] = about
+
+    def _begin(self) -> None:
+        log = self.folder / LOG
+        try:
+            with os.fdopen(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as output:
+                _processes[self.folder] = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "plugins.panels.kit.insight.look", str(self.folder)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    env=environment(),
+                    start_new_session=sys.platform != "win32",
+                )
+        except OSError as error:
+            raise disk_error(log, error) from error
+
+
+def with_findings(project: Project, rows: dict[str, Any]) -> dict[str, Any]:
+    """The rows of the grid, with the order by likeness, doubts and likely labels as far as they are known."""
+    found = Insight(project).found
+    if "likeness" not in found:
+        return rows
+    hints = sorted(set(found["hints"]) - {""})
+    number = {"": -1} | {label: i for i, label in enumerate(hints)}
+    more = {"hintNames": hints, "hints": [number[label] for label in found["hints"]]} if hints else {}
+    return {**rows, "likeness": found["likeness"], "doubt": found["doubt"], **more}
+
+
+@lru_cache(maxsize=4)
+def _read(file: Path, changed: int) -> dict[str, Any]:
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,22 @@
+// Pictures of the findings come from the grid of photos; one tab is shown at a time; a click enlarges a photo.
+let shown = '0';
+
+function settle() {
+  for (const tab of element.querySelectorAll('[data-tab]')) {
+    const on = String(tab.dataset.tab === shown);
+    if (tab.getAttribute('aria-selected') !== on) { tab.setAttribute('aria-selected', on); tab.setAttribute('aria-pressed', on); }
+  }
+  for (const list of element.querySelectorAll('[data-list]')) if (list.hidden !== (list.dataset.list !== shown)) list.hidden = list.dataset.list !== shown;
+  for (const place of element.querySelectorAll('.large')) {
+    if (place.dataset.drawn === place.dataset.photo || place.closest('[hidden]')) continue;
+    place.dataset.drawn = place.dataset.photo;
+    presize.thumb?.(Number(place.dataset.photo)).then(src => { place.style.backgroundImage = src ? `url("${src}")` : ''; });
+  }
+}
+new MutationObserver(settle).observe(element, {childList: true, subtree: true, attributes: true, attributeFilter: ['data-photo']});
+element.addEventListener('click', event => {
+  const tab = event.target.closest('[data-tab]'), large = event.target.closest('.large');
+  if (tab) { shown = tab.dataset.tab; settle(); }
+  if (large) presize.enlarge?.(Number(large.dataset.photo));
+});
+settle();

@@ -1,0 +1,189 @@
+"""Labels that may be wrong: suspects, copies and strangers, each with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from core.errors import BadInput
+from plugins.panels.kit.insight.insight import Insight
+from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project.labels import LEFT_OUT, RIGHT, SETS, act, listed, photos_of
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.html import DELEGATE, Html, button, card, doing, empty, joined, notes, percent
+
+SCRIPT = (Path(__file__).parent / "suspects.js").read_text(encoding="utf-8")
+SHOWN = 20  # findings in a tab
+TITLE = "Labels that may be wrong"
+FIRST = "Every photo is compared with the others, by a network that never saw it. A person decides; no file is changed."
+
+
+class Now:
+    """The photos as they are labelled now, to leave out findings that have been dealt with."""
+
+    def __init__(self, project: Project) -> None:
+        self.photos, rows = photos_of(project), listed(project)
+        self.key, self.sets, self.flags = self.photos.key, rows["sets"], rows["flags"]
+        self.labels = [rows["vocab"][n] if n >= 0 else "" for n in rows["labels"]]
+
+    def is_open(self, photo: int, label: str | None = None) -> bool:
+        """Whether a finding about a photo still asks for a decision; `label` is the one that was doubted."""
+        settled = self.flags[photo] & (LEFT_OUT | RIGHT)
+        return not settled and label in (None, self.labels[photo])
+
+
+def suspects(page: Page) -> None:
+    """Add the section, with its buttons, to a panel."""
+    shown = gr.HTML(
+        "",
+        html_template=f'<div role="region" aria-label="{TITLE}">${{value}}</div>',
+        js_on_load=DELEGATE + SCRIPT,
+        elem_id="results-suspects",
+    )
+    page.shows(shown, _drawn, "tick")
+    page.does(shown.click, _on_click)
+
+
+def _on_click(project: Project, data: Mapping[str, Any]) -> str | None:
+    match data.get("do"):
+        case "look":
+            Insight(project).look()
+        case "undo":
+            act(project, {"do": "undo"})
+        case "again":
+            project.start()
+            return "train"
+        case do:
+            numbers = [int(n) for n in str(data.get("photo")).split(",") if n.isdecimal()]
+            act(project, {"do": do, "key": data.get("key"), "photos": numbers, "label": data.get("label")})
+    return None
+
+
+def _drawn(project: Project) -> Html:
+    if project.recipe is None:
+        return Html()
+    insight = Insight(project)
+    if insight.looking:
+        done, total = insight.progress
+        share = done / total if total else None
+        said = f"Looking at photos: {done:,} of {total:,}" if total else "Looking at the photos"
+        return card(TITLE, doing(said, share), FIRST)
+    try:
+        found, now = insight.found, Now(project)
+    except BadInput:  # the photos are gone, which the Data page says
+        return Html()
+    if not found or "error" in found:
+        why = notes([found["error"]], "bad") if found else Html()
+        return card(TITLE, why + Html('<p class="acts">{}</p>').format(button("Look for them", "look")), FIRST)
+    tabs = {
+        "May be wrong": _wrong(found["suspects"], now),
+        "Copies": _copies([pair for pair in found["twins"] if pair["kind"] != "alike"], now),
+        "Also in validation": _copies([pair for pair in found["twins"] if set(pair["sets"]) == {1, 2}], now),
+        "Unlike the rest": _strangers(found["strangers"], now),
+    }
+    chip = Html('<button type="button" class="chip" role="tab" data-tab="{n}">{title} <i>{count:,}</i></button>')
+    chips = joined(chip.format(n=n, title=title, count=len(rows)) for n, (title, rows) in enumerate(tabs.items()))
+    lists = joined(
+        Html('<ol class="suspects" role="tabpanel" aria-label="{}" data-list="{}">{}</ol>').format(
+            title, n, joined(rows[:SHOWN]) or empty("None", "Nothing of this kind was found, or it is all settled.")
+        )
+        for n, (title, rows) in enumerate(tabs.items())
+    )
+    head = Html('<div class="suspects-top"><div class="chips" role="tablist">{}</div>{}</div>')
+    return card(TITLE, head.format(chips, _again(project, insight)) + lists, FIRST)
+
+
+def _again(project: Project, insight: Insight) -> Html:
+    """How many corrections there are, undo, and a button that trains with them."""
+    photos, corrections = photos_of(project), project.corrections
+    changed = corrections.changed(photos.contents, photos.found) + sum(
+        c in corrections.left_out for c in photos.contents
+    )
+    look = Html() if insight.current else button("Look again", "look")
+    if not changed:
+        return look
+    many = "1 correction" if changed == 1 else f"{changed:,} corrections"
+    return Html(
+        '<p class="acts"><span>{} · <button type="button" class="link" data-do="undo">undo</button></span>{}{}</p>'
+    ).format(many, look, button(f"Train again with {many}", "again", kind="primary"))
+
+
+def _wrong(found: Sequence[Mapping[str, Any]], now: Now) -> list[Html]:
+    said = Html("<p><b>{}</b> is its label; the photos most like it are <b>{}</b>.</p>")
+    return [
+        _row(
+            now,
+            s["photo"],
+            said.format(s["label"], s["better"]),
+            f"fits its label to {percent(s['own'])}",
+            s["near"],
+            _do(now, [s["photo"]], f"It is {s['better']}", "label", "primary", s["better"])
+            + _do(now, [s["photo"]], "The label is right", "right")
+            + _do(now, [s["photo"]], "Leave it out", "leave_out"),
+        )
+        for s in found
+        if now.is_open(s["photo"], s["label"])
+    ]
+
+
+def _copies(found: Sequence[Mapping[str, Any]], now: Now) -> list[Html]:
+    rows = []
+    for pair in found:
+        first, second = pair["photos"]
+        if not (now.is_open(first) and now.is_open(second)):
+            continue
+        labels = now.labels[first], now.labels[second]
+        differ = labels[0] != labels[1]
+        said = Html("<p>{}: <b>{}</b> and <b>{}</b>.</p>" if differ else "<p>{}, both <b>{}</b>.</p>")
+        names = " and ".join(now.photos.names[i] for i in (first, second))
+        more = (
+            _do(now, [first, second], f"Both are {labels[0]}", "label", "primary", labels[0])
+            + _do(now, [first, second], f"Both are {labels[1]}", "label", "", labels[1])
+            if differ
+            else Html()
+        )
+        leave = second if now.sets[second] != 2 or now.sets[first] == 2 else first  # of the two, that in training
+        acts = more + _do(now, [leave], "Leave one out", "leave_out") + _do(now, [first, second], "Keep both", "right")
+        sets = " and ".join(SETS[now.sets[i]] or "neither set" for i in (first, second))
+        rows.append(
+            _row(now, first, said.format(pair["kind"].capitalize(), *labels), f"{sets} · {names}", [second], acts)
+        )
+    return rows
+
+
+def _strangers(found: Sequence[Mapping[str, Any]], now: Now) -> list[Html]:
+    said = Html("<p><b>{}</b>: it looks like none of the other photos.</p>")
+    return [
+        _row(
+            now,
+            s["photo"],
+            said.format(now.labels[s["photo"]] or "No label"),
+            "",
+            s["near"],
+            _do(now, [s["photo"]], "Leave it out", "leave_out") + _do(now, [s["photo"]], "It belongs here", "right"),
+        )
+        for s in found
+        if now.is_open(s["photo"])
+    ]
+
+
+def _row(now: Now, photo: int, said: Html, remark: str, near: Sequence[int], acts: Html) -> Html:
+    where = " · ".join(filter(None, (now.photos.names[photo], SETS[now.sets[photo]], remark)))
+    large = Html('<button type="button" class="large" data-photo="{}" aria-label="Enlarge {}"></button>')
+    return Html(
+        '<li>{}<div class="suspect">{}<small>{}</small><div class="near">{}</div></div>'
+        '<div class="decide">{}</div></li>'
+    ).format(
+        large.format(photo, now.photos.names[photo]),
+        said,
+        where,
+        joined(large.format(i, now.photos.names[i]) for i in near),
+        acts,
+    )
+
+
+def _do(now: Now, photos: Sequence[int], text: str, do: str, kind: str = "", label: str = "") -> Html:
+    return button(text, do, {"photo": ",".join(map(str, photos)), "key": now.key, "label": label}, kind)
