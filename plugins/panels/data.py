@@ -20,10 +20,12 @@ from plugins.panels.kit.insight.insight import Insight
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.page.sources import tabs, text_tab
+from plugins.panels.kit.project.adding import adds_to, take
 from plugins.panels.kit.project.bring import ACCEPT, upload
 from plugins.panels.kit.project.edits import choose, edit, typed
 from plugins.panels.kit.project.labels import listed
 from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.camera import camera
 from plugins.panels.kit.views.drop import drop
 from plugins.panels.kit.views.form import chooser
 from plugins.panels.kit.views.html import (
@@ -101,11 +103,25 @@ class DataPanel:
         page = self.page
         with gr.Tabs(elem_id="data-sources"):
             with gr.Tab("Upload"):
+                page.shows(view("data-how", label="What a drop does"), _how)
                 zone = drop("data-drop", "Drop a zip, a folder or photos here", ACCEPT, folders=True)
                 page.does(zone.upload, upload, redraw="load", busy="Looking at the photos")
+                taking = camera("data-camera")
+                page.does(taking.taken, take, redraw="load", busy="Adding the photos")
             if page.mode.local:
                 text_tab(page)
             tabs(page)
+
+
+def _how(project: Project) -> Html:
+    """Whether dropped photos are added or replace these, where both are possible."""
+    if adds_to(project) is None:
+        return Html()
+    return Html(
+        '<fieldset class="how"><legend>Photos dropped here</legend>'
+        '<label><input type="radio" name="how" value="add" checked> are added; a folder is a label</label>'
+        '<label><input type="radio" name="how" value="replace"> replace these</label></fieldset>'
+    )
 
 
 def _on_found(project: Project, data: Mapping[str, Any]) -> None:

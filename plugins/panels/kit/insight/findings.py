@@ -21,6 +21,7 @@ from plugins.panels.kit.insight.likeness import likeness_order
 
 NEAREST = 6  # photos shown beside a suspect
 MOST = 200  # findings of each kind
+MORE, MOST_COMPARED, AT_ONCE = 12, 50_000, 2048  # photos most like each, if there are not too many to compare
 LIKELY = 0.5  # probability from which a label is suggested
 
 
@@ -50,7 +51,13 @@ def findings(asked: dict[str, Any], workspace: Path) -> Generator[FeaturesMade, 
         doubt[suspect.photo] = round(1 - suspect.own, 4)
     return {
         "suspects": [
-            {"photo": s.photo, "label": labels[s.photo], "better": s.better, "own": round(s.own, 4)}
+            {
+                "photo": s.photo,
+                "label": labels[s.photo],
+                "better": s.better,
+                "own": round(s.own, 4),
+                "copy": s.score == 1,
+            }
             | {"near": _nearest(unit, s.photo, [i for i in labelled if labels[i] == s.better])}
             for s in shown
         ],
@@ -61,6 +68,7 @@ def findings(asked: dict[str, Any], workspace: Path) -> Generator[FeaturesMade, 
         ],
         "strangers": [{"photo": good[i], "near": _nearest(unit, good[i], good)} for i, _ in strangers],
         "likeness": likeness,
+        "near": _neighbours(unit, good) if len(good) <= MOST_COMPARED else [],
         "doubt": doubt,
         "hints": _hints(values, labels, labelled, good),
     }
@@ -83,6 +91,17 @@ def _nearest(unit: Tensor, photo: int, among: Sequence[int]) -> list[int]:
         return []
     likeness = unit[others] @ unit[photo]
     return [others[i] for i in likeness.topk(min(NEAREST, len(others))).indices.tolist()]
+
+
+def _neighbours(unit: Tensor, good: list[int]) -> list[list[int]]:
+    """The MORE photos most like each one."""
+    near: list[list[int]] = [[] for _ in range(len(unit))]
+    known, k = unit[good], min(MORE + 1, len(good))
+    for start in range(0, len(good), AT_ONCE):
+        best = (known[start : start + AT_ONCE] @ known.T).topk(k).indices.tolist()
+        for i, row in enumerate(best, start):
+            near[good[i]] = [good[j] for j in row if j != i][:MORE]
+    return near
 
 
 def _hints(values: Tensor, labels: Sequence[str], labelled: list[int], good: list[int]) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from plugins.panels.kit.project.project import Project
 
 FOLDER = "insight"  # of a workspace
 LOG = "log.txt"
+MORE = 24  # photos offered as alike
 
 _processes: dict[Path, subprocess.Popen[bytes]] = {}  # the last of each folder
 _asked: dict[Path, tuple[str, tuple[int, ...]]] = {}  # what each was asked about, which is not asked twice
@@ -110,6 +112,14 @@ class Insight:
                 )
         except OSError as error:
             raise disk_error(log, error) from error
+
+
+def more_like(project: Project, chosen: list[int]) -> list[int]:
+    """Photos without a label that look like the chosen ones, most alike first."""
+    near = Insight(project).found.get("near") or []
+    labels = listed(project)["labels"]
+    votes = Counter(i for photo in chosen if photo < len(near) for i in near[photo] if labels[i] < 0)
+    return [photo for photo, _ in votes.most_common() if photo not in set(chosen)][:MORE]
 
 
 def with_findings(project: Project, rows: dict[str, Any]) -> dict[str, Any]:

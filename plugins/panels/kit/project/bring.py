@@ -14,6 +14,7 @@ from core.data.files import SUFFIXES, TABLES
 from core.data.safe_names import distinct
 from core.errors import BadInput
 from core.recipe import Choice
+from plugins.panels.kit.project.adding import add, adds_to
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.drop import Uploaded, received, total
 
@@ -22,9 +23,11 @@ LOOSE = "dropped photos"  # the folder for photos dropped without one
 
 
 def upload(project: Project, data: Mapping[str, Any]) -> None:
-    """Store dropped files in the workspace and open them; raises BadInput."""
+    """Store dropped files in the workspace, and open them or, if `how` is "add", add them; raises BadInput."""
+    files = received(data)
+    if data.get("how") == "add" and adds_to(project) and not any(_is_zip(file) for file in files):
+        return add(project, files)
     with refusals(project):
-        files = received(data)
         project.check_room(total(files))
         source = _kept(project, files)
         try:
@@ -48,7 +51,7 @@ def refusals(project: Project) -> Iterator[None]:
 def _kept(project: Project, files: list[Uploaded]) -> Choice:
     """Put uploaded files into the workspace; returns the source to read them with."""
     folder = project.folder / "photos" / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{os.urandom(2).hex()}"
-    zips = [file for file in files if file.name.suffix.lower() == ".zip"]
+    zips = [file for file in files if _is_zip(file)]
     photos = {file for file in files if file.name.suffix.lower() in SUFFIXES.union(TABLES)}
     if len(zips) > 1 or (zips and photos):
         raise BadInput("A zip was dropped with other files; drop a single zip, a folder, or photos.")
@@ -71,3 +74,7 @@ def _kept(project: Project, files: list[Uploaded]) -> Choice:
     if zips:
         return {"name": "zip", "path": str(folder / zips[0].name)}
     return {"name": "folder", "path": str(folder / tops.pop() if inside else place)}
+
+
+def _is_zip(file: Uploaded) -> bool:
+    return file.name.suffix.lower() == ".zip"

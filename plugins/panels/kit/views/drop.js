@@ -27,7 +27,7 @@ async function send(files) {
     say(files.length > 1 ? `Uploading ${files.length.toLocaleString('en')} files` : `Uploading ${files[0].file.name}`);
     await Promise.all(Array.from({length: Math.min(AT_ONCE, files.length)}, worker));
     say('');
-    trigger('upload', {files: sent});
+    trigger('upload', {files: sent, how: document.querySelector('[name=how]:checked')?.value ?? ''});
   } catch (error) {
     say(`The upload failed (${String(error.message || error).slice(0, 120)}); try again.`);
   } finally {

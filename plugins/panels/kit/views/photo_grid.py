@@ -17,7 +17,7 @@ from core.data import photo
 from core.data.decoder import decoders
 from core.data.photo import View
 from core.errors import BadInput
-from plugins.panels.kit.insight.insight import FOLDER, with_findings
+from plugins.panels.kit.insight.insight import FOLDER, more_like, with_findings
 from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.labels import act, listed, photos_of
 from plugins.panels.kit.project.project import Project
@@ -61,7 +61,7 @@ def photo_grid(page: Page) -> gr.HTML:
         answer.__name__ = ask.__name__
         return answer
 
-    functions = [answering(ask) for ask in (photos, thumbs, large, say)]
+    functions = [answering(ask) for ask in (photos, thumbs, large, alike, say)]
     return gr.HTML(
         "", html_template=TEMPLATE, js_on_load=SCRIPT, elem_id="data-grid", server_functions=functions, visible=True
     )
@@ -88,6 +88,11 @@ def large(project: Project, data: Mapping[str, Any]) -> Any:
     found = photos_of(project)
     file = found.files[found.chosen(data.get("key"), data.get("photos"))[0]]
     return {"jpeg": base64.b64encode(jpeg_of(file, LARGE, _make(project)) or b"").decode()}
+
+
+def alike(project: Project, data: Mapping[str, Any]) -> Any:
+    """Photos without a label that look like those that are selected."""
+    return {"photos": more_like(project, photos_of(project).chosen(data.get("key"), data.get("photos")))}
 
 
 def say(project: Project, data: Mapping[str, Any]) -> Any:

@@ -55,7 +55,27 @@ function bar() {
   part('out').textContent = n && [...chosen].every(isOut) ? 'Use again' : 'Leave out';
   for (const name of ['out', 'clear']) part(name).hidden = renaming !== '' && name === 'out';
   part('rename').hidden = !filter.startsWith('=');
+  askAlike();
 }
+
+let like = [], asking = 0; // photos that look like those selected
+function askAlike() {
+  clearTimeout(asking);
+  like = [];
+  part('more').hidden = true;
+  if (!list.likeness || !chosen.size || !list.labels.includes(-1)) return;
+  asking = setTimeout(async () => {
+    const {photos = []} = await server.alike({key: list.key, photos: [...chosen].slice(0, 500)}).catch(() => ({}));
+    like = photos.filter(photo => !chosen.has(photo));
+    part('more').hidden = !like.length;
+    part('more').textContent = `${like.length} more like ${chosen.size === 1 ? 'this' : 'these'}?`;
+  }, 250);
+}
+part('more').addEventListener('click', () => {
+  for (const photo of like) if (fits(photo)) chosen.add(photo);
+  paintAll();
+  bar();
+});
 
 function controls() {
   const counts = new Map();

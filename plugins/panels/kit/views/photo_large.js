@@ -1,5 +1,6 @@
 // One photo, large; and thumbnails for other parts of the page.
 const dialog = part('large');
+document.body.append(dialog); // the page of the grid may not be the one shown
 presize.enlarge = async photo => {
   const frame = dialog.querySelector('img');
   frame.removeAttribute('src');

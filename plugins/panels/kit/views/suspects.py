@@ -112,13 +112,14 @@ def _again(project: Project, insight: Insight) -> Html:
 
 
 def _wrong(found: Sequence[Mapping[str, Any]], now: Now) -> list[Html]:
-    said = Html("<p><b>{}</b> is its label; the photos most like it are <b>{}</b>.</p>")
+    alike = Html("<p><b>{}</b> is its label; the photos most like it are <b>{}</b>.</p>")
+    copied = Html("<p><b>{}</b> is its label; a copy of it has the label <b>{}</b>.</p>")
     return [
         _row(
             now,
             s["photo"],
-            said.format(s["label"], s["better"]),
-            f"fits its label to {percent(s['own'])}",
+            (copied if s["copy"] else alike).format(s["label"], s["better"]),
+            "" if s["copy"] else f"fits its label to {percent(s['own'])}",
             s["near"],
             _do(now, [s["photo"]], f"It is {s['better']}", "label", "primary", s["better"])
             + _do(now, [s["photo"]], "The label is right", "right")
