@@ -1,0 +1,81 @@
+"""Photos that are added to those that were uploaded before."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import pytest
+from PIL import Image
+
+from core.errors import BadInput
+from plugins.panels.kit.project.adding import add, adds_to
+from plugins.panels.kit.project.labels import listed
+from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.drop import Uploaded
+
+
+@pytest.fixture
+def project(tmp_path: Path, photos: Path) -> Project:
+    """A project of uploaded photos in a folder for each of two colours."""
+    project = Project(tmp_path / "workspace")
+    root = project.folder / "photos" / "2026-01-01_00-00-00-ab" / "colours"
+    for file in photos.glob("[br]*.jpg"):
+        target = root / file.name.split("_")[0] / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
+    project.open({"name": "folder", "path": str(root)})
+    return project
+
+
+def uploads(tmp_path: Path, *names: str) -> Sequence[Uploaded]:
+    """Uploaded photos of these relative names, all different."""
+    files = []
+    for number, name in enumerate(names):
+        file = tmp_path / f"upload-{name.replace('/', '-')}"
+        Image.new("RGB", (40, 40), (9 * len(name), 90 * number, 90)).save(file)
+        files.append(Uploaded(file, PurePosixPath(name)))
+    return files
+
+
+def labels(project: Project) -> Counter[str]:
+    """How many photos have each label now, "" for none."""
+    rows = listed(project)
+    return Counter(rows["vocab"][n] if n >= 0 else "" for n in rows["labels"])
+
+
+@pytest.mark.parametrize(
+    ("names", "label", "more"),
+    [
+        (("green/1.jpg", "green/2.jpg"), "", {"green": 2}),  # a folder of one label
+        (("more/blue/blue_1.jpg", "more/pink/1.jpg"), "", {"blue": 1, "pink": 1}),  # folders of labels
+        (("IMG_1.jpg", "IMG_2.jpg"), "", {"": 2}),  # no label
+        (("camera-1.jpg",), "a/../b", {"a/../b": 1}),  # taken for a label that is no name of a folder
+    ],
+)
+def test_added_photos_get_the_labels_that_they_come_with(
+    project: Project, tmp_path: Path, names: Sequence[str], label: str, more: dict[str, int]
+) -> None:
+    root = adds_to(project)
+    assert root is not None and labels(project) == {"blue": 8, "red": 8}
+    add(project, list(uploads(tmp_path, *names)), label)
+    assert labels(project) == Counter({"blue": 8, "red": 8}) + Counter(more)
+    assert len(list(root.rglob("*.jpg"))) == 16 + len(names)
+    assert all(file.resolve().is_relative_to(root) for file in root.rglob("*"))
+
+
+def test_the_same_photo_is_not_added_twice(project: Project, tmp_path: Path) -> None:
+    files = list(uploads(tmp_path, "1.jpg"))
+    add(project, files)
+    with pytest.raises(BadInput, match="here already"):
+        add(project, files)
+
+
+def test_nothing_is_added_to_photos_that_were_not_uploaded(tmp_path: Path, photos: Path) -> None:
+    project = Project(tmp_path / "workspace")
+    project.open({"name": "folder", "path": str(photos)})
+    assert adds_to(project) is None
+    with pytest.raises(BadInput, match="not changed"):
+        add(project, list(uploads(tmp_path, "1.jpg")))
