@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from core.__main__ import main
 from plugins.panels.kit.project.project import Project
-from tests.browser.warm import begin
+from tests.warm import Forked
 
 pytest.importorskip("gradio")
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,7 +84,10 @@ class App:
         """Start it, and wait until it serves."""
         self.log.touch()
         began = self.log.stat().st_size
-        self.process = begin(["--port", self.port, "--workspace", self.workspace, *self.arguments], self.log)
+        options = map(str, ["--port", self.port, "--workspace", self.workspace, *self.arguments])
+        with self.log.open("ab") as output:
+            begun = Forked([sys.executable, "app.py", *options], os.environ, stdout=output)
+        self.process = psutil.Process(begun.pid)
         end = time.monotonic() + STARTS
         while f"Presize is at {self.url}" not in (said := self.said[began:]):
             assert self.process.is_running(), f"the app ended: {said}"

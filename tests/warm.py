@@ -1,0 +1,121 @@
+"""Programs of this project, forked off a process that has imported their libraries: that takes a processor 8 seconds."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import reduction
+from pathlib import Path
+from typing import Any
+
+from core.environment import SECRETS_FD
+
+ROOT = Path(__file__).resolve().parents[1]
+LIBRARIES = ["gradio", "torch", "torch._dynamo", "torchvision", "timm", "safetensors.torch"]
+AT_IMPORT = ("HF_ENDPOINT", "HF_HOME", "OAUTH_CLIENT_ID")  # huggingface_hub keeps what they were then
+
+
+class Forked:
+    """What `subprocess.Popen` gives of `python app.py ARGUMENTS` or `python -m core ARGUMENTS`, with what tests use."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        cwd: str | Path = ROOT,
+        stdout: Any = subprocess.DEVNULL,
+        start_new_session: bool = False,
+    ) -> None:
+        self.args = list(command)
+        with open(os.devnull, "wb") as nowhere:
+            output = _Stream(nowhere if stdout == subprocess.DEVNULL else stdout)
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(LIBRARIES)
+            self._process = context.Process(target=_run, args=(self.args, dict(env), cwd, output, start_new_session))
+            self._process.start()
+        multiprocessing.process._children.discard(self._process)  # type: ignore[attr-defined]  # or its end is waited for
+        assert self._process.pid
+        self.pid: int = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, once it has ended."""
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """The same."""
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended; raises as `subprocess` does."""
+        self._process.join(timeout)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        return self.returncode
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+
+class _Stream:
+    """An open file that goes along."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Callable[[Any], int], tuple[Any]]:
+        return _taken, (reduction.DupFd(self.file.fileno()),)
+
+
+def _taken(passed: Any) -> int:
+    return int(passed.detach())
+
+
+def _run(command: list[str], variables: dict[str, str], cwd: Path, output: int, start_new_session: bool) -> None:
+    """Become the program that the command starts."""
+    if start_new_session:
+        os.setsid()
+    os.chdir(cwd)
+    for stream, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, output), (2, output)):
+        os.dup2(file, stream)
+    is_other = any(variables.get(name) != os.environ.get(name) for name in AT_IMPORT)
+    os.environ.clear()
+    os.environ.update(variables)
+    if is_other:
+        os.execv(sys.executable, command)
+    importlib.reload(importlib.import_module("huggingface_hub.constants"))
+    read, write = os.pipe()  # as `hide_secrets` leaves it, which would start the program anew
+    os.write(write, b"{}")
+    os.close(write)
+    os.environ[SECRETS_FD] = str(read)
+    sys.orig_argv = command
+    subprocess.Popen = popen  # type: ignore[assignment, misc]
+    program, *arguments = command[1:] if command[1] != "-P" else command[2:]
+    try:
+        if program == "-m":
+            sys.argv = arguments
+            runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = [program, *arguments]
+            runpy.run_path(program, run_name="__main__")
+    finally:
+        atexit._run_exitfuncs()  # which `multiprocessing` leaves out
+
+
+def popen(command: Any, *rest: Any, real: Any = subprocess.Popen, **options: Any) -> Any:
+    """`subprocess.Popen`, where runs are forked too."""
+    if command[:4] != [sys.executable, "-P", "-m", "core"]:
+        return real(command, *rest, **options)
+    stdout, new = options["stdout"], options["start_new_session"]
+    return Forked(command, options["env"], stdout=stdout, start_new_session=new)
