@@ -1,24 +1,40 @@
-"""Programs of this project, forked off a process that has imported their libraries: that takes a processor 8 seconds."""
+"""Programs forked off a process that has imported their libraries, which takes a processor 8 seconds."""
 
 from __future__ import annotations
 
 import atexit
 import importlib
 import multiprocessing
+import multiprocessing.context
 import os
 import runpy
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from multiprocessing import forkserver as _forkserver
 from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from core.environment import SECRETS_FD
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = ["gradio", "torch", "torch._dynamo", "torchvision", "timm", "safetensors.torch"]
 AT_IMPORT = ("HF_ENDPOINT", "HF_HOME", "OAUTH_CLIENT_ID")  # huggingface_hub keeps what they were then
+
+_server: Any = _forkserver._forkserver  # type: ignore[attr-defined]
+
+
+def forkserver() -> multiprocessing.context.ForkServerContext:
+    """What forks off that process, which a worker starts once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(LIBRARIES)
+    _server.ensure_running()
+    return context
 
 
 class Forked:
@@ -35,9 +51,9 @@ class Forked:
         self.args = list(command)
         with open(os.devnull, "wb") as nowhere:
             output = _Stream(nowhere if stdout == subprocess.DEVNULL else stdout)
-            context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(LIBRARIES)
-            self._process = context.Process(target=_run, args=(self.args, dict(env), cwd, output, start_new_session))
+            context, address = forkserver(), _server._forkserver_address
+            given = (self.args, dict(env), cwd, output, start_new_session, address)
+            self._process = context.Process(target=_run, args=given)
             self._process.start()
         multiprocessing.process._children.discard(self._process)  # type: ignore[attr-defined]  # or its end is waited for
         assert self._process.pid
@@ -82,9 +98,11 @@ def _taken(passed: Any) -> int:
     return int(passed.detach())
 
 
-def _run(command: list[str], variables: dict[str, str], cwd: Path, output: int, start_new_session: bool) -> None:
+def _run(command: list[str], variables: dict[str, str], cwd: Path, output: int, is_leader: bool, address: str) -> None:
     """Become the program that the command starts."""
-    if start_new_session:
+    _server._forkserver_address = address  # its runs are forked off the same process,
+    _server.ensure_running = lambda: None  # which is not its child
+    if is_leader:
         os.setsid()
     os.chdir(cwd)
     for stream, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, output), (2, output)):
@@ -94,6 +112,7 @@ def _run(command: list[str], variables: dict[str, str], cwd: Path, output: int, 
     os.environ.update(variables)
     if is_other:
         os.execv(sys.executable, command)
+    tempfile.tempdir = None
     importlib.reload(importlib.import_module("huggingface_hub.constants"))
     read, write = os.pipe()  # as `hide_secrets` leaves it, which would start the program anew
     os.write(write, b"{}")
@@ -119,3 +138,13 @@ def popen(command: Any, *rest: Any, real: Any = subprocess.Popen, **options: Any
         return real(command, *rest, **options)
     stdout, new = options["stdout"], options["start_new_session"]
     return Forked(command, options["env"], stdout=stdout, start_new_session=new)
+
+
+def end_runs(workspace: Path) -> None:
+    """Kill the runs of a workspace, also those that hold no lock yet."""
+    inside = f"{workspace.resolve()}{os.sep}"
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            output = os.readlink(f"/proc/{process.pid}/fd/1") if sys.platform == "linux" else ""  # the run's log
+            if any(text.startswith(inside) for text in (output, *process.cmdline())):
+                process.kill()

@@ -13,7 +13,6 @@ import sys
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -21,13 +20,12 @@ from typing import Any
 
 import gradio as gr
 import httpx
-import psutil
 import pytest
 from gradio_client.utils import apply_diff
 from PIL import Image
 
 from plugins.panels.kit.serving.mode import COOKIE
-from tests.warm import Forked
+from tests.warm import Forked, end_runs
 
 ROOT = Path(__file__).parents[2]
 EVIL = "<img src=x onerror=alert(1)>"
@@ -223,9 +221,7 @@ class App:
 
     def stop(self) -> None:
         """Ask it to end, and kill the runs that it started."""
-        with suppress(psutil.Error):
-            for child in psutil.Process(self.process.pid).children(recursive=True):
-                child.kill()
+        end_runs(self.workspace)
         self.process.terminate()
 
     def end(self) -> None:

@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from core.__main__ import main
 from plugins.panels.kit.project.project import Project
-from tests.warm import Forked
+from tests.warm import Forked, end_runs
 
 pytest.importorskip("gradio")
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,9 +120,7 @@ class App:
                 self.process.wait(20)
             except psutil.TimeoutExpired:
                 self.kill()
-        for process in psutil.process_iter(["cmdline"]):  # also those that have not taken their lock yet
-            if any(part.startswith(f"{self.workspace.resolve()}{os.sep}") for part in process.info["cmdline"] or ()):
-                process.kill()
+        end_runs(self.workspace)
 
 
 @dataclass
@@ -204,7 +202,9 @@ def visit(browser: Any) -> Iterator[Visit]:
         if context is None:
             width, height, dark = LOOKS[look]
             context = browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if dark else "light",
+                reduced_motion="reduce",  # what moves is drawn without end, on a processor
             )
             context.set_default_timeout(1000 * WAITS)
             contexts.append(context)
