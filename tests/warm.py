@@ -16,6 +16,7 @@ from contextlib import suppress
 from multiprocessing import forkserver as _forkserver
 from multiprocessing import reduction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -38,7 +39,10 @@ def forkserver() -> multiprocessing.context.ForkServerContext:
 
 
 class Forked:
-    """What `subprocess.Popen` gives of `python app.py ARGUMENTS` or `python -m core ARGUMENTS`, with what tests use."""
+    """What `subprocess.Popen` gives of `python app.py ARGUMENTS` or `python -m core ARGUMENTS`, with what tests use.
+
+    Its arguments and variables are not in /proc. With `forks_runs` this is so for the runs that an app starts, too.
+    """
 
     def __init__(
         self,
@@ -47,11 +51,13 @@ class Forked:
         cwd: str | Path = ROOT,
         stdout: Any = subprocess.DEVNULL,
         start_new_session: bool = False,
+        forks_runs: bool = False,
     ) -> None:
         self.args = list(command)
         with open(os.devnull, "wb") as nowhere:
             output = _Stream(nowhere if stdout == subprocess.DEVNULL else stdout)
-            context, address = forkserver(), _server._forkserver_address
+            context = forkserver()
+            address = _server._forkserver_address if forks_runs else None
             given = (self.args, dict(env), cwd, output, start_new_session, address)
             self._process = context.Process(target=_run, args=given)
             self._process.start()
@@ -98,10 +104,8 @@ def _taken(passed: Any) -> int:
     return int(passed.detach())
 
 
-def _run(command: list[str], variables: dict[str, str], cwd: Path, output: int, is_leader: bool, address: str) -> None:
+def _run(command: list[str], variables: dict[str, str], cwd: Path, output: int, is_leader: bool, address: Any) -> None:
     """Become the program that the command starts."""
-    _server._forkserver_address = address  # its runs are forked off the same process,
-    _server.ensure_running = lambda: None  # which is not its child
     if is_leader:
         os.setsid()
     os.chdir(cwd)
@@ -119,7 +123,12 @@ def _run(command: list[str], variables: dict[str, str], cwd: Path, output: int, 
     os.close(write)
     os.environ[SECRETS_FD] = str(read)
     sys.orig_argv = command
-    subprocess.Popen = popen  # type: ignore[assignment, misc]
+    if address:
+        _server._forkserver_address = address  # its runs are forked off the same process,
+        _server.ensure_running = lambda: None  # which is not its child
+        from core.runs import start
+
+        start.subprocess = SimpleNamespace(Popen=_begin, DEVNULL=subprocess.DEVNULL)  # type: ignore[attr-defined]
     program, *arguments = command[1:] if command[1] != "-P" else command[2:]
     try:
         if program == "-m":
@@ -132,12 +141,8 @@ def _run(command: list[str], variables: dict[str, str], cwd: Path, output: int, 
         atexit._run_exitfuncs()  # which `multiprocessing` leaves out
 
 
-def popen(command: Any, *rest: Any, real: Any = subprocess.Popen, **options: Any) -> Any:
-    """`subprocess.Popen`, where runs are forked too."""
-    if command[:4] != [sys.executable, "-P", "-m", "core"]:
-        return real(command, *rest, **options)
-    stdout, new = options["stdout"], options["start_new_session"]
-    return Forked(command, options["env"], stdout=stdout, start_new_session=new)
+def _begin(command: list[str], env: Mapping[str, str], stdout: Any, start_new_session: bool, **rest: Any) -> Forked:
+    return Forked(command, env, stdout=stdout, start_new_session=start_new_session)
 
 
 def end_runs(workspace: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from core.events import StepEnded
 from core.model.file_names import HASHES
 from core.runs.run import Run
 from plugins.panels.kit.serving.mode import COOKIE
@@ -38,10 +40,16 @@ def busy(shared: App) -> Iterator[Visitor]:
     visitor.drop("data-drop", (zipped(photos()), "photos.zip"))
     assert not load(visitor, tiny(recipe_of(visitor)["source"], epochs=1000)).error
     assert not visitor.do("train-start", "click").said
+    (run,) = runs_of(shared, visitor)
+    end = time.monotonic() + 120
+    while not any(isinstance(event, StepEnded) for event in run.events()):
+        assert time.monotonic() < end, run.read("log.txt")
+        time.sleep(0.1)
+    assert run.process
+    process = psutil.Process(run.process)
+    process.suspend()  # it keeps its lock, and takes no processor
     yield visitor
-    for run in runs_of(shared, visitor):
-        if process := run.process:
-            psutil.Process(process).kill()
+    process.kill()
 
 
 def runs_of(app: App, visitor: Visitor) -> list[Run]:

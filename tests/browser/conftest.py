@@ -86,7 +86,7 @@ class App:
         began = self.log.stat().st_size
         options = map(str, ["--port", self.port, "--workspace", self.workspace, *self.arguments])
         with self.log.open("ab") as output:
-            begun = Forked([sys.executable, "app.py", *options], os.environ, stdout=output)
+            begun = Forked([sys.executable, "app.py", *options], os.environ, stdout=output, forks_runs=True)
         self.process = psutil.Process(begun.pid)
         end = time.monotonic() + STARTS
         while f"Presize is at {self.url}" not in (said := self.said[began:]):
