@@ -110,8 +110,9 @@ INSIGHT = (*TRAINING, "core.insight")
 RUNS = (*INSIGHT, "core.runs")
 PUBLISH = (*RUNS, "core.publish")
 BELOW = {"core.data": DATA, "core.model": MODEL, "core.training": TRAINING, "core.insight": INSIGHT, "core.runs": RUNS,
-         "core.recipe": RECIPE, "core.discovery": ("core.registry",), "core.lock": LOW, "core.hub": HUB, "core.device": LOW,
+         "core.recipe": RECIPE, "core.discovery": ("core.registry",), "core.lock": LOW, "core.hub": HUB,
          "core.publish": PUBLISH, "core.commands": (*PUBLISH, "core.commands"), "core.as_python": (*LOW, "core.recipe"),
+         "core.device": LOW,
          **dict.fromkeys(LOW, LOW)}  # fmt: skip
 
 
