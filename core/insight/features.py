@@ -18,9 +18,9 @@ from torch import Tensor
 from core.atomic import write_atomic
 from core.data import photo
 from core.data.content import DIGITS
-from core.data.loaders import default_device
 from core.data.photo import BadPhoto, View
 from core.data.pipeline import Pipeline
+from core.device import choose
 from core.events import FeaturesMade
 from core.insight.copies import SIDE
 from core.model.architecture import build_architecture
@@ -46,7 +46,7 @@ class PhotoFeatures:
     readable: list[bool]
 
 
-def extract(
+def photo_features(
     files: Sequence[Path], digests: Sequence[str], predictor: Predictor, workspace: Path
 ) -> Generator[FeaturesMade, None, PhotoFeatures]:
     """The features of photos with these digests, extracted only where the workspace does not have them."""
@@ -83,7 +83,7 @@ def backbone_of(recipe: Recipe, classes: Sequence[str]) -> Predictor:
     with torch.random.fork_rng():
         torch.manual_seed(recipe.training.seed)  # random weights are the same each time, and their features are found
         architecture = build_architecture(recipe.architecture, len(classes), pipeline.size)
-    architecture.model.to(default_device(), memory_format=torch.channels_last).eval()
+    architecture.model.to(choose().torch, memory_format=torch.channels_last).eval()
     return Predictor(architecture, pipeline.views, list(classes))
 
 
