@@ -25,6 +25,7 @@ from core.events import (
     Validated,
     replayed,
 )
+from core.model.folder import add_hash
 from core.recipe import Recipe
 from core.registry import sources
 from core.runs.card import card
@@ -32,7 +33,7 @@ from core.runs.checkpoint import Checkpoints
 from core.runs.plan import Plan, examined_photos, learner_of, make_plan
 from core.runs.predictions import keep_predictions
 from core.runs.record import Log, record
-from core.runs.run import PRESIZED, Run
+from core.runs.run import LABELS, PRESIZED, Run
 from core.runs.stop_signals import FINISH, STOP, Stopped, StopSignals
 from core.training.features import unsupported_reason
 from core.training.learner import Learner
@@ -163,10 +164,12 @@ def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: 
     """Save the model of the best epoch with its predictions and card in the run's folder; returns its metrics."""
     best = state.restore_best()
     learner.save(run.folder)
+    if (run.folder / LABELS).exists():
+        add_hash(run.folder, LABELS)
     results = learner.interpretation(best.outputs, learner.dls.valid)
     keep_predictions(run, results, root)
     epochs = [event for event in replayed(run.events()) if isinstance(event, EpochEnded)]
-    for name, content in card(plan.recipe, learner, results, best, epochs).items():
+    for name, content in card(plan.recipe, learner, results, best, epochs, plan.corrected).items():
         write_atomic(run.folder / name, content)
     low, high = results.interval
     metrics = {name: score(results.logits, results.targets) for name, score in learner.task.metrics.items()}
