@@ -87,7 +87,7 @@ class DataPanel:
         page.does(train.click, _train, busy="Starting the training", redraw="load")
         page.does(tune.click, lambda project: "learning_rate")
         for control in (tune, train):
-            page.shows(control, lambda project: gr.update(interactive=isinstance(project.examined, Examined)))
+            page.shows(control, lambda project: gr.update(interactive=project.ready))
 
     def status(self, project: Project) -> tuple[State, str]:
         """The number of photos and labels."""
@@ -97,7 +97,9 @@ class DataPanel:
         if found is None:
             return ("active", "Reading photos") if project.recipe else ("todo", "Add photos to begin")
         counts = found.report.counts
-        return "done", f"{sum(counts.values()):,} photos · {len(counts)} labels"
+        to_label = f" · {len(found.unlabelled):,} to label" if found.unlabelled else ""
+        photos = sum(counts.values()) + len(found.unlabelled)
+        return "active" if found.unready else "done", f"{photos:,} photos · {len(counts)} labels{to_label}"
 
     def _bring(self) -> None:
         page = self.page
@@ -165,6 +167,8 @@ def _labels(project: Project, recipe: Recipe) -> str:
         labels, unlabelled = label_all(names[:LABELLED], labeller, Path)
     except BadInput as error:
         return notes([project.plain(error)], "bad")
+    if not labels and not labellers[recipe.labeller["name"]].params:  # there is no option to mend
+        return notes(["No name gives a label: label the photos below."], "note")
     rows = [_example(labeller, name, labels.get(name)) for name in _spread(names)]
     said = (
         f"{len(labels):,} of {len(labels) + len(unlabelled):,} names give a label · {len(set(labels.values()))} labels"
@@ -199,22 +203,36 @@ def _found(project: Project) -> str:
         if project.recipe:
             return card("What we found", empty("Reading", "Every photo is opened once to check that it can be read."))
         return card("What we found", empty("No photos yet", "Labels and counts appear here as soon as you add some."))
-    report = found.report
-    counts, most = report.counts, max(report.counts.values())
-    photos, least = sum(counts.values()), min(counts.values())
+    report, unlabelled = found.report, len(found.unlabelled)
+    counts, most = report.counts, max(report.counts.values(), default=0)
+    photos, least = sum(counts.values()), min(counts.values(), default=0)
+    spread = "well balanced" if least * 2 >= most else f"{least:,} to {most:,} photos each"
     cells = [
-        ("Photos", f"{photos:,}", f"{len(report.skipped):,} left out"),
-        ("Labels", f"{len(counts):,}", "well balanced" if least * 2 >= most else f"{least:,} to {most:,} photos each"),
-        ("Validation", f"{report.valid:,}", percent(report.valid / photos)),
+        ("Photos", f"{photos:,}", f"{len(report.skipped) - unlabelled:,} left out"),
+        ("Labels", f"{len(counts):,}", spread if counts else "none yet"),
+        ("Validation", f"{report.valid:,}", percent(report.valid / photos) if photos else ""),
     ]
+    if unlabelled:
+        cells.insert(1, ("No label", f"{unlabelled:,}", "below"))
     reasons = notes(project.reasons, "note")
     body = (
         figures(cells)
+        + _to_label(unlabelled)
         + reasons
         + bars((name, n / most, f"{n:,}") for name, n in counts.items())
         + notes(report.warnings)
     )
     return card("What we found", body + _skipped(found) + _acts(button("Look again", "again")))
+
+
+def _to_label(unlabelled: int) -> Html:
+    if not unlabelled:
+        return Html()
+    many = "1 photo has" if unlabelled == 1 else f"{unlabelled:,} photos have"
+    link = Html(
+        '<p class="to-label" role="status">{} no label. <button type="button" class="plain primary" {}>{}</button></p>'
+    )
+    return link.format(many, Html('data-show="data-grid"'), "Label them here" if unlabelled > 1 else "Label it here")
 
 
 def _back(project: Project) -> str:
@@ -270,7 +288,7 @@ def _seen(project: Project, data: Mapping[str, Any] = MappingProxyType({})) -> s
     from plugins.panels.kit.presizing.walk import augmented, walk  # imports torch, which takes seconds
 
     found = project.examined
-    if not isinstance(found, Examined):
+    if not isinstance(found, Examined) or not found.split.train:
         return empty("No photos yet", "Add some to see what presizing does to them.")
     try:
         draw, number = (int(str(data.get(name) or 0)) for name in ("draw", "photo"))

@@ -8,7 +8,6 @@ from typing import Any
 
 import gradio as gr
 
-from core.data.check import Examined
 from core.errors import BadInput
 from core.events import LearningRateTried
 from core.recipe import Recipe
@@ -79,7 +78,7 @@ def _test_button(project: Project) -> Any:
     test = project.lr_find
     if test and test.status in ALIVE:
         return gr.update(value="Stop LR finder", interactive=True)
-    return gr.update(value="Run again" if test else "Run LR finder", interactive=isinstance(project.examined, Examined))
+    return gr.update(value="Run again" if test else "Run LR finder", interactive=project.ready)
 
 
 def _train_button(project: Project) -> Any:
@@ -87,7 +86,7 @@ def _train_button(project: Project) -> Any:
         return gr.update(value="Train", interactive=False)
     return gr.update(
         value=f"Use {rate(project.recipe.training.base_lr)} and train",
-        interactive=isinstance(project.examined, Examined),
+        interactive=project.ready,
     )
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from core.data.check import Examined
 from core.errors import BadInput
 from core.events import drain
 from core.registry import panels
@@ -167,7 +166,7 @@ def _train_button(project: Project) -> Any:
     return gr.update(
         value="Train again" if run else "Train",
         visible=not alive,
-        interactive=isinstance(project.examined, Examined),
+        interactive=project.ready,
         variant="secondary" if _usable(run) else "primary",
     )
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from core.events import FeaturesMade
-from core.insight.features import backbone_of, extract
+from core.insight.features import backbone_of, photo_features
 from core.insight.heads import Head
 from core.insight.strangers import find_strangers
 from core.insight.suspects import Suspect, find_suspects
@@ -31,7 +31,7 @@ def findings(asked: dict[str, Any], workspace: Path) -> Generator[FeaturesMade, 
     labels: list[str] = [label for _, _, label, _ in photos]
     backbone = backbone_of(recipe, sorted(set(labels) - {""}) or ["?", "!"])
     files, contents = [Path(path) for path, *_ in photos], [content for _, content, *_ in photos]
-    features = yield from extract(files, contents, backbone, workspace)
+    features = yield from photo_features(files, contents, backbone, workspace)
     good = [i for i, readable in enumerate(features.readable) if readable]
     place = {photo: i for i, photo in enumerate(good)}
     values, sets = features.values, [number for *_, number in photos]

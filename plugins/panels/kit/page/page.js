@@ -63,6 +63,8 @@ document.addEventListener('click', event => {
 document.addEventListener('click', event => {
   const go = event.target.closest('[data-go]');
   if (go && !go.disabled) presize.go(go.dataset.go);
+  const show = event.target.closest('[data-show]');
+  if (show) document.getElementById(show.dataset.show).scrollIntoView({block: 'start'});
   if (event.target.closest('[data-close]')) event.target.closest('.said').remove();
   if (event.target.closest('[data-dark]')) presize.dark(!document.body.classList.contains('dark'));
 });

@@ -21,7 +21,7 @@ from plugins.panels.kit.project.checked import LISTED, PHOTOS
 from plugins.panels.kit.project.project import Project
 
 SETS = ("", "training", "validation")
-CHANGED, LEFT_OUT, RIGHT, UNREADABLE = 1, 2, 4, 8  # flags of a photo
+CHANGED, LEFT_OUT, RIGHT, UNREADABLE, NOT_TRAINED = 1, 2, 4, 8, 16  # flags of a photo
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def photos_of(project: Project) -> Photos:
 def listed(project: Project, known: str = "") -> dict[str, Any]:
     """What the grid shows: names unless the browser has those of the key `known`, labels, sets and flags."""
     if project.recipe is None:
-        return {"key": "", "names": []}
+        return {"key": "", "names": [], "vocab": [], "labels": [], "sets": [], "flags": []}
     photos, corrections = photos_of(project), project.corrections
     examined = project.examined
     key = f"{photos.key} {project.said} {id(examined)}"
@@ -113,11 +113,14 @@ def act(project: Project, data: Mapping[str, Any]) -> str:
     contents = [photos.contents[i] for i in numbers]
     many = "1 photo" if len(numbers) == 1 else f"{len(numbers):,} photos"
     if do == "label" and label:
-        journal.label(contents, label)
+        journal.label(contents, label, right=data.get("right") is True)
         return f"{many} labelled {label}."
     if do == "leave_out":
         journal.leave_out(contents)
         return f"{many} left out; the files stay where they are."
+    if do == "leave_out_of_training":
+        journal.leave_out_of_training(contents)
+        return f"{many} left out of training."
     if do == "take_back":
         journal.take_back(contents)
         return f"{many} used again."
@@ -165,6 +168,7 @@ def _flags(
         CHANGED * (label != before)
         | LEFT_OUT * (content in corrections.left_out)
         | RIGHT * (content in corrections.right)
+        | NOT_TRAINED * (content in corrections.not_trained)
         | UNREADABLE * (bool(label) and content not in corrections.left_out and str(file) in skipped)
         for file, content, before, label in rows
     ]

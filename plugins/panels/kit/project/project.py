@@ -202,6 +202,11 @@ class Project:
         recipe = self.recipe
         return CHECKED.get(self.folder, self._photos_key(recipe)) if recipe else None
 
+    @property
+    def ready(self) -> bool:
+        """Whether the photos have been checked and suffice for training."""
+        return isinstance(found := self.examined, Examined) and not found.unready
+
     def examine(self) -> Generator[Checked, None, None]:
         """Check the data set of the recipe, unless it has been checked, and yield the progress."""
         recipe = self.require_recipe()
@@ -252,6 +257,8 @@ class Project:
         recipe = self.require_recipe()
         if isinstance(found := self.examined, BadInput):
             raise BadInput(str(found))
+        if found and found.unready:
+            raise BadInput(found.unready)
         trains = self.under_way
         run = Run.create(recipe, self.folder, kind)
         with run.beginning():

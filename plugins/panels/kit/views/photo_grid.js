@@ -19,6 +19,8 @@ const isOut = photo => (list.flags[photo] & LEFT_OUT) !== 0;
 const labelOf = photo => list.vocab[list.labels[photo]] ?? '';
 const hintOf = photo => list.hints?.[photo] >= 0 ? list.hintNames[list.hints[photo]] : '';
 
+const hinted = photo => list.labels[photo] < 0 && !isOut(photo) ? hintOf(photo) : '';
+
 const FILTERS = {
   all: photo => !isOut(photo),
   none: photo => list.labels[photo] < 0 && !isOut(photo),
@@ -28,7 +30,9 @@ const FILTERS = {
 };
 const fits = photo => {
   const set = Number(part('set').value || 0);
-  const shown = filter.startsWith('=') ? labelOf(photo) === filter.slice(1) && !isOut(photo) : FILTERS[filter](photo);
+  const name = filter.slice(1);
+  const shown = filter.startsWith('=') ? labelOf(photo) === name && !isOut(photo)
+    : filter.startsWith('?') ? hinted(photo) === name : FILTERS[filter](photo);
   return shown && (!set || list.sets[photo] === set);
 };
 
@@ -39,7 +43,7 @@ function take(news) {
   list = {...(same ? {names: list.names} : {}), ...news};
   element.querySelector('.labels').hidden = !list.names.length;
   if (filter.startsWith('=') && !list.vocab.includes(filter.slice(1))) filter = 'all';
-  if (filter !== 'all' && !filter.startsWith('=') && !list.names.some((_, photo) => FILTERS[filter](photo))) filter = 'all';
+  if (filter !== 'all' && !list.names.some((_, photo) => fits(photo))) filter = 'all';
   controls();
   arrange();
 }

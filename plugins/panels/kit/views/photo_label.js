@@ -53,7 +53,8 @@ function bar() {
   typed.placeholder = renaming ? 'Its new name' : hint ? `${hint}?` : 'Label';
   part('give').textContent = renaming ? 'Rename it' : n === 1 ? 'Label it' : 'Label them';
   part('out').textContent = n && [...chosen].every(isOut) ? 'Use again' : 'Leave out';
-  for (const name of ['out', 'clear']) part(name).hidden = renaming !== '' && name === 'out';
+  part('out').hidden = renaming !== '' || !n;
+  part('clear').textContent = n || renaming ? 'Clear' : 'Select all';
   part('rename').hidden = !filter.startsWith('=');
   askAlike();
 }
@@ -80,17 +81,19 @@ part('more').addEventListener('click', () => {
 function controls() {
   const counts = new Map();
   const figures = {all: 0, none: 0, out: 0, changed: 0, bad: 0};
-  const sets = [0, 0, 0];
+  const sets = [0, 0, 0], hints = new Map();
   list.names.forEach((_, photo) => {
     for (const name of Object.keys(figures)) figures[name] += FILTERS[name](photo);
     if (!isOut(photo)) counts.set(list.labels[photo], (counts.get(list.labels[photo]) ?? 0) + 1);
     sets[list.sets[photo]] += 1;
+    if (hinted(photo)) hints.set(hinted(photo), (hints.get(hinted(photo)) ?? 0) + 1);
   });
   const words = {all: 'All', none: 'No label', out: 'Left out', changed: 'Changed by you', bad: 'Cannot be read'};
   const chips = Object.entries(figures).filter(([name, n]) => n || name === 'all').map(([name, n]) => chip(name, words[name], n));
   const labels = list.vocab.map((label, i) => [`=${label}`, label, counts.get(i) ?? 0]);
   if (labels.length <= MOST_CHIPS) chips.splice(figures.none ? 2 : 1, 0, ...labels.map(each => chip(...each)));
   else chips.push(menu(labels));
+  if (hints.size <= MOST_CHIPS) chips.push(...[...hints].map(([label, n]) => chip(`?${label}`, `${label}?`, n)));
   part('chips').replaceChildren(...chips);
   part('known').replaceChildren(...list.vocab.map(label => Object.assign(document.createElement('option'), {value: label})));
   offer(part('set'), [['0', 'Both sets'], ['1', `Training ${sets[1].toLocaleString('en')}`], ['2', `Validation ${sets[2].toLocaleString('en')}`]]);
@@ -98,7 +101,7 @@ function controls() {
 }
 
 function chip(name, text, n) {
-  const found = Object.assign(document.createElement('button'), {type: 'button', className: `chip ${name}`});
+  const found = Object.assign(document.createElement('button'), {type: 'button', className: `chip ${name.startsWith('?') ? 'maybe' : name}`});
   found.dataset.filter = name;
   found.setAttribute('aria-pressed', filter === name);
   found.append(`${text} `, Object.assign(document.createElement('i'), {textContent: n.toLocaleString('en')}));
@@ -125,6 +128,7 @@ function show(name) {
   renaming = '';
   box.scrollTop = 0;
   cursor = anchor = 0;
+  chosen.clear();
   controls();
   arrange();
 }
@@ -138,7 +142,15 @@ part('chips').addEventListener('click', event => {
 for (const name of ['set', 'sort']) part(name).addEventListener('change', () => { box.scrollTop = 0; arrange(); });
 part('give').addEventListener('click', give);
 part('out').addEventListener('click', leaveOut);
-part('clear').addEventListener('click', () => { renaming = ''; typed.value = ''; clear(); box.focus({preventScroll: true}); });
+part('clear').addEventListener('click', () => {
+  if (!chosen.size && !renaming) for (const photo of order) chosen.add(photo);
+  else chosen.clear();
+  renaming = '';
+  typed.value = '';
+  paintAll();
+  bar();
+  box.focus({preventScroll: true});
+});
 part('undo').addEventListener('click', () => tell({do: 'undo', photos: []}));
 part('redo').addEventListener('click', () => tell({do: 'redo', photos: []}));
 part('rename').addEventListener('click', () => { renaming = filter.slice(1); typed.value = renaming; bar(); typed.select(); });

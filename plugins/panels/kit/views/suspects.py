@@ -11,7 +11,7 @@ import gradio as gr
 from core.errors import BadInput
 from plugins.panels.kit.insight.insight import Insight
 from plugins.panels.kit.page.page import Page
-from plugins.panels.kit.project.labels import LEFT_OUT, RIGHT, SETS, act, listed, photos_of
+from plugins.panels.kit.project.labels import LEFT_OUT, NOT_TRAINED, RIGHT, SETS, act, listed, photos_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.html import DELEGATE, Html, button, card, doing, empty, joined, notes, percent
 
@@ -31,7 +31,7 @@ class Now:
 
     def is_open(self, photo: int, label: str | None = None) -> bool:
         """Whether a finding about a photo still asks for a decision; `label` is the one that was doubted."""
-        settled = self.flags[photo] & (LEFT_OUT | RIGHT)
+        settled = self.flags[photo] & (LEFT_OUT | RIGHT | NOT_TRAINED)
         return not settled and label in (None, self.labels[photo])
 
 
@@ -58,7 +58,10 @@ def _on_click(project: Project, data: Mapping[str, Any]) -> str | None:
             return "train"
         case do:
             numbers = [int(n) for n in str(data.get("photo")).split(",") if n.isdecimal()]
-            act(project, {"do": do, "key": data.get("key"), "photos": numbers, "label": data.get("label")})
+            act(
+                project,
+                {"do": do, "key": data.get("key"), "photos": numbers, "label": data.get("label"), "right": True},
+            )
     return None
 
 
@@ -99,9 +102,9 @@ def _drawn(project: Project) -> Html:
 def _again(project: Project, insight: Insight) -> Html:
     """How many corrections there are, undo, and a button that trains with them."""
     photos, corrections = photos_of(project), project.corrections
-    changed = corrections.changed(photos.contents, photos.found) + sum(
-        c in corrections.left_out for c in photos.contents
-    )
+    labels = photos.labels(corrections)
+    relabelled = sum(bool(found) and found != label for found, label in zip(photos.found, labels, strict=True))
+    changed = relabelled + sum(content in corrections.left_out for content in photos.contents)
     look = Html() if insight.current else button("Look again", "look")
     if not changed:
         return look
@@ -146,8 +149,14 @@ def _copies(found: Sequence[Mapping[str, Any]], now: Now) -> list[Html]:
             if differ
             else Html()
         )
-        leave = second if now.sets[second] != 2 or now.sets[first] == 2 else first  # of the two, that in training
-        acts = more + _do(now, [leave], "Leave one out", "leave_out") + _do(now, [first, second], "Keep both", "right")
+        leaks = {now.sets[first], now.sets[second]} == {1, 2}
+        leave = first if leaks and now.sets[first] == 1 else second
+        out = (
+            _do(now, [leave], "Leave one out of training", "leave_out_of_training", "" if differ else "primary")
+            if leaks
+            else _do(now, [leave], "Leave one out", "leave_out")
+        )
+        acts = more + out + _do(now, [first, second], "Keep both", "right")
         sets = " and ".join(SETS[now.sets[i]] or "neither set" for i in (first, second))
         rows.append(
             _row(now, first, said.format(pair["kind"].capitalize(), *labels), f"{sets} · {names}", [second], acts)
