@@ -208,13 +208,13 @@ def _found(project: Project) -> str:
     photos, least = sum(counts.values()), min(counts.values(), default=0)
     spread = "well balanced" if least * 2 >= most else f"{least:,} to {most:,} photos each"
     cells = [
-        ("Photos", f"{photos:,}", f"{len(report.skipped) - unlabelled:,} left out"),
+        ("Photos", f"{photos + unlabelled:,}", f"{len(report.skipped) - unlabelled:,} left out"),
         ("Labels", f"{len(counts):,}", spread if counts else "none yet"),
         ("Validation", f"{report.valid:,}", percent(report.valid / photos) if photos else ""),
     ]
     if unlabelled:
         cells.insert(1, ("No label", f"{unlabelled:,}", "below"))
-    reasons = notes(project.reasons, "note")
+    reasons = notes((project.plain(BadInput(reason)) for reason in project.reasons), "note")
     body = (
         figures(cells)
         + _to_label(unlabelled)
@@ -249,7 +249,8 @@ def _acts(*buttons: str) -> Html:
 
 
 def _skipped(found: Examined) -> str:
-    skipped = found.report.skipped
+    unlabelled = set(map(str, found.unlabelled))
+    skipped = {path: why for path, why in found.report.skipped.items() if path not in unlabelled}
     if not skipped:
         return ""
     code = Html("<code>{}</code>").format

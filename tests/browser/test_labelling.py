@@ -1,0 +1,80 @@
+"""Photos without labels are labelled by keyboard, wrong labels are mended, and a run trains on the result."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from core.data.content import digest
+from plugins.panels.kit.project.project import Project
+from tests.browser.conftest import Prepare, Serve, Visit
+from tests.browser.steps import TRAINS, expect, until
+
+SAID = '#data-grid [data-part="said"]'
+
+
+def tile(page: Any, name: str) -> Any:
+    """The tile of a photo."""
+    return page.locator(f'#data-grid .shot[aria-label^="{name},"]')
+
+
+def test_unlabelled_photos_are_labelled_by_keyboard(photos: Path, serve: Serve, visit: Visit, tmp_path: Path) -> None:
+    folder = tmp_path / "camera"
+    folder.mkdir()
+    for number, file in enumerate(sorted(photos.glob("[br]*.jpg"))):
+        shutil.copy(file, folder / f"IMG_{number:04}.jpg")
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    app = serve()
+    app.project.open({"name": "folder", "path": str(folder)})
+    page = visit(app)
+    expect(page.locator("#data-found")).to_contain_text("16 photos have no label")
+    expect(page.locator("#data-train")).to_be_disabled()
+
+    page.locator('#data-grid [data-part="box"]').focus()
+    page.keyboard.press("Space")
+    for _ in range(7):
+        page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator('#data-grid .shot[aria-selected="true"]')).to_have_count(8)
+    page.keyboard.type("blue")
+    page.keyboard.press("Enter")
+    expect(page.locator(SAID)).to_have_text("8 photos labelled blue.")
+    tile(page, "IMG_0008.jpg").click()
+    tile(page, "IMG_0015.jpg").click(modifiers=["Shift"])
+    page.keyboard.type("sea")
+    page.keyboard.press("Enter")
+    expect(tile(page, "IMG_0015.jpg")).to_have_attribute("aria-label", "IMG_0015.jpg, label sea")
+
+    page.keyboard.press("Control+z")
+    expect(tile(page, "IMG_0015.jpg")).to_have_attribute("aria-label", "IMG_0015.jpg, no label")
+    page.keyboard.press("Control+Shift+z")
+    expect(tile(page, "IMG_0015.jpg")).to_have_attribute("aria-label", "IMG_0015.jpg, label sea")
+    expect(page.locator("#data-train")).to_be_enabled()
+
+    page.reload()
+    expect(tile(page, "IMG_0000.jpg")).to_have_attribute("aria-label", "IMG_0000.jpg, label blue")
+    page.locator('#data-grid [data-filter="=sea"]').click()
+    expect(page.locator("#data-grid .shot")).to_have_count(8)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_a_wrong_label_is_mended_and_the_model_trained_again(prepared: Prepare, serve: Serve, visit: Visit) -> None:
+    project: Project = prepared(epochs=0, freeze_epochs=1, batch_size=8)
+    source = Path(project.require_recipe().source["path"])
+    wrong = digest(source / "blue_3.jpg")
+    project.journal.label([wrong], "red")
+    page = visit(serve(project.folder), page="results")
+    page.locator('#results-suspects [data-do="look"]').click()
+    suspect = page.locator("#results-suspects li", has_text="blue_3.jpg").first
+    expect(suspect).to_contain_text("blue", timeout=1000 * TRAINS)
+    suspect.locator('[data-do="label"]').click()
+    expect(page.locator("#results-suspects li", has_text="blue_3.jpg")).to_have_count(0)
+    assert until(lambda: project.corrections.labels[wrong] == "blue")
+
+    page.locator('#results-suspects [data-do="undo"]').click()
+    until(lambda: project.corrections.labels[wrong] == "red")
+    page.locator('#results-suspects [data-do="again"]').click()
+    expect(page.locator("#page-train")).to_be_visible()
+    run = until(lambda: project.run)
+    until(lambda: run.status == "completed", TRAINS)
+    assert project.run is not None and project.run.has_model
