@@ -8,7 +8,7 @@ from typing import Any
 
 from core.data.content import digest
 from plugins.panels.kit.project.project import Project
-from tests.browser.conftest import Prepare, Serve, Visit
+from tests.browser.conftest import Serve, Visit
 from tests.browser.steps import TRAINS, expect, until
 
 SAID = '#data-grid [data-part="said"]'
@@ -51,6 +51,7 @@ def test_unlabelled_photos_are_labelled_by_keyboard(photos: Path, serve: Serve, 
     expect(tile(page, "IMG_0015.jpg")).to_have_attribute("aria-label", "IMG_0015.jpg, label sea")
     expect(page.locator("#data-train")).to_be_enabled()
 
+    page.watch.cut_off = True
     page.reload()
     expect(tile(page, "IMG_0000.jpg")).to_have_attribute("aria-label", "IMG_0000.jpg, label blue")
     page.locator('#data-grid [data-filter="=sea"]').click()
@@ -58,23 +59,28 @@ def test_unlabelled_photos_are_labelled_by_keyboard(photos: Path, serve: Serve, 
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
-def test_a_wrong_label_is_mended_and_the_model_trained_again(prepared: Prepare, serve: Serve, visit: Visit) -> None:
-    project: Project = prepared(epochs=0, freeze_epochs=1, batch_size=8)
-    source = Path(project.require_recipe().source["path"])
-    wrong = digest(source / "blue_3.jpg")
-    project.journal.label([wrong], "red")
+def test_a_wrong_label_is_mended_and_the_model_trained_again(
+    photos: Path, serve: Serve, visit: Visit, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(photos, tmp_path / "photos"))
+    wrong = (folder / "blue_3.jpg").rename(folder / "red_9.jpg")
+    project = Project(tmp_path / "workspace")
+    project.open({"name": "folder", "path": str(folder)})
+    for option, value in {"training.epochs": 0, "training.freeze_epochs": 1, "training.batch_size": 8}.items():
+        project.edit(option, value)
     page = visit(serve(project.folder), page="results")
     page.locator('#results-suspects [data-do="look"]').click()
-    suspect = page.locator("#results-suspects li", has_text="blue_3.jpg").first
-    expect(suspect).to_contain_text("blue", timeout=1000 * TRAINS)
-    suspect.locator('[data-do="label"]').click()
-    expect(page.locator("#results-suspects li", has_text="blue_3.jpg")).to_have_count(0)
-    assert until(lambda: project.corrections.labels[wrong] == "blue")
-
+    suspect = page.locator("#results-suspects li", has_text=wrong.name)
+    expect(suspect.first).to_contain_text("blue", timeout=1000 * TRAINS)
+    suspect.first.get_by_text("It is blue").click()
+    expect(suspect).to_have_count(0)
+    assert project.corrections.labels == {digest(wrong): "blue"}
     page.locator('#results-suspects [data-do="undo"]').click()
-    until(lambda: project.corrections.labels[wrong] == "red")
-    page.locator('#results-suspects [data-do="again"]').click()
+    expect(suspect.first).to_be_attached()
+    suspect.first.get_by_text("It is blue").click()
+
+    page.get_by_text("Train again with 1 correction").click()
     expect(page.locator("#page-train")).to_be_visible()
     run = until(lambda: project.run)
     until(lambda: run.status == "completed", TRAINS)
-    assert project.run is not None and project.run.has_model
+    assert run.corrections.labels == {digest(wrong): "blue"}
