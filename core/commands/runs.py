@@ -59,7 +59,7 @@ def lr_find(args: argparse.Namespace) -> int:
 
 
 @command("train", RECIPE, SET, *RUNNING, epilog=TRAINING_OPTIONS, long_running=True)
-def train(args: argparse.Namespace) -> int:
+def train_recipe(args: argparse.Namespace) -> int:
     """Train what a recipe describes: one row per epoch, and a model in a new folder under WORKSPACE/runs/."""
     return _execute(lambda: _created(args, "runs"), args)
 

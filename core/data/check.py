@@ -18,12 +18,12 @@ import PIL
 from core.data import photo
 from core.data.alike import alike
 from core.data.content import DIGITS, digest
+from core.data.duplicates import duplicates
 from core.data.files import Files, no_photos
 from core.data.leftovers import leftovers, relocated
 from core.data.masks import masks
 from core.data.remembered import Key, Remembered, Result
 from core.data.split import LONGEST_LABEL, Split, divide
-from core.data.twins import twins
 from core.errors import BadInput, quoted
 from core.events import Checked
 from core.recipe import Recipe
@@ -121,7 +121,7 @@ def examine(
     others, stray = leftovers(source.root, workspace, names, used)
     _describe(split, source.root, report)
     report.skipped |= others | getattr(source, "others", {})
-    report.warnings += filter(None, [twins(split, digests), masks(source.root, names)])
+    report.warnings += filter(None, [duplicates(split, digests), masks(source.root, names)])
     for plugin, seen_by in ((source, names), (labeller, names), (splitter, names.take(good))):
         if remarks := getattr(plugin, "remarks", None):
             report.warnings += _bounded(remarks(seen_by))

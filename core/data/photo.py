@@ -38,10 +38,10 @@ MAX_PIXELS = 64_000_000  # 256 MB in Pillow's memory; enough for a 48-megapixel 
 UNTRUSTED_PIXELS = 50_000_000  # limit for untrusted photos; enough for a 50-megapixel phone
 REDUCED_PASSES = 4  # cost per pixel of a JPEG decoded at reduced size; allows a 200-megapixel phone
 COSTLY = {"WEBP": 2}  # its decoder takes 24 bytes per pixel, so half as many are allowed
-MAX_BYTES = 500_000_000
+MAX_PHOTO_BYTES = 500_000_000
 MAX_WORK = 1_000_000_000  # pixels x passes, 3 seconds
-LARGE = 13_000_000  # pixels; larger photos share the budget AT_ONCE
-AT_ONCE = 2 * MAX_PIXELS  # pixels of large photos decoded at the same time
+LARGE_PIXELS = 13_000_000  # pixels; larger photos share the budget MAX_LARGE_PIXELS
+MAX_LARGE_PIXELS = 2 * MAX_PIXELS  # pixels of large photos decoded at the same time
 STRIP = 2**20  # pixels converted at a time
 SHARP = 2  # pixels decoded, in each direction, per pixel of a thumbnail
 BACKGROUND = (255, 255, 255)
@@ -91,7 +91,7 @@ class _Budget:
                 self._changed.notify_all()
 
 
-_large = _Budget(AT_ONCE)
+_large = _Budget(MAX_LARGE_PIXELS)
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def load(
                 raise TooMuchWork(f"its {width} x {height} pixels take too many passes to decode")
             if side and not reduced:
                 image.draft(None, (SHARP * side, SHARP * side))
-            with _large.taken(pixels) if pixels > LARGE else nullcontext():
+            with _large.taken(pixels) if pixels > LARGE_PIXELS else nullcontext():
                 image.load()
                 return upright(image)
     except BadPhoto:
@@ -227,8 +227,8 @@ def read(source: bytes | str | Path) -> bytes:
         about = Path(source).stat()
         if not stat.S_ISREG(about.st_mode):  # reading a device or pipe might never end
             raise BadPhoto("it is not a file")
-        if about.st_size > MAX_BYTES:
-            raise BadPhoto(f"the file is larger than {MAX_BYTES // 1_000_000} MB")
+        if about.st_size > MAX_PHOTO_BYTES:
+            raise BadPhoto(f"the file is larger than {MAX_PHOTO_BYTES // 1_000_000} MB")
         return Path(source).read_bytes()
     except (OSError, MemoryError) as error:
         raise BadPhoto(_reason(error)) from error

@@ -16,7 +16,7 @@ from core.events import FeaturesMade, Notice
 from core.training.step import retry_on_oom
 from core.training.task import Task, chunks
 
-MAX_BYTES = 1_000_000_000  # of features, which checkpoints hold too
+MAX_FEATURE_BYTES = 1_000_000_000  # of features, which checkpoints hold too
 
 
 @dataclass
@@ -91,7 +91,7 @@ def unsupported_reason(task: Task, views: int) -> str:
     with torch.inference_mode():
         probe = task.architecture.features(image)
     photos = views * len(task.dls.train.items) + len(task.dls.valid.items)
-    if photos * probe.nbytes > MAX_BYTES:
+    if photos * probe.nbytes > MAX_FEATURE_BYTES:
         return f"features of {photos:,} photos would take {photos * probe.nbytes / 1e9:.1f} GB of memory"
     return ""
 

@@ -336,7 +336,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_a_file_may_be_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.png").write_bytes(encoded(noise("RGB")))
-    monkeypatch.setattr(photo, "MAX_BYTES", 10)
+    monkeypatch.setattr(photo, "MAX_PHOTO_BYTES", 10)
     with pytest.raises(BadPhoto, match="larger than"):
         decode(tmp_path / "a.png")
 
@@ -394,7 +394,7 @@ def test_large_photos_wait_where_they_would_be_too_many_at_once(monkeypatch: pyt
         alone.release()
 
     pixels = noise("RGB").width * noise("RGB").height
-    monkeypatch.setattr(photo, "LARGE", 0)
+    monkeypatch.setattr(photo, "LARGE_PIXELS", 0)
     monkeypatch.setattr(photo, "_large", photo._Budget(2 * pixels - 1))
     loads(monkeypatch, enter)
     both = Barrier(2, timeout=20)
