@@ -134,7 +134,7 @@ def test_the_ground_floor_is_the_standard_library(module: str) -> None:
     assert tops <= set(sys.stdlib_module_names)
 
 
-DECODING = ("core.data.bounds", "core.data.colours", "core.data.decoder", "core.data.photo")
+DECODING = ("core.data.bounds", "core.data.colours", "core.data.decoder", "core.data.photo", "core.data.upright")
 
 
 @pytest.mark.parametrize("module", DECODING)

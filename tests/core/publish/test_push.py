@@ -159,6 +159,7 @@ def test_a_space_is_rehearsed_and_answers_the_same(signed_in: Any, mine: Run) ->
     assert set(space.files) >= {
         "app.py",
         "core/data/photo.py",
+        "core/data/upright.py",
         "model.onnx",
         "config.json",
         "requirements.txt",
