@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.commands.command import RUN, argument, command
+from core.commands.command import DEVICE, RUN, argument, command
 from core.commands.photos import SET, TRAINING_OPTIONS, recipe_of
 from core.errors import BadInput
 from core.events import RunEnded, drain
@@ -42,6 +42,7 @@ RUNNING = (
         "--no-queue", action="store_true", help="start at once, even while another run of the workspace is training"
     ),
     _cache,
+    DEVICE,
     argument(
         "--finish-after",
         type=_seconds,

@@ -19,9 +19,9 @@ from torch import Tensor
 from core.atomic import write_atomic
 from core.data import photo
 from core.data.content import DIGITS
-from core.data.loaders import default_device
 from core.data.photo import BadPhoto, View
 from core.data.pipeline import Pipeline
+from core.device import choose
 from core.events import FeaturesMade
 from core.insight.copies import SIDE
 from core.insight.eviction import MAX_CACHE_BYTES, evict
@@ -86,7 +86,7 @@ def backbone_of(recipe: Recipe, classes: Sequence[str]) -> Predictor:
     with torch.random.fork_rng():
         torch.manual_seed(recipe.training.seed)  # random weights are the same each time, and their features are found
         architecture = build_architecture(recipe.architecture, len(classes), pipeline.size)
-    architecture.model.to(default_device(), memory_format=torch.channels_last).eval()
+    architecture.model.to(choose().torch, memory_format=torch.channels_last).eval()
     return Predictor(architecture, pipeline.views, list(classes))
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import gradio as gr
 
-from core.data.check import Examined, label_all
+from core.data.check import Examined
+from core.data.labelling import label_all
 from core.data.photo import BadPhoto
 from core.errors import BadInput
 from core.recipe import Recipe
