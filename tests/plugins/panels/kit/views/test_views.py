@@ -201,7 +201,7 @@ def test_a_form_shows_an_option_of_any_type_that_json_can_carry(hint: Any, value
     assert 'type="text"' in option(Param("value", hint, value), value, "source.value")
 
 
-def test_thumbnails_of_strangers_are_decoded_apart(
+def test_a_strangers_thumbnails_are_decoded_apart(
     monkeypatch: pytest.MonkeyPatch, photos: Path, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(pictures, "_decode", None)  # this process decodes nothing
