@@ -39,13 +39,19 @@ class Prepared(NamedTuple):
     shown: Image.Image
 
 
-def prepare(file: str | Path, views: Sequence[View], side: int, *bounds: int) -> Prepared:
+def prepare(
+    file: str | Path,
+    views: Sequence[View],
+    side: int,
+    max_pixels: int = photo.MAX_PIXELS,
+    max_work: int = photo.MAX_WORK,
+) -> Prepared:
     """Decode a photo in this process: fitted to `views`, and with its longer side at most `side`.
 
-    Without views there are no pixels, which is faster. `bounds` are the `max_pixels` and `max_work` of `photo.load`.
-    Raises BadPhoto.
+    Without views there are no pixels, which is faster. The limits are those of `photo.load`. Raises
+    BadPhoto.
     """
-    image = photo.load(file, *bounds, side=None if views else side)
+    image = photo.load(file, max_pixels, max_work, side=None if views else side)
     pixels = photo.fit(image, views) if views else NOTHING
     image.thumbnail((side, side))
     return Prepared(pixels, in_srgb(image))

@@ -72,7 +72,7 @@ def _check_sizes(document: Mapping[str, Any]) -> None:
 def _sizes(registry: Registry[Any], choices: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, int]]:
     """The sizes (height, width) of plugins, also those that they have by default."""
     for choice in choices:
-        options = {p.name: p.default for p in registry[choice["name"]].params if not p.required} | choice
+        options = {p.name: p.default for p in registry[choice["name"]].params if not p.required} | dict(choice)
         if size := options.get("size") or options.get("img_size"):
             yield (size, size) if isinstance(size, int) else (size[0], size[-1])
 

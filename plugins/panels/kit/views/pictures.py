@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from plugins.panels.kit.views.html import Html, joined
 
 THUMBNAIL = 192  # pixels
 
-_decode = photo.thumbnail
+_decode: Callable[[Path, int], Image.Image] = photo.thumbnail
 
 
 def decode_apart() -> None:
