@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.data.grid import grid_sample
 from core.device import KINDS, VARIABLE, available, choose, out_of_memory
 from core.errors import BadInput
-from tests.core.stand_in import apple_gpu
 
 
 def test_an_absent_device_is_refused_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,14 +52,3 @@ def test_torch_itself_says_that_the_cpu_has_no_memory() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 60)
     assert out_of_memory(caught.value)
-
-
-def test_border_by_clamping_is_that_of_torch() -> None:
-    images = torch.rand(2, 3, 5, 7, generator=torch.Generator().manual_seed(0))
-    points = torch.rand(2, 9, 4, 2, generator=torch.Generator().manual_seed(1)) * 4 - 2
-    expected = torch.nn.functional.grid_sample(images, points, padding_mode="border", align_corners=False)
-    with apple_gpu():
-        with pytest.raises(RuntimeError, match="Border"):
-            torch.nn.functional.grid_sample(images, points, padding_mode="border", align_corners=False)
-        found = grid_sample(images, points, "border")
-    torch.testing.assert_close(found, expected)
