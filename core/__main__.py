@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from core.atomic import disk_is_full
 from core.commands import insight, models, photos, plugins, publish, runs
 from core.commands.command import COMMANDS
 from core.commands.streams import discard, streams
+from core.device import VARIABLE
 from core.discovery import discover
 from core.errors import BadInput
 
@@ -32,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     try:
+        if name := getattr(args, "device", None):
+            os.environ[VARIABLE] = name  # for this process and those that it starts
         discover()
         code: int | None = args.command.run(args)
         sys.stdout.flush()

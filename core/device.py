@@ -44,6 +44,7 @@ class Device:
     float64: bool = True
     padding_modes: frozenset[str] = field(default=frozenset((BORDER, REFLECTION, ZEROS)))  # of grid_sample
     capacity: int = 0
+    validation: int = 1  # how many times as large as in training batches of validation are
 
     def precision(self, name: str = AUTO) -> str:
         """The precision of an option, with `auto` resolved; raises BadInput if this device does not have it."""
@@ -174,13 +175,13 @@ def _cuda(device: torch.device) -> Device:
     tensor_cores = torch.cuda.get_device_capability(device) >= (7, 0)  # before them fp16 is no faster
     precisions = ("bf16", "fp16", "fp32") if bf16 else ("fp16", "fp32") if tensor_cores else ("fp32", "fp16")
     name = torch.cuda.get_device_name(device)
-    return Device(device, name, precisions, fused=_fused(device), pinned=True, streams=True)
+    return Device(device, name, precisions, fused=_fused(device), pinned=True, streams=True, validation=4)
 
 
 def _mps(device: torch.device) -> Device:
     modes = frozenset((REFLECTION, ZEROS))  # pytorch#125098
     return Device(
-        device, "Apple GPU", ("fp32", "fp16"), fused=_fused(device), float64=False, padding_modes=modes
+        device, "Apple GPU", ("fp32", "fp16"), fused=_fused(device), float64=False, padding_modes=modes, validation=4
     )  # fp16 is a choice: where it pays has not been measured
 
 

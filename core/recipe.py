@@ -86,6 +86,15 @@ class Training:
         "skip"
     )
     seed: Annotated[int, "Seed of the photo order, the augmentation and the new layers", Range(0, 2**32 - 1)] = 0
+    device: Annotated[
+        str, "Where to train: cpu, cuda, cuda:1, mps, or auto for the best there is; PRESIZE_DEVICE goes before it"
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "bf16", "fp16", "fp32"],
+        "What training computes in; auto is bf16 or fp16 where the hardware is faster with it, else fp32. Validation "
+        "is in fp32, as predictions are",
+    ] = "auto"
+    compile: Annotated[bool, "Compile the unfrozen network with torch.compile, which first takes a minute"] = False
 
     def __post_init__(self) -> None:
         """Convert the names of plugins to `{"name": ...}`."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from core.device import VARIABLE
+
 Run = Callable[[argparse.Namespace], int | None]
 Argument = Callable[[argparse.ArgumentParser], object]
 R = TypeVar("R", bound=Callable[[argparse.Namespace], Any])
@@ -50,6 +52,11 @@ def argument(*names: str, **options: Any) -> Argument:
 
 COMMANDS: list[Command] = []
 RUN = argument("run", help="a run's folder or name")
+DEVICE = argument(
+    "--device",
+    metavar="NAME",
+    help=f"cpu, cuda, cuda:1 or mps; default: {VARIABLE}, else the recipe's, else the best",
+)
 WORKSPACE = argument(
     "--workspace",
     type=Path,

@@ -190,10 +190,10 @@ def loaders_of(
     index = {name: i for i, name in enumerate(split.vocab)}
 
     def loader(chosen: list[int], training: bool) -> Loader:
+        size = bs if training else bs * choose(on).validation
         items, targets = Files.of(split.items).take(chosen), [index[split.labels[i]] for i in chosen]
-        return Loader(
-            items, targets, pipeline, bs, training, training, seed, on, prepared=prepared, vocab=split.vocab, **options
-        )
+        fixed = (pipeline, size, training, training, seed, on)
+        return Loader(items, targets, *fixed, prepared=prepared, vocab=split.vocab, **options)
 
     return DataLoaders(loader(split.train, True), loader(split.valid, False), split.vocab)
 

@@ -46,7 +46,7 @@ class PhotoFeatures:
     readable: list[bool]
 
 
-def extract(
+def photo_features(
     files: Sequence[Path], digests: Sequence[str], predictor: Predictor, workspace: Path
 ) -> Generator[FeaturesMade, None, PhotoFeatures]:
     """The features of photos with these digests, extracted only where the workspace does not have them."""

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
 from core.device import KINDS, VARIABLE, available, choose, out_of_memory
 from core.errors import BadInput
+
+ROOT = Path(__file__).resolve().parents[2]
+ASKS = re.compile(r"device\.type\b|\.is_cuda\b|\.is_mps\b|torch\.(cuda|mps|xpu)\b|backends\.mps")
+
+
+def test_no_other_file_asks_for_the_type_of_a_device() -> None:
+    files = [*(ROOT / "core").rglob("*.py"), *(ROOT / "plugins").rglob("*.py"), ROOT / "app.py"]
+    asking = {f.relative_to(ROOT).as_posix() for f in files if ASKS.search(f.read_text(encoding="utf-8"))}
+    assert asking == {"core/device.py"}
 
 
 def test_an_absent_device_is_refused_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ def within(module: str, *rooms: str) -> bool:
 
 def test_there_is_something_to_walk() -> None:
     assert {"core.registry", "core.data.photo", "core.training.loop", "core.runs.run"} <= set(map(name, FILES))
-    assert "core.data.photo" in imported(ROOT / "core/data/check.py") and len(PLUGINS) > 15
+    assert "core.data.photo" in imported(ROOT / "core/data/reading.py") and len(PLUGINS) > 15
 
 
 @pytest.mark.parametrize("file", FILES, ids=name)
@@ -135,7 +135,7 @@ def test_the_ground_floor_is_the_standard_library(module: str) -> None:
     assert tops <= set(sys.stdlib_module_names)
 
 
-DECODING = ("core.data.bounds", "core.data.colours", "core.data.decoder", "core.data.photo")
+DECODING = ("core.data.bounds", "core.data.colours", "core.data.decoder", "core.data.photo", "core.data.upright")
 
 
 @pytest.mark.parametrize("module", DECODING)

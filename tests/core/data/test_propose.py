@@ -10,7 +10,7 @@ import pytest
 
 from core.data.files import get_tables
 from core.data.proposals import Proposal
-from core.data.propose import proposal, propose, source_of
+from core.data.propose import proposal, propose, propose_source, source_of
 from core.discovery import discover
 from core.errors import BadInput
 from core.registry import sources, transforms
@@ -112,3 +112,10 @@ def test_a_source_proposes_itself_for_a_text(monkeypatch: pytest.MonkeyPatch) ->
         assert source_of("camera:door")["name"] == "folder"
     finally:
         sources.discard(__name__)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("x/y.zip", "the zip 'x/y.zip'"), ("x", "the folder 'x'"), ("", "'sample'")]
+)
+def test_a_source_has_a_reason(text: str, reason: str) -> None:
+    assert reason in propose_source(text)[1]

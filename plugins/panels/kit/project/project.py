@@ -48,6 +48,12 @@ class Project:
         """The recipe being edited, or None if there are no photos yet."""
         return self._recipe("recipe")
 
+    @property
+    def shown_recipe(self) -> Recipe | None:
+        """The recipe as forms show it; where it is `confined`, its paths are relative to the folder."""
+        recipe = self.recipe
+        return recipe.relative_to(self.folder) if recipe and self.confined else recipe
+
     def _recipe(self, name: str) -> Recipe | None:
         document = self.draft.read().get(name)
         read, recipe = self._recipes.get(name, (None, None))

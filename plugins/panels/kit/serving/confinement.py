@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, quoted
-from core.recipe import path_options
+from core.recipe import TRAINING, path_options
 from core.registry import sources
 
 LARGEST_SIDE, LARGEST_BATCH = 512, 128  # pixels per side, photos per batch
 LONGEST_LIST = 20  # transforms or metrics
+TRAINING_PLUGINS = [p.name for p in TRAINING if p.registry is not None]  # loss, optimizer, metrics
 
 
 def check_confined(document: Mapping[str, Any], folder: Path) -> None:
@@ -23,15 +24,27 @@ def check_confined(document: Mapping[str, Any], folder: Path) -> None:
         if not getattr(sources[name].factory, "for_visitors", False):
             raise BadInput(f"The source {name!r} is not open to visitors; upload photos or a zip.")
     _check_sizes(document)
+    for key, choice in _choices(document):
+        paths = path_options(key, choice)
+        for name, value in choice.items():
+            for text in _texts(value):
+                is_text = name not in paths
+                outside = name != "pattern" and _leads_out(text) if is_text else not _is_inside(text, folder)
+                if outside:
+                    raise BadInput(f"{name} {quoted(text)} is outside your workspace; upload the file instead.")
+
+
+def _choices(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The plugins of a document with their options, each with its key, and the other options of training."""
     for key, part in document.items():
-        for choice in part if isinstance(part, list) else [part]:
-            paths = path_options(key, choice)
-            for name, value in choice.items() if isinstance(choice, Mapping) else ():
-                for text in _texts(value):
-                    is_text = name not in paths
-                    outside = name != "pattern" and _leads_out(text) if is_text else not _is_inside(text, folder)
-                    if outside:
-                        raise BadInput(f"{name} {quoted(text)} is outside your workspace; upload the file instead.")
+        if key == "training":
+            plugins = {name: value for name, value in part.items() if name in TRAINING_PLUGINS}
+            yield from _choices(plugins)
+            yield key, {name: value for name, value in part.items() if name not in plugins}
+            continue
+        for choice in part if isinstance(part, (list, tuple)) else [part]:
+            if isinstance(choice, Mapping):
+                yield key, choice
 
 
 def _check_sizes(document: Mapping[str, Any]) -> None:

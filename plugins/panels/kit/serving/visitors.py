@@ -26,7 +26,7 @@ LIMIT = 4 * GB  # bytes in a visitor's folder
 HOURLY = 6 * LIMIT  # bytes that an address may upload, unpack and train in an hour, with any cookies
 UPLOADED = ("folder", "zip")  # sources of uploads; other sources create their photos
 SOURCE, RUN = GB // 32, GB // 2  # bytes that a source and a run count as
-AT_ONCE = 2  # visitors that train at the same time
+MAX_TRAINING = 2  # visitors that train at the same time
 SECONDS = 3600.0  # of training after which a run finishes early
 FAIR = 600.0  # the same while another visitor is waiting
 WAITS = 300.0  # seconds for which a refused visitor has priority over those who trained more recently
@@ -152,7 +152,7 @@ class VisitorProject(Project):
         _forget(_trained, now - SECONDS)
         busy = [run for folder in self.folder.parent.iterdir() for run in _under_way(folder)]
         before = {a for a, folder in _waiting if a != self.address and self._trained_after(a, folder)}
-        if len(busy) + len(before) >= AT_ONCE:
+        if len(busy) + len(before) >= MAX_TRAINING:
             _waiting[self.address, str(self.folder)] = now
             for run in busy:
                 _make_room(run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import plugins.panels.kit.project.project as project_module
 from core.errors import BadInput
 from core.lock import ProcessLock
 from core.recipe import Recipe
+from core.registry import losses
 from core.runs.run import Run
+from plugins.panels import data, train
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving import visitors
 from plugins.panels.kit.serving.hourly import Hourly
@@ -118,6 +121,37 @@ def test_a_visitor_may_use_what_is_inside(visitor: Project) -> None:
     visitor.edit("labeller", {"name": "regex", "pattern": r"/([a-z]+)_\d+", "part": "path"})
     assert visitor.require_recipe().labeller["pattern"] == r"/([a-z]+)_\d+"
     visitor.open({"name": "sample"})
+
+
+@pytest.fixture
+def weighing() -> Iterator[None]:
+    """A loss with a path among its options."""
+
+    @losses.register("zz_weights")
+    def weights(class_counts: object = None, /, table: Path | None = None) -> None:
+        """Reads weights from a table."""
+
+    yield
+    losses.discard(__name__)
+
+
+def test_a_path_of_a_loss_is_confined_like_that_of_a_labeller(visitor: Project, weighing: None, tmp_path: Path) -> None:
+    table = visitor.folder / "weights.csv"
+    for path in (str(table), "weights.csv"):
+        visitor.edit("training.loss", {"name": "zz_weights", "table": path})
+        assert visitor.require_recipe().training.loss["table"] == str(table)
+    for path in (str(tmp_path / "other.csv"), "../other.csv", "~/other.csv"):
+        with pytest.raises(BadInput, match="outside your workspace"):
+            visitor.edit("training.loss", {"name": "zz_weights", "table": path})
+
+
+def test_forms_show_a_visitor_paths_in_the_workspace(visitor: Project, weighing: None) -> None:
+    table = visitor.folder / "photos" / "a.csv"
+    table.write_text("name,label\nred_1.jpg,x\n")
+    visitor.edit("labeller", {"name": "csv", "path": str(table)})
+    visitor.edit("training.loss", {"name": "zz_weights", "table": str(table)})
+    for form in (data._forms(visitor), train._more(visitor)):
+        assert str(visitor.folder) not in form and 'value="photos/a.csv"' in form
 
 
 def test_no_sentence_tells_where_the_folder_is(visitor: Project) -> None:
