@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.data.pipeline import Pipeline
 
 Key = tuple[Path, bool]  # a photo, as it is read in training or in validation
-Launched = tuple[Tensor, "torch.cuda.Event | None"]
+Launched = tuple[Tensor, Any]  # images, and the event after which they are there
 SPARE = 1.05  # times the bytes that all photos would take if they were as large as the first ones
 
 
@@ -126,7 +126,8 @@ class Ahead:
 
     def __init__(self, device: Device) -> None:
         self._pool = ThreadPoolExecutor(1, "batches")
-        self._stream = torch.cuda.Stream(device.torch) if device.streams else None  # type: ignore[no-untyped-call]
+        self._module = torch.get_device_module(device.torch)
+        self._stream = self._module.Stream(device.torch) if device.streams else None
 
     def begin(self, make: Callable[[], Tensor]) -> Future[Launched]:
         """Start to make the images of a batch."""
@@ -136,7 +137,7 @@ class Ahead:
         """The images, for kernels of the caller's stream."""
         images, event = launched
         if event is not None:
-            current = torch.cuda.current_stream(images.device)
+            current = self._module.current_stream(images.device)
             current.wait_event(event)
             images.record_stream(current)  # or their memory would be used for the next batch too early
         return images
@@ -148,5 +149,5 @@ class Ahead:
     def _launched(self, make: Callable[[], Tensor]) -> Launched:
         if self._stream is None:
             return make(), None
-        with torch.cuda.stream(self._stream):
+        with self._module.stream(self._stream):
             return make(), self._stream.record_event()
