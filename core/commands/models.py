@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from core.commands.command import RUN, argument, command
+from core.commands.command import DEVICE, RUN, argument, command
 from core.errors import BadInput, quoted
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @command(
     "evaluate",
     RUN,
+    DEVICE,
     argument("--source", metavar="FOLDER", help="labelled photos, in a folder or a .zip; default: the run's own"),
     argument(
         "--labeller", metavar="NAME", help="how they are labelled: a name, or JSON as in a recipe; default: the run's"
@@ -69,6 +70,7 @@ def _compare(run: Run, other: Run, args: argparse.Namespace) -> None:
 @command(
     "predict",
     argument("run", help="a run's folder or name, or OWNER/NAME on the Hugging Face Hub"),
+    DEVICE,
     argument("images", nargs="+", metavar="IMAGE", help="photos, or folders with photos"),
 )
 def predict(args: argparse.Namespace) -> int:

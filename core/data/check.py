@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import zlib
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import PIL
-
-from core.data import photo
 from core.data.alike import alike
-from core.data.content import DIGITS, digest
+from core.data.duplicates import duplicates
 from core.data.files import Files, no_photos
+from core.data.labelling import labels_of
 from core.data.leftovers import leftovers, relocated
 from core.data.masks import masks
-from core.data.remembered import Key, Remembered, Result
-from core.data.split import LONGEST_LABEL, Split, divide
-from core.data.twins import twins
-from core.errors import BadInput, quoted
+from core.data.reading import read_all
+from core.data.split import Split, divide
+from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Recipe
 from core.registry import labellers, sources, splitters
@@ -34,7 +26,6 @@ if TYPE_CHECKING:
 
 FEW = 10  # photos per class; with fewer, its metrics mean little
 FEW_VALID = 5  # validation photos; with fewer, accuracy means nothing
-STEP = 64  # photos between two events
 SHOWN = 20  # warnings of one kind
 
 
@@ -88,7 +79,7 @@ def examine(
     report = Report(skipped=dict.fromkeys(getattr(source, "skipped", ()), "not a photo that can be unpacked safely"))
     labeller = labellers.build(relocated("labeller", recipe.labeller, source))
     splitter = splitters.build(relocated("splitter", recipe.splitter, source))
-    labels, unlabelled = _labels(items, names, labeller)
+    labels, unlabelled = labels_of(items, names, labeller)
     report.skipped |= unlabelled
     labelled = [i for i, label in enumerate(labels) if label]
 
@@ -121,112 +112,12 @@ def examine(
     others, stray = leftovers(source.root, workspace, names, used)
     _describe(split, source.root, report)
     report.skipped |= others | getattr(source, "others", {})
-    report.warnings += filter(None, [twins(split, digests), masks(source.root, names)])
+    report.warnings += filter(None, [duplicates(split, digests), masks(source.root, names)])
     for plugin, seen_by in ((source, names), (labeller, names), (splitter, names.take(good))):
         if remarks := getattr(plugin, "remarks", None):
             report.warnings += _bounded(remarks(seen_by))
     report.warnings += _bounded([f"the folder {str(folder)!r} was left out" for folder in stray])
     return Examined(source.root, split, report, digests)
-
-
-def read_all(
-    files: Sequence[Path],
-    workspace: Path,
-    decode: Callable[[Path], object] | None = None,
-    presizing: Callable[[], Presizing | None] = lambda: None,
-) -> Generator[Checked, None, list[tuple[str, str]]]:
-    """Decode every file that was not decoded before; returns for each why it is unreadable, or "", and its hash.
-
-    `presizing` is called if there is anything to decode; its result decodes files into the presized cache.
-    """
-    with closing(Remembered(workspace, _decoder())) as memory:
-        found = [memory.recall(_key(file)) for file in files]
-        new = [i for i, result in enumerate(found) if result is None]
-        done = len(files) - len(new)
-        yield Checked(done, len(files))
-        keep = presizing() if new else None
-        with _threads(keep) as pool:
-            for start in range(0, len(new), STEP):
-                part = new[start : start + STEP]
-                keys = [_key(files[i]) for i in part]
-                results = list(pool.map(_read, [files[i] for i in part], part, repeat(decode), repeat(keep)))
-                memory.add([(key, result) for key, (result, lasts) in zip(keys, results, strict=True) if lasts])
-                for i, (result, _) in zip(part, results, strict=True):
-                    found[i] = result
-                done += len(part)
-                yield Checked(done, len(files))
-    return [result for result in found if result]
-
-
-def _threads(keep: Presizing | None) -> ThreadPoolExecutor:
-    number = min(8, os.cpu_count() or 1)
-    if keep is None:
-        return ThreadPoolExecutor(number, "check")
-    from core.data.threads import photo_threads
-
-    return photo_threads(number)
-
-
-def _read(
-    file: Path, index: int, decode: Callable[[Path], object] | None, keep: Presizing | None
-) -> tuple[Result, bool]:
-    """Why a file cannot be decoded, or "", and its hash; and whether that result can be remembered."""
-    try:
-        if decode:
-            decode(file)
-            return ("", digest(file)), True
-        content = photo.read(file)
-        name = digest(content)
-        if not (keep and keep.decode(index, content, name)):
-            photo.load(content)
-        return ("", name), True
-    except photo.BadPhoto as error:
-        return (str(error), ""), not isinstance(error, photo.NotNow)
-    except OSError as error:  # deleted in the meantime
-        return (f"cannot be read ({error.strerror})", ""), False
-
-
-def _decoder() -> int:
-    """A version number that changes with what this program can decode."""
-    bounds = photo.MAX_PIXELS, photo.MAX_WORK, photo.REDUCED_PASSES
-    return zlib.crc32(f"{PIL.__version__} {photo.FORMATS} {bounds} {DIGITS}".encode()) >> 1
-
-
-def _key(file: Path) -> Key:
-    path = os.fsencode(file.absolute())  # a name need not be UTF-8
-    try:
-        status = file.stat()
-    except OSError:  # deleted since it was listed: decoding will report it
-        return path, -1, -1
-    return path, status.st_size, status.st_mtime_ns % 2**63  # sqlite integers have 64 bits, signed
-
-
-def label_all(
-    items: Sequence[Path], labeller: Callable[[Path], str], original: Callable[[Path], Path]
-) -> tuple[dict[Path, str], dict[str, str]]:
-    """The labels of the items, and why others have none; labellers get the `original` path of each."""
-    labels, unlabelled = _labels(items, map(original, items), labeller)
-    return {item: label for item, label in zip(items, labels, strict=True) if label}, unlabelled
-
-
-def _labels(
-    items: Iterable[Path], names: Iterable[Path], labeller: Callable[[Path], str]
-) -> tuple[list[str], dict[str, str]]:
-    """One label per item, "" if it has none, and the reasons for those without one."""
-    shared: dict[str, str] = {}  # one str per class, not per photo
-    labels: list[str] = []
-    unlabelled: dict[str, str] = {}
-    for item, name in zip(items, names, strict=True):
-        try:
-            label = labeller(name)
-        except BadInput as error:
-            label, reason = "", str(error).removesuffix(".")  # it becomes part of a sentence
-        else:
-            reason = f"its label would be {quoted(label)}, but labels have 1 to {LONGEST_LABEL:,} characters"
-        if not isinstance(label, str) or not 0 < len(label) <= LONGEST_LABEL:
-            unlabelled[str(item)], label = reason, ""
-        labels.append(shared.setdefault(label, label))
-    return labels, unlabelled
 
 
 def _describe(split: Split, root: Path, report: Report) -> None:

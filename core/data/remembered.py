@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 NAME = "photos.sqlite"
 PATIENCE = 5.0  # seconds to wait for a write by another process
@@ -16,6 +17,12 @@ RECALL = """
     select reason, hash from photos
     where path = ? and size = ? and changed = ? and typeof(reason) = 'text' and typeof(hash) = 'text'
 """
+RECALL_HASH = "select hash from photos where path = ? and size = ? and changed = ? and typeof(hash) = 'text'"
+ADD_HASH = """
+    insert into photos values (?, ?, ?, null, ?) on conflict (path) do update set
+    reason = case when size = excluded.size and changed = excluded.changed then reason end,
+    size = excluded.size, changed = excluded.changed, hash = excluded.hash
+"""  # without a reason, as the photo was not decoded
 
 Key = tuple[bytes, int, int]  # path, size, mtime in ns
 Result = tuple[str, str]  # why it is unreadable, or ""; its hash
@@ -42,20 +49,32 @@ class Remembered:
 
     def recall(self, key: Key) -> Result | None:
         """The result for a file, or None if there is none since its last change."""
-        found: Result | None = None
-        try:
-            if self._memory:
-                found = self._memory.execute(RECALL, key).fetchone()
-        except sqlite3.Error as error:
-            self._mend(error)
+        found: Result | None = self._found(RECALL, key)
         return found
+
+    def recall_hash(self, key: Key) -> str:
+        """The hash of a file, which may not have been decoded, or "" if it is not known since its last change."""
+        return (self._found(RECALL_HASH, key) or ("",))[0]
 
     def add(self, rows: Sequence[tuple[Key, Result]]) -> None:
         """Store results."""
+        self._store("replace into photos values (?, ?, ?, ?, ?)", [(*key, *result) for key, result in rows])
+
+    def add_hashes(self, rows: Sequence[tuple[Key, str]]) -> None:
+        """Store the hashes of files that were not decoded."""
+        self._store(ADD_HASH, [(*key, hash) for key, hash in rows])
+
+    def _found(self, question: str, key: Key) -> Any:
+        try:
+            return self._memory.execute(question, key).fetchone() if self._memory else None
+        except sqlite3.Error as error:
+            self._mend(error)
+            return None
+
+    def _store(self, command: str, values: Sequence[tuple[Any, ...]]) -> None:
         try:
             if self._memory:
-                values = ((*key, *result) for key, result in rows)
-                self._memory.executemany("replace into photos values (?, ?, ?, ?, ?)", values)
+                self._memory.executemany(command, values)
                 self._memory.commit()
         except sqlite3.Error as error:  # also a full disk
             self._mend(error)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from core.insight.twins import ROWS_AT_ONCE
 from core.model.strangers import MAX_BYTES, Strangers
 
 NEIGHBOURS = 10
@@ -15,7 +16,6 @@ FEWEST = 20  # training photos, and as many for each neighbour
 KEPT = 400  # training photos, whose features a model keeps
 FALSE_ALARMS = 0.05
 FAR_OUT = 3.0  # interquartile ranges beyond the third quartile (Tukey 1977)
-AT_ONCE = 4096
 
 
 def find_strangers(features: Tensor) -> list[tuple[int, float]]:
@@ -24,7 +24,7 @@ def find_strangers(features: Tensor) -> list[tuple[int, float]]:
         return []
     known = normalize(features, dim=1)
     found = torch.cat(
-        [1 - (chunk @ known.T).topk(NEIGHBOURS + 1, dim=1).values[:, -1] for chunk in torch.split(known, AT_ONCE)]
+        [1 - (chunk @ known.T).topk(NEIGHBOURS + 1, dim=1).values[:, -1] for chunk in torch.split(known, ROWS_AT_ONCE)]
     )
     low, high = found.quantile(0.25), found.quantile(0.75)
     far = torch.nonzero(found > high + FAR_OUT * (high - low))[:, 0].tolist()

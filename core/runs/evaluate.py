@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from core.data.alike import alike
-from core.data.check import label_all
+from core.data.labelling import label_all
 from core.data.leftovers import relocated
 from core.data.photo import BadPhoto
 from core.data.propose import names_of, propose, source_of

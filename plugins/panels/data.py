@@ -11,7 +11,8 @@ from typing import Any
 
 import gradio as gr
 
-from core.data.check import Examined, label_all
+from core.data.check import Examined
+from core.data.labelling import label_all
 from core.data.photo import BadPhoto
 from core.errors import BadInput
 from core.recipe import Recipe
@@ -114,7 +115,7 @@ def _train(project: Project) -> str:
 
 
 def _forms(project: Project) -> str:
-    recipe = project.recipe
+    recipe = project.shown_recipe
     if recipe is None:
         return ""
     return Html('<div class="pair">{}{}</div>').format(

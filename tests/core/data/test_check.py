@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from core.data import check, photo
+from core.data import photo, reading
 from core.data.block import loaders_of
-from core.data.check import Examined, Report, examine, read_all
+from core.data.check import Examined, Report, examine
 from core.data.files import get_image_files
 from core.data.propose import proposal
+from core.data.reading import contents_of, read_all
 from core.errors import BadInput
 from core.events import Checked, drain
 from core.recipe import Recipe, Training
@@ -147,13 +148,13 @@ def test_what_the_splitter_leaves_out_and_classes_on_one_side(tmp_path: Path, dr
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are decoded from now on."""
     names: list[str] = []
-    real = check._read
+    real = reading._read
 
     def counting(file: Path, *rest: Any) -> Any:
         names.append(file.name)
         return real(file, *rest)
 
-    monkeypatch.setattr(check, "_read", counting)
+    monkeypatch.setattr(reading, "_read", counting)
     return names
 
 
@@ -195,12 +196,25 @@ def test_another_decoder_reads_everything_again(
 def test_a_check_that_is_left_goes_on_where_it_was(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check, "STEP", 10)
+    monkeypatch.setattr(reading, "STEP", 10)
     files = sorted(folder.iterdir())
     walk = read_all(files, tmp_path / "workspace")
     assert [next(walk), next(walk), next(walk)] == [Checked(0, 36), Checked(10, 36), Checked(20, 36)]
     walk.close()
     assert next(read_all(files, tmp_path / "workspace")) == Checked(20, 36)
+
+
+def test_contents_are_known_without_decoding(folder: Path, tmp_path: Path, decoded: list[str]) -> None:
+    files = [*sorted(folder.iterdir()), folder / "gone_1.jpg"]
+    (folder / "red_1.jpg").write_bytes(b"no photo")
+    contents = drain(contents_of(files, tmp_path))
+    assert contents[:-1] == [hashlib.sha256(file.read_bytes()).hexdigest()[:24] for file in files[:-1]]
+    assert contents[-1] == "" and decoded == []
+    read = drain(read_all(files, tmp_path))
+    assert [content for _, content in read] == contents and len(decoded) == 37, "they count as not decoded"
+    decoded.clear()
+    assert drain(contents_of(files, tmp_path)) == contents
+    assert drain(read_all(files, tmp_path)) == read and decoded == []
 
 
 def test_a_file_that_goes_away_meanwhile(folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,144 @@
+"""The journal: what people say is kept by content, undone act by act, and survives kills and other processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.data.journal import NAME, Journal
+from core.errors import BadInput
+
+A, B, C = (digit * 24 for digit in "abc")
+KILLS = """
+import os, signal, sys, time
+from pathlib import Path
+from core.data.journal import Journal
+for kill in range(int(sys.argv[2])):
+    workspace = Path(sys.argv[1], str(kill))
+    workspace.mkdir()
+    reader, writer = os.pipe()
+    if not (process := os.fork()):
+        for n in range(100_000):
+            Journal(workspace).label([f"{n:024x}"], "cat")
+            os.write(writer, b".")
+    os.read(reader, 1)
+    time.sleep(0.0003 * (kill % 20))
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    os.close(writer)
+    said = 1 + len(os.fdopen(reader, "rb").read())
+    (workspace / "said").write_text(str(said))
+"""
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    """An empty journal."""
+    return Journal(tmp_path / "workspace", by="Ada")
+
+
+def test_labels_are_read_through_it(journal: Journal) -> None:
+    assert not journal.corrections and journal.corrections.digest == ""
+    journal.label([A, B], "  cat ")
+    journal.label([B], None)
+    journal.leave_out([C])
+    journal.right([A])
+    journal.same(C, A)
+    found = Journal(journal.path.parent).corrections
+    assert [found.label_of(photo, "dog") for photo in (A, B, C)] == ["cat", "", "dog"]
+    assert (found.left_out, found.right, found.same) == ({C}, {A}, {(A, C)})
+    assert found.changed([A, B, C], ["cat", "dog", "dog"]) == 1
+    journal.take_back([C])
+    journal.label([A], "dog")
+    assert not journal.corrections.left_out
+    assert not journal.corrections.right, "another label was said to be right"
+
+
+def test_labels_are_renamed_and_swapped(journal: Journal) -> None:
+    journal.label([A], "cat")
+    for old, new in (("cat", "x"), ("dog", "cat"), ("x", "dog")):
+        journal.rename(old, new)
+    found = journal.corrections
+    assert found.label_of(A, "") == "dog"
+    assert [found.label_of(B, label) for label in ("cat", "dog", "bird")] == ["dog", "cat", "bird"]
+    journal.rename("dog", "cat")
+    assert {journal.corrections.label_of(B, label) for label in ("cat", "dog")} == {"cat"}, "merged"
+
+
+def test_an_act_is_undone_as_a_whole(journal: Journal) -> None:
+    journal.labels({A: "cat", B: "dog"}, left_out=[C])
+    journal.label([A], "bird")
+    empty, both = journal.undo(), journal.corrections
+    assert empty and empty["label"] == "bird" and both.labels == {A: "cat", B: "dog"} and both.left_out == {C}
+    assert journal.undo() and not journal.corrections
+    assert journal.undo() is None
+    assert journal.redo() and journal.corrections == both
+    journal.right([A])
+    assert journal.redo() is None, "something else was done since"
+    assert journal.undo() and journal.corrections == both
+
+
+def test_its_corrections_are_written_in_few_acts(journal: Journal, tmp_path: Path) -> None:
+    journal.label([B, A], "cat")
+    journal.rename("cat", "dog")
+    journal.rename("x", "cat")
+    journal.leave_out([C])
+    journal.right([B])
+    journal.same(B, A)
+    (tmp_path / NAME).write_text(journal.corrections.text())
+    again = Journal(tmp_path).corrections
+    assert again == journal.corrections and again.digest == journal.corrections.digest
+    assert again.text().count("\n") == 5
+
+
+@pytest.mark.parametrize("contents", [[], ["../../etc/passwd"], ["A" * 24]])
+def test_only_contents_are_taken(journal: Journal, contents: list[str]) -> None:
+    with pytest.raises(BadInput):
+        journal.leave_out(contents)
+    for label in ("", " ", "x" * 2000):
+        with pytest.raises(BadInput, match="label"):
+            journal.label([A], label)
+    assert not journal.path.exists()
+
+
+@pytest.mark.parametrize("torn", [b'{"act":"label","pho', b"\x00\x00", b"[]", b'{"act":"leave_out","photos":[1]}'])
+def test_a_torn_line_is_ignored(journal: Journal, torn: bytes) -> None:
+    journal.label([A], "cat")
+    with journal.path.open("ab") as file:
+        file.write(torn)
+    assert journal.corrections.labels == {A: "cat"}
+    journal.label([B], "dog")
+    assert journal.corrections.labels == Journal(journal.path.parent).corrections.labels == {A: "cat", B: "dog"}
+
+
+def test_a_link_is_refused(journal: Journal, tmp_path: Path) -> None:
+    journal.path.parent.mkdir()
+    (tmp_path / "mine.txt").write_text("mine")
+    journal.path.symlink_to(tmp_path / "mine.txt")
+    with pytest.raises(BadInput, match="link"):
+        journal.label([A], "cat")
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_two_processes_append(tmp_path: Path) -> None:
+    one, other = Journal(tmp_path), Journal(tmp_path)
+    for n in range(20):
+        one.label([f"{2 * n:024x}"], "cat")
+        other.label([f"{2 * n + 1:024x}"], "dog")
+    assert len(one.corrections.labels) == len(other.corrections.labels) == 40
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the killed processes are forked")
+@pytest.mark.parametrize("kills", [10, pytest.param(100, marks=pytest.mark.slow)])
+def test_a_killed_process_loses_no_line_but_the_last(tmp_path: Path, kills: int) -> None:
+    subprocess.run([sys.executable, "-c", KILLS, str(tmp_path), str(kills)], check=True)
+    for workspace in tmp_path.iterdir():
+        said = int((workspace / "said").read_text())
+        kept = Journal(workspace).corrections.labels
+        assert kept.keys() == {f"{n:024x}" for n in range(len(kept))} and said <= len(kept) <= said + 1
+        Journal(workspace).label([A], "dog")
+        assert Journal(workspace).corrections.labels == {**kept, A: "dog"}
