@@ -18,8 +18,11 @@ from core.data import pictures
 from core.data.photo import View
 from core.errors import BadInput
 from core.events import EpochEnded
+from core.insight.calibration import ENOUGH, cross_fitted, described, reliability
 from core.model.architecture import Architecture
+from core.model.calibration import Calibration
 from core.model.head import Classifier, ConcatPool
+from core.model.strangers import Strangers
 from core.recipe import LAST, Recipe
 from core.registry import labellers, splitters
 from core.training.interpretation import ClassificationInterpretation
@@ -54,13 +57,15 @@ def card(
     results: ClassificationInterpretation,
     best: Best,
     epochs: Sequence[EpochEnded],
+    calibration: Calibration,
+    strangers: Strangers | None,
 ) -> dict[str, str | bytes]:
     """The files of the card by name, README.md after its pictures; `epochs` are all trained epochs."""
     from huggingface_hub import ModelCard
 
     architecture, views = learner.task.architecture, learner.dls.valid.pipeline.views
     document, (low, high) = without_paths(recipe.to_dict()), results.interval
-    drawn = _pictures(results, epochs)
+    drawn = _pictures(results, epochs, calibration)
     text = ModelCard.from_template(
         _front_matter(recipe, results, architecture),
         str(TEMPLATE),
@@ -82,6 +87,9 @@ def card(
         rows=list(_rows(results, Counter(learner.dls.train.targets))),
         confused=[(_text(a), _text(b), n) for a, b, n in results.most_confused(2)[:5]],
         pictures=list(drawn),
+        calibration=described(calibration),
+        strangers=strangers,
+        temperature=calibration.temperature,
         best=best,
         chosen=_chosen(recipe),
         head=_head(architecture),
@@ -244,8 +252,13 @@ def _chosen(recipe: Recipe) -> str:
     return f"chosen by its {recipe.training.best_by} on the same validation photos, which makes it look a little better"
 
 
-def _pictures(results: ClassificationInterpretation, epochs: Sequence[EpochEnded]) -> dict[str, bytes]:
+def _pictures(
+    results: ClassificationInterpretation, epochs: Sequence[EpochEnded], calibration: Calibration
+) -> dict[str, bytes]:
     drawn = {}
+    if calibration.photos >= ENOUGH:
+        bins = reliability(*cross_fitted(results.logits * calibration.temperature, results.targets))
+        drawn["reliability.png"] = _png(bins.plot())
     if len(results.vocab) <= MAX_CLASSES:
         drawn["confusion.png"] = _png(results.plot_confusion_matrix())
     if len(epochs) > 1:  # one point does not make a line

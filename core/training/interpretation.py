@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -34,6 +34,10 @@ class ClassificationInterpretation:
     def from_learner(cls, learner: Any, dl: Loader | None = None) -> ClassificationInterpretation:
         """The interpretation of a learner's predictions on its validation set, or on `dl`."""
         return learner.interpret(dl)  # type: ignore[no-any-return]
+
+    def calibrated(self, temperature: float) -> ClassificationInterpretation:
+        """The same predictions with the confidences of a calibrated model."""
+        return replace(self, logits=self.logits / temperature)
 
     @property
     def accuracy(self) -> float:

@@ -20,6 +20,7 @@ from core.atomic import write_atomic
 from core.data.loaders import DataLoaders
 from core.errors import BadInput
 from core.events import EpochEnded, RunEnded
+from core.model.calibration import Calibration
 from core.model.folder import load_model
 from core.publish.hub import Hub
 from core.publish.model_files import model_files
@@ -92,7 +93,7 @@ def make_card(recipe_dict: MakeRecipe, make_loaders: MakeLoaders) -> MakeCard:
         results = ClassificationInterpretation(logits, targets, [Path("x.jpg")] * len(targets), vocab)
         best = Best("unfrozen", 2, 0.2, 0.5, {}, Outputs(logits, targets, list(range(len(targets)))))
         learner.task.architecture.pretrained, learner.task.architecture.timm = pretrained, timm
-        return card(Recipe.from_dict(recipe_dict(**keys)), learner, results, best, epochs)
+        return card(Recipe.from_dict(recipe_dict(**keys)), learner, results, best, epochs, Calibration(), None)
 
     return make
 
