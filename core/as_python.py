@@ -43,7 +43,7 @@ def as_python(recipe: Recipe) -> str:
         *([f"metrics=[{scores}]"] if scores else []),
         *([f"loss_func={loss}"] if loss != _made(losses, Training.loss, "dls.class_counts") else []),
         *([f"opt_func={optimizer}"] if optimizer != _bound(optimizers, Training.optimizer) else []),
-        *_changed(recipe, "train_bn", "micro_batch", "ema"),
+        *_changed(recipe, "train_bn", "micro_batch", "ema", "precision", "compile"),
     ]
     fine_tune = [_literal(training.epochs), *_changed(recipe, "base_lr", "freeze_epochs", "lr_mult", "features")]
     alone = ", ".join(_changed(recipe, "best_by", "patience", "bad_photos"))
@@ -56,7 +56,7 @@ def as_python(recipe: Recipe) -> str:
         "",
         *before,
         _call("block = DataBlock", block, width=0),
-        _call("dls = block.dataloaders", [photos, *_changed(recipe, "batch_size", "seed")]),
+        _call("dls = block.dataloaders", [photos, *_changed(recipe, "batch_size", "seed", "device")]),
         f"torch.manual_seed({_literal(training.seed)})  # the same initial weights of the head as in a run",
         _call("learn = vision_learner", learner),
         *([f"# Only runs have {alone}; this learner keeps the model of the last step."] if alone else []),

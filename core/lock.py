@@ -12,7 +12,7 @@ from filelock import lock_descriptor
 from core.atomic import disk_error, open_own
 from core.errors import BadInput
 
-MAX_BYTES = 100  # of a lock file
+MAX_LOCK_BYTES = 100
 OURS = re.compile(rb"[\n\d .e-]*|\0*")  # a power cut may leave zeros
 CLOCK_TOLERANCE = 2.0  # seconds by which two readings of a process's start time may differ
 
@@ -33,7 +33,7 @@ class ProcessLock:
         if not lock_descriptor(handle, blocking=False):
             os.close(handle)
             return False
-        if not OURS.fullmatch(os.read(handle, MAX_BYTES)):  # a user's file must not be overwritten
+        if not OURS.fullmatch(os.read(handle, MAX_LOCK_BYTES)):  # a user's file must not be overwritten
             os.close(handle)
             raise BadInput(f"{str(self.path)!r} is not a lock file of this program; move it elsewhere.")
         self._handle = handle
@@ -65,7 +65,7 @@ def holder(path: Path) -> int | None:
         handle = open_own(path, os.O_RDONLY)
         try:
             os.lseek(handle, 1, os.SEEK_SET)
-            number, created = os.read(handle, MAX_BYTES).split()
+            number, created = os.read(handle, MAX_LOCK_BYTES).split()
         finally:
             os.close(handle)
         process = psutil.Process(int(number))

@@ -86,6 +86,15 @@ class Training:
         "skip"
     )
     seed: Annotated[int, "Seed of the photo order, the augmentation and the new layers", Range(0, 2**32 - 1)] = 0
+    device: Annotated[
+        str, "Where to train: cpu, cuda, cuda:1, mps, or auto for the best there is; PRESIZE_DEVICE goes before it"
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "bf16", "fp16", "fp32"],
+        "What training computes in; auto is bf16 or fp16 where the hardware is faster with it, else fp32. Validation "
+        "is in fp32, as predictions are",
+    ] = "auto"
+    compile: Annotated[bool, "Compile the unfrozen network with torch.compile, which first takes a minute"] = False
 
     def __post_init__(self) -> None:
         """Convert the names of plugins to `{"name": ...}`."""
@@ -194,13 +203,7 @@ class Recipe:
         """A copy changed by settings such as `training.epochs=3`, with values as JSON or else text; raises BadInput."""
         document = json.loads(self.to_json())
         for setting in settings:
-            path, equals, text = setting.partition("=")
-            if not equals:
-                raise BadInput(f"--set takes PATH=VALUE, such as training.epochs=3, not {setting!r}.")
-            try:
-                value = json.loads(text)
-            except (ValueError, RecursionError):
-                value = text
+            path, value = parse_setting(setting)
             section, _, option = path.partition(".")
             if section == "training" and option in MOVED:
                 path = f"training.{MOVED[option]}.{option}"
@@ -214,6 +217,17 @@ class Recipe:
             for key in keys.keys() & after if isinstance(after, dict) else ():
                 after[key] = _without_old_options(keys[key], getattr(before, key), after[key])
         return Recipe.from_dict(document)
+
+
+def parse_setting(setting: str) -> tuple[str, Any]:
+    """The path and the value of a setting such as `training.epochs=3`, with the value as JSON or else text."""
+    path, equals, text = setting.partition("=")
+    if not equals:
+        raise BadInput(f"--set takes PATH=VALUE, such as training.epochs=3, not {setting!r}.")
+    try:
+        return path, json.loads(text)
+    except (ValueError, RecursionError):
+        return path, text
 
 
 def path_options(key: str, choice: Any) -> list[str]:

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from core.errors import BadInput, quoted
-from core.hints import LISTS, can_be_json, fits, type_name, with_paths
+from core.hints import LISTS, can_be_json, first_misfit, numbers, type_name, with_paths
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -29,7 +29,7 @@ Defaults = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The inclusive bounds of a number."""
+    """The inclusive bounds of a number, or of every number in a list or an object."""
 
     low: float
     high: float
@@ -82,22 +82,28 @@ class Param:
             return f"{'a list' if get_origin(self.type) in LISTS else 'one'} of the {self.registry.kind}"
         if self.name_of:
             return " | ".join([*self.name_of.others, f"one of the {self.name_of.registry.kind}"])
-        return " | ".join(map(str, self.choices)) or type_name(self.type)
+        return type_name(self.type)
 
     def check(self, value: Any, where: str) -> None:
         """Raise BadInput if `value` has the wrong type, is out of range or is not a plugin of the registry."""
-        if not fits(value, self.type) or (self.name_of and value not in self.choices):
-            wanted = f"one of {', '.join(map(repr, self.choices))}" if self.choices else self.kind
-            if self.registry is not None:
-                wanted += f": {', '.join(entry.name for entry in self.registry)}"
-            raise BadInput(f"{where}: {self.name} is {quoted(value)}, but must be {wanted}.")
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if self.range and is_number and not self.range.low <= value <= self.range.high:
-            bounds = f"{self.range.low:g} and {self.range.high:g}"
-            raise BadInput(f"{where}: {self.name} is {quoted(value)}, but must lie between {bounds}.")
+        misfit = ("", value, self.type) if self.name_of and value not in self.choices else None
+        if misfit := misfit or first_misfit(value, self.type):
+            place, part, hint = misfit
+            raise BadInput(f"{where}: {self.name}{place} is {quoted(part)}, but must be {self._wanted(hint)}.")
+        for place, number in numbers(value) if self.range else ():
+            if self.range and not self.range.low <= number <= self.range.high:
+                bounds = f"{self.range.low:g} and {self.range.high:g}"
+                raise BadInput(f"{where}: {self.name}{place} is {quoted(number)}, but must lie between {bounds}.")
         if self.registry is not None:
             for choice in value if isinstance(value, (list, tuple)) else [value]:
                 self.registry.check(choice)
+
+    def _wanted(self, hint: Any) -> str:
+        """What a value, or a part of one that must be of the type `hint`, must be."""
+        if hint is self.type and self.registry is not None:
+            return f"{self.kind}: {', '.join(entry.name for entry in self.registry)}"
+        choices = self.choices if hint is self.type else get_args(hint) if get_origin(hint) is Literal else ()
+        return f"one of {', '.join(map(repr, choices))}" if choices else type_name(hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +223,17 @@ def as_choice(choice: NameOrChoice) -> dict[str, Any]:
 def params_of(factory: Callable[..., Any]) -> tuple[Param, ...]:
     """Read the options of a class or function from its annotated signature."""
     owner = factory.__init__ if inspect.isclass(factory) else factory
-    hints = get_type_hints(owner, include_extras=True)
-    if inspect.isclass(factory):
-        hints = get_type_hints(factory, include_extras=True) | hints
+    owners = (factory, owner) if inspect.isclass(factory) else (owner,)
+    plain: dict[str, Any] = {}
+    annotated: dict[str, Any] = {}
+    for one in owners:
+        plain |= get_type_hints(one)
+        annotated |= get_type_hints(one, include_extras=True)
     skip = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     parameters = inspect.signature(factory).parameters.values()
-    return tuple(_param(p, hints.get(p.name, str)) for p in parameters if p.kind not in skip)
+    return tuple(
+        _param(p, plain.get(p.name, str), annotated.get(p.name, str)) for p in parameters if p.kind not in skip
+    )
 
 
 def check_options(params: tuple[Param, ...], options: Mapping[str, Any], where: str) -> None:
@@ -237,17 +248,25 @@ def check_options(params: tuple[Param, ...], options: Mapping[str, Any], where: 
             raise BadInput(f"{where} needs {p.name!r}{f' ({p.help})' if p.help else ''}.")
 
 
-def _param(parameter: inspect.Parameter, hint: Any) -> Param:
-    notes: tuple[Any, ...] = ()
-    if get_origin(hint) is Annotated:
-        hint, *rest = get_args(hint)
-        notes = tuple(rest)
+def _param(parameter: inspect.Parameter, hint: Any, annotated: Any) -> Param:
+    notes = get_args(annotated)[1:] if get_origin(annotated) is Annotated else ()
+    bounds = dict.fromkeys(_ranges(annotated))
+    if len(bounds) > 1:
+        raise ValueError(f"the option {parameter.name!r} has {len(bounds)} different ranges; give one for all numbers")
     return Param(
         name=parameter.name,
         type=hint,
         default=parameter.default,
         help=next((n for n in notes if isinstance(n, str)), ""),
-        range=next((n for n in notes if isinstance(n, Range)), None),
+        range=next(iter(bounds), None),
         registry=next((n for n in notes if isinstance(n, Registry)), None),
         name_of=next((n for n in notes if isinstance(n, NameOf)), None),
     )
+
+
+def _ranges(hint: Any) -> Iterator[Range]:
+    """The ranges anywhere in a type, also in those of the values of a list or an object."""
+    if isinstance(hint, Range):
+        yield hint
+    for inner in get_args(hint):
+        yield from _ranges(inner)

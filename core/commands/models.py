@@ -8,13 +8,14 @@ import json
 import os
 import sys
 
-from core.commands.command import RUN, argument, command
+from core.commands.command import DEVICE, RUN, argument, command
 from core.errors import BadInput, quoted
 
 
 @command(
     "evaluate",
     RUN,
+    DEVICE,
     argument("--source", metavar="FOLDER", help="labelled photos, in a folder or a .zip; default: the run's own"),
     argument(
         "--labeller", metavar="NAME", help="how they are labelled: a name, or JSON as in a recipe; default: the run's"
@@ -49,6 +50,7 @@ def evaluate(args: argparse.Namespace) -> None:
 @command(
     "predict",
     argument("run", help="a run's folder or name, or OWNER/NAME on the Hugging Face Hub"),
+    DEVICE,
     argument("images", nargs="+", metavar="IMAGE", help="photos, or folders with photos"),
 )
 def predict(args: argparse.Namespace) -> int:

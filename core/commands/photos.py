@@ -40,16 +40,16 @@ TRAINING_OPTIONS = "\n".join(
 def new(args: argparse.Namespace) -> None:
     """Write a recipe for photos in a folder, a zip or a data set on the Hub, or for the generated sample."""
     from core.data.files import no_photos
-    from core.data.propose import names_of, proposal, source_of
+    from core.data.propose import names_of, proposal, propose_source
 
-    source = source_of(args.photos or "")
+    source, reason = propose_source(args.photos or "")
     found = sources.build(source, args.workspace)
     items = found()
     if not items:
         raise no_photos(Path(found.root))
     recipe, reasons = proposal(names_of(found, items), Path(found.root), source)
     print(recipe.with_settings(args.set).to_json())
-    print("\n".join(reasons), file=sys.stderr)
+    print("\n".join(filter(None, [reason, *reasons])), file=sys.stderr)
 
 
 @command("check", argument("recipe", help="a file that `new` wrote"), SET, epilog=TRAINING_OPTIONS)

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.commands.command import RUN, argument, command
+from core.commands.command import DEVICE, RUN, argument, command
 from core.commands.photos import SET, TRAINING_OPTIONS, recipe_of
 from core.errors import BadInput
 from core.events import RunEnded, drain
@@ -42,6 +42,7 @@ RUNNING = (
         "--no-queue", action="store_true", help="start at once, even while another run of the workspace is training"
     ),
     _cache,
+    DEVICE,
     argument(
         "--finish-after",
         type=_seconds,
@@ -59,7 +60,7 @@ def lr_find(args: argparse.Namespace) -> int:
 
 
 @command("train", RECIPE, SET, *RUNNING, epilog=TRAINING_OPTIONS, long_running=True)
-def train(args: argparse.Namespace) -> int:
+def train_recipe(args: argparse.Namespace) -> int:
     """Train what a recipe describes: one row per epoch, and a model in a new folder under WORKSPACE/runs/."""
     return _execute(lambda: _created(args, "runs"), args)
 

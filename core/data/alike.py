@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, combinations, islice, product
 
 SHORTEST_FOR_A_GAP, SHORTEST_FOR_A_CHANGE = 8, 11  # letters; in shorter words one letter tells classes apart
-LONGEST = 50  # letters; the search for typos takes quadratic time
-MOST = 1000  # pairs
+MAX_WORD_LETTERS = 50  # the search for typos takes quadratic time
+MAX_PAIRS = 1000
 
 
 def alike(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -25,13 +25,13 @@ def alike(names: Sequence[str]) -> list[tuple[str, str]]:
             spellings[plain].append(name)
     same = chain.from_iterable(combinations(spelt, 2) for spelt in spellings.values())
     typos = chain.from_iterable(product(spellings[a], spellings[b]) for a, b in _typos(spellings.keys()))
-    found = [sorted((position[a], position[b])) for a, b in islice(chain(same, typos), MOST)]
+    found = [sorted((position[a], position[b])) for a, b in islice(chain(same, typos), MAX_PAIRS)]
     return [(names[a], names[b]) for a, b in sorted(found)]
 
 
 def _typos(words: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Each pair of words that are one typo apart, once."""
-    known = {word for word in words if SHORTEST_FOR_A_GAP <= len(word) <= LONGEST}
+    known = {word for word in words if SHORTEST_FOR_A_GAP <= len(word) <= MAX_WORD_LETTERS}
     of_length = defaultdict[int, list[str]](list)
     for word in known:
         of_length[len(word)].append(word)

@@ -17,10 +17,11 @@ import torch
 from core.data.cache import Cache, decoded
 from core.data.datasets import Datasets, datasets_of
 from core.data.files import Files
-from core.data.loaders import DataLoaders, Loader, default_device
+from core.data.loaders import DataLoaders, Loader
 from core.data.pipeline import Pipeline
 from core.data.split import Split, divide
 from core.data.table import Rows
+from core.device import AUTO, choose
 from core.errors import BadInput
 from core.registry import splitters
 
@@ -180,7 +181,7 @@ def loaders_of(
     cache: str | Path | None = None,
     **options: Any,
 ) -> DataLoaders:
-    """The DataLoaders of a split, on the GPU if there is one; `options` such as `workers` apply to both loaders.
+    """The DataLoaders of a split, by default on the best device; `options` such as `workers` apply to both loaders.
 
     Presized photos are kept in the folder `cache`, so that later epochs need not decode them. Raises BadInput.
     """
@@ -189,14 +190,14 @@ def loaders_of(
         raise BadInput(f"DataLoaders have no option {strange[0]!r}; the options are: {known}.")
     pipeline = Pipeline(item_tfms, batch_tfms)
     prepared = Cache(Path(cache)).pixels if cache else decoded
-    on = torch.device(device) if device else default_device()
+    on = choose(device or AUTO).torch
     index = {name: i for i, name in enumerate(split.vocab)}
 
     def loader(chosen: list[int], training: bool) -> Loader:
+        size = bs if training else bs * choose(on).validation
         items, targets = Files.of(split.items).take(chosen), [index[split.labels[i]] for i in chosen]
-        return Loader(
-            items, targets, pipeline, bs, training, training, seed, on, prepared=prepared, vocab=split.vocab, **options
-        )
+        fixed = (pipeline, size, training, training, seed, on)
+        return Loader(items, targets, *fixed, prepared=prepared, vocab=split.vocab, **options)
 
     return DataLoaders(loader(split.train, True), loader(split.valid, False), split.vocab)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.data.alike import alike
 from core.data.corrections import Corrected, Corrections
+from core.data.duplicates import duplicates
 from core.data.files import Files, no_photos
 from core.data.journal import Journal
 from core.data.labelled import Labelled
@@ -18,7 +19,6 @@ from core.data.leftovers import leftovers, relocated
 from core.data.masks import masks
 from core.data.reading import contents_of, read_all
 from core.data.split import Split, checked, too_little
-from core.data.twins import twins
 from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Recipe
@@ -150,7 +150,7 @@ def examine(
     twins_left_out = (i for i, used in enumerate(split.used()) if not used and digests[i] in corrections.not_trained)
     report.skipped |= {str(split.items[i]): "left out of training by you" for i in twins_left_out}
     report.skipped |= others | getattr(source, "others", {})
-    report.warnings += filter(None, [twins(split, digests), masks(source.root, names)])
+    report.warnings += filter(None, [duplicates(split, digests), masks(source.root, names)])
     for plugin, seen_by in ((source, names), (labeller, names), (splitter, names.take(good))):
         if remarks := getattr(plugin, "remarks", None):
             report.warnings += _bounded(remarks(seen_by))

@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 MAX_PROFILE = 2_000_000  # bytes, for profiles of printing presses; cameras write a few thousand at most
 SPACES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}  # name in a profile's header -> Pillow's mode
 PROGRAM = b"mpet"  # tag of arbitrary calculations, which could take minutes
-SAME = 2  # of 255; sRGB profiles differ from each other by up to this
+PROFILE_TOLERANCE = 2  # of 255; sRGB profiles differ from each other by up to this
 
 
 def in_srgb(image: Image.Image) -> Image.Image:
@@ -59,4 +59,4 @@ def _changes(transform: ImageCms.ImageCmsTransform, space: str) -> bool:
     every = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
     before = Image.fromarray(every if space == "RGB" else levels[None])
     after = transform.apply(before)
-    return int(np.abs(np.asarray(after, int) - np.asarray(before.convert("RGB"), int)).max()) > SAME
+    return int(np.abs(np.asarray(after, int) - np.asarray(before.convert("RGB"), int)).max()) > PROFILE_TOLERANCE

@@ -16,7 +16,7 @@ from core.data.words import TEST, sides, tokens
 from core.errors import BadInput
 from core.recipe import Choice
 
-MOST = 50  # tables read, nearest to the top first
+MAX_TABLES = 50  # tables read, nearest to the top first
 EXAMPLES = frozenset(("sample", "submission"))  # in the names of Kaggle's example answers
 
 
@@ -68,8 +68,8 @@ def _search(names: Sequence[Path], root: Path, tables: Sequence[Path]) -> Found:
     shares: dict[Path, float] = {}
     small: list[tuple[Path, Columns]] = []  # of one side, with too few rows to recognise labels
     for n, table in enumerate(tables):
-        if n >= MOST or EXAMPLES.intersection(tokens(table.stem)):
-            unused[table] = f"one of over {MOST} tables" if n >= MOST else "an example by its name"
+        if n >= MAX_TABLES or EXAMPLES.intersection(tokens(table.stem)):
+            unused[table] = f"one of over {MAX_TABLES} tables" if n >= MAX_TABLES else "an example by its name"
             continue
         try:
             columns = guess(table, photos)

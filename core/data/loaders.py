@@ -21,14 +21,10 @@ from core.data.photo import BadPhoto
 from core.data.pipeline import Pipeline, Prepare, Sample
 from core.data.sheet import Layout, sheet
 from core.data.threads import photo_threads
+from core.device import choose
 from core.errors import BadInput
 
 AHEAD = 2  # batches to prefetch
-
-
-def default_device() -> torch.device:
-    """The GPU if there is one, otherwise the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @dataclass(frozen=True)
@@ -132,7 +128,7 @@ class Loader:
     @torch.inference_mode(False)  # threads and the caller write into the batch
     def _begin(self, pool: ThreadPoolExecutor, epoch: int, indices: list[int]) -> PendingBatch:
         images, places = None, [None] * len(indices)
-        if self.device.type == "cpu":
+        if choose(self.device).host:
             images = torch.empty(len(indices), 3, *self.pipeline.size)
             places = list(images)
         jobs = [pool.submit(self._prepare, epoch, i, place) for i, place in zip(indices, places, strict=True)]

@@ -18,11 +18,11 @@ from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from PIL.ExifTags import Base
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import jpeg_factory
 
 from core.data import bounds, colours
+from core.data.upright import upright
 
 FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM"]
 try:
@@ -38,23 +38,11 @@ MAX_PIXELS = 64_000_000  # 256 MB in Pillow's memory; enough for a 48-megapixel 
 UNTRUSTED_PIXELS = 50_000_000  # limit for untrusted photos; enough for a 50-megapixel phone
 REDUCED_PASSES = 4  # cost per pixel of a JPEG decoded at reduced size; allows a 200-megapixel phone
 COSTLY = {"WEBP": 2}  # its decoder takes 24 bytes per pixel, so half as many are allowed
-MAX_BYTES = 500_000_000
+MAX_PHOTO_BYTES = 500_000_000
 MAX_WORK = 1_000_000_000  # pixels x passes, 3 seconds
-LARGE = 13_000_000  # pixels; larger photos share the budget AT_ONCE
-AT_ONCE = 2 * MAX_PIXELS  # pixels of large photos decoded at the same time
-STRIP = 2**20  # pixels converted at a time
+LARGE_PIXELS = 13_000_000  # pixels; larger photos share the budget MAX_LARGE_PIXELS
+MAX_LARGE_PIXELS = 2 * MAX_PIXELS  # pixels of large photos decoded at the same time
 SHARP = 2  # pixels decoded, in each direction, per pixel of a thumbnail
-BACKGROUND = (255, 255, 255)
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]
 
@@ -91,7 +79,7 @@ class _Budget:
                 self._changed.notify_all()
 
 
-_large = _Budget(AT_ONCE)
+_large = _Budget(MAX_LARGE_PIXELS)
 
 
 @dataclass(frozen=True)
@@ -153,7 +141,7 @@ def load(
                 raise TooMuchWork(f"its {width} x {height} pixels take too many passes to decode")
             if side and not reduced:
                 image.draft(None, (SHARP * side, SHARP * side))
-            with _large.taken(pixels) if pixels > LARGE else nullcontext():
+            with _large.taken(pixels) if pixels > LARGE_PIXELS else nullcontext():
                 image.load()
                 return upright(image)
     except BadPhoto:
@@ -165,22 +153,6 @@ def load(
 def as_seen(image: Image.Image) -> Image.Image:
     """`decode` for an image that is already open: sRGB, upright, with transparency on white."""
     return colours.in_srgb(upright(image))
-
-
-def upright(image: Image.Image) -> Image.Image:
-    """`as_seen` without the conversion to sRGB, as in `load`: RGB, with a profile in `info` if it is not sRGB."""
-    transform = colours.to_srgb(image)
-    turned = _turned(image)
-    if transform and transform.input_mode == "CMYK":
-        return transform.apply(turned)
-    shown = _rgb(turned, deep=image.format == "PPM")
-    if transform and transform.input_mode == "L":
-        return transform.apply(shown.getchannel(0))
-    if transform:
-        shown.info["icc_profile"] = image.info["icc_profile"]  # converting transparency loses it
-    elif shown.mode != image.mode:
-        shown.info.pop("icc_profile", None)  # it did not match the original mode
-    return shown
 
 
 def fit(image: Image.Image, views: Sequence[View]) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -227,8 +199,8 @@ def read(source: bytes | str | Path) -> bytes:
         about = Path(source).stat()
         if not stat.S_ISREG(about.st_mode):  # reading a device or pipe might never end
             raise BadPhoto("it is not a file")
-        if about.st_size > MAX_BYTES:
-            raise BadPhoto(f"the file is larger than {MAX_BYTES // 1_000_000} MB")
+        if about.st_size > MAX_PHOTO_BYTES:
+            raise BadPhoto(f"the file is larger than {MAX_PHOTO_BYTES // 1_000_000} MB")
         return Path(source).read_bytes()
     except (OSError, MemoryError) as error:
         raise BadPhoto(_reason(error)) from error
@@ -249,65 +221,6 @@ def _reduce(image: ImageFile, most: int) -> bool:
     scales = (scale for scale in (2, 4, 8) if math.ceil(width / scale) * math.ceil(height / scale) <= most)
     scale = next(scales, 8)
     return width * height > most and image.draft(None, (width // scale, height // scale)) is not None
-
-
-def _turned(image: Image.Image) -> Image.Image:
-    try:
-        turn = TURNS.get(_orientation(image))
-    except Exception:  # a broken EXIF block does not make the pixels unreadable
-        return image
-    if turn is None:
-        return image
-    turned = image.transpose(turn)
-    for name in ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"):  # or viewers would turn it again
-        turned.info.pop(name, None)
-    return turned
-
-
-def _orientation(image: Image.Image) -> Any:
-    exif = image.info.get("exif") or b""
-    if raw := image.info.get("Raw profile type exif"):
-        exif = exif or bytes.fromhex("".join(raw.split("\n")[3:]))
-    return 1 if bounds.is_bomb(exif) else image.getexif().get(Base.Orientation, 1)
-
-
-def _rgb(image: Image.Image, deep: bool) -> Image.Image:
-    if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        image = _eight_bits(image, deep)
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        return _on_white(image)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    shown = Image.new("RGB", image.size)
-    for box in _strips(image):
-        strip = image.crop(box).convert("RGBA")
-        white = Image.new("RGBA", strip.size, (*BACKGROUND, 255))
-        shown.paste(Image.alpha_composite(white, strip).convert("RGB"), box)
-    return shown
-
-
-def _eight_bits(image: Image.Image, deep: bool) -> Image.Image:
-    """Grey as 8 bits: 16 bits (also in a 32-bit mode if `deep`) by full range, others by the range of the photo."""
-    low, high = 0.0, 65535.0
-    if not deep and not image.mode.startswith("I;16"):
-        ends = [f(np.nan_to_num(np.asarray(image.crop(box)))) for box in _strips(image) for f in (np.min, np.max)]
-        low, high = float(min(ends)), float(max(ends))
-    shown = Image.new("L", image.size)
-    for box in _strips(image):
-        values = np.nan_to_num(np.asarray(image.crop(box)).astype(np.float64))
-        scaled = (values - low) * (255 / max(high - low, 1e-9))
-        shown.paste(Image.fromarray(scaled.clip(0, 255).round().astype(np.uint8)), box)
-    shown.info = image.info.copy()
-    return shown
-
-
-def _strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
-    """Boxes of full rows, about STRIP pixels each, from top to bottom."""
-    rows = max(1, STRIP // max(1, image.width))
-    for top in range(0, image.height, rows):
-        yield 0, top, image.width, min(image.height, top + rows)
 
 
 def _reason(error: Exception) -> str:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from core.data.legend import labelled, with_legend
 
 INK, SOFT, LINE, MARK = (31, 41, 55), (156, 163, 175), (79, 70, 229), (220, 38, 38)
-LONGEST = 280  # pixels; width of a class name
+MAX_NAME_WIDTH = 280  # of a class name, in pixels
 
 
 Size = tuple[int, int]  # width and height of a whole picture in pixels
@@ -89,7 +89,7 @@ def matrix(
 ) -> Image.Image:
     """A confusion matrix: actual classes in rows, predicted in columns; darker means a larger share of the row."""
     font, heading = ImageFont.load_default(14), f"{title}: rows actual, columns predicted"
-    names, legend = labelled(names, LONGEST, font)
+    names, legend = labelled(names, MAX_NAME_WIDTH, font)
     n, cell = len(names), max(22, min(60, 900 // max(1, len(names))))
     margin = 16 + int(max(font.getlength(name) for name in names))
     if size:

@@ -11,6 +11,7 @@ from PIL import Image
 from core.data import photo
 from core.data.colours import in_srgb
 from core.data.photo import BadPhoto
+from core.data.upright import upright
 
 
 def opened(item: Any) -> Image.Image:
@@ -19,7 +20,7 @@ def opened(item: Any) -> Image.Image:
     Raises BadPhoto.
     """
     if isinstance(item, Image.Image):
-        return photo.upright(item)
+        return upright(item)
     if isinstance(item, (str, Path, bytes)):
         return photo.load(item)
     array = np.asarray(item)
@@ -28,7 +29,7 @@ def opened(item: Any) -> Image.Image:
         raise BadPhoto(
             f"an array {list(array.shape)} of {array.dtype} is not a photo; give uint8 [H, W], [H, W, 3] or [H, W, 4]"
         )
-    return photo.upright(Image.fromarray(np.ascontiguousarray(array)))
+    return upright(Image.fromarray(np.ascontiguousarray(array)))
 
 
 class PILImage(Image.Image):

@@ -21,11 +21,17 @@ LONGEST_REASON = 300  # characters
 
 def source_of(text: str) -> Choice:
     """The source that best fits a typed text, such as a path; the default one for "". Raises BadInput."""
+    return propose_source(text)[0]
+
+
+def propose_source(text: str) -> tuple[Choice, str]:
+    """`source_of`, with the reason for it, which may be empty."""
     if not text:
-        return sources.defaults("source")[0]
+        default = sources.defaults("source")[0]
+        return default, f"no photos were given, so the source is {default['name']!r}"
     for choice, proposed in proposals(sources, text):
         if proposed.score:
-            return choice
+            return choice, proposed.reason
     raise BadInput(f"No source accepts {quoted(text)}; give a folder, or install a plugin that accepts it.")
 
 

@@ -7,14 +7,15 @@ import unicodedata
 from collections import Counter
 from pathlib import PurePosixPath
 
-LONGEST = 1000  # characters of a name that are considered
+MAX_NAME_LENGTH = 1000  # characters of a name that are considered
 DEEPEST = 20  # folder levels; outer ones are dropped
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
 
 
 def safe_name(part: str) -> str:
     """A file or folder name that Linux, macOS and Windows all accept."""
-    part = part if len(part) <= LONGEST else part[: LONGEST // 2] + part[-LONGEST // 2 :]  # NFC is quadratic
+    if len(part) > MAX_NAME_LENGTH:  # NFC is quadratic
+        part = part[: MAX_NAME_LENGTH // 2] + part[-MAX_NAME_LENGTH // 2 :]
     part = re.sub(r'[<>:"|?*\\\x00-\x1f\x7f-\x9f\ud800-\udfff]', "_", unicodedata.normalize("NFC", part))
     part = part.rstrip(". ")
     stem, dot, suffix = part.rpartition(".")

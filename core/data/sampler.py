@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import grid_sample, interpolate
+from torch.nn.functional import interpolate
 
+from core.data.grid import grid_sample
 from core.data.photo import Size
 from core.data.transforms import Matrix, PadMode, Pixels
+from core.device import choose
 
 REDUCTION = 1.5  # above it, bilinear sampling would skip pixels
 TWO_PASSES = 4  # from this reduction on, filtering in two passes is faster
@@ -66,7 +68,7 @@ def sample(sources: Sequence[Source], size: Size, pad_mode: PadMode, device: tor
 def to_device(values: np.ndarray[Any, Any], device: torch.device) -> Tensor:
     """A copy of an array on `device`, through pinned memory if that is a GPU."""
     copy = torch.tensor(values)
-    return copy.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else copy
+    return copy.pin_memory().to(device, non_blocking=True) if choose(device).pinned else copy
 
 
 def _sample(source: Source, size: Size, pad_mode: PadMode, device: torch.device) -> Tensor:
@@ -84,7 +86,6 @@ def _sample(source: Source, size: Size, pad_mode: PadMode, device: torch.device)
     image = grid_sample(
         pixels,
         points.permute(1, 2, 0)[None],
-        align_corners=False,
         padding_mode="reflection" if pad_mode == "reflection" else "border",
     )[0]
     return image.masked_fill((points.abs() > 1).any(0), 0.0) if pad_mode == "zeros" else image

@@ -15,11 +15,11 @@ SIDE = 64  # pixels per side of the grey thumbnails
 THUMBNAIL = View(size=(SIDE, SIDE), method="squish")
 LOW = 8  # lowest frequencies per axis in the hash, which has 64 bits
 NEAR = 10  # bits by which the hashes of a candidate pair may differ
-SAME = 0.85  # correlation of gradients: .9 or more for copies, .75 or less for different photos that look alike
+COPY_CORRELATION = 0.85  # of gradients: .9 or more for copies, .75 or less for different photos that look alike
 CROPS = (0.0, 0.05)  # cropped share of each side, for the hashes
 FINE_CROPS = (0.0, 0.025, 0.05, 0.075)  # for the correlation
 WAYS = 8  # rotations and flips of a photo
-AT_ONCE = 2**22  # hashes compared at a time
+MAX_COMPARISONS = 2**22  # pairs of hashes compared at a time
 
 Grey = NDArray[np.uint8]
 Pair = tuple[int, int]
@@ -32,7 +32,7 @@ def copies(thumbnails: Grey) -> list[tuple[int, int, float]]:
     found: dict[Pair, float] = {}
     for i, j, way in _near(thumbnails):
         correlation = _correlation(thumbnails[i], thumbnails[j], way)
-        if correlation >= SAME:
+        if correlation >= COPY_CORRELATION:
             pair = min(i, j), max(i, j)
             found[pair] = max(found.get(pair, 0), correlation)
     return [(i, j, found[i, j]) for i, j in sorted(found, key=lambda pair: -found[pair])]
@@ -43,7 +43,7 @@ def _near(thumbnails: Grey) -> Iterator[tuple[int, int, int]]:
     pixels = thumbnails.astype(np.float32)
     hashes = np.stack([_hashes(view) for crop in CROPS for view in _ways(_cropped(pixels, crop))])
     flat = pixels.std(axis=(1, 2)) < 1  # photos of one colour all have equal hashes
-    step = max(1, AT_ONCE // hashes.size)
+    step = max(1, MAX_COMPARISONS // hashes.size)
     for start in range(0, len(thumbnails), step):
         bits = np.bitwise_count(hashes[0, start : start + step, None, None] ^ hashes.T[None])  # [i, j, way]
         nearest = bits.min(axis=2)

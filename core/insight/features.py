@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ from torch import Tensor
 from core.atomic import write_atomic
 from core.data import photo
 from core.data.content import DIGITS
-from core.data.loaders import default_device
 from core.data.photo import BadPhoto
 from core.data.pipeline import Pipeline
+from core.device import choose
 from core.events import FeaturesMade
 from core.insight.copies import SIDE, THUMBNAIL
+from core.insight.eviction import MAX_CACHE_BYTES, evict
 from core.model.architecture import build_architecture
 from core.model.predictor import Predictor
 from core.recipe import Recipe
@@ -45,7 +47,7 @@ class PhotoFeatures:
     readable: list[bool]
 
 
-def extract(
+def photo_features(
     files: Sequence[Path], digests: Sequence[str], predictor: Predictor, workspace: Path
 ) -> Generator[FeaturesMade, None, PhotoFeatures]:
     """The features of photos with these digests, extracted only where the workspace does not have them."""
@@ -65,6 +67,7 @@ def extract(
         if found:
             _write(folder, found)
             kept |= found
+    evict(workspace / FOLDER, MAX_CACHE_BYTES)
     yield FeaturesMade(len(files), len(files))
     empty = next(iter(kept.values()), _empty())
     rows = [kept.get(digest) for digest in digests]
@@ -82,7 +85,7 @@ def backbone_of(recipe: Recipe, classes: Sequence[str]) -> Predictor:
     with torch.random.fork_rng():
         torch.manual_seed(recipe.training.seed)  # random weights are the same each time, and their features are found
         architecture = build_architecture(recipe.architecture, len(classes), pipeline.size)
-    architecture.model.to(default_device(), memory_format=torch.channels_last).eval()
+    architecture.model.to(choose().torch, memory_format=torch.channels_last).eval()
     return Predictor(architecture, pipeline.views, list(classes))
 
 
@@ -152,6 +155,7 @@ def _kept(folder: Path, wanted: set[str]) -> dict[str, Row]:
             for i, name in enumerate(digests):
                 if (digest := name.tobytes().hex()) in wanted:
                     rows[digest] = {column: values[i] for column, values in columns.items()}
+            os.utime(file)  # marks it as recently used; after the rows, as another user's file refuses it
     return rows
 
 

@@ -12,7 +12,7 @@ import torch
 from core.data.check import Examined
 from core.events import FeaturesMade
 from core.insight.curve import Point, Weakest, learning_curve, weakest_labels
-from core.insight.features import backbone_of, extract
+from core.insight.features import backbone_of, photo_features
 from core.insight.strangers import find_strangers
 from core.insight.suspects import Suspect, find_suspects
 from core.insight.twins import Twins, find_twins, groups_of, sides_of
@@ -91,7 +91,7 @@ def inspect(recipe: Recipe, examined: Examined, workspace: Path) -> Generator[Fe
     """Inspect the checked photos of a recipe; their features are cached in the workspace."""
     split = examined.split
     predictor = backbone_of(recipe, split.vocab)
-    features = yield from extract(split.items, examined.digests, predictor, workspace)
+    features = yield from photo_features(split.items, examined.digests, predictor, workspace)
     used = split.used()
     photos = [i for i, readable in enumerate(features.readable) if readable and used[i]]
     place = {photo: i for i, photo in enumerate(photos)}

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from core.insight.twins import ROWS_AT_ONCE
+
 NEIGHBOURS = 10
 FAR_OUT = 3.0  # interquartile ranges beyond the third quartile (Tukey 1977)
-AT_ONCE = 4096
 
 
 def find_strangers(features: Tensor) -> list[tuple[int, float]]:
@@ -17,7 +18,7 @@ def find_strangers(features: Tensor) -> list[tuple[int, float]]:
         return []
     known = normalize(features, dim=1)
     found = torch.cat(
-        [1 - (chunk @ known.T).topk(NEIGHBOURS + 1, dim=1).values[:, -1] for chunk in torch.split(known, AT_ONCE)]
+        [1 - (chunk @ known.T).topk(NEIGHBOURS + 1, dim=1).values[:, -1] for chunk in torch.split(known, ROWS_AT_ONCE)]
     )
     low, high = found.quantile(0.25), found.quantile(0.75)
     far = torch.nonzero(found > high + FAR_OUT * (high - low))[:, 0].tolist()

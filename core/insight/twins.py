@@ -16,7 +16,7 @@ from core.insight.copies import copies
 from core.insight.features import PhotoFeatures
 
 ALIKE = 0.95  # cosine similarity of features; different photos of clothing and pets reach .93
-AT_ONCE = 2048
+ROWS_AT_ONCE = 2048  # photos compared with all others at a time
 Kind = Literal["same bytes", "same pixels", "copy", "alike"]
 
 
@@ -81,8 +81,8 @@ def _equal(named: list[tuple[str | bytes, int]]) -> Iterator[tuple[int, int]]:
 
 def _alike(features: Tensor) -> Iterator[tuple[int, int]]:
     unit = normalize(features, dim=1)
-    for start in range(0, len(unit), AT_ONCE):
-        likeness = unit[start : start + AT_ONCE] @ unit.T
+    for start in range(0, len(unit), ROWS_AT_ONCE):
+        likeness = unit[start : start + ROWS_AT_ONCE] @ unit.T
         for a, b in torch.nonzero(likeness > ALIKE).tolist():
             if start + a < b:
                 yield start + a, b

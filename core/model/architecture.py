@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.registry import architectures
 
 if TYPE_CHECKING:  # torch takes seconds to import, which listing the plugins does not need
@@ -149,14 +149,21 @@ def build_architecture(
 ) -> Architecture:
     """The architecture of a recipe's `{"name": ..., **options}`, with those of `options` that it has; raises BadInput.
 
-    If it has an option `img_size`, this is set to `size`, height and width in pixels, unless the choice sets it or
-    `dynamic_img_size`.
+    If it has an option `img_size`, this is set to `size`, the height and width in pixels of the photos to train on,
+    unless the choice sets it or `dynamic_img_size`.
     """
     own = {p.name for p in architectures[str(choice.get("name"))].params}
     if size and not choice.get("img_size") and not choice.get("dynamic_img_size"):
         options["img_size"] = size
     chosen = {**choice, **{name: value for name, value in options.items() if name in own}}
-    return architectures.build(chosen, num_classes)  # type: ignore[no-any-return]
+    built: Architecture = architectures.build(chosen, num_classes)
+    # a model that was saved with an img_size without effect, which has no `size`, is still loaded
+    if size and choice.get("img_size") and built.timm and not built.img_size:
+        raise BadInput(
+            f"{built.timm!r} takes photos of any size, so its img_size {quoted(choice['img_size'])} would have no "
+            "effect; leave it out, and change the size in the last transform."
+        )
+    return built
 
 
 def parameters_of(choice: Mapping[str, Any]) -> int:

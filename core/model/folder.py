@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from core.atomic import disk_error, sha256, write_atomic
-from core.data.loaders import default_device
 from core.data.photo import View
 from core.data.split import LONGEST_LABEL
 from core.data.transforms import MAX_AREA, MAX_SIDE
+from core.device import choose
 from core.discovery import discover
 from core.errors import BadInput
 from core.model.architecture import Architecture, build_architecture
@@ -82,7 +82,7 @@ def load_model(folder: str | Path) -> Predictor:
         raise BadInput(
             f"The weights in {str(folder)!r} do not fit {config.architecture['name']!r}: {reason}."
         ) from None
-    architecture.model.to(default_device(), memory_format=torch.channels_last)
+    architecture.model.to(choose().torch, memory_format=torch.channels_last)
     return Predictor(architecture, config.views, config.vocab)
 
 

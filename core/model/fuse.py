@@ -68,9 +68,9 @@ def _pairs(model: nn.Module, images: Tensor) -> tuple[Tensor, list[tuple[nn.Modu
 
 def _is_batch_norm(module: nn.Module) -> bool:
     """Whether this is a batch norm with running statistics, torch's or timm's with an activation."""
-    from timm.layers.norm_act import BatchNormAct2d
+    from timm.layers.norm_act import BatchNormAct2d, SyncBatchNormAct
 
-    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, BatchNormAct2d)
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, BatchNormAct2d, SyncBatchNormAct)
     return type(module) in kinds and module.running_mean is not None
 
 

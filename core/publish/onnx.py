@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 ONNX = "model.onnx"
 NEEDS = ("onnx", "onnxscript", "onnxruntime")
-MAX_BYTES = 1_900_000_000  # one ONNX file is limited to 2 GiB
+MAX_ONNX_BYTES = 1_900_000_000  # one ONNX file is limited to 2 GiB
 
 
 def can_export() -> bool:
@@ -64,7 +64,7 @@ class Onnx:
         from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
         model = predictor.architecture.model
-        if (size := sum(tensor.nbytes for tensor in model.state_dict().values())) > MAX_BYTES:
+        if (size := sum(tensor.nbytes for tensor in model.state_dict().values())) > MAX_ONNX_BYTES:
             raise BadInput(
                 f"The model has {size / 1e9:.1f} GB of weights, but an ONNX file holds 1.9; train a smaller model."
             )

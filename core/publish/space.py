@@ -24,7 +24,7 @@ from core.runs.run import Run
 
 APP = Path(__file__).parent / "space" / "app.py.txt"  # .txt, as the engine must not import it
 DECODING = tuple(
-    f"core/data/{name}.py" for name in ("bounds", "colours", "decoder", "photo")
+    f"core/data/{name}.py" for name in ("bounds", "colours", "decoder", "photo", "upright")
 )  # with Pillow and NumPy alone
 REQUIREMENTS = ("onnxruntime", "pillow", "numpy", "pillow-heif")
 MAX_SIDE = 1024  # pixels of an example's longer side

@@ -15,7 +15,7 @@ from torch import Tensor
 from core.atomic import disk_error, make_folder, write_atomic
 from core.training.state import TrainState
 
-KEPT = 2
+CHECKPOINTS_KEPT = 2
 INTERVAL_FACTOR = 100  # the time between two checkpoints is this many times what saving one takes
 MAX_INTERVAL = 600.0  # seconds between two checkpoints
 MAX_TENSORS = 100_000  # in a checkpoint; parsing the header of a million would take a minute
@@ -48,7 +48,7 @@ class Checkpoints:
         before = self._files()
         number = _number(before[-1]) + 1 if before else 1
         write_atomic(self.folder / f"{number:06d}-{digest}.safetensors", content)
-        self._keep(KEPT)
+        self._keep(CHECKPOINTS_KEPT)
         self.last = time.perf_counter()
         self.cost = self.last - began
         return self.cost

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from core.data.block import loaders_of
 from core.data.check import Examined, examine
 from core.data.corrections import Corrected
 from core.data.split import Split
+from core.device import choose, wanted
 from core.errors import BadInput
 from core.events import Event, FinishingEarly, Notice, WithResult
 from core.model.architecture import build_architecture
@@ -65,8 +67,9 @@ class Plan:
                     "train its recipe.json in a new run."
                 ) from error
         state.finish = state.finish or self.finish
-        if world.rank:  # so that dropout differs between processes
-            torch.manual_seed(training.seed + world.rank)
+        if world.rank:  # so that dropout differs between processes, and from what it was before a resume
+            where = f"{training.seed}/{world.rank}/{state.stage}/{0 if state.done else state.step}"
+            torch.manual_seed(Random(where).getrandbits(63))
         return learner, state
 
 
@@ -107,6 +110,7 @@ def examined_photos(
     training = recipe.training
     if not training.epochs + training.freeze_epochs:
         raise BadInput("training.epochs and training.freeze_epochs are both 0, so nothing would be trained.")
+    choose(wanted(training.device)).precision(training.precision)  # refused before all photos are read
     check = WithResult(examine(recipe, run.workspace, cache=cache, corrections=run.corrections))
     for event in check:
         yield event
@@ -121,8 +125,8 @@ def learner_of(recipe: Recipe, split: Split, world: World = ALONE, cache: Path |
     training = recipe.training
     item_tfms = [transforms.build(choice) for choice in recipe.item_tfms]
     batch_tfms = [transforms.build(choice) for choice in recipe.batch_tfms]
-    share = (world.rank, world.size)
-    dls = loaders_of(split, item_tfms, batch_tfms, training.batch_size, training.seed, cache=cache, share=share)
+    share, on = (world.rank, world.size), wanted(training.device)
+    dls = loaders_of(split, item_tfms, batch_tfms, training.batch_size, training.seed, on, cache=cache, share=share)
     torch.manual_seed(training.seed)
     architecture = build_architecture(recipe.architecture, dls.c, dls.valid.pipeline.size)
     return Learner(
@@ -136,4 +140,6 @@ def learner_of(recipe: Recipe, split: Split, world: World = ALONE, cache: Path |
         ema=training.ema,
         world=world,
         opt_func=optimizers.bind(training.optimizer),
+        precision=training.precision,
+        compile=training.compile,
     )

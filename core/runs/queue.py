@@ -12,7 +12,7 @@ from core.atomic import disk_error, make_folder, open_own, write_atomic
 from core.events import Queued
 from core.lock import ProcessLock, holder
 
-MAX_BYTES = 1000  # of a ticket
+MAX_TICKET_BYTES = 1000
 PAUSE = 0.3  # seconds between two polls
 
 
@@ -74,5 +74,5 @@ class Queue:
 
 def _read(ticket: Path) -> str:
     with suppress(OSError, UnicodeDecodeError), os.fdopen(open_own(ticket, os.O_RDONLY), "rb") as file:
-        return file.read(MAX_BYTES).decode()
+        return file.read(MAX_TICKET_BYTES).decode()
     return ""  # it is gone or not a ticket

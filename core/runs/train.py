@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from core.atomic import write_atomic
+from core.device import choose
 from core.events import (
     CheckpointSaved,
     EpochEnded,
@@ -197,8 +196,7 @@ def _find_rate(run: Run, signals: StopSignals, options: RunOptions, log: Log) ->
 
 def _started(recipe: Recipe, learner: Learner) -> RunStarted:
     dls = learner.dls
-    cuda = dls.device.type == "cuda"
-    where = torch.cuda.get_device_name(dls.device) if cuda else f"CPU, {torch.get_num_threads()} threads"
+    where = choose(dls.device).name
     if (size := learner.task.world.size) > 1:
         where = f"{size} x {where}"
     shown = recipe.architecture.get("model", recipe.architecture["name"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,10 @@ from torch import Tensor
 from core.data.loaders import Loader
 from core.errors import BadInput
 from core.events import FeaturesMade, Notice
-from core.training.step import retry_on_oom
+from core.training.out_of_memory import batches_on_oom, retry_on_oom
 from core.training.task import Task, chunks
 
-MAX_BYTES = 1_000_000_000  # of features, which checkpoints hold too
+MAX_FEATURE_BYTES = 1_000_000_000  # of features, which checkpoints hold too
 
 
 @dataclass
@@ -91,7 +92,7 @@ def unsupported_reason(task: Task, views: int) -> str:
     with torch.inference_mode():
         probe = task.architecture.features(image)
     photos = views * len(task.dls.train.items) + len(task.dls.valid.items)
-    if photos * probe.nbytes > MAX_BYTES:
+    if photos * probe.nbytes > MAX_FEATURE_BYTES:
         return f"features of {photos:,} photos would take {photos * probe.nbytes / 1e9:.1f} GB of memory"
     return ""
 
@@ -113,9 +114,14 @@ def extract(
     in_order = replace(loader, shuffle=False)
     values, readable = torch.empty(0), torch.zeros(views, len(loader.items), dtype=torch.bool)
     for view in range(views):
-        for images, _, indices in in_order.batches(task.epochs_seen + view):
+        begin = partial(in_order.batches, task.epochs_seen + view)
+        for batch in batches_on_oom(task, task.full_batch, begin):
+            if isinstance(batch, Notice):
+                yield batch
+                continue
+            images, _, indices = batch
             if indices:
-                found = yield from retry_on_oom(task, len(images), partial(_features, task, images))
+                found = yield from retry_on_oom(task, len(images), partial(_features, task, images, loader.training))
                 if not len(values):
                     values = found.new_zeros(views, len(loader.items), *found.shape[1:])
                 values[view, indices] = found
@@ -130,7 +136,8 @@ def extract(
     return FeatureLoader(loader, values, readable, head_epochs)
 
 
-def _features(task: Task, images: Tensor) -> Tensor:
-    with torch.no_grad(), task.precision():
+def _features(task: Task, images: Tensor, training: bool) -> Tensor:
+    """Features of a batch; those of validation in fp32, as its figures are reported."""
+    with torch.no_grad(), task.autocast() if training else nullcontext():
         size = task.micro_batch_size(len(images))
         return torch.cat([task.frozen_backbone.features(x) for x in chunks(images, size)]).float()

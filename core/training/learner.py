@@ -61,6 +61,8 @@ class Learner(Inference):
         world: World = ALONE,
         opt_func: OptFunc | None = None,
         cbs: object = None,
+        precision: str = Training.precision,
+        compile: bool = Training.compile,
     ) -> None:
         """`choice` is the recipe's `{"name": ..., **options}` that built `model`, if one did; raises BadInput."""
         if not isinstance(choice, Mapping | None):  # fastai's third argument
@@ -81,6 +83,8 @@ class Learner(Inference):
             ema,
             world=world,
             opt_func=opt_func or default_optimizer(),
+            precision=precision,
+            compile=compile,
         )
         self.recorder = Recorder()
         self._check_size(dls)
@@ -163,7 +167,7 @@ class Learner(Inference):
         return model.head if isinstance(model, Whole) else model
 
     def to_fp16(self) -> Learner:
-        """Return the learner unchanged, as mixed precision in bfloat16 is always on where a GPU supports it."""
+        """Return the learner unchanged, as mixed precision is on wherever the device is faster with it."""
         return self
 
     def summary(self) -> str:
@@ -269,6 +273,8 @@ def vision_learner(
     ema: float = Training.ema,
     opt_func: OptFunc | None = None,
     cbs: object = None,
+    precision: str = Training.precision,
+    compile: bool = Training.compile,
     **options: Any,
 ) -> Learner:
     """A learner with a new head on an architecture whose body is frozen if it is pretrained; raises BadInput.
@@ -287,9 +293,8 @@ def vision_learner(
     if any(p.name == "pretrained" for p in entry.params):
         choice["pretrained"] = pretrained
     architecture = build_architecture(choice, dls.c, dls.valid.pipeline.size)
-    learner = Learner(
-        dls, architecture, choice, loss_func, metrics, wd, train_bn, micro_batch, ema, ALONE, opt_func, cbs
-    )
+    trained = (loss_func, metrics, wd, train_bn, micro_batch, ema, ALONE, opt_func, cbs, precision, compile)
+    learner = Learner(dls, architecture, choice, *trained)
     if architecture.pretrained:
         learner.freeze()
     return learner

@@ -9,13 +9,14 @@ from functools import partial
 
 from core.data.loaders import Loader
 from core.errors import BadInput
-from core.events import EpochEnded, Event, PhotoSkipped, StageStarted, StepEnded
+from core.events import EpochEnded, Event, Notice, PhotoSkipped, StageStarted, StepEnded
 from core.recipe import VALID_LOSS
 from core.registry import metrics
 from core.training.features import FeatureCache, FeatureLoader, extract
+from core.training.out_of_memory import batches_on_oom, retry_on_oom
 from core.training.parallel import World
 from core.training.state import TrainState
-from core.training.step import retry_on_oom, step
+from core.training.step import StepLoss, step
 from core.training.validate import gathered, outputs, scores
 
 
@@ -34,28 +35,46 @@ def fit(state: TrainState) -> Generator[Event, None, None]:
         if state.optimizer is None:  # else the state was restored within a stage
             yield from _begin_stage(state)
         while not state.stage_over:
-            for images, targets, _ in state.train_loader.batches(task.epochs_seen, state.batch):
+            for batch in batches_on_oom(task, task.full_batch, state.train_batches, state.batch):
+                if isinstance(batch, Notice):
+                    yield batch
+                    continue
                 if state.finished:
                     break
+                images, targets, _ = batch
                 if task.world.size == 1:  # before the step: a run resumed after it does not read these photos again
                     yield from skipped(state.train_loader, task.world)
                 if photos := int(task.world.sum(len(targets))):
                     assert state.optimizer is not None  # begin_stage made it
                     rates, momentum = state.schedule()
-                    take_step = partial(step, task, state.optimizer, images, targets, rates, momentum)
+                    take_step = partial(step, task, state.optimizer, images, targets, rates, momentum, state.scaler)
                     loss = yield from retry_on_oom(task, len(targets), take_step)
-                    if not math.isfinite(loss):
-                        where = f"step {state.step + 1} of {state.steps} of the stage {state.now.name!r}"
-                        raise Diverged(f"The loss became {loss} at {where}; lower the learning rate.")
-                    state.end_step(loss, photos)
-                    yield StepEnded(state.step, state.steps, loss, rates[-1])
+                    if task.device.host:
+                        _check(state, state.step + 1, loss)
+                    state.end_step(loss, photos, rates[-1])
+                    yield from _reported(state, unread=0 if task.device.host else 1)
                 else:  # no photo of the batch could be read
                     state.batch += 1
+            yield from _reported(state)
             yield from skipped(state.train_loader, task.world)
             if not state.photos:
                 raise BadInput("None of the training photos could be read; see the list of skipped files.")
             yield from _validate(state)
         state.end_stage()
+
+
+def _reported(state: TrainState, unread: int = 0) -> Iterator[StepEnded]:
+    """The steps taken but the last `unread`, whose loss an accelerator computes while the next step is launched."""
+    while len(state.taken) > unread:
+        _check(state, state.taken[0].step, state.taken[0].loss)
+        taken = state.report()
+        yield StepEnded(taken.step, state.steps, taken.loss.value, taken.rate)
+
+
+def _check(state: TrainState, number: int, loss: StepLoss) -> None:
+    if not math.isfinite(loss.value):
+        where = f"step {number} of {state.steps} of the stage {state.now.name!r}"
+        raise Diverged(f"The loss became {loss.value} at {where}; lower the learning rate.")
 
 
 def _begin_stage(state: TrainState) -> Iterator[Event]:

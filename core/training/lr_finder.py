@@ -12,10 +12,11 @@ import torch
 
 from core.data.loaders import Loader
 from core.errors import BadInput
-from core.events import Event, LearningRateTried, StageStarted, Suggestion
+from core.events import Event, LearningRateTried, Notice, StageStarted, Suggestion
 from core.recipe import Training
 from core.training.features import FeatureLoader, extract, unsupported_reason
-from core.training.step import retry_on_oom, step
+from core.training.out_of_memory import batches_on_oom, retry_on_oom
+from core.training.step import step
 from core.training.task import Task, make_optimizer
 
 Suggest = Callable[[Sequence[float], Sequence[float]], float]
@@ -54,16 +55,22 @@ def lr_find(
                 loader = yield from extract(task, some, 1, 1, len(some))
             task.connect(on_features=isinstance(loader, FeatureLoader))
             yield StageStarted("lr_find", 1, num_it, [end_lr] * groups)
-            for i, (images, targets) in zip(range(num_it), _endless(loader), strict=False):
+            scaler, batches, i = task.device.scaler(task.precision), _endless(task, loader), 0
+            while i < num_it:
+                batch = next(batches)
+                if isinstance(batch, Notice):
+                    yield batch
+                    continue
+                images, targets = batch
                 lr = start_lr * (end_lr / start_lr) ** (i / num_it)
-                loss = yield from retry_on_oom(
-                    task, len(targets), partial(step, task, optimizer, images, targets, [lr] * groups, 0.9)
-                )
-                average = 0.98 * average + 0.02 * loss
-                smooth = average / (1 - 0.98 ** (i + 1))
+                take_step = partial(step, task, optimizer, images, targets, [lr] * groups, 0.9, scaler)
+                loss = yield from retry_on_oom(task, len(targets), take_step)
+                average = 0.98 * average + 0.02 * loss.value
+                i += 1
+                smooth = average / (1 - 0.98**i)
                 rates.append(lr)
                 losses.append(smooth)
-                yield LearningRateTried(i + 1, num_it, lr, smooth)
+                yield LearningRateTried(i, num_it, lr, smooth)
                 best = min(best, smooth)
                 if not math.isfinite(smooth) or smooth > 4 * best:
                     break
@@ -124,11 +131,15 @@ def _first_batches(loader: Loader, batches: int) -> Loader:
     return replace(loader, items=[loader.items[i] for i in chosen], targets=[loader.targets[i] for i in chosen])
 
 
-def _endless(loader: Loader | FeatureLoader) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def _endless(task: Task, loader: Loader | FeatureLoader) -> Iterator[tuple[torch.Tensor, torch.Tensor] | Notice]:
     epoch = 0
     while True:
         read = False
-        for images, targets, indices in loader.batches(epoch):
+        for batch in batches_on_oom(task, task.full_batch, partial(loader.batches, epoch)):
+            if isinstance(batch, Notice):
+                yield batch
+                continue
+            images, targets, indices = batch
             if indices:
                 read = True
                 yield images, targets

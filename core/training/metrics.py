@@ -44,7 +44,7 @@ def wilson_interval(share: float, n: int, z: float = 1.959964) -> tuple[float, f
 
 
 def named(given: Metric | Sequence[Metric] | None) -> dict[str, Metric]:
-    """Metrics by the names of their functions, also of a `partial`; repeated names are numbered.
+    """Metrics by their registered names, or else those of their functions, also of a `partial`; repeated ones numbered.
 
     Raises BadInput for a metric that is not callable.
     """
@@ -54,7 +54,8 @@ def named(given: Metric | Sequence[Metric] | None) -> dict[str, Metric]:
             known = ", ".join(entry.name for entry in metrics)
             raise BadInput(f"A metric is a function, such as {known}; {str(score)[:80]!r} is not one.")
         function = getattr(score, "func", score)
-        name = getattr(function, "__name__", type(function).__name__)
+        registered = (entry.name for entry in metrics if entry.factory is function)
+        name = next(registered, getattr(function, "__name__", type(function).__name__))
         same = sum(other.rpartition(" ")[0] == name or other == name for other in found)
         found[f"{name} {same + 1}" if same else name] = score
     return found

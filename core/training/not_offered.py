@@ -53,5 +53,5 @@ OF_A_LEARNER = {
     "add_cb": "to watch or stop training, write a `for` loop over core.training.loop.fit",
     "export": "write learn.save(folder), which writes safetensors and JSON",
     "load": "write load_learner(folder)",
-    "to_fp32": "training is in float32 on a CPU, and the weights are float32 on a GPU too",
+    "to_fp32": "write vision_learner(..., precision='fp32'); the weights are float32 in any case",
 }

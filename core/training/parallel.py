@@ -13,6 +13,7 @@ import torch
 from torch import distributed as dist
 from torch import nn
 
+from core.device import join_processes
 from core.errors import BadInput
 
 TIMEOUT = timedelta(days=30)  # rank 0 may wait in the queue, and check a million photos, before it broadcasts
@@ -30,7 +31,7 @@ class World:
         """The sum of a number over all processes."""
         if self.size == 1:
             return value
-        total = torch.tensor(value, dtype=torch.float64, device=_device())
+        total = torch.tensor(value, dtype=torch.float64)  # on the CPU, so that no GPU is waited for
         dist.all_reduce(total)
         return total.item()
 
@@ -39,7 +40,7 @@ class World:
         if self.size == 1:
             return value
         box = [value]
-        dist.broadcast_object_list(box, 0, device=_device())
+        dist.broadcast_object_list(box, 0, device=torch.device("cpu"))
         return box[0]
 
     def broadcast_once(self, plan: Any) -> Any:
@@ -57,14 +58,17 @@ class World:
         dist.all_gather_object(values, value)
         return values
 
-    def wrap(self, network: nn.Module) -> nn.Module:
-        """The network with its gradients averaged over all processes, if any of its parameters is trainable."""
+    def wrap(self, network: nn.Module, norms: nn.Module | None = None) -> nn.Module:
+        """The network with its gradients averaged over all processes, if any of its parameters is trainable.
+
+        Batch norms in `norms`, which are trained, then take the statistics of the photos of all processes.
+        """
         if self.size == 1 or not any(p.requires_grad for p in network.parameters()):
             return network
-        if torch.cuda.is_available():  # norm layers then see the photos of all processes
+        if norms is not None:
             from timm.layers.norm_act import convert_sync_batchnorm
 
-            network = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+            convert_sync_batchnorm(norms)  # type: ignore[no-untyped-call]  # in place, below the root
         return nn.parallel.DistributedDataParallel(network)
 
     def no_sync(self, network: nn.Module, last: bool) -> AbstractContextManager[Any]:
@@ -104,11 +108,5 @@ def join() -> World:
     """Join the process group that `torchrun` describes, or return ALONE."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return ALONE
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=TIMEOUT)
+    join_processes(TIMEOUT)
     return World(dist.get_rank(), dist.get_world_size())
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")

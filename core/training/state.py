@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
 
 from core.data.loaders import Loader
 from core.errors import BadInput
@@ -20,6 +22,7 @@ from core.training.average import Average
 from core.training.features import FeatureCache, FeatureLoader
 from core.training.optimizer_state import optimizer_document, optimizer_tensors, restore_optimizer
 from core.training.schedules import cosine, one_cycle, one_cycle_momentum
+from core.training.step import StepLoss
 from core.training.task import Stage, Task, make_optimizer
 from core.training.validate import Outputs
 
@@ -47,6 +50,16 @@ class Finish:
     steps: int
 
 
+@dataclass(frozen=True)
+class TakenStep:
+    """A step whose loss has not been reported yet: its number, its photos, the head's rate and the loss."""
+
+    step: int
+    photos: int
+    rate: float
+    loss: StepLoss
+
+
 @dataclass
 class TrainState:
     """The position of a task in its stages, with optimizer, mean weights and best epoch.
@@ -71,6 +84,8 @@ class TrainState:
     features: FeatureCache | None = None  # of the frozen backbone, in place of the photos
     optimizer: torch.optim.Optimizer | None = field(default=None, init=False)
     average: Average | None = field(default=None, init=False)
+    scaler: GradScaler | None = field(default=None, init=False)
+    taken: deque[TakenStep] = field(default_factory=deque, init=False)
     began: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
@@ -107,6 +122,10 @@ class TrainState:
         """The training photos, or their features where the stage trains on these."""
         return self.features.train if self.features else self.task.dls.train
 
+    def train_batches(self, start: int) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
+        """The batches of this epoch from batch `start`."""
+        return self.train_loader.batches(self.task.epochs_seen, start)
+
     @property
     def valid_loader(self) -> Loader | FeatureLoader:
         """The validation photos, or their features where the stage trains on these."""
@@ -132,21 +151,28 @@ class TrainState:
         self.task.connect(on_features=self.features is not None)
         self.optimizer = make_optimizer(self.task, stage.rates)
         self.average = Average(arch.model, self.task.ema)
+        self.scaler = self.task.device.scaler(self.task.precision)
         self.began = time.perf_counter()
 
-    def end_step(self, loss: float, photos: int) -> None:
-        """Count a step with its mean loss over its photos, and update the running mean of the weights."""
+    def end_step(self, loss: StepLoss, photos: int, rate: float) -> None:
+        """Count a step over its photos, and update the running mean of the weights; `report` counts its loss."""
         assert self.average is not None  # begin_stage made it
         self.average.update()
-        self.loss_sum += loss * photos
         self.photos += photos
         self.batch += 1
+        self.taken.append(TakenStep(self.step, photos, rate, loss))
+
+    def report(self) -> TakenStep:
+        """The first step that has not been reported, whose loss is added to that of its epoch."""
+        taken = self.taken.popleft()
+        self.loss_sum += taken.loss.value * taken.photos
+        return taken
 
     def end_stage(self) -> None:
         """Load the mean of the weights into the model and go to the next stage, or to the end if finishing early."""
         if self.average is not None:
             self.average.swap()
-        self.optimizer = self.average = self.features = None
+        self.optimizer = self.average = self.features = self.scaler = None
         self.task.connect()
         finishing = self.finish is not None and self.finish.stage == self.stage
         self.stage = len(self.stages) if finishing else self.stage + 1
@@ -215,8 +241,8 @@ class TrainState:
             found |= {f"best.{k}": v for k, v in self.best.weights.items()}
             found |= {"outputs.logits": self.best.outputs.logits, "outputs.targets": self.best.outputs.targets}
         found["random.torch"] = torch.get_rng_state()
-        if self.task.dls.device.type == "cuda":
-            found["random.cuda"] = torch.cuda.get_rng_state(self.task.dls.device)
+        if (state := self.task.device.random_state()) is not None:
+            found["random.device"] = state
         return {name: tensor.detach().cpu().contiguous() for name, tensor in found.items()}
 
     def document(self) -> dict[str, Any]:
@@ -228,6 +254,8 @@ class TrainState:
             "under_way": self.optimizer is not None,
             "optimizer": None if self.optimizer is None else optimizer_document(self.optimizer),
             "updates": self.average.updates if self.average else 0,
+            "scaler": self.scaler.state_dict() if self.scaler else None,
+            "taken": [[t.step, t.photos, t.rate, t.loss.value] for t in self.taken],
             "seconds": time.perf_counter() - self.began,
             "epochs_seen": self.task.epochs_seen,
             "micro_batch": self.task.micro_batch,
@@ -258,8 +286,8 @@ class TrainState:
         random.setstate((python[0], tuple(python[1]), python[2]))
         np.random.set_state(numpy_state)
         torch.set_rng_state(tensors["random.torch"])
-        if "random.cuda" in tensors and self.task.dls.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random.cuda"], self.task.dls.device)
+        if "random.device" in tensors:
+            self.task.device.set_random_state(tensors["random.device"])
 
     def _restore_stage(self, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
         assert self.optimizer is not None and self.average is not None  # begin_stage made them
@@ -268,6 +296,10 @@ class TrainState:
             for i, mean in enumerate(self.average.means):
                 mean.copy_(tensors[f"average.{i}"])
         self.average.updates = document["updates"]
+        if self.scaler and document.get("scaler"):
+            self.scaler.load_state_dict(document["scaler"])
+        taken = document.get("taken", [])  # versions before had reported each step before they saved
+        self.taken = deque(TakenStep(step, photos, rate, StepLoss.known(loss)) for step, photos, rate, loss in taken)
         self.began = time.perf_counter() - document["seconds"]
 
 

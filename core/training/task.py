@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from core.data.loaders import DataLoaders
+from core.device import AUTO, Device, choose
 from core.errors import BadInput
 from core.model.architecture import Architecture
 from core.recipe import Training
@@ -20,7 +22,6 @@ from core.training.parallel import ALONE, World
 
 BATCH_NORM = nn.modules.batchnorm._BatchNorm
 OptFunc = Callable[..., torch.optim.Optimizer]
-CPU_MICRO_BATCH = 16  # photos whose activations fit a CPU's caches
 
 
 def default_optimizer() -> OptFunc:
@@ -43,12 +44,21 @@ class Task:
     epochs_seen: int = 0  # over all stages; it seeds the order and the augmentation of an epoch
     world: World = ALONE
     opt_func: OptFunc = field(default_factory=default_optimizer)
+    precision: str = AUTO
+    compile: bool = False
+    device: Device = field(init=False)
     network: nn.Module = field(init=False)
     on_features: bool = field(default=False, init=False)
     _frozen_backbone: Architecture | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        """Move everything to the device; norm layers without pretrained statistics are always trained."""
+        """Move everything to the device; norm layers without pretrained statistics are always trained.
+
+        Raises BadInput if the device does not have the precision.
+        """
+        self.device = choose(self.dls.device)
+        self.precision = self.device.precision(self.precision)
+        self.device.tune()
         self.train_bn = self.train_bn or not self.architecture.pretrained
         self.architecture.model.to(self.dls.device, memory_format=torch.channels_last)
         self.loss.to(self.dls.device)
@@ -58,7 +68,11 @@ class Task:
         """Build the `network` that is trained, on photos or `on_features`, with gradients shared by all processes."""
         self.on_features = on_features
         self._frozen_backbone = None  # it may have been trained since
-        self.network = self.world.wrap(FeatureHead(self.architecture) if on_features else Network(self))
+        network: Any = FeatureHead(self.architecture) if on_features else Network(self)
+        if self.compile and not on_features and not self.architecture.frozen:
+            network = torch.compile(network, dynamic=False)
+        norms = self.architecture.model if self.train_bn else self.architecture.head
+        self.network = self.world.wrap(network, None if self.device.host else norms)
 
     @property
     def frozen_backbone(self) -> Architecture:
@@ -68,10 +82,15 @@ class Task:
             self._frozen_backbone = self.architecture.fused_copy(example)
         return self._frozen_backbone
 
-    def precision(self) -> torch.autocast:
-        """Autocast to bfloat16 on a GPU that supports it; never on a CPU, where it is slower."""
-        on = self.dls.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.autocast(self.dls.device.type, torch.bfloat16, enabled=on)
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context in which training computes in the task's precision; what is reported is computed without it."""
+        return self.device.autocast(self.precision)
+
+    @property
+    def full_batch(self) -> int:
+        """The photos of this process in the largest training batch."""
+        train = self.dls.train
+        return -(-len(train.items) // (max(1, len(train)) * self.world.size))
 
     def check_micro_batch(self, frozen: bool) -> None:
         """Raise BadInput if a batch norm in train mode would get one photo at a time, which has no statistics."""
@@ -93,7 +112,7 @@ class Task:
             return self.micro_batch
         arch = self.architecture
         adds_up = arch.frozen or (is_mean_over_photos(self.loss) and not trains_norms(arch.model))
-        return CPU_MICRO_BATCH if adds_up and self.dls.device.type == "cpu" else max(1, photos)
+        return self.device.capacity if adds_up and self.device.capacity else max(1, photos)
 
 
 @dataclass(frozen=True)
@@ -147,6 +166,13 @@ def chunks(batch: Tensor, size: int) -> tuple[Tensor, ...]:
     """A batch in chunks of about `size`, none of a single photo unless `size` is 1, as batch norms need two."""
     fewest = 1 if size == 1 else 2
     return torch.tensor_split(batch, max(1, min(-(-len(batch) // size), len(batch) // fewest)))
+
+
+def padded(batch: Tensor, size: int) -> Tensor:
+    """A batch repeated until it has `size` photos, as each new shape of a batch costs an accelerator seconds."""
+    if not 0 < len(batch) < size:
+        return batch
+    return batch[torch.arange(size, device=batch.device) % len(batch)]
 
 
 def is_mean_over_photos(loss: nn.Module) -> bool:

@@ -13,8 +13,8 @@ from core.data.loaders import Loader
 from core.errors import BadInput
 from core.events import Notice, Validated, drain
 from core.training.features import FeatureLoader
-from core.training.step import retry_on_oom
-from core.training.task import Task, chunks
+from core.training.out_of_memory import batches_on_oom, retry_on_oom
+from core.training.task import Task, chunks, padded
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class InMemoryBatches:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
-        """The same batches in each epoch, with the indices of their photos."""
-        done = 0
-        for images, targets in self.pairs:
+    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
+        """The same batches in each epoch, from batch `start`, with the indices of their photos."""
+        done = sum(len(targets) for _, targets in self.pairs[:start])
+        for images, targets in self.pairs[start:]:
             yield images, targets, list(range(done, done + len(targets)))
             done += len(targets)
 
@@ -54,19 +54,27 @@ def outputs(task: Task, loader: Batches, epoch: int = 0) -> Generator[Validated 
     logits: list[Tensor] = [torch.empty(0, task.dls.c)]
     targets: list[Tensor] = [torch.empty(0, dtype=torch.long)]
     indices: list[int] = []
-    for done, (images, labels, chosen) in enumerate(loader.batches(epoch), 1):
+    done = full = 0
+    for batch in batches_on_oom(task, task.full_batch, partial(loader.batches, epoch)):
+        if isinstance(batch, Notice):
+            yield batch
+            continue
+        images, labels, chosen = batch
+        done, full = done + 1, max(full, len(images))
         if chosen:
             infer = task.architecture.logits if isinstance(loader, FeatureLoader) else task.architecture.forward
-            logits.append((yield from retry_on_oom(task, len(images), partial(_infer, task, images, infer))))
+            logits.append((yield from retry_on_oom(task, len(images), partial(_infer, task, images, infer, full))))
             targets.append(labels.cpu())
             indices += chosen
         yield Validated(done, len(loader))
     return Outputs(torch.cat(logits), torch.cat(targets), indices)
 
 
-def _infer(task: Task, inputs: Tensor, infer: Callable[[Tensor], Tensor]) -> Tensor:
-    with torch.inference_mode(), task.precision():
-        return torch.cat([infer(x) for x in chunks(inputs, task.micro_batch or len(inputs))]).float().cpu()
+def _infer(task: Task, inputs: Tensor, infer: Callable[[Tensor], Tensor], full: int) -> Tensor:
+    with torch.inference_mode():  # and in fp32, as the saved model predicts, so that what is reported is its accuracy
+        images = inputs if task.device.host else padded(inputs, full)
+        logits = torch.cat([infer(x) for x in chunks(images, task.micro_batch or len(images))])
+        return logits[: len(inputs)].float().cpu()
 
 
 def gathered(task: Task, own: Outputs) -> Outputs:

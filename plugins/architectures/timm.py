@@ -23,7 +23,7 @@ def timm_model(
     ] = 0.0,
     img_size: Annotated[
         int | tuple[int, int] | None,
-        "Input size in pixels of a fixed-size model, such as a ViT; empty: the size of the last transform",
+        "Input size in pixels, only for a model of a fixed size, such as a ViT; empty: the size of the last transform",
     ] = None,
     dynamic_img_size: Annotated[
         bool, "A ViT keeps timm's input size and accepts others: position embeddings are interpolated per batch"

@@ -21,7 +21,7 @@ from core.registry import labellers
 
 SECONDS = 1.0  # limit for one name; most patterns take microseconds
 MEAN = 0.001  # limit in seconds per name, on average
-LONGEST, MOST_COPIES = 1000, 10_000
+MAX_PATTERN_LENGTH, MOST_COPIES = 1000, 10_000
 SHORT = 255  # characters; the longest file name on most systems
 PATTERNS = (
     r"(.+)_\d+\.\w+$",
@@ -117,7 +117,7 @@ class RegexLabeller:
 
 def _compile(pattern: str) -> regex.Pattern[str]:
     """Compile `pattern` with `regex`, which has timeouts, if Python's `re` accepts it too; raises BadInput."""
-    if len(pattern) > LONGEST or _copies(pattern) > MOST_COPIES:
+    if len(pattern) > MAX_PATTERN_LENGTH or _copies(pattern) > MOST_COPIES:
         raise BadInput(f"The regular expression {quoted(pattern)} is too large; write a shorter one.")
     try:
         re.compile(pattern)  # the usual dialect; recursion, only in `regex`, could use up memory

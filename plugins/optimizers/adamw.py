@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import torch
 
+from core.device import choose
 from core.registry import Range, optimizers
 
 
@@ -17,4 +18,6 @@ def adamw(
     eps: Annotated[float, "Term added to the denominator for numerical stability", Range(1e-12, 1)] = 1e-5,
 ) -> torch.optim.Optimizer:
     """AdamW with fastai's defaults; the schedule sets beta1, its momentum (Loshchilov and Hutter 2019)."""
-    return torch.optim.AdamW(groups, betas=(0.9, beta2), eps=eps, weight_decay=weight_decay, fused=True)
+    groups = list(groups)
+    fused = all(choose(p.device).fused for group in groups for p in group["params"])
+    return torch.optim.AdamW(groups, betas=(0.9, beta2), eps=eps, weight_decay=weight_decay, fused=fused or None)

@@ -115,7 +115,7 @@ def _train(project: Project) -> str:
 
 
 def _forms(project: Project) -> str:
-    recipe = project.recipe
+    recipe = project.shown_recipe
     if recipe is None:
         return ""
     return Html('<div class="pair">{}{}</div>').format(

@@ -40,11 +40,11 @@ SHOWN, SMALL = 560, 96  # pixels of the photo on the page, and in a table
 MANY = 500  # photos in one request
 LONGEST_MANY = 120.0  # seconds for one request of a visitor
 NAMED = 12  # classes in the title's sentence
-AT_ONCE = 8  # concurrent requests for one photo
+MAX_REQUESTS = 8  # concurrent requests for one photo
 MANY_AT_ONCE = 2  # concurrent requests for many photos
 TOGETHER = 8  # photos in a batch; a visitor's time limit is checked once per batch
 API_KEYS = ("label", "probability", "probabilities", "milliseconds")
-KEPT = "Your photo is sent to the computer that runs this page and kept there for at most an hour."
+PRIVACY = "Your photo is sent to the computer that runs this page and kept there for at most an hour."
 
 
 @panels.register("predict")
@@ -69,7 +69,7 @@ class PredictPanel:
                 many = drop("predict-many", "Drop photos or a folder here", ACCEPT, folders=True)
                 answers = view("predict-table", label="Predictions")
         page.shows(answer, self._waiting)
-        page.answers(one.upload, self._one, [], answer, concurrency_limit=AT_ONCE, concurrency_id="predict")
+        page.answers(one.upload, self._one, [], answer, concurrency_limit=MAX_REQUESTS, concurrency_id="predict")
         page.answers(many.upload, self._many, [], answers, busy="Predicting", concurrency_limit=MANY_AT_ONCE)
         self._api()
 
@@ -103,7 +103,7 @@ class PredictPanel:
         except BadInput as error:
             return "Use your model", str(error)
         if self.page.mode.model:
-            return "What is on your photo?", f"{_known(folder)}{KEPT}"
+            return "What is on your photo?", f"{_known(folder)}{PRIVACY}"
         return "Use your model", f"The model of {folder.name}. Drop a photo, paste one, or use the camera."
 
     def _download_button(self, project: Project) -> Any:
@@ -174,7 +174,7 @@ class PredictPanel:
             [photo, run],
             found,
             concurrency_id="predict",
-            concurrency_limit=AT_ONCE,
+            concurrency_limit=MAX_REQUESTS,
         )
         page.offers(
             many.click, "predict_many", self._api_many, [photos, run], all_found, concurrency_limit=MANY_AT_ONCE

@@ -135,8 +135,12 @@ def _figures(found: Results) -> list[tuple[str, str, str]]:
     return [
         ("Accuracy", percent(found.accuracy), right),
         *((f"{kind} label", name, _found_said(known, recall, n)) for kind, (recall, n, name) in ends),
-        ("Confident mistakes", f"{confident:,}", f"confidence over 90 %, of {len(found.mistakes):,} in all"),
+        ("Confident mistakes", f"{confident:,}", f"with over 90 % confidence, of {_mistakes(len(found.mistakes))}"),
     ]
+
+
+def _mistakes(n: int) -> str:
+    return "1 mistake" if n == 1 else f"{n:,} mistakes"
 
 
 def _found_said(known: list[tuple[float, int, str]], recall: float, n: int) -> str:

@@ -234,13 +234,13 @@ def _told(run: Run) -> dict[str, Any]:
 
 
 def _first(project: Project) -> str:
-    if project.recipe is None:
+    if (recipe := project.shown_recipe) is None:
         return empty("No photos yet", "Add some on the Data page; the defaults depend on how many there are.")
-    return basic_form(project.recipe)
+    return basic_form(recipe)
 
 
 def _more(project: Project) -> str:
-    return advanced_form(project.recipe) if project.recipe else ""
+    return advanced_form(recipe) if (recipe := project.shown_recipe) else ""
 
 
 def _queue(project: Project) -> str:

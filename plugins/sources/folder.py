@@ -9,7 +9,7 @@ from typing import Annotated
 
 from core.data.files import get_image_files
 from core.data.proposals import Proposal
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.registry import sources
 
 
@@ -32,4 +32,4 @@ class FolderSource:
     @classmethod
     def proposes(cls, text: str) -> Iterator[Proposal]:
         """Proposes any text as a path, with a low score."""
-        yield Proposal({"path": text}, 0.1)
+        yield Proposal({"path": text}, 0.1, f"photos from the folder {quoted(text)}")

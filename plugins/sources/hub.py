@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from core.data.files import SUFFIXES, TABLES, get_image_files
 from core.data.proposals import Proposal
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.hub import checked_repo_id, is_repo_id, with_retries
 from core.registry import Range, sources
 
@@ -43,7 +43,7 @@ class HubSource:
     def proposes(cls, text: str) -> Iterator[Proposal]:
         """Proposes itself for OWNER/NAME."""
         if is_repo_id(text):
-            yield Proposal({"repo": text}, 0.5)
+            yield Proposal({"repo": text}, 0.5, f"photos from the data set {quoted(text)} on the Hub")
 
     def _download(self) -> None:
         from huggingface_hub import HfApi, snapshot_download

@@ -59,7 +59,7 @@ class ZipSource:
     def proposes(cls, text: str) -> Iterator[Proposal]:
         """Proposes itself for a path that ends in .zip."""
         if text.lower().endswith(".zip"):
-            yield Proposal({"path": text}, 1)
+            yield Proposal({"path": text}, 1, f"photos from the zip {quoted(text)}")
 
     def original(self, path: Path) -> Path:
         """The photo's name in the zip, used for labels: the name on disk may have been made safe."""

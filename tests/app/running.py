@@ -13,7 +13,6 @@ import sys
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -21,12 +20,12 @@ from typing import Any
 
 import gradio as gr
 import httpx
-import psutil
 import pytest
 from gradio_client.utils import apply_diff
 from PIL import Image
 
 from plugins.panels.kit.serving.mode import COOKIE
+from tests.warm import Forked, end_runs
 
 ROOT = Path(__file__).parents[2]
 EVIL = "<img src=x onerror=alert(1)>"
@@ -198,7 +197,7 @@ class App:
 
     url: str
     workspace: Path
-    process: subprocess.Popen[bytes]
+    process: Forked
     log: Path
 
     @property
@@ -214,7 +213,7 @@ class App:
     @property
     def auth(self) -> tuple[str, str] | None:
         """Who may log in."""
-        return (USER, PASSWORD) if "--auth" in self.process.args else None  # type: ignore[operator]
+        return (USER, PASSWORD) if "--auth" in self.process.args else None
 
     def visitor(self) -> Visitor:
         """A browser of its own, logged in."""
@@ -222,9 +221,7 @@ class App:
 
     def stop(self) -> None:
         """Ask it to end, and kill the runs that it started."""
-        with suppress(psutil.Error):
-            for child in psutil.Process(self.process.pid).children(recursive=True):
-                child.kill()
+        end_runs(self.workspace)
         self.process.terminate()
 
     def end(self) -> None:
@@ -251,14 +248,7 @@ def begin(workspace: Path, options: Sequence[str] = (), env: Mapping[str, str] |
         command += ["--port", str(port)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("SPACE_", "GRADIO_"))}
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=clean | given,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+        process = Forked(command, clean | given, stdout=output)
     return App(f"http://{host or '127.0.0.1'}:{port}", workspace, process, log)
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import gradio as gr
@@ -15,7 +12,7 @@ import app
 from core.errors import BadInput
 from core.runs.run import Run
 from plugins.panels.kit.serving.mode import Mode
-from tests.app.running import OTHER, PASSWORD, ROOT, USER, App, Visitor, answers, begin, jpeg
+from tests.app.running import OTHER, PASSWORD, USER, App, Visitor, answers, begin, jpeg
 
 PREDICTION = {"predict", "predict_many"}
 
@@ -119,11 +116,13 @@ def test_a_password_is_no_argument() -> None:
 
 
 def test_it_ends_with_two_and_leaves_nothing(tmp_path: Path) -> None:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("SPACE_", "GRADIO_"))}
-    command = [sys.executable, "app.py", "--share", "--workspace", str(tmp_path / "none")]
-    said = subprocess.run(command, cwd=ROOT, env=clean | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True)
-    assert (said.returncode, said.stdout, said.stderr.count("\n")) == (2, "", 1)
-    assert not list(tmp_path.iterdir())
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    begun = begin(tmp_path / "none", ["--share"], {"TMPDIR": str(temporary)})
+    assert begun.process.wait(120) == 2
+    said = begun.log.read_text()
+    assert said.startswith("error: ") and said.count("\n") == 1
+    assert not list(temporary.iterdir()) and not begun.workspace.exists()
 
 
 def test_a_password_for_predictions_alone(model: Run, tmp_path: Path) -> None:

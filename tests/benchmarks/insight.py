@@ -22,7 +22,7 @@ from core.data.content import digest
 from core.discovery import discover
 from core.events import drain
 from core.insight.copies import copies
-from core.insight.features import THUMBNAIL, PhotoFeatures, extract
+from core.insight.features import THUMBNAIL, PhotoFeatures, photo_features
 from core.insight.suspects import find_suspects
 from core.insight.twins import find_twins
 from core.model.predictor import Predictor
@@ -54,7 +54,7 @@ def extracted(files: Sequence[Path], digests: Sequence[str], workspace: Path) ->
     """By efficientnet_lite0 with its ImageNet weights."""
     network = architectures.create("efficientnet_lite0", 2)
     predictor = Predictor(network, [photo.View(size=(SIZE, SIZE))], ["a", "b"])
-    return drain(extract(files, digests, predictor, workspace))
+    return drain(photo_features(files, digests, predictor, workspace))
 
 
 def suspects(features: PhotoFeatures, labels: list[str], digests: Sequence[str]) -> None:

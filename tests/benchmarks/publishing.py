@@ -34,7 +34,7 @@ from tests.hub.fixtures import environment, running, without_pauses
 from tests.hub.server import Hub
 
 REPO = "anna/model"
-MOST = 200
+MAX_PHOTOS = 200
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
     predictor = load_model(run.folder)
     photos: dict[Path, list[float]] = {}
     for folder in options.photos:
-        photos |= readable(predictor, get_image_files(folder), MOST // len(options.photos))
+        photos |= readable(predictor, get_image_files(folder), MAX_PHOTOS // len(options.photos))
     with tempfile.TemporaryDirectory() as temporary:
         there_and_back(run, predictor, photos, Path(temporary))
     faults()

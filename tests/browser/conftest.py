@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from core.__main__ import main
 from plugins.panels.kit.project.project import Project
-from tests.browser.warm import begin
+from tests.warm import Forked, end_runs
 
 pytest.importorskip("gradio")
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,7 +84,10 @@ class App:
         """Start it, and wait until it serves."""
         self.log.touch()
         began = self.log.stat().st_size
-        self.process = begin(["--port", self.port, "--workspace", self.workspace, *self.arguments], self.log)
+        options = map(str, ["--port", self.port, "--workspace", self.workspace, *self.arguments])
+        with self.log.open("ab") as output:
+            begun = Forked([sys.executable, "app.py", *options], os.environ, stdout=output, forks_runs=True)
+        self.process = psutil.Process(begun.pid)
         end = time.monotonic() + STARTS
         while f"Presize is at {self.url}" not in (said := self.said[began:]):
             assert self.process.is_running(), f"the app ended: {said}"
@@ -117,9 +120,7 @@ class App:
                 self.process.wait(20)
             except psutil.TimeoutExpired:
                 self.kill()
-        for process in psutil.process_iter(["cmdline"]):  # also those that have not taken their lock yet
-            if any(part.startswith(f"{self.workspace.resolve()}{os.sep}") for part in process.info["cmdline"] or ()):
-                process.kill()
+        end_runs(self.workspace)
 
 
 @dataclass
@@ -201,7 +202,9 @@ def visit(browser: Any) -> Iterator[Visit]:
         if context is None:
             width, height, dark = LOOKS[look]
             context = browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if dark else "light",
+                reduced_motion="reduce",  # what moves is drawn without end, on a processor
             )
             context.set_default_timeout(1000 * WAITS)
             contexts.append(context)

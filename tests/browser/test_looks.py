@@ -8,9 +8,10 @@ import pytest
 
 from tests.browser.conftest import LOOKS, App, Serve, Shoot, Visit
 from tests.browser.steps import PAGES, drop, expect, go
+from tests.matrix import thinned
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", thinned(LOOKS, {"light", "phone-dark"}.__contains__))
 def test_every_page(trained: App, visit: Visit, shoot: Shoot, held_out: Path, look: str) -> None:
     page = visit(trained, look)
     expect(page.locator("#data-train")).to_be_enabled()
@@ -25,7 +26,7 @@ def test_every_page(trained: App, visit: Visit, shoot: Shoot, held_out: Path, lo
     assert all(f"{name}-{look}.png" in gallery for name in PAGES)
 
 
-@pytest.mark.parametrize("look", ["light", "phone"])
+@pytest.mark.parametrize("look", thinned(["light", "phone"], {"light"}.__contains__))
 def test_what_opens(trained: App, visit: Visit, shoot: Shoot, look: str) -> None:
     page = visit(trained, look)
     expect(page.locator("#data-train")).to_be_enabled()

@@ -265,6 +265,7 @@ OTHER: dict[str, Any] = {
     "loss": {"name": "cross_entropy", "label_smoothing": 0.1, "class_weights": "balanced"},
     "metrics": ["accuracy", {"name": "top_k_accuracy", "k": 3}],
     "best_by": "last", "patience": 4, "bad_photos": "stop", "seed": 5,
+    "device": "cpu", "precision": "bf16", "compile": True,
     "features": False,
 }  # fmt: skip
 
@@ -315,7 +316,7 @@ def test_it_trains_to_the_weights_of_a_run(recipe_of: Callable[..., Recipe]) -> 
 def test_defaults_of_the_calls_are_those_of_the_recipe() -> None:
     for function, names in (
         (DataBlock.dataloaders, {"bs": "batch_size", "seed": "seed"}),
-        (vision_learner, {"train_bn": "train_bn", "micro_batch": "micro_batch", "ema": "ema"}),
+        (vision_learner, {n: n for n in ("train_bn", "micro_batch", "ema", "precision", "compile")}),
         (Learner.fine_tune, {n: n for n in ("epochs", "base_lr", "freeze_epochs", "lr_mult", "features")}),
     ):
         for name, option in names.items():

@@ -61,7 +61,9 @@ def new(photos: Path, capsys: Capture, *more: str) -> dict[str, Any]:
     capsys.readouterr()
     assert main(["new", str(photos), *more]) == 0
     out, err = capsys.readouterr()
-    assert err.startswith("labels from ") and "for validation" in err, "the reasons"
+    source, labeller, *_ = err.splitlines()
+    assert source.startswith("photos from the folder ") and labeller.startswith("labels from "), "the reasons"
+    assert "for validation" in err
     document: dict[str, Any] = json.loads(out)
     return document
 

@@ -122,10 +122,10 @@ Environment = Callable[..., subprocess.CompletedProcess[str]]
 def python(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """Runs Python in a new virtual environment with the plugin package installed by pip."""
     folder = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True, timeout=120)
     python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    install = ["-m", "pip", "install", "--no-index", "--no-deps", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([python, *install, build_wheel(folder)], check=True, timeout=120)
+    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", "--quiet"]
+    subprocess.run([*pip, "install", "--no-index", "--no-deps", build_wheel(folder)], check=True, timeout=120)
     ask = [python, "-c", "import site; print(site.getsitepackages()[-1])"]
     packages = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
     Path(packages, "ours.pth").write_text("\n".join(site.getsitepackages()) + "\n")  # torch and the others
@@ -176,6 +176,8 @@ def test_an_installed_package_is_used_by_a_recipe(
     done = environment("check", str(recipe))
     assert done.returncode == 0, done.stderr
     assert "24 photos, 3 classes" in done.stdout and "  bl  " in done.stdout
+    warnings = [line for line in done.stderr.splitlines() if "not loaded" in line]
+    assert len(warnings) == 1 and f"{NAME}.broken" in warnings[0] and "core plugins" in warnings[0]
     done = environment("train", str(recipe))
     assert done.returncode == 0, done.stderr
     run = Path(done.stdout.splitlines()[-1].removeprefix("run: "))

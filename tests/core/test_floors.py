@@ -103,7 +103,7 @@ def test_core_has_nothing_that_only_pages_need() -> None:
 LOW = ("core.registry", "core.hints", "core.events", "core.errors", "core.atomic", "core.environment")
 HUB = (*LOW, "core.hub")
 RECIPE = (*HUB, "core.recipe", "core.discovery")
-DATA = (*RECIPE, "core.lock", "core.data")
+DATA = (*RECIPE, "core.lock", "core.device", "core.data")
 MODEL = (*DATA, "core.model")
 TRAINING = (*MODEL, "core.training")
 INSIGHT = (*TRAINING, "core.insight")
@@ -112,6 +112,7 @@ PUBLISH = (*RUNS, "core.publish")
 BELOW = {"core.data": DATA, "core.model": MODEL, "core.training": TRAINING, "core.insight": INSIGHT, "core.runs": RUNS,
          "core.recipe": RECIPE, "core.discovery": ("core.registry",), "core.lock": LOW, "core.hub": HUB,
          "core.publish": PUBLISH, "core.commands": (*PUBLISH, "core.commands"), "core.as_python": (*LOW, "core.recipe"),
+         "core.device": LOW,
          **dict.fromkeys(LOW, LOW)}  # fmt: skip
 
 
@@ -134,7 +135,7 @@ def test_the_ground_floor_is_the_standard_library(module: str) -> None:
     assert tops <= set(sys.stdlib_module_names)
 
 
-DECODING = ("core.data.bounds", "core.data.colours", "core.data.decoder", "core.data.photo")
+DECODING = ("core.data.bounds", "core.data.colours", "core.data.decoder", "core.data.photo", "core.data.upright")
 
 
 @pytest.mark.parametrize("module", DECODING)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, Optional
+from typing import Annotated, Any, Literal, Optional
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_what_json_can_carry_is_checked(hint: Any, good: list[Any], bad: list[An
     for value in good:
         registry.create("thing", value=value)
     for value in bad:
-        with pytest.raises(BadInput, match=r"^things 'thing': value is .+, but must be .+\.$") as caught:
+        with pytest.raises(BadInput, match=r"^things 'thing': value(\[.+\])? is .+, but must be .+\.$") as caught:
             registry.create("thing", value=value)
         assert len(str(caught.value)) < 300 and "typing." not in str(caught.value)
 
@@ -122,3 +122,32 @@ def test_they_are_called_in_plain_english(hint: Any, words: str) -> None:
 @pytest.mark.parametrize("value", [Path("a b"), {"a": Path("b")}, ("a",), {}])
 def test_a_notebook_shows_them(value: Any) -> None:
     assert eval(_literal(value), {}) == json.loads(json.dumps(value, default=str))
+
+
+Shares = Annotated[dict[str, float], Range(0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "said"),
+    [
+        (Shares, {"cat": 0.5, "dog": 2}, "value['dog'] is 2, but must lie between 0 and 1."),
+        (dict[str, Annotated[float, Range(0, 1)]], {"cat": -1}, "value['cat'] is -1, but must lie between 0 and 1."),
+        (Annotated[float | None, Range(0, 1)], 2, "value is 2, but must lie between 0 and 1."),
+        (Sequence[Annotated[int, Range(1, 9)]] | None, [1, 10], "value[1] is 10, but must lie between 1 and 9."),
+        (Sequence[Literal["a", "b"]], ["a", "c"], "value[1] is 'c', but must be one of 'a', 'b'."),
+        (dict[str, Sequence[int]], {"x": [1, "2"]}, "value['x'][1] is '2', but must be a whole number."),
+    ],
+)
+def test_a_range_or_literal_holds_inside_of_a_list_or_object(hint: Any, value: Any, said: str) -> None:
+    registry: Registry[Any] = Registry("things")
+    registry.register("thing")(taking(hint))
+    with pytest.raises(BadInput) as caught:
+        registry.check({"name": "thing", "value": value})
+    assert str(caught.value) == f"things 'thing': {said}"
+
+
+def test_two_ranges_of_one_option_are_refused() -> None:
+    with pytest.raises(ValueError, match="'value' has 2 different ranges"):
+        Registry[Any]("things").register("thing")(
+            taking(tuple[Annotated[int, Range(0, 1)], Annotated[int, Range(0, 2)]])
+        )

@@ -102,7 +102,7 @@ def with_workers(bench: Bench, count: int) -> Row:
 
 
 def read_by(workers: int) -> Any:
-    """A fault that is none: so many threads decode."""
+    """No fault: photos are decoded by `workers` threads."""
 
     def fault() -> None:
         os.cpu_count = lambda: workers

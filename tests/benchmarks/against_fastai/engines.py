@@ -17,7 +17,7 @@ from tests.benchmarks.memory import PAUSE, private
 
 ROOT = Path(__file__).parents[3]
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
-SAME = ("torch", "torchvision", "timm", "pillow", "numpy")  # as they are here, where pip allows it
+PINNED = ("torch", "torchvision", "timm", "pillow", "numpy")  # as they are here, where pip allows it
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def peak_of(process: subprocess.Popen[str]) -> int:
 def fastai(folder: Path) -> Engine:
     """fastai in a virtual environment in `folder`, made unless it is there."""
     python = folder.absolute() / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    pins = [f"{name}=={version(name).partition('+')[0]}" for name in SAME]
+    pins = [f"{name}=={version(name).partition('+')[0]}" for name in PINNED]
     wanted = "\n".join([REQUIREMENTS.read_text(), *pins])
     made = folder / "made.txt"
     if not made.is_file() or made.read_text() != wanted:

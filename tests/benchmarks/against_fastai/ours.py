@@ -77,6 +77,7 @@ class Repeated:
 
     def __init__(self, batch: tuple[Tensor, Tensor], times: int, pipeline: Pipeline) -> None:
         self.batch, self.times, self.device, self.pipeline = batch, times, batch[0].device, pipeline
+        self.items = range(times * len(batch[1]))
         self.skipped: dict[Path, str] = {}
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.data.alike import MOST, alike
+from core.data.alike import MAX_PAIRS, alike
 from tests.cpu import takes_at_most
 
 
@@ -100,4 +100,4 @@ def test_very_many_labels(kind: str) -> None:
         "spelt alike": ["red" + " " * i for i in range(10_000)],
     }[kind]
     with takes_at_most(10):
-        assert len(alike(sorted(names))) <= MOST
+        assert len(alike(sorted(names))) <= MAX_PAIRS

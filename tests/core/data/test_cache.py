@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from core.data.pipeline import Pipeline
 from core.discovery import discover
 from core.lock import ProcessLock
 from core.registry import transforms
+from tests.warm import forkserver
 
 ENTRY = HEADER.size + 24 * 32 * 3  # bytes that a photo of 30 x 40 takes, presized to 24
 
@@ -257,7 +257,7 @@ def _read_all(folder: Path, files: list[Path], together: Any) -> None:
 
 def test_processes_share_it(draw: Callable[..., Path], tmp_path: Path) -> None:
     files = [draw(i) for i in range(20)]
-    context = multiprocessing.get_context("spawn")
+    context = forkserver()
     together = context.Barrier(3)
     readers = [context.Process(target=_read_all, args=(tmp_path / "c", files, together)) for _ in range(3)]
     for reader in readers:

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, ImageOps
 
-from core.data import photo
+from core.data import photo, upright
 from core.data.photo import BadPhoto, View, decode, fit
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
@@ -284,7 +284,7 @@ def by_pillow(data: bytes) -> Image.Image:
 def test_in_strips_as_in_one_piece(
     kind: str, mode: str, options: dict[str, Any], rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(photo, "STRIP", rows * 53)
+    monkeypatch.setattr(upright, "STRIP", rows * 53)
     data = encoded(noise(mode), kind, **options)
     assert np.array_equal(decode(data), by_pillow(data))
 
@@ -293,7 +293,7 @@ def test_in_strips_as_in_one_piece(
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
 def test_numbers_in_strips_as_in_one_piece(dtype: Any, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).integers(0, 60000, (37, 53)).astype(dtype)
-    monkeypatch.setattr(photo, "STRIP", rows * 53)
+    monkeypatch.setattr(upright, "STRIP", rows * 53)
     low, high = (0, 65535) if dtype is np.uint16 else (values.min(), values.max())
     shown = np.asarray(decode(encoded(Image.fromarray(values), "TIFF")))[..., 0]
     np.testing.assert_array_equal(shown, ((values.astype(np.float64) - low) * (255 / (high - low))).round())
@@ -336,7 +336,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_a_file_may_be_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.png").write_bytes(encoded(noise("RGB")))
-    monkeypatch.setattr(photo, "MAX_BYTES", 10)
+    monkeypatch.setattr(photo, "MAX_PHOTO_BYTES", 10)
     with pytest.raises(BadPhoto, match="larger than"):
         decode(tmp_path / "a.png")
 
@@ -394,7 +394,7 @@ def test_large_photos_wait_where_they_would_be_too_many_at_once(monkeypatch: pyt
         alone.release()
 
     pixels = noise("RGB").width * noise("RGB").height
-    monkeypatch.setattr(photo, "LARGE", 0)
+    monkeypatch.setattr(photo, "LARGE_PIXELS", 0)
     monkeypatch.setattr(photo, "_large", photo._Budget(2 * pixels - 1))
     loads(monkeypatch, enter)
     both = Barrier(2, timeout=20)

@@ -23,11 +23,11 @@ COUNT = 16  # of each of five classes
 Inspect = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture
-def drawn(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Drawn pictures in a folder a class: two have each other's labels, one is there twice, one mirrored."""
-    folder = tmp_path / "drawn"
-    for file in sources.create("sample", tmp_path / "w", count=COUNT)():
+    folder = tmp_path_factory.mktemp("planted") / "drawn"
+    for file in sources.create("sample", folder.parent, count=COUNT)():
         label = file.stem.rpartition("_")[0]
         (folder / label).mkdir(parents=True, exist_ok=True)
         shutil.copy(file, folder / label / file.name)
@@ -37,6 +37,12 @@ def drawn(tmp_path: Path) -> Path:
     with Image.open(folder / "mushroom" / "mushroom_006.jpg") as image:
         ImageOps.mirror(image).save(folder / "mushroom" / "mirrored.jpg", quality=80)
     return folder
+
+
+@pytest.fixture
+def drawn(planted: Path, tmp_path: Path) -> Path:
+    """A copy of them to be changed."""
+    return Path(shutil.copytree(planted, tmp_path / "drawn"))
 
 
 @pytest.fixture
@@ -60,6 +66,10 @@ def test_what_was_planted_is_found(inspect: Inspect, drawn: Path) -> None:
     before = {file: file.read_bytes() for file in drawn.rglob("*.jpg")}
     found = inspect("--json")
     assert {file: file.read_bytes() for file in drawn.rglob("*.jpg")} == before
+
+    said = inspect()
+    assert "fish/a_boat.jpg: fish, rather boat" in said
+    assert "boat/a_house.jpg and house/house_005.jpg: same bytes, boat and house" in said
 
     first = found["suspects"]
     assert {s["photo"] for s in first[:2]} == {"boat/a_house.jpg", "house/house_005.jpg"}, "a contradiction comes first"
@@ -91,12 +101,6 @@ def test_copies_of_validation_photos_are_left_out_of_training(inspect: Inspect, 
     assert leaked() > 0
     inspect("--leave-out-twins")
     assert leaked() == 0
-
-
-def test_it_reads_as_a_list(inspect: Inspect) -> None:
-    said = inspect()
-    assert "fish/a_boat.jpg: fish, rather boat" in said
-    assert "boat/a_house.jpg and house/house_005.jpg: same bytes, boat and house" in said
 
 
 def test_what_a_person_said_is_heard(inspect: Inspect, drawn: Path, tmp_path: Path) -> None:
@@ -145,14 +149,18 @@ def test_each_photo_is_extracted_once(inspect: Inspect, drawn: Path, monkeypatch
     assert [file.name for file in loaded] == ["new.jpg"]
 
 
-def test_a_damaged_file_of_features_is_extracted_again(inspect: Inspect, tmp_path: Path) -> None:
+def test_a_damaged_file_of_features_is_extracted_again(inspect: Inspect, drawn: Path, tmp_path: Path) -> None:
+    for file in drawn.glob("*/*_01*.jpg"):  # what is extracted twice is fewer
+        file.unlink()
     first = inspect("--json")
     (kept,) = (tmp_path / "w" / "features").rglob("*.safetensors")
     kept.write_bytes(kept.read_bytes()[:1000])
     assert inspect("--json") == first
 
 
-def test_a_network_with_random_weights_is_the_same_each_time(inspect: Inspect, tmp_path: Path) -> None:
+def test_a_network_with_random_weights_is_the_same_each_time(inspect: Inspect, drawn: Path, tmp_path: Path) -> None:
+    for file in drawn.glob("*/*_01*.jpg"):
+        file.unlink()
     random = ("--json", "--set", "architecture.pretrained=false")
     assert inspect(*random) == inspect(*random)
     assert len(list((tmp_path / "w" / "features").iterdir())) == 1

@@ -105,3 +105,11 @@ def test_an_option_that_does_not_fit_is_said(options: dict[str, Any], said: str)
     with pytest.raises(BadInput, match=said) as caught, torch.device("meta"):
         build(**options)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+def test_a_size_for_a_network_that_takes_any_is_refused(make_loaders: Loaders) -> None:
+    loaders = make_loaders(transforms.create("resize", size=32))
+    with pytest.raises(
+        BadInput, match=r"'test_convnext' takes photos of any size, so its img_size 64 .*; leave it out"
+    ):
+        vision_learner(loaders, "test_convnext", pretrained=False, img_size=64)

@@ -15,7 +15,7 @@ import pytest
 from huggingface_hub import SpaceCard
 from PIL import Image
 
-from core.data import bounds, colours, decoder, photo
+from core.data import bounds, colours, decoder, photo, upright
 from core.data.photo import decode
 from core.errors import BadInput
 from core.model.file_names import CONFIG
@@ -27,7 +27,7 @@ from core.runs.run import Run
 FILES = {
     "README.md",
     "app.py",
-    *(f"core/data/{name}.py" for name in ("bounds", "colours", "decoder", "photo")),
+    *(f"core/data/{name}.py" for name in ("bounds", "colours", "decoder", "photo", "upright")),
     "config.json",
     "model.onnx",
     "requirements.txt",
@@ -55,7 +55,7 @@ def test_no_license_is_made_up_and_zero_gpu_needs_its_package(exported: Run) -> 
 
 def test_the_photos_are_prepared_by_the_engines_own_files(exported: Run) -> None:
     files = space_files(exported, "anna/my-pets", "cpu-basic", None, 0)
-    for module in (bounds, colours, decoder, photo):
+    for module in (bounds, colours, decoder, photo, upright):
         assert files[f"core/data/{Path(module.__file__).name}"] == Path(module.__file__).read_bytes()
     assert files[CONFIG] == (exported.folder / CONFIG).read_bytes()
     assert files[ONNX] == (exported.folder / ONNX).read_bytes()

@@ -251,7 +251,7 @@ def test_where_they_cannot_be_kept_the_head_sees_photos(
     assert first(Task(fresh, make_loaders(), CrossEntropy())) == 0, "random weights"
     size = 4 * (len(task.dls.train.items) + len(task.dls.valid.items)) * task.architecture.head.in_features  # type: ignore[operator]
     for limit, fits in ((size, True), (size - 1, False)):
-        monkeypatch.setattr("core.training.features.MAX_BYTES", limit)
+        monkeypatch.setattr("core.training.features.MAX_FEATURE_BYTES", limit)
         assert (unsupported_reason(task, 1) == "") is fits
     assert "would take 0.0 GB of memory" in unsupported_reason(task, 1)
 

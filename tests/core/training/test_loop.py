@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from core.data.loaders import DataLoaders
+from core.device import CPU_MICRO_BATCH
 from core.events import EpochEnded, Event, PhotoSkipped, StageStarted, StepEnded
 from core.model.architecture import Architecture
 from core.model.head import NORMS
@@ -27,7 +28,7 @@ from core.training.lr_finder import lr_find
 from core.training.schedules import one_cycle, one_cycle_momentum
 from core.training.state import TrainState
 from core.training.step import step
-from core.training.task import CPU_MICRO_BATCH, Stage, Task, make_optimizer
+from core.training.task import Stage, Task, make_optimizer
 from core.training.validate import validate
 from plugins.losses.cross_entropy import CrossEntropy
 
@@ -354,7 +355,7 @@ def test_a_large_batch_on_the_cpu_has_the_loss_and_gradient_of_the_whole(make_ta
     task = make_task(bs=20)
     task.loss = loss
     returned = step(task, make_optimizer(task, [1e-3] * 3), images, targets, [1e-3] * 3, 0.9)
-    assert returned == pytest.approx(expected.item(), rel=1e-4)
+    assert returned.value == pytest.approx(expected.item(), rel=1e-4)
 
 
 @pytest.mark.parametrize(("count", "part"), [(9, 4), (9, 8), (9, 2), (3, 2), (5, 3), (2, 4)])
@@ -365,7 +366,7 @@ def test_no_part_is_too_small_for_the_norms_of_a_head(make_task: MakeTask, count
         task.architecture.freeze()
     images, targets, _ = next(task.dls.train.batches(0))
     optimizer = make_optimizer(task, [1e-3] * 3)
-    assert math.isfinite(step(task, optimizer, images[:count], targets[:count], [1e-3] * 3, 0.9))
+    assert math.isfinite(step(task, optimizer, images[:count], targets[:count], [1e-3] * 3, 0.9).value)
 
 
 class NotANumberAt(nn.Module):

@@ -12,11 +12,13 @@ from torch.nn.functional import one_hot
 
 from core.data.loaders import DataLoaders
 from core.errors import BadInput
+from core.events import EpochEnded
+from core.registry import metrics as registered
 from core.training.learner import vision_learner
-from core.training.metrics import (
-    confusion,
-    wilson_interval,
-)
+from core.training.loop import fit
+from core.training.metrics import confusion, higher_is_better, named, wilson_interval
+from core.training.state import TrainState
+from core.training.task import Stage
 from plugins.metrics.accuracy import accuracy
 
 
@@ -47,3 +49,25 @@ def test_wilson_interval_stays_within_zero_and_one() -> None:
 def test_a_learner_says_what_a_metric_is(make_loaders: Callable[..., DataLoaders], metrics: Any) -> None:
     with pytest.raises(BadInput, match=r"^A metric is a function, such as accuracy.+is not one\.$"):
         vision_learner(make_loaders(), "timm", pretrained=False, model="test_resnet", metrics=metrics)
+
+
+def test_a_metric_is_known_by_its_registered_name_and_judges_with_its_options(
+    make_loaders: Callable[..., DataLoaders],
+) -> None:
+    """One whose function has another name than the plugin."""
+
+    @registered.register("zz_at_least")
+    @higher_is_better
+    def share(outputs: Tensor, targets: Tensor, /, least: float = 1.0) -> float:
+        return least
+
+    try:
+        bound = registered.bind({"name": "zz_at_least", "least": 0.25})
+        assert list(named([bound, accuracy, share])) == ["zz_at_least", "accuracy", "zz_at_least 2"]
+        learn = vision_learner(make_loaders(), "timm", pretrained=False, model="test_resnet", metrics=bound)
+        state = TrainState(learn.task, [Stage("short", 1, (1e-3,) * 3)], best_by="zz_at_least")
+        (ended,) = (event for event in fit(state) if isinstance(event, EpochEnded))
+    finally:
+        registered.discard(__name__)
+    assert ended.metrics == {"zz_at_least": 0.25}
+    assert state.best is not None and state.best.value == 0.25

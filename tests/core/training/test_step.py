@@ -10,20 +10,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from core.device import CPU_MICRO_BATCH
 from core.errors import BadInput
 from core.events import EpochEnded, Event, Notice, StepEnded
 from core.training.fine_tune import fine_tuning
 from core.training.loop import Diverged, fit
 from core.training.lr_finder import lr_find
+from core.training.out_of_memory import halve_micro_batch
 from core.training.state import TrainState
-from core.training.step import halve_micro_batch, out_of_memory
-from core.training.task import CPU_MICRO_BATCH, Stage, Task
+from core.training.task import Stage, Task
 
 MakeTask = Callable[..., Task]
 
 
 class SmallMemory:
-    """A model that holds so many photos at once, and no more, while it learns; `seen` are those it was given."""
+    """A model in training that runs out of memory above a number of photos; `seen` are those it was given."""
 
     def __init__(self, task: Task, photos: int, error: type[BaseException] = torch.OutOfMemoryError) -> None:
         self.photos, self.error = photos, error
@@ -170,26 +171,6 @@ def test_fewer_photos_than_a_part_are_what_is_halved(make_task: MakeTask, left: 
     task.architecture.train_mode(train_bn=False)
     assert halve_micro_batch(task, left).startswith(f"Out of memory with {left} photos at once: from now on 1, ")
     assert task.micro_batch == 1
-
-
-@pytest.mark.parametrize(
-    ("error", "is_one"),
-    [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
-        (MemoryError(), True),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), True),
-        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
-        (ValueError("can't allocate memory"), False),
-    ],
-)
-def test_what_is_taken_for_no_memory(error: Exception, is_one: bool) -> None:
-    assert out_of_memory(error) == is_one
-
-
-def test_torch_itself_says_that_the_cpu_has_no_memory() -> None:
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(1 << 60)
-    assert out_of_memory(caught.value)
 
 
 def test_another_error_is_not_taken_for_no_memory(make_task: MakeTask) -> None:

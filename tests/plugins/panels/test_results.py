@@ -118,7 +118,7 @@ def test_all_totals_agree(run: Run) -> None:
     buttons = re.findall(r'<td><button class="(right|wrong).*?>(\d+)</button>', body)
     assert sum(int(c) for _, c in buttons) == n
     assert sum(int(c) for kind, c in buttons if kind == "right") == right
-    assert figure(body, "Confident mistakes")[1].endswith(f"of {n - right} in all")
+    assert figure(body, "Confident mistakes")[1].endswith(f"of {n - right} mistakes")
     assert sum(map(int, re.findall(r"<td>(\d+)</td></tr>", more))) == n
     assert f"Checked on {n} photos" in shown("head") and "the best of 2 epochs was chosen on them" in shown("head")
     assert shown.panel.status(shown.project) == ("done", f"{accuracy} on {n} photos")
@@ -200,7 +200,7 @@ def test_confident_mistakes_and_the_ends(run: Run) -> None:
     sure, unsure = 9.0, 0.5
     fake(run, ["a", "b", "c"], [(0, 1, sure), (0, 1, unsure), (0, 0, sure), (1, 1, sure), (2, 2, sure)])
     body = Shown(run.workspace)("body")
-    assert figure(body, "Confident mistakes") == ("1", "confidence over 90 %, of 2 in all")
+    assert figure(body, "Confident mistakes") == ("1", "with over 90 % confidence, of 2 mistakes")
     assert figure(body, "Weakest label") == ("a", "1 of 3 found, 33.3%")
     assert figure(body, "Strongest label")[1] == "1 of 1 found, 100.0%; so is 1 other"
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 import gradio as gr
 
 from core.errors import BadInput
+from plugins.panels.kit.page.device_name import device_name
 from plugins.panels.kit.page.drawer import drawer
 from plugins.panels.kit.page.page import Page, Panel
 from plugins.panels.kit.project.project import Project
@@ -47,7 +46,7 @@ def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
 
 def _top(project: Project) -> Html:
     working = project.under_way
-    pills = Html('<span class="pill device">{}</span>').format(_device())
+    pills = Html('<span class="pill device">{}</span>').format(device_name())
     if working:
         doing = "LR finder" if working.is_lr_find else f"Training · {percent(run_view(working).fraction)}"
         pills = Html('<span class="pill live" title="{}">{}</span>{}').format(working.name, doing, pills)
@@ -56,14 +55,6 @@ def _top(project: Project) -> Html:
         '<div class="pills">{}<button type="button" class="pill" data-dark aria-label="Dark or light">◐</button>'
         "</div></div>"
     ).format(pills)
-
-
-def _device() -> str:
-    cuda = getattr(sys.modules.get("torch"), "cuda", None)  # importing torch only for this would take seconds
-    with suppress(AttributeError):  # torch is being imported
-        if cuda and cuda.is_available():
-            return str(cuda.get_device_name())
-    return f"CPU · {os.cpu_count()} cores"
 
 
 def _rail(panels: Mapping[str, Panel], project: Project) -> Html:

@@ -29,7 +29,7 @@ GREEN = (5, 150, 105)
 PANEL = 300  # pixels; two of them lie side by side on a page
 METHODS = {"crop", "pad", "squish"}
 FILLED = {"zeros": "black", "border": "its edge, repeated", "reflection": "its mirror image"}
-SAME = 2 / 255  # the largest difference that rounding alone makes
+ROUNDING = 2 / 255  # the largest difference that rounding alone makes
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _results(drawn: Drawn) -> Iterator[Step]:
     text = f"The model's input in this draw: sampled once from the photo, at {_shown(drawn.size)}{then}."
     yield Step("Composed", text, as_image(composed))
     other = drawn.one_by_one()
-    if not drawn.moving or (composed - other).abs().max() <= SAME:
+    if not drawn.moving or (composed - other).abs().max() <= ROUNDING:
         return
     here, there = drawn.covered()
     both = here & there

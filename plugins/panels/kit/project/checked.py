@@ -9,12 +9,12 @@ from typing import Generic, TypeVar
 from core.data.check import Examined
 from core.errors import BadInput
 
-KEPT = 16  # values in each cache
+CACHED_VALUES = 16  # values in each cache
 T = TypeVar("T")
 
 
 class Known(Generic[T]):
-    """A cache by a project's folder and a key; beyond KEPT values the oldest is dropped."""
+    """A cache by a project's folder and a key; beyond CACHED_VALUES values the oldest is dropped."""
 
     def __init__(self) -> None:
         self._values: dict[tuple[Path, str], T] = {}
@@ -28,7 +28,7 @@ class Known(Generic[T]):
         """Cache a value."""
         with self._lock:
             self._values[folder, key] = value
-            while len(self._values) > KEPT:
+            while len(self._values) > CACHED_VALUES:
                 del self._values[next(iter(self._values))]
 
     def forget(self, folder: Path) -> None:

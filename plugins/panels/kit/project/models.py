@@ -23,7 +23,7 @@ from plugins.panels.kit.project.project import Project
 if TYPE_CHECKING:
     from core.model.predictor import Predictor
 
-KEPT = 16  # zips of all projects together
+CACHED_ZIPS = 16  # zips of all projects together
 
 _lock, _zipping = Lock(), Lock()
 _zips: dict[tuple[Path, Path], tuple[int, Path]] = {}  # least recently used first
@@ -75,7 +75,7 @@ def zip_for(project: Project, folder: Path) -> Path:
             file.parent.mkdir(parents=True)
             write_atomic(file, zipped(folder))
         _zips[key] = changed, file
-        if len(_zips) > KEPT:
+        if len(_zips) > CACHED_ZIPS:
             _remove(_zips.pop(next(iter(_zips)))[1])
     return file
 

@@ -29,7 +29,7 @@ from core.recipe import Recipe
 from core.runs.run import Run
 
 WINDOW = 30.0  # seconds over which the speed is measured
-KEPT = 64  # cached run views
+CACHED_VIEWS = 64
 UNFROZEN = 2.5  # assumed duration of an unfrozen epoch in frozen epochs, until one has ended
 MOST_POINTS = 2_000  # of a curve; beyond that, neighbours are merged
 Point = tuple[float, float]
@@ -258,6 +258,6 @@ def run_view(run: Run) -> RunView:
     return _cached_view(run.folder).update()
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHED_VIEWS)
 def _cached_view(folder: Path) -> RunView:
     return RunView(Run(folder))

@@ -11,7 +11,7 @@ from core.recipe import Recipe
 from core.runs.events_file import event_of
 from core.runs.run import Run
 
-KEPT = 1_000  # cached summaries
+CACHED_SUMMARIES = 1_000
 KINDS_READ = tuple(f'"{kind.__name__}"'.encode() for kind in (EpochEnded, RunEnded, RunResumed))
 
 
@@ -78,6 +78,6 @@ def summary(run: Run) -> Summary:
     return _summary(run.folder).update()
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHED_SUMMARIES)
 def _summary(folder: Path) -> Summary:
     return Summary(Run(folder))

@@ -18,7 +18,7 @@ from plugins.panels.kit.views.html import Html, joined
 if TYPE_CHECKING:  # imports torch, which takes seconds, and the page must not wait for it
     from core.training.interpretation import ClassificationInterpretation
 
-MOST = 60  # labels in the table
+MAX_LABELS = 60  # labels in the table
 ROOMY = 12  # labels up to which its cells are large
 
 
@@ -97,14 +97,14 @@ class Results:
     @cached_property
     def shown(self) -> list[int]:
         """The indices of the labels in the table; if there are too many, those with the most mistakes."""
-        if len(self.vocab) <= MOST:
+        if len(self.vocab) <= MAX_LABELS:
             return list(range(len(self.vocab)))
         errs = [0] * len(self.vocab)
         for seen in self.mistakes:
             errs[seen.true] += 1
             errs[seen.predicted] += 1
         worst = sorted((i for i, n in enumerate(errs) if n), key=lambda i: -errs[i])
-        return sorted(worst[:MOST])
+        return sorted(worst[:MAX_LABELS])
 
     @cached_property
     def left_out(self) -> str:
@@ -113,7 +113,7 @@ class Results:
         if len(shown) == labels:
             return ""
         beyond = sum(seen.true not in shown or seen.predicted not in shown for seen in self.mistakes)
-        which = "those with the most mistakes" if len(shown) == MOST else "those with mistakes"
+        which = "those with the most mistakes" if len(shown) == MAX_LABELS else "those with mistakes"
         rest = f"; {beyond:,} of the {len(self.mistakes):,} mistakes involve the others" if beyond else ""
         return f"{len(shown)} of {labels} labels are shown, {which}{rest}."
 

@@ -2,7 +2,7 @@ const zone = element.querySelector('.drop');
 const status = element.querySelector('.drop-status');
 const video = element.querySelector('video');
 const inputs = Object.fromEntries([...element.querySelectorAll('input')].map(input => [input.dataset.kind, input]));
-const AT_ONCE = 6;
+const UPLOADS_AT_ONCE = 6;
 let busy = false;
 
 const say = sentence => { status.textContent = sentence; };
@@ -25,7 +25,7 @@ async function send(files) {
   };
   try {
     say(files.length > 1 ? `Uploading ${files.length.toLocaleString('en')} files` : `Uploading ${files[0].file.name}`);
-    await Promise.all(Array.from({length: Math.min(AT_ONCE, files.length)}, worker));
+    await Promise.all(Array.from({length: Math.min(UPLOADS_AT_ONCE, files.length)}, worker));
     say('');
     trigger('upload', {files: sent});
   } catch (error) {

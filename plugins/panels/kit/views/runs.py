@@ -10,7 +10,7 @@ from plugins.panels.kit.project.summary import summary
 from plugins.panels.kit.views.html import Html, button, card, clock, percent, rate, table
 from plugins.panels.kit.views.run import accuracy_of
 
-MOST = 50
+MAX_ROWS = 50
 
 
 def runs_view(project: Project) -> Html:
@@ -19,9 +19,9 @@ def runs_view(project: Project) -> Html:
     if not runs:
         return Html()
     looked_at = project.run
-    rows = [_row(run, bool(looked_at and run.name == looked_at.name)) for run in runs[:MOST]]
+    rows = [_row(run, bool(looked_at and run.name == looked_at.name)) for run in runs[:MAX_ROWS]]
     header = ["Started", "Status", "Accuracy", "Architecture", "Epochs", "Rate", "Time", ""]
-    more = f"The newest {MOST} of {len(runs)}." if len(runs) > MOST else ""
+    more = f"The newest {MAX_ROWS} of {len(runs)}." if len(runs) > MAX_ROWS else ""
     return card("Runs", table(header, rows), more)
 
 

@@ -197,6 +197,6 @@ def test_notices_queue_and_suggestions(run: Run) -> None:
 def test_only_so_many_are_remembered(run: Run, tmp_path: Path) -> None:
     first = run_view(run)
     assert run_view(Run(run.folder)) is first
-    for number in range(module.KEPT):
+    for number in range(module.CACHED_VIEWS):
         run_view(Run(tmp_path / str(number)))
     assert run_view(run) is not first

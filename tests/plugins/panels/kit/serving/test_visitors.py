@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import plugins.panels.kit.project.project as project_module
 from core.errors import BadInput
 from core.lock import ProcessLock
 from core.recipe import Recipe
+from core.registry import losses
 from core.runs.run import Run
+from plugins.panels import data, train
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving import visitors
 from plugins.panels.kit.serving.hourly import Hourly
@@ -91,9 +94,13 @@ def test_a_visitor_names_no_path_outside(visitor: Project, tmp_path: Path, key: 
         ("training", {"metrics": [{"name": "top_k_accuracy", "k": k} for k in range(1, 22)]}),
         ("architecture", {"name": "timm", "model": "test_vit", "img_size": 513}),
         ("batch_tfms", [{"name": "aug_transforms", "size": 513}]),
+        ("batch_tfms", [{"name": "aug_transforms", "size": [448, 512]}]),
+        ("batch_tfms", [{"name": "aug_transforms"}]),  # the photos are as large as `resize` makes them
     ],
 )
 def test_a_visitors_recipe_is_of_a_moderate_size(visitor: Project, key: str, value: Any) -> None:
+    visitor.edit("item_tfms", [{"name": "resize"}])
+    visitor.edit("training.batch_size", 16)
     before = visitor.require_recipe()
     with pytest.raises(BadInput, match="choose at most"):
         visitor.use(Recipe.from_dict(before.to_dict() | {key: value}))
@@ -120,6 +127,37 @@ def test_a_visitor_may_use_what_is_inside(visitor: Project) -> None:
     visitor.open({"name": "sample"})
 
 
+@pytest.fixture
+def weighing() -> Iterator[None]:
+    """A loss with a path among its options."""
+
+    @losses.register("zz_weights")
+    def weights(class_counts: object = None, /, table: Path | None = None) -> None:
+        """Reads weights from a table."""
+
+    yield
+    losses.discard(__name__)
+
+
+def test_a_path_of_a_loss_is_confined_like_that_of_a_labeller(visitor: Project, weighing: None, tmp_path: Path) -> None:
+    table = visitor.folder / "weights.csv"
+    for path in (str(table), "weights.csv"):
+        visitor.edit("training.loss", {"name": "zz_weights", "table": path})
+        assert visitor.require_recipe().training.loss["table"] == str(table)
+    for path in (str(tmp_path / "other.csv"), "../other.csv", "~/other.csv"):
+        with pytest.raises(BadInput, match="outside your workspace"):
+            visitor.edit("training.loss", {"name": "zz_weights", "table": path})
+
+
+def test_forms_show_a_visitor_paths_in_the_workspace(visitor: Project, weighing: None) -> None:
+    table = visitor.folder / "photos" / "a.csv"
+    table.write_text("name,label\nred_1.jpg,x\n")
+    visitor.edit("labeller", {"name": "csv", "path": str(table)})
+    visitor.edit("training.loss", {"name": "zz_weights", "table": str(table)})
+    for form in (data._forms(visitor), train._more(visitor)):
+        assert str(visitor.folder) not in form and 'value="photos/a.csv"' in form
+
+
 def test_no_sentence_tells_where_the_folder_is(visitor: Project) -> None:
     for error in (f"{visitor.folder}{os.sep}photos is odd", f"{str(visitor.folder)!r} is odd"):
         assert str(visitor.folder) not in visitor.plain(BadInput(error))
@@ -136,6 +174,35 @@ def test_what_was_unpacked_of_a_refused_zip_is_removed(visitor: Project) -> None
     assert not list((visitor.folder / "sources").glob("*"))
 
 
+@pytest.mark.parametrize("more", [{}, {"encoding": "cp866"}])
+def test_a_zip_counts_what_it_unpacks_however_it_is_opened(
+    visitor: VisitorProject, monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
+) -> None:
+    import zipfile
+
+    file = visitor.folder / "photos" / "zip.png"  # uploaded as a photo
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("big.jpg", bytes(10_000_000))
+    monkeypatch.setattr(visitors, "SOURCE", 0)
+    monkeypatch.setattr(visitors, "LIMIT", 5_000_000)
+    before = visitor.require_recipe()
+    source = {"name": "zip", "path": "photos/zip.png", **more}
+    with pytest.raises(BadInput, match="limited to"):
+        visitor.use(Recipe.from_dict(before.to_dict() | {"source": source}))
+    assert visitor.require_recipe() == before
+
+
+def test_a_visitors_tables_are_read_in_seconds(
+    visitor: VisitorProject, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visitors, "TABLES", 9)
+    for name in ("a.csv", "b.tsv"):
+        (visitor.folder / "photos" / name).write_text("a,b\nc")
+    with pytest.raises(BadInput, match="that are read here"):
+        visitor.open({"name": "folder", "path": str(visitor.folder / "photos")})
+    Project(visitor.folder).open({"name": "folder", "path": str(visitor.folder / "photos")})
+
+
 def test_a_full_workspace_trains_nothing(visitor: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(visitors, "LIMIT", visitors.bytes_in(visitor.folder) - 1)
     with pytest.raises(BadInput, match="limited to"):
@@ -145,7 +212,7 @@ def test_a_full_workspace_trains_nothing(visitor: Project, monkeypatch: pytest.M
 
 
 def test_an_address_fills_no_disk_by_many_cookies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(visitors, "HOURLY", 10 * visitors.SOURCE)
+    monkeypatch.setattr(visitors, "HOURLY", 5 * visitors.SOURCE)
     for number in range(5):
         VisitorProject(tmp_path / "visitors" / str(number), "1.1.1.1").open({"name": "sample", "count": 2})
     with pytest.raises(BadInput, match="hourly limit"):

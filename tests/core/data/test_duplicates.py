@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.data.duplicates import duplicates
 from core.data.split import Split
-from core.data.twins import twins
 
 
 def split(*names: str, valid: int = 0) -> Split:
@@ -16,19 +16,19 @@ def split(*names: str, valid: int = 0) -> Split:
 
 def test_a_photo_with_two_labels_is_named_by_both() -> None:
     found = split("a/cat/1.jpg", "a/dog/one.jpg", "a/dog/2.jpg")
-    assert twins(found, ["h", "h", "other"]) == "1 photo has two labels: 1.jpg ('cat') = one.jpg ('dog')"
+    assert duplicates(found, ["h", "h", "other"]) == "1 photo has two labels: 1.jpg ('cat') = one.jpg ('dog')"
 
 
 def test_as_much_of_the_path_is_told_as_differs() -> None:
-    assert "cat/1.jpg ('cat') = dog/1.jpg ('dog')" in twins(split("cat/1.jpg", "dog/1.jpg"), ["h", "h"])
+    assert "cat/1.jpg ('cat') = dog/1.jpg ('dog')" in duplicates(split("cat/1.jpg", "dog/1.jpg"), ["h", "h"])
 
 
 def test_a_few_are_named_and_the_others_counted() -> None:
     names = [f"{label}/{i}.jpg" for i in range(5) for label in ("cat", "dog")]
-    said = twins(split(*names, valid=1), [name[4:] for name in names])
+    said = duplicates(split(*names, valid=1), [name[4:] for name in names])
     assert said.startswith("1 validation photo is also among the training photos; 5 photos have two labels: cat/0.jpg")
     assert said.count("=") == 3 and said.endswith(" and 2 more")
 
 
 def test_copies_with_one_label_have_one() -> None:
-    assert twins(split("cat/1.jpg", "cat/2.jpg"), ["h", "h"]) == ""
+    assert duplicates(split("cat/1.jpg", "cat/2.jpg"), ["h", "h"]) == ""

@@ -12,7 +12,7 @@ from core.errors import quoted
 SHOWN = 3  # photos with two labels named in a warning
 
 
-def twins(split: Split, digests: Sequence[str]) -> str:
+def duplicates(split: Split, digests: Sequence[str]) -> str:
     """A warning about equal photos on both sides or with two labels, by the `digests` of all items; "" if none."""
     trained = {digests[i] for i in split.train}
     both = sum(digests[i] in trained for i in split.valid)

@@ -1,0 +1,79 @@
+"""The device is asked for in one place, which says what there is and what each can do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.data.grid import grid_sample
+from core.device import KINDS, VARIABLE, available, choose, out_of_memory
+from core.errors import BadInput
+from tests.core.stand_in import apple_gpu
+
+ROOT = Path(__file__).resolve().parents[2]
+ASKS = re.compile(r"device\.type\b|\.is_cuda\b|\.is_mps\b|torch\.(cuda|mps|xpu)\b|backends\.mps")
+
+
+def test_no_other_file_asks_for_the_type_of_a_device() -> None:
+    files = [*(ROOT / "core").rglob("*.py"), *(ROOT / "plugins").rglob("*.py"), ROOT / "app.py"]
+    asking = {f.relative_to(ROOT).as_posix() for f in files if ASKS.search(f.read_text(encoding="utf-8"))}
+    assert asking == {"core/device.py"}
+
+
+def test_an_absent_device_is_refused_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert choose().torch.type == available()[0] and choose(" CPU ").torch == torch.device("cpu")
+    for name in ("cuda:77", "tpu", ""):
+        with pytest.raises(BadInput, match=rf"^There is no device '{name}' here; there are: .*cpu\.$"):
+            choose(name)
+    monkeypatch.setenv(VARIABLE, "abacus")
+    with pytest.raises(BadInput, match="'abacus'"):
+        choose()
+    assert choose("cpu").host, "a device by name is that device, whatever the environment says"
+
+
+def test_precisions_are_those_of_the_device() -> None:
+    device = choose(torch.device("cpu"))
+    assert device.precision() == "fp32" and device.precision("bf16") == "bf16"
+    with pytest.raises(BadInput, match=r"'fp16', but meta computes in fp32; choose one of these, or auto\.$"):
+        choose(torch.device("meta")).precision("fp16")
+    assert set(KINDS) == {"cuda", "mps", "cpu"}
+
+
+@pytest.mark.parametrize(
+    ("error", "is_one"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (MemoryError(), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 18.09 GB)"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), False),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("can't allocate memory"), False),
+    ],
+)
+def test_what_is_taken_for_a_lack_of_memory(error: Exception, is_one: bool) -> None:
+    assert out_of_memory(error) == is_one
+
+
+def test_torch_itself_says_that_the_cpu_has_no_memory() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60)
+    assert out_of_memory(caught.value)
+
+
+def test_border_by_clamping_is_that_of_torch() -> None:
+    images = torch.rand(2, 3, 5, 7, generator=torch.Generator().manual_seed(0))
+    points = torch.rand(2, 9, 4, 2, generator=torch.Generator().manual_seed(1)) * 4 - 2
+    expected = torch.nn.functional.grid_sample(images, points, padding_mode="border", align_corners=False)
+    with apple_gpu():
+        with pytest.raises(RuntimeError, match="Border"):
+            torch.nn.functional.grid_sample(images, points, padding_mode="border", align_corners=False)
+        found = grid_sample(images, points, "border")
+    torch.testing.assert_close(found, expected)
