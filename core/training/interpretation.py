@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-import torch
 from PIL.Image import Image
 from torch import Tensor
 from torch.nn import functional as F
@@ -109,8 +108,8 @@ class ClassificationInterpretation:
             raise BadInput("These predictions have no loader of their photos; make them with `from_learner`.")
         losses, indices = self.top_losses(k)
         probabilities = self.logits.softmax(1)
-        samples = [self.loader.pipeline.item(self.items[i], None, False) for i in indices.tolist()]  # type: ignore[arg-type]
-        images = self.loader.pipeline.batch(samples, torch.device("cpu"), False)
+        photos = [self.loader.pipeline.read(self.items[i], training=False) for i in indices.tolist()]
+        images = self.loader.pipeline.images(photos, draws=None)
         captions = [
             f"{self.vocab[int(self.logits[i].argmax())]} / {self.vocab[int(self.targets[i])]} / "
             f"{loss:.2f} / {probabilities[i].max():.2f}"
