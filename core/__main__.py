@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from core.atomic import disk_is_full
-from core.commands import insight, models, photos, plugins, publish, runs
+from core.commands import insight, labels, models, photos, plugins, publish, runs
 from core.commands.command import COMMANDS, Parser
 from core.commands.streams import discard, streams
 from core.device import VARIABLE
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "python -m core", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
-    for module in (photos, insight, runs, models, publish, plugins):  # in the order in which help lists them
+    for module in (photos, labels, insight, runs, models, publish, plugins):  # in the order in which help lists them
         for command in COMMANDS:
             if command.run.__module__ == module.__name__:
                 command.add_to(commands)

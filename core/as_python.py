@@ -77,17 +77,18 @@ def _data(recipe: Recipe) -> tuple[list[str], str, list[str]]:
         before, photos, get_items = [f"source = {created}"], "source()", []
         if hasattr(source, "original"):  # the source may have renamed its photos
             before += [f"labeller = {labeller}", f"splitter = {splitter}"]
-            labels = ", labels" if _takes_labels(splitters[recipe.splitter["name"]].factory) else ""
+            takes = _taken(splitters[recipe.splitter["name"]].factory)
+            labels, files = ", labels" * (takes > 1), ", items" * (takes > 2)
             labeller = "lambda p: labeller(source.original(p))"
-            splitter = f"lambda items{labels}: splitter([source.original(p) for p in items]{labels})"
+            splitter = f"lambda items{labels}: splitter([source.original(p) for p in items]{labels}{files})"
     tfms = [*_tfms("item_tfms", recipe.item_tfms), *_tfms("batch_tfms", recipe.batch_tfms)]
     blocks = "blocks=(ImageBlock, CategoryBlock)"
     return before, photos, [blocks, *get_items, f"splitter={splitter}", f"get_y={labeller}", *tfms]
 
 
-def _takes_labels(splitter: Any) -> bool:
-    """Whether the splitters of this factory are also called with labels, as DataBlock reads from their signature."""
-    return not isinstance(splitter, type) or len(inspect.signature(splitter.__call__).parameters) > 2
+def _taken(splitter: Any) -> int:
+    """How many of items, labels and files the splitters of this factory take, as DataBlock reads from the signature."""
+    return len(inspect.signature(splitter.__call__).parameters) - 1 if isinstance(splitter, type) else 2
 
 
 def _tfms(name: str, choices: Sequence[Choice]) -> list[str]:

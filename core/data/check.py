@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.data.alike import alike
+from core.data.corrections import Corrected, Corrections
 from core.data.duplicates import duplicates
 from core.data.files import Files, no_photos
+from core.data.journal import Journal
+from core.data.labelled import Labelled
 from core.data.labelling import labels_of
 from core.data.leftovers import leftovers, relocated
 from core.data.masks import masks
-from core.data.reading import read_all
-from core.data.split import Split, divide
+from core.data.reading import contents_of, read_all
+from core.data.split import Split, checked, too_little
 from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Recipe
@@ -38,12 +41,19 @@ class Report:
     valid: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    unlabelled: int = 0
+    corrected: Corrected = field(default_factory=Corrected)
 
     def lines(self) -> list[str]:
         """The report as lines of text."""
         total = sum(self.counts.values())
         lines = [f"{total} photos, {len(self.counts)} classes: {self.train} for training, {self.valid} for validation"]
         lines += [f"  {name:<30} {n}" for name, n in self.counts.items()]
+        if self.unlabelled:
+            lines.append(
+                "1 photo has no label" if self.unlabelled == 1 else f"{self.unlabelled:,} photos have no label"
+            )
+        lines += self.corrected.sentences()
         lines += [f"warning: {warning}" for warning in self.warnings]
         if self.skipped:
             n = len(self.skipped)
@@ -60,16 +70,25 @@ class Examined:
     split: Split
     report: Report
     digests: list[str]  # of each photo of the split
+    unlabelled: list[Path] = field(default_factory=list)  # photos without a label, which are not in the split
+    corrections: Corrections = field(default_factory=Corrections)
+    unready: str = ""  # why it cannot be trained on until more photos are labelled, as a sentence
 
 
 def examine(
-    recipe: Recipe, workspace: Path, decode: Callable[[Path], object] | None = None, cache: Path | None = None
+    recipe: Recipe,
+    workspace: Path,
+    decode: Callable[[Path], object] | None = None,
+    cache: Path | None = None,
+    corrections: Corrections | None = None,
 ) -> Generator[Checked, None, Examined]:
     """List, label, decode and split the data set of a recipe; raises BadInput if it cannot be trained on.
 
     Results are remembered in the workspace by path, size and modification time, so a second check is fast. Presized
-    photos are kept in the folder `cache`, unless `decode` decodes the photos.
+    photos are kept in the folder `cache`, unless `decode` decodes the photos. Labels are read through the
+    `corrections`, by default those of the workspace's journal; photos without a label are counted and left out.
     """
+    corrections = Journal(workspace).corrections if corrections is None else corrections
     source = sources.build(recipe.source, workspace)
     items = Files.of(source())
     if not items:
@@ -79,45 +98,64 @@ def examine(
     report = Report(skipped=dict.fromkeys(getattr(source, "skipped", ()), "not a photo that can be unpacked safely"))
     labeller = labellers.build(relocated("labeller", recipe.labeller, source))
     splitter = splitters.build(relocated("splitter", recipe.splitter, source))
-    labels, unlabelled = labels_of(items, names, labeller)
-    report.skipped |= unlabelled
-    labelled = [i for i, label in enumerate(labels) if label]
-
-    def divided(chosen: list[int]) -> Split:
-        return divide(splitter, names.take(chosen), [labels[i] for i in chosen], items.take(chosen))
+    found, reasons = labels_of(items, names, labeller)
+    contents = (yield from contents_of(items, workspace)) if corrections.by_content else []
+    photos = Labelled(items, names, found, corrections, contents)
+    unlabelled, wanted = photos.unlabelled, photos.wanted
+    report.skipped |= {str(items[i]): reasons.get(str(items[i]), "you took its label away") for i in unlabelled}
+    report.unlabelled = len(unlabelled)
 
     def presizing() -> Presizing | None:
         from core.data.presizing import Presizing  # imports torch, which a check of known photos does not need
 
+        if not cache or decode:
+            return None
         try:
-            return Presizing(recipe, divided(labelled), cache) if cache and not decode else None
+            return Presizing(recipe, photos.split(splitter, wanted, every=True), cache)
         except Exception:  # from any plugin; training will report it
             return None
 
-    seen = yield from read_all(items.take(labelled), workspace, decode, presizing)
-    report.skipped |= {str(items[i]): reason for i, (reason, _) in zip(labelled, seen, strict=True) if reason}
-    good = [i for i, (reason, _) in zip(labelled, seen, strict=True) if not reason]
+    seen = yield from read_all(items.take(wanted), workspace, decode, presizing)
+    report.skipped |= {str(items[i]): reason for i, (reason, _) in zip(wanted, seen, strict=True) if reason}
+    good = [i for i, (reason, _) in zip(wanted, seen, strict=True) if not reason]
     if recipe.training.bad_photos == "stop" and report.skipped:
         path, reason = next(iter(report.skipped.items()))
         raise BadInput(
             f"{len(report.skipped)} files cannot be used, the first {path}: {reason}. Set training.bad_photos "
             "to skip to continue without them."
         )
-    if not good:
+    report.skipped |= {str(items[i]): "left out by you" for i in sorted(photos.left_out)}
+    if not good and not unlabelled:
         path, reason = next(iter(report.skipped.items()))
         raise BadInput(f"None of the {len(items)} photos can be used; the first is {path}: {reason}.")
-    split = divided(good)
-    digests = [digest for reason, digest in seen if not reason]
+    unready = ""
+    try:
+        split = photos.split(splitter, good)
+        unready = too_little(split) if unlabelled or corrections else ""
+    except BadInput as error:  # for example, no photo of the folder for validation is labelled yet
+        if not unlabelled:
+            raise
+        split, unready = photos.split(None, good), str(error)
+    if unready:
+        report.warnings.append(f"{unready.removesuffix('.')}; label more photos before training")
+    else:
+        split = checked(split)
+    kept = photos.kept(good)
+    report.corrected = photos.corrected(kept)
+    digest_of = {i: digest for i, (_, digest) in zip(wanted, seen, strict=True)}
+    digests = [digest_of[i] for i in kept]
     used = (file for plugin in (labeller, splitter) for file in getattr(plugin, "files", ()))
     others, stray = leftovers(source.root, workspace, names, used)
     _describe(split, source.root, report)
+    twins_left_out = (i for i, used in enumerate(split.used()) if not used and digests[i] in corrections.not_trained)
+    report.skipped |= {str(split.items[i]): "left out of training by you" for i in twins_left_out}
     report.skipped |= others | getattr(source, "others", {})
     report.warnings += filter(None, [duplicates(split, digests), masks(source.root, names)])
     for plugin, seen_by in ((source, names), (labeller, names), (splitter, names.take(good))):
         if remarks := getattr(plugin, "remarks", None):
             report.warnings += _bounded(remarks(seen_by))
     report.warnings += _bounded([f"the folder {str(folder)!r} was left out" for folder in stray])
-    return Examined(source.root, split, report, digests)
+    return Examined(source.root, split, report, digests, [items[i] for i in unlabelled], corrections, unready)
 
 
 def _describe(split: Split, root: Path, report: Report) -> None:
@@ -139,7 +177,7 @@ def _describe(split: Split, root: Path, report: Report) -> None:
     if root.name in counts and len(counts) > 1:
         report.warnings.append(f"{root.name!r} is the whole data set's folder: are photos beside the class folders?")
     report.warnings += _bounded([f"{a!r} and {b!r} look like spellings of one label" for a, b in alike(sorted(counts))])
-    if report.valid < FEW_VALID:
+    if split.train and report.valid < FEW_VALID:
         report.warnings.append(f"{report.valid} validation photos are too few to measure accuracy")
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import groupby
 from typing import Any
 
 Act = Mapping[str, Any]  # one line of the journal
@@ -17,10 +17,13 @@ class Corrections:
     """The corrections in force, by the content of the photos, as `core.data.content.digest` gives it.
 
     `labels` are the photos' labels by a person, "" for a label taken away; `renamed` maps labels of the labeller.
+    `first` are the first labels that a person gave to photos, in their order.
     """
 
     labels: Mapping[str, str] = field(default_factory=dict)
+    first: Mapping[str, str] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
+    not_trained: frozenset[str] = frozenset()  # left out of training, but not of validation
     right: frozenset[str] = frozenset()
     same: frozenset[tuple[str, str]] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -29,19 +32,26 @@ class Corrections:
     def of(cls, acts: Iterable[Act]) -> Corrections:
         """The corrections that these acts make, in their order."""
         labels: dict[str, str] = {}
+        first: dict[str, str] = {}
         renamed: dict[str, str] = {}
-        left_out, right = set[str](), set[str]()
+        left_out, not_trained, right = set[str](), set[str](), set[str]()
         same: set[tuple[str, str]] = set()
         for act in acts:
             photos = act.get("photos", ())
             match act["act"]:
                 case "label":
                     labels |= dict.fromkeys(photos, act["label"])
+                    if act["label"]:
+                        for photo in photos:
+                            first.setdefault(photo, act["label"])
                     (right.update if act.get("right") else right.difference_update)(photos)
                 case "leave_out":
                     left_out.update(photos)
+                case "leave_out_of_training":
+                    not_trained.update(photos)
                 case "take_back":
                     left_out.difference_update(photos)
+                    not_trained.difference_update(photos)
                 case "right":
                     right.update(photos)
                 case "same":
@@ -52,35 +62,38 @@ class Corrections:
                     before = {name: renamed.get(name, name) for name in renamed.keys() | to.keys()}
                     after = {name: to.get(label, label) for name, label in before.items()}
                     renamed = {name: label for name, label in after.items() if name != label}
-        return cls(labels, frozenset(left_out), frozenset(right), frozenset(same), renamed)
+        return cls(
+            labels, first, frozenset(left_out), frozenset(not_trained), frozenset(right), frozenset(same), renamed
+        )
 
     def __bool__(self) -> bool:
-        return any((self.labels, self.left_out, self.right, self.same, self.renamed))
+        return any((self.labels, self.left_out, self.not_trained, self.right, self.same, self.renamed))
 
     @property
     def by_content(self) -> bool:
         """Whether labels or the choice of photos depend on their content, so that it has to be read."""
-        return bool(self.labels or self.left_out)
+        return bool(self.labels or self.left_out or self.not_trained)
 
     def label_of(self, content: str, found: str) -> str:
         """The label of a photo for which the labeller `found` a label, or "" if it has none."""
         return self.labels[content] if content in self.labels else self.renamed.get(found, found)
 
-    def changed(self, contents: Sequence[str], found: Sequence[str]) -> int:
-        """How many photos have another label than the labeller `found`."""
-        return sum(self.label_of(*photo) != photo[1] for photo in zip(contents, found, strict=True))
-
     def acts(self) -> list[dict[str, Any]]:
         """The fewest acts that make these corrections, always in the same order."""
-        by_label = defaultdict[str, list[str]](list)
-        for photo, label in self.labels.items():
-            by_label[label].append(photo)
         acts: list[dict[str, Any]] = []
         if self.renamed:
             acts.append({"act": "rename", "labels": dict(sorted(self.renamed.items()))})
-        acts += [{"act": "label", "label": label, "photos": sorted(by_label[label])} for label in sorted(by_label)]
-        for act, photos in (("leave_out", self.left_out), ("right", self.right)):
-            acts += [{"act": act, "photos": sorted(photos)}] if photos else []
+        for label, photos in groupby(self.first, self.first.__getitem__):
+            acts.append({"act": "label", "label": label, "photos": list(photos)})
+        later = sorted((label, photo) for photo, label in self.labels.items() if label != self.first.get(photo))
+        for label, pairs in groupby(later, lambda pair: pair[0]):
+            acts.append({"act": "label", "label": label, "photos": [photo for _, photo in pairs]})
+        for act, chosen in (
+            ("leave_out", self.left_out),
+            ("leave_out_of_training", self.not_trained),
+            ("right", self.right),
+        ):
+            acts += [{"act": act, "photos": sorted(chosen)}] if chosen else []
         return acts + [{"act": "same", "photos": list(pair)} for pair in sorted(self.same)]
 
     def text(self) -> str:
@@ -96,3 +109,21 @@ class Corrections:
 def line_of(act: Act) -> str:
     """One line of JSON."""
     return json.dumps(act, separators=(",", ":")) + "\n"
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """How many photos of a data set a person labelled that had no label, relabelled, and left out."""
+
+    labelled: int = 0
+    relabelled: int = 0
+    left_out: int = 0
+
+    def sentences(self) -> list[str]:
+        """What a person did, in one sentence each."""
+        said = (
+            (self.labelled, "1 photo was labelled by hand", "{:,} photos were labelled by hand"),
+            (self.relabelled, "1 label was changed by a person", "{:,} labels were changed by a person"),
+            (self.left_out, "1 photo was left out by a person", "{:,} photos were left out by a person"),
+        )
+        return [f"{(one if n == 1 else many).format(n)}." for n, one, many in said if n]

@@ -50,6 +50,10 @@ class Journal:
         """Leave photos out of training and validation."""
         self._append("leave_out", photos=_photos(contents))
 
+    def leave_out_of_training(self, contents: Iterable[str]) -> None:
+        """Leave photos out of training, but not of validation, such as those with a copy there."""
+        self._append("leave_out_of_training", photos=_photos(contents))
+
     def take_back(self, contents: Iterable[str]) -> None:
         """Use photos again that were left out."""
         self._append("take_back", photos=_photos(contents))
@@ -134,7 +138,7 @@ class Journal:
         content = b""
         try:
             handle = open_own(self.path, os.O_RDONLY)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
         except OSError as error:
             raise BadInput(f"{str(self.path)!r} cannot be read: {error.strerror or error}.") from None
@@ -187,7 +191,7 @@ def _is_act(act: Any) -> bool:
     match act:
         case {"act": "label", "label": str(), "photos": list(photos)}:
             return all(map(_is_content, photos))
-        case {"act": "leave_out" | "take_back" | "right", "photos": list(photos)}:
+        case {"act": "leave_out" | "leave_out_of_training" | "take_back" | "right", "photos": list(photos)}:
             return all(map(_is_content, photos))
         case {"act": "same", "photos": [one, other]}:
             return _is_content(one) and _is_content(other)

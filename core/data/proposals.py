@@ -14,12 +14,14 @@ from core.registry import Registry
 class Proposal:
     """Options of a plugin, how well they fit (0 to 1), and the reason, as part of a sentence.
 
-    A proposal with score 0 cannot be used, and `reason` says why.
+    A proposal with score 0 cannot be used, and `reason` says why; one `by_hand` is used if there is no other, as
+    people will give the labels.
     """
 
     options: dict[str, Any]
     score: float
     reason: str = ""
+    by_hand: bool = False
 
 
 def proposals(registry: Registry[Any], *given: Any) -> list[tuple[Choice, Proposal]]:

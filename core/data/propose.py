@@ -46,7 +46,15 @@ def proposal(names: Sequence[Path], root: Path, source: Choice) -> tuple[Recipe,
 
     tests/benchmarks/RESULTS.md holds the evidence for the other defaults.
     """
-    labeller, splitter, reasons = propose(names, root)
+    try:
+        labeller, splitter, reasons = propose(names, root)
+    except BadInput as error:
+        by_hand = [(choice, p.reason) for choice, p in proposals(labellers, names, root) if p.by_hand]
+        if not by_hand:
+            raise
+        labeller, reason = by_hand[0]
+        splitter, how = _splitter(names, root)
+        reasons = [f"{reason}: {str(error).removesuffix('.')}", how]
     recipe = Recipe(
         source=source,
         labeller=labeller,
@@ -98,7 +106,7 @@ def propose(names: Sequence[Path], root: Path) -> tuple[Choice, Choice, list[str
             few = few or f"{where} have one label; one more is needed beside {quoted(next(iter(counts)))}."
         elif counts:
             few = few or f"{where} each have a label of their own; at least two photos per label are needed."
-        else:
+        elif not proposed.by_hand:
             against.append(proposed.reason)
     unread = label_files(root)
     hint = f"labels may be in {some(unread, 3)}, but only CSV tables are read" if unread else ""

@@ -14,6 +14,7 @@ from core.data.files import Files
 from core.errors import BadInput
 
 LONGEST_LABEL = 1000  # characters
+Splitter = Callable[..., tuple[Sequence[int], Sequence[int]]]
 
 
 @dataclass(frozen=True)
@@ -48,24 +49,43 @@ class Split:
 
 
 def divide(
-    splitter: Callable[..., tuple[Sequence[int], Sequence[int]]],
-    items: Sequence[Any],
-    labels: list[str],
-    files: Iterable[Path | str] | None = None,
+    splitter: Splitter, items: Sequence[Any], labels: list[str], files: Iterable[Path | str] | None = None
 ) -> Split:
     """Split labelled items; raises BadInput unless there are two classes and photos on both sides."""
-    takes_labels = len(inspect.signature(splitter).parameters) > 1
-    train, valid = splitter(items, labels) if takes_labels else splitter(items)
-    split = Split(Files.of(items if files is None else files), labels, list(map(int, train)), list(map(int, valid)))
+    photos = Files.of(items if files is None else files)
+    return checked(Split(photos, labels, *sides(splitter, items, labels, photos)))
+
+
+def sides(
+    splitter: Splitter, items: Sequence[Any], labels: list[str], files: Iterable[Path | str] | None = None
+) -> tuple[list[int], list[int]]:
+    """The indices for training and validation that a splitter gives.
+
+    It also gets the labels and the photos' files, which have other names than the items if they are from a zip, if
+    it takes them.
+    """
+    takes = len(inspect.signature(splitter).parameters)
+    given = items, labels, Files.of(items if files is None else files)
+    train, valid = splitter(*given[:takes])
+    return list(map(int, train)), list(map(int, valid))
+
+
+def checked(split: Split) -> Split:
+    """The split; raises BadInput if a photo is on both sides, or if it is too little for training."""
     if sum(split.used()) < len(split.train) + len(split.valid):
         raise BadInput("The splitter puts a photo in both training and validation, or in one of them twice.")
     if (longest := max(map(len, split.vocab), default=0)) > LONGEST_LABEL:
         raise BadInput(f"A label has {longest:,} characters; give labels of at most {LONGEST_LABEL:,}.")
+    if reason := too_little(split):
+        raise BadInput(reason)
+    return split
+
+
+def too_little(split: Split) -> str:
+    """Why a split has too little for training, two classes and photos on both sides, as a sentence, or ""."""
     if len(split.vocab) < 2:
-        raise BadInput(
-            f"There is only one class, {split.vocab[0]!r}; a classifier needs two." if split.vocab else "No photos."
-        )
+        return f"There is only one class, {split.vocab[0]!r}; a classifier needs two." if split.vocab else "No photos."
     for side, indices in (("training", split.train), ("validation", split.valid)):
         if not indices:
-            raise BadInput(f"The split leaves no photos for {side}; use another splitter or add photos.")
-    return split
+            return f"The split leaves no photos for {side}; use another splitter or add photos."
+    return ""

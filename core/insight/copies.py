@@ -9,7 +9,10 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.photo import View
+
 SIDE = 64  # pixels per side of the grey thumbnails
+THUMBNAIL = View(size=(SIDE, SIDE), method="squish")
 LOW = 8  # lowest frequencies per axis in the hash, which has 64 bits
 NEAR = 10  # bits by which the hashes of a candidate pair may differ
 COPY_CORRELATION = 0.85  # of gradients: .9 or more for copies, .75 or less for different photos that look alike

@@ -19,11 +19,11 @@ from torch import Tensor
 from core.atomic import write_atomic
 from core.data import photo
 from core.data.content import DIGITS
-from core.data.photo import BadPhoto, View
+from core.data.photo import BadPhoto
 from core.data.pipeline import Pipeline
 from core.device import choose
 from core.events import FeaturesMade
-from core.insight.copies import SIDE
+from core.insight.copies import SIDE, THUMBNAIL
 from core.insight.eviction import MAX_CACHE_BYTES, evict
 from core.model.architecture import build_architecture
 from core.model.predictor import Predictor
@@ -34,7 +34,6 @@ FOLDER = "features"  # of a workspace
 SHARD = 1024  # photos per file, the most that a crash can lose
 VERSION = 1
 BYTES = DIGITS // 2  # of a photo's digest
-THUMBNAIL = View(size=(SIDE, SIDE), method="squish")
 Row = dict[str, Tensor]
 
 

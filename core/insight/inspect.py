@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,11 @@ import torch
 
 from core.data.check import Examined
 from core.events import FeaturesMade
-from core.insight.curve import Point, learning_curve
+from core.insight.curve import Point, Weakest, learning_curve, weakest_labels
 from core.insight.features import backbone_of, photo_features
 from core.insight.strangers import find_strangers
 from core.insight.suspects import Suspect, find_suspects
-from core.insight.twins import Twins, find_twins, sides_of
+from core.insight.twins import Twins, find_twins, groups_of, sides_of
 from core.recipe import Recipe
 
 SHOWN = 20  # findings of each kind in text
@@ -30,6 +30,14 @@ class Insight:
     twins: list[Twins]
     strangers: list[tuple[int, float]]  # (photo, cosine distance to the 10th nearest)
     curve: list[Point]
+    weakest: list[Weakest] = field(default_factory=list)
+
+    @property
+    def leaked(self) -> list[str]:
+        """The contents of training photos that have a copy in validation, which makes its metrics too optimistic."""
+        groups = groups_of(self.twins, len(self.examined.digests))
+        validated = {groups[i] for i in self.examined.split.valid}
+        return sorted({self.examined.digests[i] for i in self.examined.split.train if groups[i] in validated})
 
     def document(self) -> dict[str, Any]:
         """All findings as a JSON document."""
@@ -54,6 +62,7 @@ class Insight:
                 for i, distance in self.strangers
             ],
             "curve": [vars(point) for point in self.curve],
+            "weakest": [{**vars(weakest), "sentence": weakest.sentence} for weakest in self.weakest],
         }
 
     def lines(self) -> list[str]:
@@ -71,6 +80,7 @@ class Insight:
         if self.curve:
             lines.append("validation accuracy of a linear head, by the number of training photos:")
             lines += [f"  {p.photos:>7,}  {p.accuracy:.3f} ({p.low:.3f} to {p.high:.3f})" for p in self.curve]
+        lines += [weakest.sentence for weakest in self.weakest[:1]]
         return lines
 
     def _name(self, photo: int) -> str:
@@ -85,7 +95,8 @@ def inspect(recipe: Recipe, examined: Examined, workspace: Path) -> Generator[Fe
     used = split.used()
     photos = [i for i, readable in enumerate(features.readable) if readable and used[i]]
     place = {photo: i for i, photo in enumerate(photos)}
-    twins = [p for p in find_twins(examined.digests, features) if p.first in place and p.second in place]
+    twins = _with_said(find_twins(examined.digests, features), examined)
+    twins = [p for p in twins if p.first in place and p.second in place]
     values, labels = features.values[photos], [split.labels[i] for i in photos]
     own = [Twins(place[p.first], place[p.second], p.kind) for p in twins]
     suspects = find_suspects(values, labels, own, recipe.training.seed)
@@ -93,11 +104,27 @@ def inspect(recipe: Recipe, examined: Examined, workspace: Path) -> Generator[Fe
     train, valid = ([place[i] for i in side if i in place] for side in (split.train, split.valid))
     return Insight(
         examined,
-        [Suspect(photos[s.photo], s.better, s.own, s.score) for s in suspects],
+        [
+            Suspect(photos[s.photo], s.better, s.own, s.score)
+            for s in suspects
+            if examined.digests[photos[s.photo]] not in examined.corrections.right
+        ],
         twins,
         [(photos[i], distance) for i, distance in find_strangers(values)],
         learning_curve(values, targets, len(split.vocab), train, valid, recipe.training.seed),
+        weakest_labels(labels, [labels[s.photo] for s in suspects]),
     )
+
+
+def _with_said(twins: list[Twins], examined: Examined) -> list[Twins]:
+    """The twins with the pairs that a person said are the same, which are copies at least."""
+    photo_of = {content: i for i, content in reversed(list(enumerate(examined.digests)))}
+    pairs = [(photo_of[a], photo_of[b]) for a, b in sorted(examined.corrections.same) if {a, b} <= photo_of.keys()]
+    said = {(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]}
+    exact = {(pair.first, pair.second) for pair in twins if pair.kind != "alike"}
+    added = [Twins(*pair, "copy") for pair in sorted(said - exact)]
+    alike = [pair for pair in twins if pair.kind == "alike" and (pair.first, pair.second) not in said]
+    return [*(pair for pair in twins if pair.kind != "alike"), *added, *alike]
 
 
 def _difference(what: str, pair: dict[str, Any]) -> str:

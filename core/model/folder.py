@@ -61,6 +61,12 @@ def save_model(folder: Path, architecture: Architecture, config: ModelConfig) ->
     write_atomic(folder / HASHES, json.dumps({n: sha256(folder / n) for n in (WEIGHTS, CONFIG, CLASSES)}, indent=2))
 
 
+def add_hash(folder: Path, name: str) -> None:
+    """Add the hash of another file of a model folder to its hashes."""
+    hashes = read_json(folder / HASHES) | {name: sha256(folder / name)}
+    write_atomic(folder / HASHES, json.dumps(hashes, indent=2))
+
+
 def load_model(folder: str | Path) -> Predictor:
     """Load a model folder; raises BadInput if a file is missing, damaged or inconsistent."""
     folder = Path(folder)

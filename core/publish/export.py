@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from core.atomic import disk_error, sha256, write_atomic
+from core.atomic import disk_error, write_atomic
 from core.errors import BadInput
 from core.model.file_names import HASHES, WEIGHTS, read_json
+from core.model.folder import add_hash
 from core.runs.run import Run
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -91,9 +91,8 @@ def export(run: Run, exporter: Exporter, folder: Path | None = None) -> Exported
             f"which is more than {TOLERANCE}; use model.safetensors, or train another architecture."
         )
     write_atomic(file, content)
-    hashes = read_json(run.folder / HASHES)
-    if file.parent == run.folder and hashes[WEIGHTS] == digest:
-        write_atomic(run.folder / HASHES, json.dumps(hashes | {file.name: sha256(file)}, indent=2))
+    if file.parent == run.folder and read_json(run.folder / HASHES)[WEIGHTS] == digest:
+        add_hash(run.folder, file.name)
     return Exported(file, photos, difference, time.perf_counter() - began)
 
 

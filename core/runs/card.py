@@ -15,6 +15,7 @@ from PIL import Image
 from torch import nn
 
 from core.data import pictures
+from core.data.corrections import Corrected
 from core.data.photo import View
 from core.errors import BadInput
 from core.events import EpochEnded
@@ -59,6 +60,7 @@ def card(
     epochs: Sequence[EpochEnded],
     calibration: Calibration,
     strangers: Strangers | None,
+    corrected: Corrected | None = None,
 ) -> dict[str, str | bytes]:
     """The files of the card by name, README.md after its pictures; `epochs` are all trained epochs."""
     from huggingface_hub import ModelCard
@@ -81,7 +83,7 @@ def card(
         input=_input(views),
         statistics=[architecture.mean, architecture.std],
         license=NO_LICENSE,
-        made=list(_made(document)),
+        made=[*_made(document), *(corrected.sentences() if corrected else ())],
         options=recipe.training,
         epochs=len(epochs),
         rows=list(_rows(results, Counter(learner.dls.train.targets))),

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from core.data.block import loaders_of
 from core.data.check import Examined, examine
+from core.data.corrections import Corrected
 from core.data.split import Split
 from core.device import choose, wanted
 from core.errors import BadInput
@@ -41,6 +42,7 @@ class Plan:
     document: dict[str, Any] = field(default_factory=dict)
     finish: Finish | None = None  # requested in an earlier process
     cache: Path | None = None  # the folder of presized photos
+    corrected: Corrected = field(default_factory=Corrected)
 
     def state(self, world: World) -> tuple[Learner, TrainState]:
         """The learner and its state, restored from the checkpoint; raises BadInput if this does not fit the recipe."""
@@ -82,7 +84,7 @@ def make_plan(run: Run, signals: StopSignals, accept_changes: bool, cache: Path 
         if skipped := len(examined.report.skipped):
             files = "1 file is" if skipped == 1 else f"{skipped} files are"
             yield Notice(f"{files} left out; `python -m core check` says which and why")
-        return Plan(recipe, examined.split, cache=cache)
+        return Plan(recipe, examined.split, cache=cache, corrected=examined.report.corrected)
     split, changes = recall(run, examined)
     if changes and not accept_changes:
         raise BadInput(
@@ -97,7 +99,8 @@ def make_plan(run: Run, signals: StopSignals, accept_changes: bool, cache: Path 
         other = "the one before it is used" if document else "there is no other, so the run starts again"
         yield Notice(f"warning: the checkpoint {file.name} is damaged; {other}")
     checkpoints.set_aside(damaged)
-    return Plan(recipe, split, True, tensors, document, finishes[-1] if finishes else None, cache)
+    finish = finishes[-1] if finishes else None
+    return Plan(recipe, split, True, tensors, document, finish, cache, examined.report.corrected)
 
 
 def examined_photos(
@@ -108,10 +111,12 @@ def examined_photos(
     if not training.epochs + training.freeze_epochs:
         raise BadInput("training.epochs and training.freeze_epochs are both 0, so nothing would be trained.")
     choose(wanted(training.device)).precision(training.precision)  # refused before all photos are read
-    check = WithResult(examine(recipe, run.workspace, cache=cache))
+    check = WithResult(examine(recipe, run.workspace, cache=cache, corrections=run.corrections))
     for event in check:
         yield event
         signals.raise_if_stopped()
+    if check.result.unready:
+        raise BadInput(f"{check.result.unready} Label more photos in the app, or with `python -m core labels`.")
     return check.result
 
 

@@ -17,6 +17,8 @@ from itertools import compress
 from pathlib import Path
 
 from core.atomic import disk_error, write_atomic
+from core.data.corrections import Corrections
+from core.data.journal import Journal, acts_of
 from core.errors import BadInput
 from core.events import Event, Queued, RunEnded
 from core.lock import ProcessLock, holder
@@ -29,6 +31,7 @@ from core.runs.stop_signals import FINISH, STOP
 PACKAGES = ("torch", "torchvision", "timm", "pillow", "numpy", "safetensors", "huggingface_hub")
 RUN_FOLDERS = RUNS, LR_FINDS = "runs", "lr_finds"
 LOCK = "lock"
+LABELS = "labels.jsonl"  # a run's copy of what people said about its photos
 PRESIZED = "presized"  # the folder beside the runs with the presized photos that they share
 ALIVE = RUNNING, QUEUED = "running", "queued"
 CREATED, INTERRUPTED = "created", "interrupted"
@@ -43,7 +46,7 @@ class Run:
 
     @classmethod
     def create(cls, recipe: Recipe, workspace: Path, kind: str = RUNS) -> Run:
-        """Create the folder of a new run with its recipe and package versions; raises BadInput if it cannot."""
+        """Create the folder of a run with its recipe, corrections of labels and package versions; raises BadInput."""
         stem = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{recipe.architecture['name']}"
         parent = workspace / kind
         try:
@@ -55,6 +58,8 @@ class Run:
         environment = {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()}
         try:
             run.write("recipe.json", recipe.absolute().relative_to(workspace).to_json())
+            if corrections := Journal(workspace).corrections:
+                run.write(LABELS, corrections.text())
             run.write("environment.json", json.dumps(environment | {p: version(p) for p in PACKAGES}, indent=2))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)  # an incomplete folder would be taken for a run
@@ -131,6 +136,12 @@ class Run:
     def recipe(self) -> Recipe:
         """The recipe of the run, with absolute paths; raises BadInput if the folder is a model without one."""
         return Recipe.from_json(self.read("recipe.json")).absolute(self.workspace)
+
+    @property
+    def corrections(self) -> Corrections:
+        """The corrections of labels that were in force when the run was created; raises BadInput."""
+        made = (self.folder / LABELS).exists()
+        return Corrections.of(acts_of(self.read(LABELS).encode())) if made else Corrections()
 
     @property
     def process(self) -> int | None:

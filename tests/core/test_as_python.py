@@ -194,7 +194,11 @@ def with_defaults(registry: Registry[Any], given: dict[str, dict[str, Any]]) -> 
     return [c for c in choices if not [p for p in registry[c["name"]].params if p.required and p.name not in c]]
 
 
-LABELLERS = with_defaults(labellers, {"csv": {"path": "TREE/table.csv"}})
+LABELLERS = [
+    choice
+    for choice in with_defaults(labellers, {"csv": {"path": "TREE/table.csv"}})
+    if choice["name"] != "by_hand"  # whose labels are not in the recipe
+]
 SPLITTERS = with_defaults(
     splitters, {"random": {"seed": 1}, "stratified": {"seed": 1}, "file": {"path": "TREE/SOURCE.txt"}}
 )

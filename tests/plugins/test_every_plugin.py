@@ -23,8 +23,8 @@ found = discover()
 ENTRIES = [pytest.param(kind, entry, id=f"{kind}-{entry.name}") for kind, r in registries.items() for entry in r]
 BUILT_IN = {
     "sources": {"folder", "zip", "sample", "pets"},
-    "labellers": {"regex", "folder", "csv"},
-    "splitters": {"random", "stratified", "grandparent", "folder", "table", "file"},
+    "labellers": {"regex", "folder", "csv", "by_hand"},
+    "splitters": {"random", "stratified", "grandparent", "folder", "table", "file", "group"},
     "transforms": {"resize", "random_resized_crop", "aug_transforms", "flip", "rotate", "zoom", "warp", "lighting"}
     | {"mixup", "cutmix"},
     "losses": {"cross_entropy", "focal"},

@@ -60,9 +60,14 @@ def test_data_as_people_have_it(tmp_path: Path, contents: list[bytes], name: str
     folder.mkdir()
     build(Maker(folder, contents))
     if expected.refused:
-        with pytest.raises(BadInput) as refused:
-            check(new(folder / expected.at, workspace), workspace)
-        assert expected.refused in str(refused.value)
+        try:
+            recipe, reasons = proposed(folder / expected.at, workspace)
+            found = check(recipe, workspace)
+        except BadInput as refused:
+            assert expected.refused in str(refused)
+        else:
+            assert recipe.labeller == {"name": "by_hand"} and expected.refused in reasons[0]
+            assert found.unlabelled and found.unready
         return
     recipe, reasons = proposed(folder / expected.at, workspace)
     report = check(recipe, workspace).report

@@ -14,6 +14,8 @@ from PIL import Image, ImageOps
 
 from core.__main__ import main
 from core.data import photo
+from core.data.content import digest
+from core.data.journal import Journal
 from core.insight import features
 from core.registry import sources
 
@@ -86,6 +88,36 @@ def test_what_was_planted_is_found(inspect: Inspect, drawn: Path) -> None:
 
     photos = [point["photos"] for point in found["curve"]]
     assert photos == sorted(photos) and all(p["low"] <= p["accuracy"] <= p["high"] for p in found["curve"])
+
+
+def test_copies_of_validation_photos_are_left_out_of_training(inspect: Inspect, drawn: Path) -> None:
+    for file in sorted((drawn / "fish").glob("fish_*.jpg")):
+        shutil.copy(file, drawn / "fish" / f"copy_of_{file.name}")
+
+    def leaked() -> int:
+        sets = [set(pair["sets"]) for pair in inspect("--json")["twins"] if pair["kind"] != "alike"]
+        return sets.count({"training", "validation"})
+
+    assert leaked() > 0
+    inspect("--leave-out-twins")
+    assert leaked() == 0
+
+
+def test_what_a_person_said_is_heard(inspect: Inspect, drawn: Path, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "w")
+    boat, fish = (digest(drawn / name) for name in ("fish/a_boat.jpg", "house/a_fish.jpg"))
+    journal.label([boat], "boat")
+    journal.right([fish])
+    journal.same(boat, fish)
+    found = inspect("--json")
+    suspects = [s["photo"] for s in found["suspects"]]
+    assert "house/a_fish.jpg" not in suspects, "asked once"
+    assert "fish/a_boat.jpg" in suspects[:3], "the same photo has another label"
+    said = next(pair for pair in found["twins"] if set(pair["photos"]) == {"fish/a_boat.jpg", "house/a_fish.jpg"})
+    assert said["kind"] == "copy" and set(said["labels"]) == {"boat", "house"}
+    assert all(weak["recognised"] < weak["photos"] and weak["more"] > 0 for weak in found["weakest"])
+    journal.leave_out([boat])
+    assert "fish/a_boat.jpg" not in json.dumps(inspect("--json"))
 
 
 def test_a_photo_of_another_world_is_a_stranger(inspect: Inspect, drawn: Path) -> None:

@@ -1,0 +1,111 @@
+"""A split in which photos that belong together, such as copies or a patient's, are never parted."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Annotated, Literal
+
+import numpy as np
+
+from core.data import photo
+from core.data.content import digest
+from core.data.lookup import Lookup, from_table
+from core.data.tables import read_table
+from core.data.threads import photo_threads
+from core.errors import BadInput
+from core.insight.copies import THUMBNAIL, copies
+from core.registry import Range, splitters
+
+
+@splitters.register("group")
+class GroupSplitter:
+    """Uses about a share of each class for validation, with all photos of a group on one side."""
+
+    def __init__(
+        self,
+        by: Annotated[
+            Literal["twins", "name", "table"], "twins: copies of a photo; name: the pattern; table: a column of a table"
+        ] = "twins",
+        pattern: Annotated[str, "For name: group 1 of this regular expression, in the file name"] = r"(.+)_\d+\.\w+$",
+        path: Annotated[str, "For table: a CSV file"] = "",
+        name_column: Annotated[str, "For table: the column with the file names"] = "",
+        group_column: Annotated[str, "For table: the column with the groups, such as patient"] = "",
+        valid_pct: Annotated[float, "Share of the photos for validation", Range(0.01, 0.9)] = 0.2,
+        seed: Annotated[int, "Repeats a split", Range(0, 2**32 - 1)] = 42,
+    ) -> None:
+        self.by, self.share, self.seed = by, valid_pct, seed
+        self.files: list[Path] = []
+        try:
+            self.pattern = re.compile(pattern)
+        except re.error as error:
+            raise BadInput(f"{pattern!r} is not a regular expression: {error}.") from None
+        if self.pattern.groups < 1:
+            raise BadInput(f"{pattern!r} has no group; put what photos of a group share in parentheses.")
+        if by == "table":
+            self.files = [Path(os.path.expanduser(path))]
+            table = read_table(self.files[0])
+            name_at, at = table.column(name_column), table.column(group_column)
+            rows = [(from_table(self.files[0].name, row[name_at]), row[at]) for _, row in table.rows if row[name_at]]
+            self._lookup = Lookup(self.files[0], rows)
+
+    def __call__(
+        self, items: Sequence[Path], labels: Sequence[str] | None = None, files: Sequence[Path] | None = None
+    ) -> tuple[list[int], list[int]]:
+        groups = self._twins(files or items) if self.by == "twins" else [self._group(item) for item in items]
+        members: dict[str, list[int]] = defaultdict(list)
+        for i, group in enumerate(groups):
+            members[group].append(i)
+        labels = labels or [""] * len(items)
+        order = sorted(members)  # the same wherever the photos are listed in another order
+        Random(self.seed).shuffle(order)
+        wanted = {label: min(max(1.0, self.share * n), n - 1) for label, n in Counter(labels).items()}
+        valid: set[int] = set()
+        for group in order:
+            held = Counter(labels[i] for i in members[group])
+            # the squared distance from the wanted counts, which shall not grow
+            if sum((wanted[label] - n) ** 2 - wanted[label] ** 2 for label, n in held.items()) < 0:
+                valid.update(members[group])
+                for label, n in held.items():
+                    wanted[label] -= n
+        return [i for i in range(len(items)) if i not in valid], sorted(valid)
+
+    def _group(self, item: Path) -> str:
+        """The group of a photo; one without a group is alone."""
+        if self.by == "table":
+            return self._lookup.get(item) or str(item)
+        found = self.pattern.search(Path(item).name)
+        return (found and found[1]) or str(item)
+
+    def _twins(self, files: Sequence[Path]) -> list[str]:
+        """The content of the first photo of each photo's copies; one that cannot be read is alone."""
+        with photo_threads(min(8, os.cpu_count() or 1)) as pool:
+            seen = list(pool.map(_seen, files))
+        first: dict[str, str] = {content: content for content, _ in seen}
+
+        def root(content: str) -> str:
+            while first[content] != content:
+                content = first[content]
+            return content
+
+        distinct = {content: thumbnail for content, thumbnail in seen if thumbnail is not None}
+        contents = list(distinct)
+        thumbnails = np.stack(list(distinct.values())) if distinct else np.empty((0, 64, 64), np.uint8)
+        for i, j, _ in copies(thumbnails):
+            one, other = sorted((root(contents[i]), root(contents[j])))
+            first[other] = one
+        return [root(content) for content, _ in seen]
+
+
+def _seen(file: Path) -> tuple[str, np.ndarray | None]:
+    """The hash of a photo's content and its grey thumbnail [64, 64]."""
+    try:
+        content = photo.read(file)
+        image = photo.fit(photo.load(content), [THUMBNAIL])
+    except (OSError, photo.BadPhoto):
+        return str(file), None
+    return digest(content), image.mean(axis=2).round().astype(np.uint8)
