@@ -259,9 +259,8 @@ def card_of(learner: Learner, recipe: dict[str, Any]) -> str:
     """The card of a learner as it is."""
     found = predict(learner.task, learner.dls.valid)
     results = learner.interpretation(found, learner.dls.valid)
-    return str(
-        card(Recipe.from_dict(recipe), learner, results, Best("frozen", 0, 0, 0, {}, found), EPOCHS)["README.md"]
-    )
+    best = Best("frozen", 0, 0, 0, {}, found)
+    return str(card(Recipe.from_dict(recipe), learner, results, best, EPOCHS, Calibration(), None)["README.md"])
 
 
 ZOOM = {"name": "aug_transforms", "size": 32, "min_scale": 0.75}
