@@ -9,8 +9,9 @@ from core.model.doubt import doubt_files
 from core.model.folder import check_hashes
 from core.publish.fetch import FILES
 from core.publish.onnx import ONNX, onnx_is_current
-from core.runs.card import hub_card, without_paths
+from core.runs.card import hub_card
 from core.runs.run import Run
+from core.runs.without_paths import without_paths
 
 PICTURES = ("confusion.png", "curves.png", "reliability.png")
 

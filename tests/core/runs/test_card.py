@@ -26,9 +26,10 @@ from core.publish.hub import Hub
 from core.publish.model_files import model_files
 from core.recipe import Recipe
 from core.registry import registries, transforms
-from core.runs.card import card, hub_card, without_paths
+from core.runs.card import card, hub_card
 from core.runs.run import Run
 from core.runs.train import train
+from core.runs.without_paths import without_paths
 from core.training.interpretation import ClassificationInterpretation
 from core.training.learner import Learner, vision_learner
 from core.training.state import Best
