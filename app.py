@@ -47,6 +47,7 @@ from plugins.panels.kit.project.project import Project  # noqa: E402
 from plugins.panels.kit.serving.guards import EVERYWHERE, LOOPBACK, fetch_nothing, guards, is_loopback, known_hosts  # noqa: E402
 from plugins.panels.kit.serving.limits import allow_many_connections, expiring_answers  # noqa: E402
 from plugins.panels.kit.serving.mode import Mode, on_a_space  # noqa: E402
+from plugins.panels.kit.views.pictures import decode_apart  # noqa: E402
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -114,6 +115,7 @@ def launch(demo: gr.Blocks, mode: Mode, args: argparse.Namespace, **more: Any) -
     hosts = known_hosts(args.host, *os.environ.get("SPACE_HOST", "").split(","))  # a custom domain is a second one
     if not mode.local:
         os.umask(0o077)  # only the owner of this computer may read visitors' files
+        decode_apart()
     keep_swept(Path(os.environ["GRADIO_TEMP_DIR"]), mode.keeps_uploads)
     fetch_nothing()
     allow_many_connections()

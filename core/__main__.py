@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from core.atomic import disk_is_full
 from core.commands import insight, labels, models, photos, plugins, publish, runs
-from core.commands.command import COMMANDS
+from core.commands.command import COMMANDS, Parser
 from core.commands.streams import discard, streams
 from core.device import VARIABLE
 from core.discovery import discover
@@ -36,7 +36,10 @@ def _run(args: argparse.Namespace) -> int:
     try:
         if name := getattr(args, "device", None):
             os.environ[VARIABLE] = name  # for this process and those that it starts
-        discover()
+        failures = discover().failures
+        if failures and args.command.name != "plugins":
+            names = ", ".join(failures)
+            print(f"warning: {names}: not loaded; `python -m core plugins` says why", file=sys.stderr)
         code: int | None = args.command.run(args)
         sys.stdout.flush()
         return code or 0
@@ -62,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m core", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     for module in (photos, labels, insight, runs, models, publish, plugins):  # in the order in which help lists them
         for command in COMMANDS:
             if command.run.__module__ == module.__name__:

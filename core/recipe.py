@@ -203,13 +203,7 @@ class Recipe:
         """A copy changed by settings such as `training.epochs=3`, with values as JSON or else text; raises BadInput."""
         document = json.loads(self.to_json())
         for setting in settings:
-            path, equals, text = setting.partition("=")
-            if not equals:
-                raise BadInput(f"--set takes PATH=VALUE, such as training.epochs=3, not {setting!r}.")
-            try:
-                value = json.loads(text)
-            except (ValueError, RecursionError):
-                value = text
+            path, value = parse_setting(setting)
             section, _, option = path.partition(".")
             if section == "training" and option in MOVED:
                 path = f"training.{MOVED[option]}.{option}"
@@ -223,6 +217,17 @@ class Recipe:
             for key in keys.keys() & after if isinstance(after, dict) else ():
                 after[key] = _without_old_options(keys[key], getattr(before, key), after[key])
         return Recipe.from_dict(document)
+
+
+def parse_setting(setting: str) -> tuple[str, Any]:
+    """The path and the value of a setting such as `training.epochs=3`, with the value as JSON or else text."""
+    path, equals, text = setting.partition("=")
+    if not equals:
+        raise BadInput(f"--set takes PATH=VALUE, such as training.epochs=3, not {setting!r}.")
+    try:
+        return path, json.loads(text)
+    except (ValueError, RecursionError):
+        return path, text
 
 
 def path_options(key: str, choice: Any) -> list[str]:

@@ -25,7 +25,7 @@ from core.environment import SECRETS_FD
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = ["gradio", "torch", "torch._dynamo", "torchvision", "timm", "safetensors.torch"]
-AT_IMPORT = ("HF_ENDPOINT", "HF_HOME", "OAUTH_CLIENT_ID")  # huggingface_hub keeps what they were then
+AT_IMPORT = ("HF_ENDPOINT", "HF_HOME", "OAUTH_CLIENT_ID")  # libraries keep what they were then
 
 _server: Any = _forkserver._forkserver  # type: ignore[attr-defined]
 

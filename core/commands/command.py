@@ -22,21 +22,38 @@ class Command:
     name: str
     run: Run
     arguments: tuple[Argument, ...]
-    epilog: str
+    epilog: str | Callable[[], str]
     long_running: bool
 
     def add_to(self, commands: Any) -> None:
         """Add it to the subparsers of argparse; its help is the docstring of its function."""
         help = self.run.__doc__
         raw = argparse.RawDescriptionHelpFormatter
-        parser = commands.add_parser(self.name, help=help, description=help, epilog=self.epilog, formatter_class=raw)
+        parser = commands.add_parser(self.name, help=help, description=help, formatter_class=raw)
+        parser.end = self.epilog
         parser.set_defaults(command=self)
         for add in (WORKSPACE, *self.arguments):
             add(parser)
 
 
-def command(name: str, *arguments: Argument, epilog: str = "", long_running: bool = False) -> Callable[[R], R]:
-    """Decorate the function of a command; a `long_running` one continues when its output can no longer be written."""
+class Parser(argparse.ArgumentParser):
+    """A parser whose help may end with a text that is only made when it is shown, such as a list of plugins."""
+
+    end: str | Callable[[], str] = ""
+
+    def format_help(self) -> str:
+        """The help, which ends with `end`."""
+        self.epilog = self.end() if callable(self.end) else self.end
+        return super().format_help()
+
+
+def command(
+    name: str, *arguments: Argument, epilog: str | Callable[[], str] = "", long_running: bool = False
+) -> Callable[[R], R]:
+    """Decorate the function of a command; a `long_running` one continues when its output can no longer be written.
+
+    `epilog` is shown below its help; it may be a function, if it takes long to make.
+    """
 
     def declare(run: R) -> R:
         COMMANDS.append(Command(name, run, arguments, epilog, long_running))

@@ -7,9 +7,13 @@ import glob
 import json
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from core.commands.command import DEVICE, RUN, argument, command
 from core.errors import BadInput, quoted
+
+if TYPE_CHECKING:
+    from core.runs.run import Run
 
 
 @command(
@@ -20,6 +24,7 @@ from core.errors import BadInput, quoted
     argument(
         "--labeller", metavar="NAME", help="how they are labelled: a name, or JSON as in a recipe; default: the run's"
     ),
+    argument("--against", metavar="RUN", help="compare with another run on the validation photos that both have"),
     argument("--json", action="store_true", help="print one JSON object with accuracy, interval, n, trained_on, ..."),
 )
 def evaluate(args: argparse.Namespace) -> None:
@@ -28,6 +33,9 @@ def evaluate(args: argparse.Namespace) -> None:
     from core.runs.run import Run
 
     run = Run.find(args.run, args.workspace)
+    if args.against:
+        _compare(run, Run.find(args.against, args.workspace), args)
+        return
     result = score(run, args.workspace, args.source, args.labeller)
     if args.json:
         print(json.dumps(result))
@@ -47,6 +55,18 @@ def evaluate(args: argparse.Namespace) -> None:
         print(f"skipped {path}: {reason}", file=sys.stderr)
 
 
+def _compare(run: Run, other: Run, args: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    from core.runs.compare import compare_runs
+
+    if args.source or args.labeller:
+        raise BadInput("--against compares on validation photos; leave out --source and --labeller.")
+    found = compare_runs(run, other)
+    sentence = found.sentence(run.name, other.name)
+    print(json.dumps({"verdict": found.verdict, "sentence": sentence} | asdict(found)) if args.json else sentence)
+
+
 @command(
     "predict",
     argument("run", help="a run's folder or name, or OWNER/NAME on the Hugging Face Hub"),
@@ -62,16 +82,10 @@ def predict(args: argparse.Namespace) -> int:
     predictor = load_model(model_folder(args.run, args.workspace))
     images = [file for given in args.images for file in _files(given)]
     failed = 0
-    for image, logits in predictor.predict_many(images):
-        if isinstance(logits, BadPhoto):
-            failed += 1
-            print(json.dumps({"file": image, "error": str(logits)}), flush=True)
-            continue
-        probabilities = logits.softmax(0).tolist()
-        shares = {name: round(p, 6) for name, p in zip(predictor.vocab, probabilities, strict=True)}
-        label = predictor.vocab[int(logits.argmax())]
-        line = {"file": image, "label": label, "probability": shares[label], "probabilities": shares}
-        print(json.dumps(line), flush=True)
+    for image, answer in predictor.answers(images):
+        failed += isinstance(answer, BadPhoto)
+        found = {"error": str(answer)} if isinstance(answer, BadPhoto) else answer.to_dict()
+        print(json.dumps({"file": image, **found}), flush=True)
     if failed:
         print(f"error: {failed} of {len(images)} files could not be read as photos.", file=sys.stderr)
     return 2 if failed else 0

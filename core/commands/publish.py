@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from core.commands.command import RUN, argument, command
+from core.commands.plugins import option
+from core.discovery import discover
 from core.errors import BadInput
 from core.publish.options import PushOptions
-from core.registry import params_of
+from core.recipe import parse_setting
+from core.registry import exporters, params_of
 
 
 def _formats(parser: argparse.ArgumentParser) -> None:
@@ -26,17 +29,33 @@ def _formats(parser: argparse.ArgumentParser) -> None:
     formats.add_argument("--onnx", dest="to", action="store_const", const=["onnx"], help="write RUN/model.onnx")
 
 
-@command("export", RUN, _formats)
+def _options() -> str:
+    """The options of each exporter that has any."""
+    discover()
+    lines = [f"  {entry.name}: {option(p)}" for entry in exporters for p in entry.params]
+    return "\n".join(["options of the exporters, set with --set OPTION=VALUE:", *(lines or ["  none"])])
+
+
+SET_OPTION = argument(
+    "--set",
+    action="append",
+    default=[],
+    metavar="OPTION=VALUE",
+    help="set an option of the exporter; may be repeated",
+)
+
+
+@command("export", RUN, _formats, SET_OPTION, epilog=_options)
 def export(args: argparse.Namespace) -> None:
     """Write the model in another format, such as ONNX, and print how close its probabilities are."""
     from core.publish.export import export as write
-    from core.registry import exporters
     from core.runs.run import Run
 
     name, *folder = args.to
     if len(folder) > 1:
         raise BadInput(f"--to takes a name and a folder; leave out {' '.join(folder[1:])!r}.")
-    done = write(Run.find(args.run, args.workspace), exporters.create(name), *map(Path, folder))
+    choice = {"name": name} | dict(parse_setting(setting) for setting in args.set)
+    done = write(Run.find(args.run, args.workspace), exporters.build(choice), *map(Path, folder))
     print(
         f"{done.file}: {done.file.stat().st_size / 1e6:.1f} MB; on {done.photos} validation photos no probability "
         f"differs from torch's by more than {done.largest_difference:.1e}"

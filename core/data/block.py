@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import torch
 
 from core.data.cache import Cache, decoded
 from core.data.datasets import Datasets, datasets_of
+from core.data.draws import Draws
 from core.data.files import Files
 from core.data.loaders import DataLoaders, Loader
 from core.data.pipeline import Pipeline
@@ -25,7 +25,7 @@ from core.device import AUTO, choose
 from core.errors import BadInput
 from core.registry import splitters
 
-OPTIONS = frozenset(("workers", "share", "mixes"))  # fields of `Loader` that a caller may set
+OPTIONS = frozenset(("workers", "share", "mixes", "resident"))  # fields of `Loader` that a caller may set
 
 
 class ImageBlock:
@@ -132,14 +132,10 @@ class DataBlock:
             first = split.items[split.train[0]]
             step("first photo", lambda: first)
             step("its label", lambda: split.labels[split.train[0]], repr)
-            sample = step(
-                "decoded, random crop and augmentation drawn",
-                lambda: pipeline.item(first, Random(0), True),
-                lambda s: f"uint8 {list(s.source.pixels.shape)}, one matrix for all geometric transforms",
-            )
+            pixels = step("decoded", lambda: pipeline.read(first, True), lambda p: f"uint8 {list(p.shape)}")
             step(
-                "interpolated once, lighting applied",
-                lambda: pipeline.batch([sample], torch.device("cpu"), True),
+                "random crop and augmentation drawn as one matrix, interpolated once, lighting applied",
+                lambda: pipeline.apply_batch_tfms(pipeline.images([pixels], Draws(0, 0, [0])), True),
                 lambda b: f"float {list(b.shape)} in {b.min():.3f}..{b.max():.3f}",
             )
         finally:

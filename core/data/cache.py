@@ -37,7 +37,7 @@ LONGEST_SIZE = 32  # digits
 MAKERS = "pillow", "pillow-heif", "torch"  # packages whose versions change the pixels
 METHOD = 3  # to be raised when this project's code changes the pixels
 LOCK, SIZE = "lock", "size"
-UNSHARED = 1 / 64  # share of the limit that a process may write before it updates the shared size
+GRANT = 1 / 64  # share of the limit that a process reserves at a time, so that few photos wait for the lock
 PATIENCE = 1.0  # seconds to wait for the lock when opening the folder
 
 
@@ -50,7 +50,8 @@ class Cache:
     """A cached version of `decoded`, keyed by the content of a file and by how its pixels were made.
 
     Damaged entries are made again. The least recently used are deleted when space runs out, and write errors are
-    ignored. A process locks the folder while it writes or deletes; if it is locked already, nothing is written.
+    ignored. A process locks the folder while it reserves space or deletes; if it is locked already, nothing is written.
+    No lock is held while a file is written, so all threads write at once.
     """
 
     def __init__(self, folder: Path, limit: int | None = None) -> None:
@@ -59,7 +60,7 @@ class Cache:
         self._known: dict[tuple[Path, str], tuple[int, int, Path]] = {}  # size and mtime of the file, and its entry
         self._whole: set[Path] = set()  # entries that this process has checked or written
         self._oldest: deque[tuple[int, int, Path]] = deque()
-        self._total = self._new = 0
+        self._reserved = 0  # bytes
         self._writes = True
         try:
             make_folder(folder)
@@ -99,10 +100,14 @@ class Cache:
 
     def _read(self, entry: Path) -> Pixels | None:
         try:
-            content = entry.read_bytes()
-            magic, height, width, checksum = HEADER.unpack_from(content)
-            pixels = np.frombuffer(content, np.uint8, offset=HEADER.size).reshape(height, width, 3)
-        except (OSError, ValueError, struct.error):  # missing, empty or truncated
+            with entry.open("rb", buffering=0) as file:
+                magic, height, width, checksum = HEADER.unpack(file.read(HEADER.size))
+                if os.fstat(file.fileno()).st_size != HEADER.size + height * width * 3:
+                    return None
+                pixels = np.empty((height, width, 3), np.uint8)
+                if file.readinto(pixels.data) != pixels.nbytes:
+                    return None
+        except (OSError, ValueError, struct.error):  # missing or truncated
             return None
         if entry not in self._whole:
             if magic != MAGIC or zlib.crc32(pixels.data) != checksum:
@@ -115,17 +120,35 @@ class Cache:
     def _write(self, entry: Path, pixels: Pixels) -> None:
         """Write an entry atomically; the checksum detects one that a power cut damaged."""
         pixels = np.ascontiguousarray(pixels)
-        size = HEADER.size + pixels.nbytes
         try:
-            with self._turn, self._locked() as mine:
-                if mine and self._make_room(size):
-                    self._put(entry, pixels)
-                    self._whole.add(entry)
-                    self._count(size)
+            if self._reserve(HEADER.size + pixels.nbytes):
+                self._put(entry, pixels)
+                self._whole.add(entry)
         except (OSError, ValueError, BadInput) as error:
             cause = error if isinstance(error, OSError) else error.__cause__
             if isinstance(cause, OSError) and (disk_is_full(cause) or cause.errno in (errno.EROFS, errno.EACCES)):
                 self._writes = False  # the next write would fail too
+
+    def _reserve(self, size: int) -> bool:
+        """Whether `size` bytes may be written."""
+        with self._turn:
+            if self._reserved < size:
+                with self._locked() as mine:
+                    self._reserved += self._granted(size) if mine else 0
+            fits = size <= self._reserved
+            self._reserved -= size if fits else 0
+            return fits
+
+    def _granted(self, size: int) -> int:
+        """The bytes that this process, which holds the lock, may write: at least `size`, or 0 if there is no room."""
+        total = self._total()
+        for wanted in (max(size, int(self.limit * GRANT)), size):
+            total = self._make_room(total, wanted)
+            if total + wanted <= self.limit:
+                self._set_total(total + wanted)
+                return wanted
+        self._set_total(total)
+        return 0
 
     def _put(self, entry: Path, pixels: Pixels) -> None:
         make_folder(entry.parent)
@@ -152,16 +175,15 @@ class Cache:
                     total = 0
                     for path in self._entries():
                         with suppress(FileNotFoundError):
-                            if path.name.startswith("."):  # left by a process that died while writing
-                                path.unlink()
+                            if path.name.startswith("."):
+                                path.unlink()  # a process died while writing it, or will do without it
                                 continue
                             about = path.lstat()
                             self._oldest.append((about.st_mtime_ns, about.st_size, path))
                             total += about.st_size
                     self._oldest = deque(sorted(self._oldest))
                     self.limit = min(self.limit, total + int(FREE_SHARE * shutil.disk_usage(self.folder).free))
-                    self._count(total, at_once=True, anew=True)
-                    self._make_room(0)
+                    self._set_total(self._make_room(total, 0))
             if mine or time.monotonic() > end:
                 return
             time.sleep(0.01)
@@ -172,27 +194,25 @@ class Cache:
             if folder.is_dir() and not folder.is_symlink():
                 yield from (path for path in folder.iterdir() if ENTRY.fullmatch(path.name))
 
-    def _make_room(self, size: int) -> bool:
-        """Delete the oldest entries to make room for `size` bytes; returns whether they fit."""
-        while self._total + size > self.limit and size <= self.limit and self._oldest:
+    def _make_room(self, total: int, size: int) -> int:
+        """Delete the oldest entries until `size` bytes fit, if they can; returns the total that is left."""
+        while total + size > self.limit and size <= self.limit and self._oldest:
             changed, old, path = self._oldest.popleft()
             with suppress(FileNotFoundError):
                 if path.lstat().st_mtime_ns == changed:
                     path.unlink()
-                    self._count(-old)
-        return self._total + size <= self.limit
+                    total -= old
+        return total
 
-    def _count(self, more: int, at_once: bool = False, anew: bool = False) -> None:
-        """Add `more` bytes to the size of the cache, which processes share through a file, updated now and then."""
-        self._total, self._new = self._total + more, self._new + more
-        if at_once or abs(self._new) > self.limit * UNSHARED:
-            with os.fdopen(open_own(self.folder / SIZE, os.O_RDWR | os.O_CREAT), "r+b") as file:
-                shared = int(file.read(LONGEST_SIZE).strip(b"\0") or b"0")  # ValueError if the file holds no size
-                self._total = self._new + (0 if anew else shared)
-                file.seek(0)
-                file.write(b"%d" % self._total)
-                file.truncate()
-            self._new = 0
+    def _total(self) -> int:
+        """The bytes that all processes use or have reserved. Raises OSError, or ValueError if the file is damaged."""
+        with os.fdopen(open_own(self.folder / SIZE, os.O_RDWR | os.O_CREAT), "rb") as file:
+            return int(file.read(LONGEST_SIZE).strip(b"\0") or b"0")
+
+    def _set_total(self, total: int) -> None:
+        with os.fdopen(open_own(self.folder / SIZE, os.O_RDWR | os.O_CREAT), "r+b") as file:
+            file.write(b"%d" % total)
+            file.truncate()
 
 
 @cache

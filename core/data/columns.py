@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import splitext
@@ -19,6 +19,7 @@ from core.errors import BadInput
 
 LEAST = 0.5  # least share of the photos that a table must name
 ONCE = 0.7  # share of distinct values above which a column holds no labels, unless its name says so
+MOST_CELLS = 20_000_000  # of which each takes about 60 bytes
 SAMPLE = 200  # rows in which file names are searched first
 
 
@@ -60,7 +61,7 @@ class Photos:
 
 def guess(path: Path, photos: Photos) -> Columns:
     """The roles of a table's columns; raises BadInput if it is unreadable or names none of the photos."""
-    columns = [*zip(*(row for _, row in read_table(path, header=False).rows), strict=True)]
+    columns = [*zip(*_rows(path), strict=True)]
     shares = _shares(columns, photos)
     at = max(shares, key=lambda i: (shares[i], not NAMES.isdisjoint(tokens(columns[i][0])), -i))
     if not shares[at]:
@@ -91,6 +92,16 @@ def guess(path: Path, photos: Photos) -> Columns:
         tuple(_called(names, i) for i in rivals),
         labels.unusable,
     )
+
+
+def _rows(path: Path) -> Iterator[list[str]]:
+    """The rows of a table; raises BadInput if they take too much memory."""
+    cells = 0
+    for line, row in read_table(path, header=False).rows:
+        cells += len(row)
+        if cells > MOST_CELLS:
+            raise BadInput(f"its first {line:,} lines have over {MOST_CELLS:,} cells; leave some columns out.")
+        yield row
 
 
 def _shares(columns: Sequence[Sequence[str]], photos: Photos) -> dict[int, float]:

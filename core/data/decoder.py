@@ -28,6 +28,7 @@ SMALL_MEMORY, LARGE_MEMORY = 450_000_000, 650_000_000  # bytes of address space;
 SMALL_WORK = 130_000_000  # pixels x passes: a third of a second
 ROOM = 4  # large photos decoded or waiting at once
 KNOWN = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME")
+NOTHING = np.empty((0, 0, 3), np.uint8)
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,13 +39,20 @@ class Prepared(NamedTuple):
     shown: Image.Image
 
 
-def prepare(file: str | Path, views: Sequence[View], side: int, *bounds: int) -> Prepared:
+def prepare(
+    file: str | Path,
+    views: Sequence[View],
+    side: int,
+    max_pixels: int = photo.MAX_PIXELS,
+    max_work: int = photo.MAX_WORK,
+) -> Prepared:
     """Decode a photo in this process: fitted to `views`, and with its longer side at most `side`.
 
-    `bounds` are the `max_pixels` and `max_work` of `photo.load`. Raises BadPhoto.
+    Without views there are no pixels, which is faster. The limits are those of `photo.load`. Raises
+    BadPhoto.
     """
-    image = photo.load(file, *bounds)
-    pixels = photo.fit(image, views)
+    image = photo.load(file, max_pixels, max_work, side=None if views else side)
+    pixels = photo.fit(image, views) if views else NOTHING
     image.thumbnail((side, side))
     return Prepared(pixels, in_srgb(image))
 
@@ -75,10 +83,17 @@ class Decoders:
             finally:
                 spent(time.monotonic() - began)
 
+    def thumbnail(self, file: Path, side: int) -> Image.Image:
+        """`photo.thumbnail` in another process, after files that are being checked; raises BadPhoto."""
+        with self._checks:
+            found = self._decoded(file, (), side, wait=True)
+            assert found, "it has waited"
+            return found.shown
+
     def _decoded(self, file: Path, views: Sequence[View], side: int, wait: bool) -> Prepared | None:
         """The photo, or None if it is large and too many others are waiting."""
         request = {"path": str(file.absolute()), "views": [asdict(view) for view in views], "side": side}
-        size = views[-1].size
+        size = views[-1].size if views else (0, 0)
         try:
             small = file.stat().st_size <= SMALL_FILE
         except OSError as error:

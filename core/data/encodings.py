@@ -37,6 +37,7 @@ COMMON_KOREAN = frozenset(  # nine of ten syllables in Korean text; the other 2,
     "직진질집차찬참창채책처천철첫청체초촌총최추축춘출충취층치칠침카칼커코콜쿠크큰클키타탁탄탈탐태터토통투트특티파판팔패퍼페편평"
     "포폭표풀품풍프피필하학한할함합항해핵행향허험헌혁현혈형호혼홍화환활황회획효후훈휘휴흑흰흥희히"
 )
+LONGEST, MOST = 300, 2000  # bytes of a text, and texts, that are read
 ASCII, LETTER, RARE = 1 / 64, 1 / 60, 1e-6  # probability of a character: ASCII, a letter, an unlikely one
 MIXED = 1 / 100  # probability of a non-Latin character between Latin letters
 USUAL = {
@@ -47,9 +48,9 @@ USUAL = {
 
 
 def log_likelihoods(texts: Iterable[bytes], encodings: Iterable[str]) -> dict[str, float]:
-    """The log-likelihood of the texts in each encoding that can decode them."""
+    """The log-likelihood of the first texts that are not too long, in each encoding that can decode them."""
     found: dict[str, float] = {}
-    texts = list(texts)
+    texts = [text for text in texts if len(text) <= LONGEST][:MOST]
     for encoding in encodings:
         try:
             found[encoding] = sum(_log_likelihood(text.decode(encoding), encoding) for text in texts)

@@ -7,32 +7,45 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any, Unpack
 
+import numpy as np
 import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from core.data.accelerator import Ahead, Launched, PhotoStore, images_on
 from core.data.cache import decoded
+from core.data.draws import Draws
 from core.data.photo import BadPhoto
-from core.data.pipeline import Pipeline, Prepare, Sample
+from core.data.pipeline import Pipeline, Prepare
 from core.data.sheet import Layout, sheet
 from core.data.threads import photo_threads
+from core.data.transforms import Pixels
 from core.device import choose
 from core.errors import BadInput
 
 AHEAD = 2  # batches to prefetch
+PART = 16  # photos of a batch that one thread prepares at most, as drawing costs the same for any number
+
+Read = Pixels | str | None  # a photo, why it cannot be read, or nothing as it is kept or was written to its place
 
 
 @dataclass(frozen=True)
 class PendingBatch:
-    """A batch whose photos are being prepared; on a CPU, each is written to its row of `images` [N, 3, H, W]."""
+    """A batch whose photos are being prepared, part by part, each of which ends with what was read or why not.
 
-    images: Tensor | None
-    jobs: list[tuple[int, Future[Sample | None]]]
+    On a CPU the photos are written to `places` [N, 3, H, W]; on an accelerator `images` are made of all that is read.
+    """
+
+    indices: list[int]
+    jobs: list[Future[list[Read]]]
+    places: Tensor | None
+    images: Future[Launched] | None
 
 
 @dataclass
@@ -56,11 +69,18 @@ class Loader:
     skipped: dict[Path, str] = field(default_factory=dict)
     vocab: Sequence[str] = ()  # class names
     mixes: bool = True  # whether transforms such as MixUp apply in training
+    resident: float = 0.25  # share of an accelerator's free memory, and of the machine's, in which photos stay
+    store: PhotoStore | None = None  # these photos
     _epoch: int = 0
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.workers < 1:
             raise BadInput(f"batch_size and workers must be at least 1, not {self.batch_size} and {self.workers}.")
+        device = choose(self.device)
+        if device.host or not self.resident or not self.pipeline.kept(self.training):
+            self.store = None
+        elif self.store is None:
+            self.store = PhotoStore(device, len(self.items), self.resident)
 
     def __len__(self) -> int:
         """The number of batches per epoch; every photo is in one, and sizes differ by at most one."""
@@ -86,28 +106,25 @@ class Loader:
 
         The random parameters of a photo depend only on (seed, epoch, index), not on the number of workers.
         """
-        pool = photo_threads(self.workers)
+        pool, ahead = photo_threads(self.workers), Ahead(choose(self.device))
         waiting: deque[PendingBatch] = deque()
         rank, size = self.share
         try:
             for indices in [*self.order(epoch)[start:], *[[]] * AHEAD]:
-                waiting.append(self._begin(pool, epoch, indices[rank::size]))
+                waiting.append(self._begin(pool, ahead, epoch, indices[rank::size]))
                 if len(waiting) > AHEAD:
-                    yield self._collect(waiting.popleft(), epoch)
+                    yield self._collect(waiting.popleft(), ahead, epoch)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def sample(self, epoch: int, index: int) -> Sample:
-        """One prepared photo with the random parameters of an epoch; raises BadPhoto."""
-        return self.pipeline.item(
-            self.items[index], Random(f"{self.seed}/{epoch}/{index}"), self.training, self.prepared
-        )
+            for each in (pool, ahead):
+                each.shutdown(wait=False, cancel_futures=True)
 
     def show_batch(self, max_n: int = 9, unique: bool = False, **layout: Unpack[Layout]) -> Image:
         """A contact sheet of photos as the model sees them, with labels; `unique` repeats one photo, augmented."""
         if unique:
-            samples = [self.sample(epoch, 0) for epoch in range(max_n)]
-            images, targets = self.pipeline.batch(samples, self.device, self.training), [self.targets[0]] * max_n
+            pixels = [self.pipeline.read(self.items[0], self.training, self.prepared) for _ in range(max_n)]
+            views = [self.pipeline.images([one], self._draws(epoch, [0])) for epoch, one in enumerate(pixels)]
+            images = self.pipeline.apply_batch_tfms(torch.cat(views).to(self.device), self.training)
+            targets = [self.targets[0]] * max_n
         else:
             images, labels, _ = next(batch for batch in self.batches(0) if batch[2])
             images, targets = images[:max_n], labels[:max_n].tolist()
@@ -125,42 +142,65 @@ class Loader:
             return self.vocab[target]
         return ", ".join(f"{name} {share:.2f}" for name, share in zip(self.vocab, target, strict=True) if share)
 
-    @torch.inference_mode(False)  # threads and the caller write into the batch
-    def _begin(self, pool: ThreadPoolExecutor, epoch: int, indices: list[int]) -> PendingBatch:
-        images, places = None, [None] * len(indices)
-        if choose(self.device).host:
-            images = torch.empty(len(indices), 3, *self.pipeline.size)
-            places = list(images)
-        jobs = [pool.submit(self._prepare, epoch, i, place) for i, place in zip(indices, places, strict=True)]
-        return PendingBatch(images, list(zip(indices, jobs, strict=True)))
+    def _draws(self, epoch: int, indices: list[int]) -> Draws | None:
+        return Draws(self.seed, epoch, indices) if self.training else None
 
-    def _prepare(self, epoch: int, index: int, place: Tensor | None) -> Sample | None:
-        """The work of a thread for one photo; on a GPU, the rest is done for a whole batch at once."""
-        sample = self.sample(epoch, index)
-        if place is None:
-            return sample
-        place.copy_(self.pipeline.images([sample], self.device, self.training)[0])
-        return None
+    @torch.inference_mode(False)  # threads and the caller write into the batch
+    def _begin(self, pool: ThreadPoolExecutor, ahead: Ahead, epoch: int, indices: list[int]) -> PendingBatch:
+        size = max(1, min(PART, -(-len(indices) // self.workers)))
+        parts = [slice(i, i + size) for i in range(0, len(indices), size)]
+        if not choose(self.device).host:
+            jobs = [pool.submit(self._read, indices[part]) for part in parts]
+            return PendingBatch(indices, jobs, None, ahead.begin(partial(self._images, epoch, indices, jobs)))
+        places = torch.empty(len(indices), 3, *self.pipeline.size)
+        jobs = [pool.submit(self._write, epoch, indices[part], places[part]) for part in parts]
+        return PendingBatch(indices, jobs, places, None)
+
+    def _read(self, indices: list[int]) -> list[Read]:
+        """The work of a thread for an accelerator: the photos that are not there already."""
+        found: list[Read] = []
+        for file in (self.items[i] for i in indices):
+            try:
+                kept = self.store and (file, self.training) in self.store
+                found.append(None if kept else self.pipeline.read(file, self.training, self.prepared))
+            except BadPhoto as error:
+                found.append(str(error))  # not the error: its traceback would hold the batch
+        return found
+
+    def _write(self, epoch: int, indices: list[int], places: Tensor) -> list[Read]:
+        """The work of a thread on a CPU: its part of a batch, written to `places`."""
+        found = self._read(indices)
+        photos = {i: pixels for i, pixels in enumerate(found) if isinstance(pixels, np.ndarray)}
+        draws = self._draws(epoch, [indices[i] for i in photos])
+        self.pipeline.write(list(photos.values()), draws, [places[i] for i in photos])
+        return [None if i in photos else reason for i, reason in enumerate(found)]
+
+    def _images(self, epoch: int, indices: list[int], jobs: list[Future[list[Read]]]) -> Tensor:
+        """The readable photos of a batch, made on the accelerator at once."""
+        found = [pixels for job in jobs for pixels in job.result()]
+        rows = [row for row, pixels in enumerate(found) if not isinstance(pixels, str)]
+        if not rows:
+            return torch.empty(0, 3, *self.pipeline.size, device=self.device)
+        chosen = [indices[row] for row in rows]
+        store = self.store or PhotoStore(choose(self.device), 0, 0.0)
+        keys = [(self.items[i], self.training) for i in chosen]
+        flats = store.flats(keys, [found[row] for row in rows])  # type: ignore[misc]  # no reason is left
+        return images_on(flats, len(rows), self.pipeline, self._draws(epoch, chosen))
 
     @torch.inference_mode(False)
-    def _collect(self, pending: PendingBatch, epoch: int) -> tuple[Tensor, Tensor, list[int]]:
-        kept, indices, samples = [], [], []
-        for place, (index, job) in enumerate(pending.jobs):
-            if isinstance(error := job.exception(), BadPhoto):  # not raised: its traceback would hold the batch
-                self.skipped[self.items[index]] = str(error)
-                continue
-            kept.append(place)
-            indices.append(index)
-            if sample := job.result():
-                samples.append(sample)
+    def _collect(self, pending: PendingBatch, ahead: Ahead, epoch: int) -> tuple[Tensor, Tensor, list[int]]:
+        reasons = [found if isinstance(found, str) else "" for job in pending.jobs for found in job.result()]
+        kept = [row for row, reason in enumerate(reasons) if not reason]
+        self.skipped |= {self.items[i]: why for i, why in zip(pending.indices, reasons, strict=True) if why}
+        indices = [pending.indices[row] for row in kept]
         targets = torch.tensor([self.targets[i] for i in indices], dtype=torch.long).to(self.device)
+        if pending.images:
+            images = ahead.finish(pending.images.result())
+        else:
+            assert pending.places is not None
+            images = pending.places if len(kept) == len(reasons) else pending.places[kept]
         if not indices:
-            return torch.empty(0, 3, *self.pipeline.size, device=self.device), targets, []
-        images = pending.images
-        if images is None:
-            images = self.pipeline.images(samples, self.device, self.training)
-        elif len(kept) < len(images):
-            images = images[kept]
+            return images, targets, []
         images = self.pipeline.apply_batch_tfms(images, self.training)
         if self.training and self.mixes and self.pipeline.with_targets:
             classes = len(self.vocab) or max(self.targets) + 1

@@ -7,7 +7,6 @@ keep; then all geometric transforms are composed into one matrix and the photo i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,19 +19,12 @@ from torch.nn import functional as F
 
 from core.data import colours, photo
 from core.data.cache import decoded
-from core.data.sampler import Source, sample, shrunk, to_device, to_size
-from core.data.transforms import BatchTransform, Geometric, PadMode, Pixel, Pixels, box_matrix, compose
+from core.data.draws import Array, Draws, Floats
+from core.data.sampler import Plan, as_tensor, planned, sampled, to_size
+from core.data.transforms import BatchTransform, Geometric, PadMode, Pixel, Pixels, box_matrices, compose, view_boxes
 from core.errors import BadInput
 
 Prepare = Callable[[Path, str, Callable[[Image.Image], Pixels]], Pixels]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One prepared photo: its pixels and, in training, where to sample them and the drawn pixel parameters."""
-
-    source: Source
-    drawn: tuple[Any, ...] = ()
 
 
 class Pipeline:
@@ -58,14 +50,19 @@ class Pipeline:
         """Whether training starts from the same pixels of a photo in every epoch, so that they can be cached."""
         return not self.on_photo and self.geometric[0].max_useful_size is not None
 
-    def item(self, file: Path, generator: Random, training: bool, prepared: Prepare = decoded) -> Sample:
-        """Prepare one photo and draw its random parameters; raises BadPhoto."""
+    def read(self, file: Path, training: bool, prepared: Prepare = decoded) -> Pixels:
+        """The pixels of a photo from which its place in a batch is made, uint8 [h, w, 3]; raises BadPhoto."""
         kept = self.kept(training)
-        pixels = prepared(file, *kept) if kept else self.presized(self.apply_item_tfms(photo.decode(file)))
-        if not training:
-            return Sample(Source(pixels, np.eye(3)))
-        matrix, size = compose(self.geometric, pixels.shape[:2], generator, training)
-        return Sample(shrunk(pixels, matrix, size), tuple(t.draw(size, generator, training) for t in self.pixel))
+        return prepared(file, *kept) if kept else self.presized(self.apply_item_tfms(photo.decode(file)))
+
+    def draw(self, sizes: Array, draws: Draws) -> tuple[Plan, list[Floats]]:
+        """How training photos of `sizes` [N, 2] are sampled, and what each pixel transform draws for them."""
+        matrices, after = compose(self.geometric, sizes, draws, True)
+        return planned(sizes, matrices, self.size, self.pad_mode), self.draw_light(after, draws)
+
+    def draw_light(self, sizes: Array, draws: Draws) -> list[Floats]:
+        """What each pixel transform draws for photos of `sizes` [N, 2]; float32, as not every device has float64."""
+        return [t.draw(sizes, draws).astype(np.float32) for t in self.pixel]
 
     def kept(self, training: bool) -> tuple[str, Callable[[Image.Image], Pixels]] | None:
         """The cache key and the function that makes the pixels to cache; None if nothing can be cached."""
@@ -94,19 +91,26 @@ class Pipeline:
         small = to_size(image, round(image.height / scale), round(image.width / scale))
         return np.asarray(to_srgb.apply(Image.fromarray(small))) if (to_srgb := colours.to_srgb(image)) else small
 
-    def batch(self, samples: Sequence[Sample], device: torch.device, training: bool) -> Tensor:
-        """The batch [N, 3, H, W] in 0..1 on `device`."""
-        return self.apply_batch_tfms(self.images(samples, device, training), training)
+    def images(self, photos: Sequence[Pixels], draws: Draws | None) -> Tensor:
+        """Photos as in training, or with None as in validation: [N, 3, H, W] in 0..1, on the CPU."""
+        images = torch.empty(len(photos), 3, *self.size)
+        self.write(photos, draws, list(images))
+        return images
 
-    def images(self, samples: Sequence[Sample], device: torch.device, training: bool) -> Tensor:
-        """The batch before the batch transforms that are plain functions of a batch."""
-        if not training:
-            pixels = to_device(np.stack([s.source.pixels for s in samples]), device)
-            return pixels.permute(0, 3, 1, 2).float().div_(255)
-        images = sample([s.source for s in samples], self.size, self.pad_mode, device)
-        for transform, drawn in zip(self.pixel, zip(*(s.drawn for s in samples), strict=True), strict=True):
-            if any(d is not None for d in drawn):
-                images = transform.apply(images, drawn)
+    def write(self, photos: Sequence[Pixels], draws: Draws | None, places: Sequence[Tensor]) -> None:
+        """`images`, each photo written to its place [3, H, W], independent of the others to the last bit."""
+        if draws is None:
+            for pixels, place in zip(photos, places, strict=True):
+                torch.div(as_tensor(pixels).permute(2, 0, 1), 255, out=place)
+        elif photos:
+            plan, drawn = self.draw(np.array([p.shape[:2] for p in photos], np.float64), draws)
+            for i, (image, place) in enumerate(zip(sampled(photos, plan), places, strict=True)):
+                place.copy_(self.light(image, [part[i : i + 1] for part in drawn])[0])
+
+    def light(self, images: Tensor, drawn: Sequence[Floats]) -> Tensor:
+        """The images [N, 3, H, W] after the pixel transforms, each with its draws for all of them."""
+        for transform, part in zip(self.pixel, drawn, strict=True):
+            images = transform.apply(images, part)
         return images
 
     def apply_batch_tfms(self, images: Tensor, training: bool) -> Tensor:
@@ -125,11 +129,10 @@ class Pipeline:
     def _check_views(self) -> None:
         """Raise BadInput if a transform differs from its `view` in validation: a saved model stores only the views."""
         for transform in self.geometric:
-            size = (300, 200)
-            matrix, out = transform.matrix(transform.draw(size, Random(0), False), size)
-            view = transform.view
-            expected = box_matrix(view.box(size), view.size) if view else np.eye(3)
-            if out != (view.size if view else size) or not np.allclose(matrix, expected):
+            sizes, view = np.array([[300.0, 200.0]]), transform.view
+            matrices = transform.matrices(transform.draw(sizes, Draws(0, 0, [0]), False), sizes)
+            expected = box_matrices(view_boxes(view, sizes), view.size) if view else np.eye(3)
+            if not np.allclose(matrices, expected):
                 raise BadInput(
                     f"{type(transform).__name__} does not do in validation what its `view` says, "
                     "so a saved model could not reproduce it; correct its `view`."

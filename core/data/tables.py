@@ -20,6 +20,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 DELIMITERS = ",;\t|"
 UNICODE, WINDOWS = "utf-8-sig", "cp1252"
 ENCODINGS = (WINDOWS, "cp1251", *ASIAN)  # candidates for tables that are not in Unicode
+MOST_COLUMNS = 10_000
 SAMPLE = 1000  # cells used to detect the encoding
 TRUE, FALSE = frozenset(("1", "1.0", "true", "yes", "t", "y")), frozenset(("0", "0.0", "-1", "false", "no", "f", "n"))
 MISSING = frozenset(("", "nan", "null", "<na>", "#n/a"))  # spellings of a missing value
@@ -67,6 +68,8 @@ def read_table(path: Path, header: bool | None = None, delimiter: str | None = N
         raise _bad(path, "is empty", "give one with a column of names and one of labels")
     if len(first) < 2:
         raise _bad(path, "has too few columns", "it needs one for names and one for labels")
+    if len(first) > MOST_COLUMNS:
+        raise _bad(path, f"has {len(first):,} columns", f"give at most {MOST_COLUMNS:,}")
     if CONTROL.search("".join(first)):
         raise _bad(path, "is not a table", "give a CSV file")
     if header is None:

@@ -1,4 +1,4 @@
-"""Base classes of transforms: `draw` random parameters for a photo, then give a matrix or change pixels.
+"""Base classes of transforms: `draw` what is random about a batch, then give matrices or change pixels.
 
 A batch transform changes the images and targets of a training batch together. Any other callable also works as a
 training augmentation: from image to image (item), or from `[N, 3, H, W]` to the same (batch).
@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from core.data.photo import Box, Size, View
+from core.data.draws import Array, Draws, Floats
+from core.data.photo import Size, View
 from core.errors import BadInput
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_SIDE, MAX_AREA = 4096, 2**21  # pixels
-Matrix = np.ndarray[Any, np.dtype[np.float64]]  # [3, 3]
+IDENTITY = np.eye(3)
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]  # [h, w, 3]
 PadMode = Literal["zeros", "border", "reflection"]
 
@@ -28,9 +29,10 @@ PadMode = Literal["zeros", "border", "reflection"]
 class Geometric(ABC):
     """Moves pixels by a matrix from points (x, y, 1) of the output, in pixels, to points of the input.
 
-    `view` is what the transform does in validation; None means nothing. A photo larger than `max_useful_size` gives
-    the transform no more detail; if the transform is the first, the photo is first reduced until one of its sides has
-    that size. `pad_mode` is the padding outside the photo; the first transform that sets one decides.
+    `view` is what the transform does in validation, and fixes the output size; None means nothing, and that the size
+    stays. A photo larger than `max_useful_size` gives the transform no more detail; if the transform is the first, the
+    photo is first reduced until one of its sides has that size. `pad_mode` is the padding outside the photo; the first
+    transform that sets one decides.
     """
 
     view: View | None = None
@@ -38,24 +40,28 @@ class Geometric(ABC):
     pad_mode: PadMode | None = None
 
     @abstractmethod
-    def draw(self, size: Size, generator: Random, training: bool) -> Any:
-        """The random parameters for one photo of `size` (height, width)."""
+    def draw(self, sizes: Array, draws: Draws, training: bool) -> Array:
+        """The random parameters for N photos of `sizes` [N, 2] (height, width), as one array [N, ...]."""
 
     @abstractmethod
-    def matrix(self, drawn: Any, size: Size) -> tuple[Matrix, Size]:
-        """The matrix [3, 3] for the drawn parameters, and the output size."""
+    def matrices(self, drawn: Array, sizes: Array) -> Array:
+        """The matrices [N, 3, 3] for the drawn parameters."""
+
+    def sizes_after(self, sizes: Array) -> Array:
+        """The sizes [N, 2] of the output for an input of `sizes`."""
+        return np.full(sizes.shape, self.view.size, np.float64) if self.view else sizes
 
 
 class Pixel(ABC):
-    """Changes pixel values and keeps them in 0..1; in validation `draw` returns None."""
+    """Changes pixel values and keeps them in 0..1; nothing in validation."""
 
     @abstractmethod
-    def draw(self, size: Size, generator: Random, training: bool) -> Any:
-        """The random parameters for one photo, or None for no change."""
+    def draw(self, sizes: Array, draws: Draws) -> Array:
+        """The random parameters for N photos of `sizes` [N, 2] (height, width), as one array [N, ...]."""
 
     @abstractmethod
-    def apply(self, images: Tensor, drawn: Sequence[Any]) -> Tensor:
-        """The images [N, 3, H, W] changed by the N drawn parameters.
+    def apply(self, images: Tensor, drawn: Floats) -> Tensor:
+        """The images [N, 3, H, W] changed by what was drawn for each, as float32.
 
         It is called from several threads, with one photo or many, and must be deterministic and stateless.
         """
@@ -77,26 +83,36 @@ class BatchTransform(ABC):
         """The changed images [N, 3, H, W] in 0..1 and targets [N, C], the class probabilities of each photo."""
 
 
-def box_matrix(box: Box, size: Size) -> Matrix:
-    """The matrix that resizes `box` (left, top, right, bottom) of the input to `size` (height, width)."""
-    sx, sy = (box[2] - box[0]) / size[1], (box[3] - box[1]) / size[0]
-    return np.array([[sx, 0, box[0]], [0, sy, box[1]], [0, 0, 1.0]])
+def box_matrices(boxes: Array, size: Size) -> Array:
+    """The matrices that resize `boxes` [N, 4] (left, top, right, bottom) of the input to `size` (height, width)."""
+    matrices = np.zeros((len(boxes), 3, 3))
+    matrices[:, 0, 0], matrices[:, 1, 1] = (boxes[:, 2:] - boxes[:, :2]).T / np.array([[size[1]], [size[0]]])
+    matrices[:, :2, 2], matrices[:, 2, 2] = boxes[:, :2], 1
+    return matrices
 
 
-def centred(matrix: Matrix, size: Size) -> Matrix:
-    """A matrix on coordinates -1..1, as in affine grids, converted to pixels of an image of `size`."""
-    h, w = size
-    to_pixels = np.array([[w / 2, 0, w / 2], [0, h / 2, h / 2], [0, 0, 1.0]])
-    return np.asarray(to_pixels @ matrix @ np.linalg.inv(to_pixels))
+def view_boxes(view: View, sizes: Array) -> Array:
+    """The box (left, top, right, bottom) that `view` shows of photos of `sizes` [N, 2]: [N, 4]."""
+    return np.array([view.box((height, width)) for height, width in sizes.tolist()]).reshape(-1, 4)
 
 
-def compose(transforms: Sequence[Geometric], size: Size, generator: Random, training: bool) -> tuple[Matrix, Size]:
-    """The composed matrix of all transforms, drawn in turn for a photo of `size`, and the output size."""
-    total = np.eye(3)
+def centred(matrices: Array, sizes: Array) -> Array:
+    """Matrices [N, 3, 3] on coordinates -1..1, as in affine grids, in pixels of images of `sizes` [N, 2]."""
+    half = sizes[:, ::-1] / 2
+    scales = np.concatenate([half, np.ones((len(half), 1))], 1)
+    scaled = matrices * (scales[:, :, None] / scales[:, None])  # about the centre; then that moves to `half`
+    scaled[:, :2] += half[:, :, None] * scaled[:, 2:]
+    scaled[:, :, 2] -= (scaled[:, :, :2] * half[:, None]).sum(2)
+    return np.asarray(scaled)
+
+
+def compose(transforms: Sequence[Geometric], sizes: Array, draws: Draws, training: bool) -> tuple[Array, Array]:
+    """The composed matrices [N, 3, 3] of all transforms, drawn in turn for photos of `sizes`, and the output sizes."""
+    total = np.tile(IDENTITY, (len(sizes), 1, 1))
     for transform in transforms:
-        matrix, size = transform.matrix(transform.draw(size, generator, training), size)
-        total = total @ matrix
-    return total, size
+        total = total @ transform.matrices(transform.draw(sizes, draws, training), sizes)
+        sizes = transform.sizes_after(sizes)
+    return total, sizes
 
 
 def pair(size: int | Sequence[int]) -> Size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from core.data.pipeline import Pipeline
 from core.device import choose
 from core.events import FeaturesMade
 from core.insight.copies import SIDE, THUMBNAIL
+from core.insight.eviction import MAX_CACHE_BYTES, evict
 from core.model.architecture import build_architecture
 from core.model.predictor import Predictor
 from core.recipe import Recipe
@@ -65,6 +67,7 @@ def photo_features(
         if found:
             _write(folder, found)
             kept |= found
+    evict(workspace / FOLDER, MAX_CACHE_BYTES)
     yield FeaturesMade(len(files), len(files))
     empty = next(iter(kept.values()), _empty())
     rows = [kept.get(digest) for digest in digests]
@@ -152,6 +155,7 @@ def _kept(folder: Path, wanted: set[str]) -> dict[str, Row]:
             for i, name in enumerate(digests):
                 if (digest := name.tobytes().hex()) in wanted:
                     rows[digest] = {column: values[i] for column, values in columns.items()}
+            os.utime(file)  # marks it as recently used; after the rows, as another user's file refuses it
     return rows
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 WEIGHTS, CONFIG, CLASSES, HASHES = "model.safetensors", "config.json", "classes.json", "hashes.json"
+STRANGERS, THRESHOLD = "strangers.safetensors", "threshold.json"  # a model may have neither
 MAX_JSON_BYTES = 10_000_000  # parsed JSON takes far more memory than its file
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from core.device import choose
 from core.discovery import discover
 from core.errors import BadInput
 from core.model.architecture import Architecture, build_architecture
+from core.model.calibration import Calibration
+from core.model.doubt import read_strangers, read_threshold
 from core.model.file_names import CLASSES, CONFIG, HASHES, WEIGHTS, read_json
 from core.model.head import Classifier
 from core.model.predictor import Predictor
@@ -35,13 +37,14 @@ Statistics = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The content of config.json: the recipe's choice of architecture, the preprocessing and the classes."""
+    """The content of config.json: the choice of architecture, the preprocessing, the classes, the calibration."""
 
     architecture: dict[str, Any]
     views: list[View]
     vocab: list[str]
     mean: Statistics
     std: Statistics
+    calibration: Calibration = field(default_factory=Calibration)
 
 
 def save_model(folder: Path, architecture: Architecture, config: ModelConfig) -> None:
@@ -83,7 +86,8 @@ def load_model(folder: str | Path) -> Predictor:
             f"The weights in {str(folder)!r} do not fit {config.architecture['name']!r}: {reason}."
         ) from None
     architecture.model.to(choose().torch, memory_format=torch.channels_last)
-    return Predictor(architecture, config.views, config.vocab)
+    temperature, strangers = config.calibration.temperature, read_strangers(folder)
+    return Predictor(architecture, config.views, config.vocab, temperature, strangers, read_threshold(folder))
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -102,11 +106,12 @@ def read_config(folder: Path) -> ModelConfig:
         if math.prod(views[-1].size) > MAX_AREA:
             raise ValueError(f"a view of {views[-1].size} pixels, more than {MAX_AREA:,} in all")
         architectures.check(own["architecture"])
+        calibration = Calibration.of(own.get("calibration"))
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
         raise BadInput(
             f"{str(folder / CONFIG)!r} does not describe a model of this program ({str(error)[:150]})."
         ) from None
-    return ModelConfig(own["architecture"], views, vocab, mean, std)
+    return ModelConfig(own["architecture"], views, vocab, mean, std, calibration)
 
 
 def _statistics(values: Any, low: float, high: float) -> Statistics:
@@ -169,7 +174,11 @@ def _timm_config(architecture: Architecture, config: ModelConfig) -> dict[str, A
             "num_classes": len(config.vocab),
         },
         **({"model_args": options} if options else {}),
-        "presize": {"architecture": config.architecture, "views": [asdict(view) for view in config.views]},
+        "presize": {
+            "architecture": config.architecture,
+            "views": [asdict(view) for view in config.views],
+            **({"calibration": asdict(config.calibration)} if config.calibration.photos else {}),
+        },
     }
 
 

@@ -56,6 +56,37 @@ def logits_of(head: nn.Module, features: Tensor) -> Tensor:
     return head(features).flatten(1)  # type: ignore[no-any-return]
 
 
+class Calibrated(nn.Module):
+    """A network whose logits are divided by a temperature."""
+
+    def __init__(self, model: nn.Module, temperature: float) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.temperature = temperature
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[N, 3, H, W] to calibrated logits [N, classes]."""
+        return self.model(images) / self.temperature  # type: ignore[no-any-return]
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """[N, 3, H, W] to a feature map."""
+        return self.model.forward_features(images)  # type: ignore[no-any-return]
+
+    def forward_head(self, feature_map: Tensor, pre_logits: bool = False) -> Tensor:
+        """A feature map to calibrated logits [N, classes], or with `pre_logits` to the head's features."""
+        found = self.model.forward_head(feature_map, pre_logits=pre_logits)
+        return found if pre_logits else found / self.temperature  # type: ignore[no-any-return]
+
+
+class WithFeatures(Calibrated):
+    """A calibrated network that returns its features too."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """[N, 3, H, W] to calibrated logits [N, classes] and features [N, D]."""
+        feature_map = self.forward_features(images)
+        return self.forward_head(feature_map), self.forward_head(feature_map, pre_logits=True).flatten(1)
+
+
 class Body(nn.Module):
     """A network without its head."""
 

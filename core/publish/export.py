@@ -31,9 +31,9 @@ class Exporter(Protocol):
     def convert(self, predictor: Predictor, about: Mapping[str, str]) -> bytes:
         """The content of the file: a model from prepared photos [N, 3, H, W] to logits [N, C], with metadata `about`.
 
-        The network is `predictor.architecture.model`, in eval mode on the CPU; it takes photos of
-        `predictor.views[-1].size` (height, width), normalised by `predictor.prepare`. Raises BadInput if a package is
-        missing.
+        The network is `predictor.architecture.model`, in eval mode on the CPU, with calibrated logits; it takes photos
+        of `predictor.views[-1].size` (height, width), normalised by `predictor.prepare`. Raises BadInput if a package
+        is missing.
         """
 
     def load(self, content: bytes) -> Callable[[Tensor], Tensor]:
@@ -70,6 +70,7 @@ def export(run: Run, exporter: Exporter, folder: Path | None = None) -> Exported
     digest = str(read_json(run.folder / HASHES)[WEIGHTS])  # read before the model, which may be replaced meanwhile
     predictor = load_model(run.folder)
     predictor.architecture.model.to("cpu")
+    predictor = predictor.with_temperature_inside()
     try:
         content = exporter.convert(predictor, {"model": digest})
         photos, difference = _compared(predictor, exporter.load(content), items)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput
 from core.hub import HubUnreachable, is_repo_id, with_retries
-from core.model.file_names import CLASSES, CONFIG, HASHES, MAX_JSON_BYTES, WEIGHTS
+from core.model.file_names import CLASSES, CONFIG, HASHES, MAX_JSON_BYTES, STRANGERS, THRESHOLD, WEIGHTS
 from core.runs.run import Run
 
 if TYPE_CHECKING:
     from core.model.predictor import Predictor
 
-FILES = (WEIGHTS, CONFIG, CLASSES, HASHES)  # no other file of a repository is downloaded
+FILES = (WEIGHTS, CONFIG, CLASSES, HASHES)
+OPTIONAL = (STRANGERS, THRESHOLD)  # no other file of a repository is downloaded
 MAX_MODEL_BYTES = 4_000_000_000
 
 
@@ -55,13 +56,14 @@ def fetch(repo: str) -> Path:
     sizes = {s.rfilename: s.size or 0 for s in info.siblings or ()}
     if absent := [name for name in FILES if name not in sizes]:
         raise BadInput(f"{repo!r} is not a model of this program: it has no {absent[0]}.")
-    if (size := sum(sizes[name] for name in FILES)) > MAX_MODEL_BYTES:
+    there = [name for name in (*FILES, *OPTIONAL) if name in sizes]
+    if (size := sum(sizes[name] for name in there)) > MAX_MODEL_BYTES:
         raise BadInput(f"{repo!r} has {size / 1e9:.1f} GB, more than the limit of {MAX_MODEL_BYTES / 1e9:.0f} GB.")
-    if too_large := [name for name in FILES if name != WEIGHTS and sizes[name] > MAX_JSON_BYTES]:
+    if too_large := [name for name in there if name != WEIGHTS and sizes[name] > MAX_JSON_BYTES]:
         raise BadInput(
             f"{too_large[0]} of {repo!r} is larger than {MAX_JSON_BYTES / 1e6:.0f} MB, which no model needs."
         )
-    return Path(with_retries(repo, lambda: snapshot_download(repo, allow_patterns=list(FILES))))
+    return Path(with_retries(repo, lambda: snapshot_download(repo, allow_patterns=there)))
 
 
 def _cached(repo: str) -> Path | None:
@@ -69,7 +71,7 @@ def _cached(repo: str) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(repo, allow_patterns=list(FILES), local_files_only=True))
+        folder = Path(snapshot_download(repo, allow_patterns=[*FILES, *OPTIONAL], local_files_only=True))
     except LocalEntryNotFoundError:
         return None
     return folder if all((folder / name).is_file() for name in FILES) else None

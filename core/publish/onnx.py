@@ -31,7 +31,10 @@ def can_export() -> bool:
 
 
 def export_onnx(run: Run) -> Exported:
-    """Export the run's model.onnx, float32 `images` [N, 3, H, W] to `logits` [N, C]; raises BadInput as `export`."""
+    """Export the run's model.onnx, float32 `images` [N, 3, H, W] to `logits` [N, C]; raises BadInput as `export`.
+
+    A model that knows strangers also has `features` [N, D].
+    """
     return export(run, Onnx())
 
 
@@ -63,7 +66,11 @@ class Onnx:
         import torch
         from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
-        model = predictor.architecture.model
+        from core.model.head import WithFeatures
+
+        model, outputs = predictor.architecture.model, ["logits"]
+        if predictor.strangers:
+            model, outputs = WithFeatures(model, 1.0).eval(), ["logits", "features"]
         if (size := sum(tensor.nbytes for tensor in model.state_dict().values())) > MAX_ONNX_BYTES:
             raise BadInput(
                 f"The model has {size / 1e9:.1f} GB of weights, but an ONNX file holds 1.9; train a smaller model."
@@ -75,7 +82,7 @@ class Onnx:
                 model,
                 (images,),
                 input_names=["images"],
-                output_names=["logits"],
+                output_names=outputs,
                 dynamic_shapes=({0: torch.export.Dim("N")},),
                 dynamo=True,
                 verbose=False,

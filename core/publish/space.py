@@ -15,6 +15,7 @@ from core.data import photo
 from core.data.decoder import ROOT
 from core.data.photo import BadPhoto
 from core.errors import BadInput
+from core.model.doubt import doubt_files
 from core.model.file_names import CONFIG
 from core.model.folder import check_hashes, read_config
 from core.publish.hub import Hardware
@@ -46,6 +47,7 @@ def space_files(run: Run, repo_id: str, hardware: Hardware, license: str | None,
         **{name: (ROOT / name).read_bytes() for name in DECODING},
         CONFIG: (run.folder / CONFIG).read_bytes(),
         ONNX: (run.folder / ONNX).read_bytes(),
+        **{name: (run.folder / name).read_bytes() for name in doubt_files(run.folder)},
         "requirements.txt": "\n".join([*pins, *(["spaces"] if hardware == "zero-gpu" else []), ""]).encode(),
     }
     for i, (_, example) in enumerate(zip(range(examples), _examples(run), strict=False), 1):

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
 from torch import nn
 
-from core.data import pictures
 from core.data.corrections import Corrected
 from core.data.photo import View
 from core.errors import BadInput
 from core.events import EpochEnded
+from core.insight.calibration import described
 from core.model.architecture import Architecture
+from core.model.calibration import Calibration
 from core.model.head import Classifier, ConcatPool
+from core.model.strangers import Strangers
 from core.recipe import LAST, Recipe
 from core.registry import labellers, splitters
+from core.runs.card_pictures import card_pictures
+from core.runs.without_paths import without_paths
 from core.training.interpretation import ClassificationInterpretation
 from core.training.learner import Learner
 from core.training.state import Best
@@ -38,9 +39,6 @@ ON_THE_HUB = {  # replacements in the card of a folder that is pushed as OWNER/N
     "from safetensors.torch": "from huggingface_hub import hf_hub_download\nfrom safetensors.torch",
     '"this_folder/model.safetensors"': 'hf_hub_download("OWNER/NAME", "model.safetensors")',
 }
-MAX_CLASSES = 100  # in the picture of the confusion matrix
-LEFT_OUT = "(a path, left out)"
-ABSOLUTE = re.compile(r"\^?(\w+://|\.\.[\\/]|(~|[A-Za-z]:)[\\/]|//?[\w.-]+(/|$)|\\\\[\w.-]+\\)")
 MARKDOWN = re.compile(r"[\\`*<>|\[\]&~]|(?<![^\W_])_|_(?![^\W_])")  # `_` between letters is literal
 METHODS = {
     "crop": "the largest centre crop of that shape",
@@ -55,6 +53,8 @@ def card(
     results: ClassificationInterpretation,
     best: Best,
     epochs: Sequence[EpochEnded],
+    calibration: Calibration,
+    strangers: Strangers | None,
     corrected: Corrected | None = None,
 ) -> dict[str, str | bytes]:
     """The files of the card by name, README.md after its pictures; `epochs` are all trained epochs."""
@@ -62,7 +62,7 @@ def card(
 
     architecture, views = learner.task.architecture, learner.dls.valid.pipeline.views
     document, (low, high) = without_paths(recipe.to_dict()), results.interval
-    drawn = _pictures(results, epochs)
+    drawn = card_pictures(results, epochs, calibration)
     text = ModelCard.from_template(
         _front_matter(recipe, results, architecture),
         str(TEMPLATE),
@@ -84,6 +84,9 @@ def card(
         rows=list(_rows(results, Counter(learner.dls.train.targets))),
         confused=[(_text(a), _text(b), n) for a, b, n in results.most_confused(2)[:5]],
         pictures=list(drawn),
+        calibration=described(calibration),
+        strangers=strangers,
+        temperature=calibration.temperature,
         best=best,
         chosen=_chosen(recipe),
         head=_head(architecture),
@@ -116,37 +119,6 @@ def hub_card(text: str, repo_id: str, license: str | None = None) -> str:
         made.data["license"] = license
         made.text = made.text.replace(NO_LICENSE, _code(license))
     return str(made)
-
-
-def without_paths(document: Any) -> Any:
-    """A recipe's document without paths of this machine."""
-    paths = [Path(os.path.expanduser("~")), *_paths(document)]
-    places = {_spelled(str(p)).strip("/") for path in paths for p in (path, *path.parents) if len(p.parts) > 2}
-    return _without(document, places)
-
-
-def _paths(document: Any) -> Iterator[Path]:
-    for key, value in document.items() if isinstance(document, dict) else ():
-        if key == "path" and isinstance(value, str):
-            yield Path(value)
-        yield from _paths(value)
-
-
-def _without(value: Any, places: set[str]) -> Any:
-    if isinstance(value, list):
-        return [_without(each, places) for each in value]
-    if isinstance(value, dict):
-        return {key: _without(each, places) for key, each in value.items() if key != "path"}
-    if isinstance(value, str):
-        spellings = _spelled(value), _spelled(value.replace("\\", ""))  # a regular expression may escape "/" or "-"
-        if ABSOLUTE.match(value) or any(place in spelled for place in places for spelled in spellings):
-            return LEFT_OUT
-    return value
-
-
-def _spelled(text: str) -> str:
-    """The text with one kind of path separator and case-folded."""
-    return re.sub(r"[\\/]+", "/", text).casefold()
 
 
 def _front_matter(recipe: Recipe, results: ClassificationInterpretation, architecture: Architecture) -> ModelCardData:
@@ -244,38 +216,6 @@ def _chosen(recipe: Recipe) -> str:
     if recipe.training.best_by == LAST:
         return "the last; no epoch was chosen by its score"
     return f"chosen by its {recipe.training.best_by} on the same validation photos, which makes it look a little better"
-
-
-def _pictures(results: ClassificationInterpretation, epochs: Sequence[EpochEnded]) -> dict[str, bytes]:
-    drawn = {}
-    if len(results.vocab) <= MAX_CLASSES:
-        drawn["confusion.png"] = _png(results.plot_confusion_matrix())
-    if len(epochs) > 1:  # one point does not make a line
-        drawn["curves.png"] = _png(_curves(epochs))
-    return drawn
-
-
-def _curves(epochs: Sequence[EpochEnded]) -> Image.Image:
-    xs = [float(number) for number, _ in enumerate(epochs, 1)]
-    losses: dict[str, Sequence[float]] = {
-        "training": [e.train_loss for e in epochs],
-        "validation": [e.valid_loss for e in epochs],
-    }
-    scores = {name: [e.metrics[name] for e in epochs] for name in epochs[0].metrics}
-    if errors := scores.pop("error_rate", None):
-        scores["accuracy"] = [1 - error for error in errors]
-    charts = [pictures.curve(xs, losses, "Loss by epoch, nats")]
-    charts += [pictures.curve(xs, {name: line}, f"{name.capitalize()} by epoch") for name, line in scores.items()]
-    sheet = Image.new("RGB", (charts[0].width, sum(chart.height for chart in charts)))
-    for number, chart in enumerate(charts):
-        sheet.paste(chart, (0, number * chart.height))
-    return sheet
-
-
-def _png(image: Image.Image) -> bytes:
-    with io.BytesIO() as stream:
-        image.save(stream, "PNG")
-        return stream.getvalue()
 
 
 def _text(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The predictions of a run's model on its validation photos, stored beside it so that no page predicts again."""
+"""The calibrated predictions of a run's model on its validation photos, stored so that no page predicts again."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionEr
 
 
 def keep_predictions(run: Run, results: ClassificationInterpretation, root: Path) -> None:
-    """Write logits [N, C] and targets [N] with the names of their photos in `root`; raises BadInput on a full disk.
+    """Write calibrated logits [N, C] and targets [N] with the names of their photos in `root`.
 
-    They are written after the model and carry its hash, so that a kill between the two leaves nothing misleading.
+    Raises BadInput on a full disk. They are written after the model and carry its hash, so that a kill between the two
+    leaves nothing misleading.
     """
     tensors = {"logits": results.logits.float().contiguous(), "targets": results.targets.long().contiguous()}
     about = json.dumps(  # JSON in ASCII, as a file name need not be UTF-8
@@ -45,6 +46,11 @@ def predictions_of(run: Run) -> ClassificationInterpretation:
 
     The paths of the photos are those at the time of saving, and may no longer exist.
     """
+    return named_predictions(run)[0]
+
+
+def named_predictions(run: Run) -> tuple[ClassificationInterpretation, list[str]]:
+    """As `predictions_of`, with the paths of the photos relative to their folder."""
     model, file = _model_of(run), run.folder / PREDICTIONS
     try:
         content = file.read_bytes()  # not mapped: Windows cannot replace an open file, and a mapped one may change
@@ -57,7 +63,8 @@ def predictions_of(run: Run) -> ClassificationInterpretation:
         raise BadInput(f"{str(file)!r} cannot be used ({error}); {_remedy(run)}.") from None
     if about["model"] != model:
         raise BadInput(f"{str(file)!r} belongs to another model than the one in this folder; {_remedy(run)}.")
-    return ClassificationInterpretation(tensors["logits"], tensors["targets"], items, about["vocab"])
+    results = ClassificationInterpretation(tensors["logits"], tensors["targets"], items, about["vocab"])
+    return results, about["names"]
 
 
 def _opened(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -25,6 +25,7 @@ from core.events import (
     Validated,
     replayed,
 )
+from core.insight.calibration import calibrate
 from core.model.folder import add_hash
 from core.recipe import Recipe
 from core.registry import sources
@@ -35,6 +36,7 @@ from core.runs.predictions import keep_predictions
 from core.runs.record import Log, record
 from core.runs.run import LABELS, PRESIZED, Run
 from core.runs.stop_signals import FINISH, STOP, Stopped, StopSignals
+from core.runs.strangers import keep_strangers
 from core.training.features import unsupported_reason
 from core.training.learner import Learner
 from core.training.loop import Diverged, fit
@@ -127,7 +129,7 @@ def _train(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Gen
             yield Notice(f"The model of epoch {state.best.epoch} of the stage {state.best.stage!r} is kept.")
         raise
     yield CheckpointSaved(0, checkpoints.save(state, log.count))
-    metrics = _keep_best(run, learner, state, plan, root)
+    metrics = _keep_best(run, learner, state, plan, root, ended=True)
     checkpoints.keep_last()
     yield RunEnded("completed", metrics=metrics)
 
@@ -160,19 +162,29 @@ def _handle_request(state: TrainState, signals: StopSignals) -> Finish | None:
     return state.finish_early() if request == FINISH else None
 
 
-def _keep_best(run: Run, learner: Learner, state: TrainState, plan: Plan, root: Path) -> dict[str, float]:
-    """Save the model of the best epoch with its predictions and card in the run's folder; returns its metrics."""
+def _keep_best(
+    run: Run, learner: Learner, state: TrainState, plan: Plan, root: Path, ended: bool = False
+) -> dict[str, float]:
+    """Save the model of the best epoch with its predictions and card in the run's folder; returns its metrics.
+
+    How to recognise strangers is only saved when the run has `ended`, as it takes seconds that a stop does not have.
+    """
     best = state.restore_best()
-    learner.save(run.folder)
+    raw = learner.interpretation(best.outputs, learner.dls.valid)
+    calibration = calibrate(raw.logits, raw.targets)
+    learner.save(run.folder, calibration)
     if (run.folder / LABELS).exists():
         add_hash(run.folder, LABELS)
-    results = learner.interpretation(best.outputs, learner.dls.valid)
+    results = raw.calibrated(calibration.temperature)
     keep_predictions(run, results, root)
+    strangers = keep_strangers(run.folder, learner) if ended else None
     epochs = [event for event in replayed(run.events()) if isinstance(event, EpochEnded)]
-    for name, content in card(plan.recipe, learner, results, best, epochs, plan.corrected).items():
+    for name, content in card(
+        plan.recipe, learner, results, best, epochs, calibration, strangers, plan.corrected
+    ).items():
         write_atomic(run.folder / name, content)
     low, high = results.interval
-    metrics = {name: score(results.logits, results.targets) for name, score in learner.task.metrics.items()}
+    metrics = {name: score(raw.logits, raw.targets) for name, score in learner.task.metrics.items()}
     return metrics | {"accuracy": results.accuracy, "low": low, "high": high}
 
 

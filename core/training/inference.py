@@ -14,6 +14,7 @@ from torch import Tensor
 from core.data.loaders import Loader
 from core.data.sheet import Layout, sheet
 from core.errors import BadInput
+from core.model.calibration import Calibration
 from core.model.folder import ModelConfig, save_model
 from core.model.predictor import Predictor
 from core.registry import architectures
@@ -88,7 +89,7 @@ class Inference:
         captions = [f"{names[t]} / {names[g]}" for t, g in zip(targets[:max_n].tolist(), guesses, strict=True)]
         return sheet(images[:max_n], captions, **layout)
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, calibration: Calibration | None = None) -> Path:
         """Write the model as safetensors and JSON; `load_learner` reads it. Raises BadInput."""
         arch, name = self.task.architecture, self.choice["name"]
         if name not in architectures:
@@ -98,5 +99,6 @@ class Inference:
         views, choice = self.task.dls.valid.pipeline.views, self.choice
         if arch.img_size:  # a model folder has no transforms from which to derive it
             choice = choice | {"img_size": list(arch.img_size)}
-        save_model(Path(folder), arch, ModelConfig(choice, views, self.task.dls.vocab, arch.mean, arch.std))
+        vocab, found = self.task.dls.vocab, calibration or Calibration()
+        save_model(Path(folder), arch, ModelConfig(choice, views, vocab, arch.mean, arch.std, found))
         return Path(folder)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-import torch
 from PIL.Image import Image
 from torch import Tensor
 from torch.nn import functional as F
@@ -35,6 +34,10 @@ class ClassificationInterpretation:
     def from_learner(cls, learner: Any, dl: Loader | None = None) -> ClassificationInterpretation:
         """The interpretation of a learner's predictions on its validation set, or on `dl`."""
         return learner.interpret(dl)  # type: ignore[no-any-return]
+
+    def calibrated(self, temperature: float) -> ClassificationInterpretation:
+        """The same predictions with the confidences of a calibrated model."""
+        return replace(self, logits=self.logits / temperature)
 
     @property
     def accuracy(self) -> float:
@@ -109,8 +112,8 @@ class ClassificationInterpretation:
             raise BadInput("These predictions have no loader of their photos; make them with `from_learner`.")
         losses, indices = self.top_losses(k)
         probabilities = self.logits.softmax(1)
-        samples = [self.loader.pipeline.item(self.items[i], None, False) for i in indices.tolist()]  # type: ignore[arg-type]
-        images = self.loader.pipeline.batch(samples, torch.device("cpu"), False)
+        photos = [self.loader.pipeline.read(self.items[i], training=False) for i in indices.tolist()]
+        images = self.loader.pipeline.images(photos, draws=None)
         captions = [
             f"{self.vocab[int(self.logits[i].argmax())]} / {self.vocab[int(self.targets[i])]} / "
             f"{loss:.2f} / {probabilities[i].max():.2f}"

@@ -52,7 +52,7 @@ def fit(state: TrainState) -> Generator[Event, None, None]:
                     if task.device.host:
                         _check(state, state.step + 1, loss)
                     state.end_step(loss, photos, rates[-1])
-                    yield from _reported(state, unread=0 if task.device.host else 1)
+                    yield from _reported(state, task.unread_losses)
                 else:  # no photo of the batch could be read
                     state.batch += 1
             yield from _reported(state)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
@@ -21,8 +19,9 @@ from core.registry import metrics
 from core.training.average import Average
 from core.training.features import FeatureCache, FeatureLoader
 from core.training.optimizer_state import optimizer_document, optimizer_tensors, restore_optimizer
+from core.training.random_state import random_document, restore_random
 from core.training.schedules import cosine, one_cycle, one_cycle_momentum
-from core.training.step import StepLoss
+from core.training.step import StepLoss, TakenStep
 from core.training.task import Stage, Task, make_optimizer
 from core.training.validate import Outputs
 
@@ -48,16 +47,6 @@ class Finish:
     stage: int
     step: int
     steps: int
-
-
-@dataclass(frozen=True)
-class TakenStep:
-    """A step whose loss has not been reported yet: its number, its photos, the head's rate and the loss."""
-
-    step: int
-    photos: int
-    rate: float
-    loss: StepLoss
 
 
 @dataclass
@@ -248,7 +237,6 @@ class TrainState:
     def document(self) -> dict[str, Any]:
         """All of the state that is not a tensor, for JSON."""
         best, finish = self.best, self.finish
-        numpy_state = np.random.get_state(legacy=False)
         return {
             "position": {name: getattr(self, name) for name in _POSITION},
             "under_way": self.optimizer is not None,
@@ -261,7 +249,7 @@ class TrainState:
             "micro_batch": self.task.micro_batch,
             "finish": [finish.stage, finish.step, finish.steps] if finish else None,
             "best": [best.stage, best.epoch, best.value, best.loss, best.outputs.indices] if best else None,
-            "random": [random.getstate(), _plain(numpy_state)],
+            "random": random_document(),
         }
 
     def restore(self, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
@@ -282,9 +270,7 @@ class TrainState:
                 self.features = FeatureCache.restored(self.task, _under("features", tensors), self.now.head_epochs)
             self.begin_stage()
             self._restore_stage(tensors, document)
-        python, numpy_state = document["random"]
-        random.setstate((python[0], tuple(python[1]), python[2]))
-        np.random.set_state(numpy_state)
+        restore_random(document["random"])
         torch.set_rng_state(tensors["random.torch"])
         if "random.device" in tensors:
             self.task.device.set_random_state(tensors["random.device"])
@@ -308,10 +294,3 @@ _POSITION = ("stage", "epoch", "batch", "loss_sum", "photos", "worse", "stage_be
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
-
-
-def _plain(state: Any) -> Any:
-    """NumPy's random state with lists instead of arrays."""
-    if isinstance(state, dict):
-        return {key: _plain(value) for key, value in state.items()}
-    return state.tolist() if isinstance(state, np.ndarray) else state

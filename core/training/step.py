@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -29,6 +30,16 @@ class StepLoss:
     def value(self) -> float:
         """The mean loss of all processes, which must ask for it together."""
         return self._world.sum(sum(torch.stack(list(self.parts)).tolist()))
+
+
+@dataclass(frozen=True)
+class TakenStep:
+    """A step whose loss has not been reported yet: its number, its photos, the head's rate and the loss."""
+
+    step: int
+    photos: int
+    rate: float
+    loss: StepLoss
 
 
 def step(

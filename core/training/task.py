@@ -87,6 +87,14 @@ class Task:
         return self.device.autocast(self.precision)
 
     @property
+    def unread_losses(self) -> int:
+        """How many steps may be taken before the loss of the first is read; one on an accelerator, which then works on.
+
+        Several processes read a loss together, which they could not do while one of them saves a checkpoint.
+        """
+        return 0 if self.device.host or self.world.size > 1 else 1
+
+    @property
     def full_batch(self) -> int:
         """The photos of this process in the largest training batch."""
         train = self.dls.train

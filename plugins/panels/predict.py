@@ -25,8 +25,9 @@ from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.models import model_of, predictor, zip_for
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.project import Project
-from plugins.panels.kit.views.drop import drop, received
-from plugins.panels.kit.views.html import Html, card, empty, notes, view
+from plugins.panels.kit.views.drop import Uploaded, drop, received
+from plugins.panels.kit.views.gradcam import where_it_looks
+from plugins.panels.kit.views.html import Html, button, card, empty, notes, view
 from plugins.panels.kit.views.pictures import embedded
 from plugins.panels.kit.views.predictions import guess, numbers, predictions
 
@@ -43,7 +44,7 @@ NAMED = 12  # classes in the title's sentence
 MAX_REQUESTS = 8  # concurrent requests for one photo
 MANY_AT_ONCE = 2  # concurrent requests for many photos
 TOGETHER = 8  # photos in a batch; a visitor's time limit is checked once per batch
-API_KEYS = ("label", "probability", "probabilities", "milliseconds")
+API_KEYS = ("label", "probability", "probabilities", "sure", "stranger", "note", "milliseconds")
 PRIVACY = "Your photo is sent to the computer that runs this page and kept there for at most an hour."
 
 
@@ -70,6 +71,8 @@ class PredictPanel:
                 answers = view("predict-table", label="Predictions")
         page.shows(answer, self._waiting)
         page.answers(one.upload, self._one, [], answer, concurrency_limit=MAX_REQUESTS, concurrency_id="predict")
+        if page.mode.local:  # a shared machine should not explain itself to everyone
+            page.answers(answer.click, self._again, [], answer, busy="Looking")
         page.answers(many.upload, self._many, [], answers, busy="Predicting", concurrency_limit=MANY_AT_ONCE)
         self._api()
 
@@ -123,16 +126,30 @@ class PredictPanel:
         return card("Prediction", Html('<div data-model="{}">{}</div>').format(model, body))
 
     def _one(self, project: Project, data: Mapping[str, Any]) -> str:
-        files = received(data)
+        return self._answer(project, received(data))
+
+    def _again(self, project: Project, data: Mapping[str, Any]) -> str:
+        """The same answer, with or without where the model looks."""
+        file = {"path": data.get("file"), "rel": data.get("name")}
+        return self._answer(project, received({"files": [file]}), explained=data.get("do") == "why")
+
+    def _answer(self, project: Project, files: Sequence[Uploaded], explained: bool = False) -> str:
         model = predictor(self._folder(project))
         found = next(self._predicted(model, [files[0].path], SHOWN))
         if isinstance(found, BadPhoto):
             return card("", notes([f"{files[0].name.name} cannot be read as a photo: {found}."], "bad"))
         answer, image = found
+        if explained:
+            pixels, _ = self._prepared(files[0].path, model.views, SHOWN)
+            image = where_it_looks(model, pixels, model.vocab.index(answer["label"]))
         more = notes(
             [f"This is the first of {len(files)} photos; use the Many photos tab to predict all."] * (len(files) > 1)
         )
         shown = Html('<img class="photo" src="{}" alt="{}">').format(embedded(image, 88), files[0].name.name)
+        if self.page.mode.local:
+            again = {"file": files[0].path, "name": files[0].name}
+            label, do = ("Show the photo", "plain") if explained else ("Where it looks", "why")
+            more += button(label, do, again)
         body = Html('<div class="answer">{}<div>{}{}</div></div>{}')
         return card("", body.format(shown, guess(answer), more, numbers(answer)))
 
@@ -222,19 +239,14 @@ class PredictPanel:
             return model.tensor(pixels)
 
         began = time.perf_counter()
-        for (i, _), logits in model.predict_many(list(enumerate(files)), TOGETHER, read):
-            if isinstance(logits, BadPhoto):
-                yield logits
+        for (i, _), found in model.answers(list(enumerate(files)), TOGETHER, read):
+            if isinstance(found, BadPhoto):
+                yield found
                 continue
-            shares = logits.softmax(0).tolist()
-            ranked = sorted(range(len(shares)), key=lambda i: -shares[i])
-            answer = {
-                "label": model.vocab[ranked[0]],
-                "probability": round(shares[ranked[0]], 6),
-                "probabilities": {model.vocab[i]: round(shares[i], 6) for i in ranked},
-                "outputs": {model.vocab[i]: float(logits[i]) for i in ranked},
-                "milliseconds": round(1000 * (time.perf_counter() - began) / (i + 1), 1),
-            }
+            answer = found.to_dict()
+            outputs = dict(zip(model.vocab, found.logits.tolist(), strict=True))
+            answer["outputs"] = {name: outputs[name] for name in answer["probabilities"]}
+            answer["milliseconds"] = round(1000 * (time.perf_counter() - began) / (i + 1), 1)
             yield answer, images.pop(i)
 
     def _prepared(self, file: Path, views: Sequence[View], side: int) -> Prepared:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from core.errors import BadInput
+from core.model.doubt import save_threshold
 from core.registry import panels
 from core.runs.run import ALIVE, Run
 from plugins.panels.kit.page.head import head
@@ -16,13 +17,15 @@ from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import RunView, run_view
-from plugins.panels.kit.views.confusion import Results, Seen, results_of
-from plugins.panels.kit.views.html import Html, card, empty, figures, joined, notes, percent, table, view
+from plugins.panels.kit.views.confidence import confidence_card, threshold_of_click
+from plugins.panels.kit.views.confusion import Results, results_of
+from plugins.panels.kit.views.html import Html, button, card, empty, figures, joined, notes, percent, table, view
+from plugins.panels.kit.views.mistakes import explained, photos_said, shots, worst_mistakes
 from plugins.panels.kit.views.pictures import thumbnail
 from plugins.panels.kit.views.run import accuracy_of
 from plugins.panels.kit.views.suspects import suspects
 
-CELL, WORST, PAIRS = 24, 12, 8  # shown: photos of a cell, worst mistakes, confused pairs
+CELL, PAIRS, COMPARED = 24, 8, 20  # shown: photos of a cell, confused pairs, other runs
 CONFIDENT = 0.9
 # scrolls to the photos of a cell, which may be below a long table
 SHOW = "watch('value', () => element.querySelector('[data-cell]')?.scrollIntoView({block: 'nearest'}));"
@@ -42,9 +45,21 @@ class ResultsPanel:
         photos = gr.HTML("", elem_id="results-photos", js_on_load=SHOW)
         page.shows(body, _body, "tick")
         page.shows(photos, _no_cell, "tick")
-        page.shows(view("results-more", label="Mistakes, and every label"), _more, "tick")
+        confidence = view("results-confidence", label="Its confidence")
+        more = view("results-more", label="Mistakes, and every label")
+        compare = view("results-compare", label="Compare with another run")
+        compared = gr.HTML("", elem_id="results-compared")
+        page.shows(confidence, _confidence, "tick")
+        page.does(confidence.edit, _choose)
+        page.does(confidence.click, _choose)
+        page.shows(more, lambda project: _more(project, page.mode.local), "tick")
+        page.shows(compare, _others, "tick")
+        page.shows(compared, _no_cell, "tick")
         suspects(page)
         page.answers(body.click, _photos, [], photos, busy="Opening the photos", trigger_mode="always_last")
+        page.answers(compare.click, _compared, [], compared, busy="Comparing")
+        if page.mode.local:  # a shared machine should not explain itself to everyone
+            page.answers(more.click, explained, [], photos, busy="Looking", trigger_mode="always_last")
         page.does(longer.click, lambda project: "train")
         page.does(use.click, lambda project: "predict")
         page.shows(use, lambda project: gr.update(interactive=_has_model(project.run)), "tick")
@@ -58,7 +73,7 @@ class ResultsPanel:
             found = results_of(run)
             if other := others(project, run):
                 return "active", other
-            return "done", f"{percent(found.accuracy)} on {_photos_said(found.total)}"
+            return "done", f"{percent(found.accuracy)} on {photos_said(found.total)}"
         except BadInput:
             best = _best(run_view(run))
             return ("active", f"{percent(best[1])} so far") if best else ("todo", "Nothing yet")
@@ -66,10 +81,6 @@ class ResultsPanel:
 
 def _has_model(run: Run | None) -> bool:
     return run is not None and run.has_model
-
-
-def _photos_said(n: int) -> str:
-    return f"{n:,} photo{'s' * (n != 1)}"
 
 
 def _results(run: Run | None) -> Results | None:
@@ -101,7 +112,7 @@ def _title(project: Project) -> tuple[str, str]:
         return title, f"{so_far or 'The first epoch has not ended yet.'}{which}"
     more = f"; the best of {len(shown.epochs)} epochs was chosen on them" if _was_chosen(shown) else ""
     goes_on = " Training continues; this is the model saved before." if shown.status in ALIVE else ""
-    return title, f"Checked on {_photos_said(found.total)} the model never trained on{more}.{goes_on}{which}"
+    return title, f"Checked on {photos_said(found.total)} the model never trained on{more}.{goes_on}{which}"
 
 
 def _was_chosen(shown: RunView) -> bool:
@@ -190,39 +201,53 @@ def _photos(project: Project, data: Mapping[str, Any]) -> str:
     cell = found.cell(data)
     photos = found.cells[cell]
     some = f", the {CELL} with the largest losses shown" if len(photos) > CELL else ""
-    shown = _shots((seen, f"{seen.file.name}") for seen in photos[:CELL])
-    title = f"{found.said(cell)}: {_photos_said(len(photos))}{some}"
+    shown = shots((seen, f"{seen.file.name}") for seen in photos[:CELL])
+    title = f"{found.said(cell)}: {photos_said(len(photos))}{some}"
     return Html('<div data-cell role="region" aria-label="Photos of this cell">{}</div>').format(card(title, shown))
 
 
-def _shots(photos: Iterable[tuple[Seen, str]]) -> Html:
-    return Html('<div class="shots">{}</div>').format(joined(_shot(seen, caption) for seen, caption in photos))
-
-
-def _shot(seen: Seen, caption: str) -> Html:
-    src = thumbnail(seen.file)
-    lost = "cannot be read" if seen.file.is_file() else "gone or moved"
-    picture = Html('<img src="{}" alt="{}" loading="lazy">').format(src, caption) if src else Html(f"<em>{lost}</em>")
-    confidence = f"{seen.confidence:.0%}" if seen.confidence < 0.995 else "over 99%"
-    return Html(
-        '<figure>{picture}<figcaption><b title="{caption}">{caption}</b>'
-        "<span>loss {loss:.2f} · confidence {confidence}</span></figcaption></figure>"
-    ).format(picture=picture, caption=caption, loss=seen.loss, confidence=confidence)
-
-
-def _more(project: Project) -> str:
+def _confidence(project: Project) -> str:
     found = _results(project.run)
-    return _worst(found) + card("", _labels(found)) if found else ""
+    try:
+        return confidence_card(project.run, found) if project.run and found else ""
+    except BadInput:  # its config.json is damaged, which the Predict page reports
+        return ""
 
 
-def _worst(found: Results) -> str:
-    if not found.mistakes:
-        return card("Worst mistakes", empty("None", f"It is correct on {_photos_said(found.total)}."))
-    worst = [(s, f"{found.vocab[s.true]} → {found.vocab[s.predicted]}") for s in found.mistakes[:WORST]]
-    n = len(found.mistakes)
-    few = "All of its mistakes" if n <= WORST else f"{WORST} of its {n:,} mistakes"
-    note = f"{few}, largest loss first, as true → predicted. Often the label in the data is the one that is wrong."
-    return card("Worst mistakes", _shots(worst), note)
+def _choose(project: Project, data: Mapping[str, Any]) -> None:
+    """Keep the threshold that was clicked."""
+    if project.run is None:
+        return
+    try:
+        save_threshold(project.run.folder, threshold_of_click(data.get("x")))
+    except ValueError:
+        raise BadInput("That is not a confidence; click the chart or a button below it.") from None
+
+
+def _others(project: Project) -> str:
+    if not _results(project.run):
+        return ""
+    runs = [run for run in project.runs if run != project.run and run.has_model]
+    if not runs:
+        return ""
+    buttons = joined(button(run.name, "compare", {"run": run.name}) for run in runs[:COMPARED])
+    note = "On the validation photos that both have, under this run's labels, by McNemar's exact test."
+    return card("Compare with another run", Html('<p class="offers">{}</p>').format(buttons), note)
+
+
+def _compared(project: Project, data: Mapping[str, Any]) -> str:
+    """Whether the run is better than the one that was clicked."""
+    from core.runs.compare import compare_runs  # imports torch, which takes seconds
+
+    other = project.find(str(data.get("run")))
+    if project.run is None:
+        raise BadInput("No run is selected; choose one on the Train page.")
+    return card("", notes([compare_runs(project.run, other).sentence("This run", other.name)], "note"))
+
+
+def _more(project: Project, explains: bool) -> str:
+    found = _results(project.run)
+    return worst_mistakes(found, explains) + card("", _labels(found)) if found else ""
 
 
 def _labels(found: Results) -> str:

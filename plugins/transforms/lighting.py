@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from random import Random
 from typing import TYPE_CHECKING, Annotated
 
-from core.data.photo import Size
+import numpy as np
+
+from core.data.draws import Array, Draws, Floats
 from core.data.transforms import Pixel
 from core.registry import Range, transforms
 
@@ -26,16 +26,14 @@ class Lighting(Pixel):
     ) -> None:
         self.max_lighting, self.p = max_lighting, p
 
-    def draw(self, size: Size, generator: Random, training: bool) -> tuple[float, float] | None:
-        """Brightness in 0..1, where 0.5 means unchanged, and contrast as a factor."""
-        if not training:
-            return None
+    def draw(self, sizes: Array, draws: Draws) -> Array:
+        """Brightness in 0..1, where 0.5 means unchanged, and contrast as a factor: [N, 2]."""
         half, log = self.max_lighting / 2, math.log(1 - self.max_lighting)
-        brightness = generator.uniform(0.5 - half, 0.5 + half) if generator.random() < self.p else 0.5
-        contrast = math.exp(generator.uniform(log, -log)) if generator.random() < self.p else 1.0
-        return brightness, contrast
+        brightness = np.where(draws.happens(self.p), draws.uniform(0.5 - half, 0.5 + half), 0.5)
+        contrast = np.where(draws.happens(self.p), np.exp(draws.uniform(log, -log)), 1.0)
+        return np.stack([brightness, contrast], 1)
 
-    def apply(self, images: Tensor, drawn: Sequence[tuple[float, float] | None]) -> Tensor:
+    def apply(self, images: Tensor, drawn: Floats) -> Tensor:
         """sigmoid((logit(pixels) + logit(brightness)) * contrast), with pixels clamped to [1e-7, 1 - 1e-7]."""
-        brightness, contrast = images.new_tensor([d or (0.5, 1.0) for d in drawn]).T.reshape(2, -1, 1, 1, 1)
+        brightness, contrast = images.new_tensor(drawn.T).reshape(2, -1, 1, 1, 1)
         return images.logit(eps=1e-7).add_(brightness.logit()).mul_(contrast).sigmoid_()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from random import Random
 from typing import Annotated
 
-from core.data.photo import Box, Size, View
-from core.data.transforms import Geometric, Matrix, box_matrix, pair
+import numpy as np
+
+from core.data.draws import Array, Draws
+from core.data.photo import View
+from core.data.transforms import Geometric, box_matrices, pair, view_boxes
 from core.errors import BadInput
 from core.registry import Range, transforms
+
+ATTEMPTS = 10  # as in torchvision
 
 
 @transforms.register("random_resized_crop")
@@ -34,20 +38,22 @@ class RandomResizedCrop(Geometric):
         larger = math.sqrt(max(ratio[1], 1 / ratio[0]) / min_scale)  # than the size, so that no crop is enlarged
         self.max_useful_size = math.ceil(self.view.size[0] * larger), math.ceil(self.view.size[1] * larger)
 
-    def draw(self, size: Size, generator: Random, training: bool) -> Box:
-        """The crop box; after ten attempts that do not fit, the largest centre crop (as in torchvision)."""
+    def draw(self, sizes: Array, draws: Draws, training: bool) -> Array:
+        """The crop boxes [N, 4]; where no attempt fits, the largest centre crop (as in torchvision)."""
         if not training:
-            return self.view.box(size)
-        (h, w), (target_h, target_w) = size, self.view.size
-        for _ in range(10):
-            area = h * w * generator.uniform(self.min_scale, 1)
-            aspect = math.exp(generator.uniform(*map(math.log, self.ratio))) * target_w / target_h
-            width, height = math.sqrt(area * aspect), math.sqrt(area / aspect)
-            if width <= w and height <= h:
-                left, top = generator.uniform(0, w - width), generator.uniform(0, h - height)
-                return left, top, left + width, top + height
-        return View(self.view.size).box(size)
+            return view_boxes(self.view, sizes)
+        height, width = sizes[:, :1], sizes[:, 1:]
+        area = height * width * draws.uniform(self.min_scale, 1, times=ATTEMPTS)
+        low, high = (math.log(aspect * self.view.size[1] / self.view.size[0]) for aspect in self.ratio)
+        aspect = np.exp(draws.uniform(low, high, times=ATTEMPTS))
+        sides = np.stack([np.sqrt(area * aspect), np.sqrt(area / aspect)])  # [2, N, ATTEMPTS] widths and heights
+        free = np.stack([width, height]) - sides
+        fits = (free >= 0).all(0)
+        rows, first = np.arange(len(sizes)), fits.argmax(1)
+        start = free[:, rows, first].T * draws.uniform(times=2)
+        boxes = np.concatenate([start, start + sides[:, rows, first].T], 1)
+        return np.where(fits.any(1)[:, None], boxes, view_boxes(View(self.view.size), sizes))
 
-    def matrix(self, drawn: Box, size: Size) -> tuple[Matrix, Size]:
-        """The matrix that resizes the drawn box to `size`."""
-        return box_matrix(drawn, self.view.size), self.view.size
+    def matrices(self, drawn: Array, sizes: Array) -> Array:
+        """The matrices that resize the drawn boxes to `size`."""
+        return box_matrices(drawn, self.view.size)

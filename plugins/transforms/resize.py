@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from random import Random
 from typing import Annotated, Literal
 
-from core.data.photo import Box, Size, View
-from core.data.transforms import Geometric, Matrix, PadMode, box_matrix, pair
+import numpy as np
+
+from core.data.draws import Array, Draws
+from core.data.photo import View
+from core.data.transforms import Geometric, PadMode, box_matrices, pair, view_boxes
 from core.registry import transforms
 
 __all__ = ["PadModes", "ResizeMethod"]
@@ -45,14 +47,13 @@ class Resize(Geometric):
         self.max_useful_size = self.view.size
         self.pad_mode = pad_mode if method == "pad" else None
 
-    def draw(self, size: Size, generator: Random, training: bool) -> Box:
-        """The box of the photo that is shown; in training, a crop is placed at random."""
-        left, top, right, bottom = self.view.box(size)
+    def draw(self, sizes: Array, draws: Draws, training: bool) -> Array:
+        """The boxes [N, 4] of the photos that are shown; in training, a crop is placed at random."""
+        boxes = view_boxes(self.view, sizes)
         if training and self.view.method == "crop":
-            x, y = left * generator.uniform(-1, 1), top * generator.uniform(-1, 1)
-            return left + x, top + y, right + x, bottom + y
-        return left, top, right, bottom
+            boxes += np.tile(boxes[:, :2] * draws.uniform(-1, 1, times=2), 2)
+        return boxes
 
-    def matrix(self, drawn: Box, size: Size) -> tuple[Matrix, Size]:
-        """The matrix that resizes the drawn box to `size`."""
-        return box_matrix(drawn, self.view.size), self.view.size
+    def matrices(self, drawn: Array, sizes: Array) -> Array:
+        """The matrices that resize the drawn boxes to `size`."""
+        return box_matrices(drawn, self.view.size)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
-from random import Random
 from typing import Annotated
 
 import numpy as np
 
-from core.data.photo import Size
-from core.data.transforms import Geometric, Matrix, PadMode, centred
+from core.data.draws import Array, Draws
+from core.data.transforms import IDENTITY, Geometric, PadMode, centred
 from core.errors import BadInput
 from core.registry import Range, transforms
 
@@ -25,17 +23,19 @@ class _Warp(Geometric):
     def __init__(self, p: float, pad_mode: PadMode) -> None:
         self.p, self.pad_mode = p, pad_mode
 
-    def draw(self, size: Size, generator: Random, training: bool) -> Matrix | None:
-        """The matrix on coordinates -1..1, or None for no change."""
-        return self.draw_matrix(size, generator) if training and generator.random() < self.p else None
+    def draw(self, sizes: Array, draws: Draws, training: bool) -> Array:
+        """The matrices [N, 3, 3] on coordinates -1..1, of which some change nothing."""
+        if not training:
+            return np.tile(IDENTITY, (len(sizes), 1, 1))
+        return np.where(draws.happens(self.p)[:, None, None], self.draw_matrices(sizes, draws), IDENTITY)
 
     @abstractmethod
-    def draw_matrix(self, size: Size, generator: Random) -> Matrix:
-        """A random matrix on coordinates -1..1 of an image of `size`."""
+    def draw_matrices(self, sizes: Array, draws: Draws) -> Array:
+        """Random matrices [N, 3, 3] on coordinates -1..1 of images of `sizes`."""
 
-    def matrix(self, drawn: Matrix | None, size: Size) -> tuple[Matrix, Size]:
-        """The drawn matrix in pixel coordinates."""
-        return (np.eye(3) if drawn is None else centred(drawn, size)), size
+    def matrices(self, drawn: Array, sizes: Array) -> Array:
+        """The drawn matrices in pixel coordinates."""
+        return centred(drawn, sizes)
 
 
 @transforms.register("flip")
@@ -46,12 +46,13 @@ class Flip(_Warp):
         super().__init__(1.0 if vertical else p, pad_mode)
         self.vertical = vertical
 
-    def draw_matrix(self, size: Size, generator: Random) -> Matrix:
-        """A horizontal mirror, or one of the eight symmetries."""
+    def draw_matrices(self, sizes: Array, draws: Draws) -> Array:
+        """Horizontal mirrors, or any of the eight symmetries."""
+        flips = np.tile(np.diag([-1.0, 1, 1]), (len(sizes), 1, 1))
         if not self.vertical:
-            return np.diag([-1.0, 1, 1])
-        matrix = np.diag([generator.choice((-1.0, 1)), generator.choice((-1.0, 1)), 1])
-        return matrix[:, [1, 0, 2]] if generator.random() < 0.5 else matrix
+            return flips
+        flips[:, [0, 1], [0, 1]] = np.where(draws.uniform(times=2) < 0.5, -1, 1)
+        return np.where(draws.happens(0.5)[:, None, None], flips[:, :, [1, 0, 2]], flips)
 
 
 @transforms.register("rotate")
@@ -67,9 +68,9 @@ class Rotate(_Warp):
         super().__init__(p, pad_mode)
         self.max_deg = max_deg
 
-    def draw_matrix(self, size: Size, generator: Random) -> Matrix:
-        """A random rotation about the centre."""
-        return rotation(generator.uniform(-self.max_deg, self.max_deg), size)
+    def draw_matrices(self, sizes: Array, draws: Draws) -> Array:
+        """Random rotations about the centre."""
+        return rotations(draws.uniform(-self.max_deg, self.max_deg), sizes)
 
 
 @transforms.register("zoom")
@@ -88,9 +89,9 @@ class Zoom(_Warp):
             raise BadInput(f"min_zoom is {min_zoom:g}, but must be at most max_zoom, which is {max_zoom:g}.")
         self.min_zoom, self.max_zoom = min_zoom, max_zoom
 
-    def draw_matrix(self, size: Size, generator: Random) -> Matrix:
-        """A random scaling about a random point."""
-        return zooming(generator.uniform(self.min_zoom, self.max_zoom), generator.random(), generator.random())
+    def draw_matrices(self, sizes: Array, draws: Draws) -> Array:
+        """Random scalings about random points."""
+        return zooms(draws.uniform(self.min_zoom, self.max_zoom), draws.uniform(times=2))
 
 
 @transforms.register("warp")
@@ -106,30 +107,36 @@ class Warp(_Warp):
         super().__init__(p, pad_mode)
         self.magnitude = magnitude
 
-    def draw_matrix(self, size: Size, generator: Random) -> Matrix:
-        """A random perspective in x and y."""
-        return perspective(*(generator.uniform(-self.magnitude, self.magnitude) for _ in range(2)))
+    def draw_matrices(self, sizes: Array, draws: Draws) -> Array:
+        """Random perspectives in x and y."""
+        return perspectives(draws.uniform(-self.magnitude, self.magnitude, times=2))
 
 
-def rotation(degrees: float, size: Size) -> Matrix:
-    """A rotation that preserves angles on an image that is not square."""
-    (h, w), angle = size, math.radians(degrees)
-    cos, sin = math.cos(angle), math.sin(angle)
-    return np.array([[cos, sin * h / w, 0], [-sin * w / h, cos, 0], [0, 0, 1]])
+def rotations(degrees: Array, sizes: Array) -> Array:
+    """Rotations [N, 3, 3] by `degrees` [N] that preserve angles on images of `sizes` [N, 2] that are not square."""
+    angles, shapes = np.radians(degrees), sizes[:, 0] / sizes[:, 1]
+    cos, sin, matrices = np.cos(angles), np.sin(angles), np.zeros((len(degrees), 3, 3))
+    matrices[:, 0, 0], matrices[:, 1, 1], matrices[:, 2, 2] = cos, cos, 1
+    matrices[:, 0, 1], matrices[:, 1, 0] = sin * shapes, -sin / shapes
+    return matrices
 
 
-def zooming(zoom: float, x: float, y: float) -> Matrix:
-    """A zoom that keeps the point (x, y), in 0..1 of the image, fixed."""
-    scale = 1 / zoom
-    return np.array([[scale, 0, (1 - scale) * (2 * x - 1)], [0, scale, (1 - scale) * (2 * y - 1)], [0, 0, 1]])
+def zooms(factors: Array, points: Array) -> Array:
+    """Zooms [N, 3, 3] by `factors` [N] that keep `points` [N, 2], x and y in 0..1 of the image, fixed."""
+    scales, matrices = 1 / factors[:, None], np.zeros((len(factors), 3, 3))
+    matrices[:, [0, 1], [0, 1]], matrices[:, 2, 2] = scales, 1
+    matrices[:, :2, 2] = (1 - scales) * (2 * points - 1)
+    return matrices
 
 
-def perspective(x: float, y: float) -> Matrix:
-    """The homography that maps the image corners to those shifted by `x` and `y` (eight linear equations)."""
-    corners = [(-1, -1), (-1, 1), (1, -1), (1, 1)]
-    tilted = [(-1 - y, -1 - x), (-1 + y, 1 + x), (1 + y, -1 + x), (1 - y, 1 - x)]
-    rows, values = [], []
-    for (u, v), (s, t) in zip(corners, tilted, strict=True):
-        rows += [[s, t, 1, 0, 0, 0, -u * s, -u * t], [0, 0, 0, s, t, 1, -v * s, -v * t]]
-        values += [u, v]
-    return np.append(np.linalg.solve(np.array(rows), np.array(values)), 1.0).reshape(3, 3)
+def perspectives(tilts: Array) -> Array:
+    """The homographies [N, 3, 3] that map the image corners to those shifted by `tilts` [N, 2] in x and y.
+
+    They solve the eight linear equations of the four corners.
+    """
+    squares = tilts**2
+    scale = 1 / (1 - squares.sum(1))
+    matrices = np.ones((len(tilts), 3, 3))
+    matrices[:, 0, 1] = matrices[:, 1, 0] = 2 * tilts[:, 0] * tilts[:, 1] * scale
+    matrices[:, :2, 2] = matrices[:, 2, :2] = -tilts * (1 - squares + squares[:, ::-1]) * scale[:, None]
+    return matrices

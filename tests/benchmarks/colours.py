@@ -24,7 +24,6 @@ ROOT = Path(__file__).parents[2]
 VIEWED = """
 import inspect, json, sys, time
 from pathlib import Path
-from random import Random
 import torch
 torch.set_num_threads(1)
 from core.data.pipeline import Pipeline
@@ -36,7 +35,7 @@ files = sorted(Path(sys.argv[1]).iterdir())
 for training in (False, True, False, True):
     began = time.thread_time()
     for file in files:
-        pipeline.item(file, Random(0), training)
+        pipeline.read(file, training)
     seconds = time.thread_time() - began
     print(json.dumps(["training" if training else "validation", 1000 * seconds / len(files)]))
 """

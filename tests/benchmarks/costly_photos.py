@@ -58,7 +58,7 @@ def exif(size: int) -> bytes:
 
 
 def jpeg_exif(size: int = 46_000_000) -> bytes:
-    """A small JPEG behind so many bytes of EXIF, in as many segments as they take."""
+    """A small JPEG after `size` bytes of EXIF, in as many segments as they take."""
     whole = encoded(black("RGB", 64), "JPEG")
     block = exif(size)
     parts = [block[i : i + 65_000] for i in range(0, len(block), 65_000)]

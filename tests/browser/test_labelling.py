@@ -60,10 +60,10 @@ def test_unlabelled_photos_are_labelled_by_keyboard(photos: Path, serve: Serve, 
 
 
 def test_a_wrong_label_is_mended_and_the_model_trained_again(
-    photos: Path, serve: Serve, visit: Visit, tmp_path: Path
+    drawn: Path, serve: Serve, visit: Visit, tmp_path: Path
 ) -> None:
-    folder = Path(shutil.copytree(photos, tmp_path / "photos"))
-    wrong = (folder / "blue_3.jpg").rename(folder / "red_9.jpg")
+    folder = Path(shutil.copytree(drawn / "sources" / "sample-12-0", tmp_path / "photos"))
+    wrong = (folder / "boat_003.jpg").rename(folder / "fish_099.jpg")
     project = Project(tmp_path / "workspace")
     project.open({"name": "folder", "path": str(folder)})
     for option, value in {"training.epochs": 0, "training.freeze_epochs": 1, "training.batch_size": 8}.items():
@@ -71,16 +71,16 @@ def test_a_wrong_label_is_mended_and_the_model_trained_again(
     page = visit(serve(project.folder), page="results")
     page.locator('#results-suspects [data-do="look"]').click()
     suspect = page.locator("#results-suspects li", has_text=wrong.name)
-    expect(suspect.first).to_contain_text("blue", timeout=1000 * TRAINS)
-    suspect.first.get_by_text("It is blue").click()
+    expect(suspect.first).to_contain_text("boat", timeout=1000 * TRAINS)
+    suspect.first.get_by_text("It is boat").click()
     expect(suspect).to_have_count(0)
-    assert project.corrections.labels == {digest(wrong): "blue"}
+    assert project.corrections.labels == {digest(wrong): "boat"}
     page.locator('#results-suspects [data-do="undo"]').click()
     expect(suspect.first).to_be_attached()
-    suspect.first.get_by_text("It is blue").click()
+    suspect.first.get_by_text("It is boat").click()
 
     page.get_by_text("Train again with 1 correction").click()
     expect(page.locator("#page-train")).to_be_visible()
     run = until(lambda: project.run)
     until(lambda: run.status == "completed", TRAINS)
-    assert run.corrections.labels == {digest(wrong): "blue"}
+    assert run.corrections.labels == {digest(wrong): "boat"}

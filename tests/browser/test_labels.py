@@ -5,13 +5,13 @@ from __future__ import annotations
 from tests.browser.conftest import Prepare, Serve, Visit
 from tests.browser.steps import expect, shows_labels, until
 
-KNOB = '#data-forms [data-path="labeller.pattern"]'
+OPTION = '#data-forms [data-path="labeller.pattern"]'
 
 
 def test_a_bad_pattern_and_then_a_good_one(prepared: Prepare, serve: Serve, visit: Visit) -> None:
     project = prepared()
     page = visit(serve(project.folder))
-    train, preview, field = page.locator("#data-train"), page.locator("#data-preview"), page.locator(KNOB)
+    train, preview, field = page.locator("#data-train"), page.locator("#data-preview"), page.locator(OPTION)
     expect(train).to_be_enabled()
     found = {"blue": 8, "green": 8, "red": 8}
     shows_labels(page, found)
@@ -33,7 +33,7 @@ def test_a_bad_pattern_and_then_a_good_one(prepared: Prepare, serve: Serve, visi
     expect(preview.locator("mark").first).to_have_text("b")  # before the field is left
     expect(preview.locator("td:nth-child(2)").first).to_have_text("b")
     expect(preview).to_contain_text("24 of 24 names give a label · 3 labels")
-    assert page.evaluate(f"document.activeElement === document.querySelector({KNOB!r})")
+    assert page.evaluate(f"document.activeElement === document.querySelector({OPTION!r})")
 
     field.press("Tab")
     until(lambda: project.recipe and project.recipe.labeller.get("pattern") == "^(.)")

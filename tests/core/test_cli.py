@@ -309,15 +309,20 @@ def test_wrong_arguments_are_code_two(arguments: list[str], capsys: Capture) -> 
     assert "error:" in capsys.readouterr().err
 
 
-def test_new_refuses_what_holds_no_data_set(
-    fails: Callable[..., str], draw_photos: Callable[..., Path], tmp_path: Path
+def test_photos_without_labels_are_to_be_labelled_by_hand(
+    draw_photos: Callable[..., Path], tmp_path: Path, capsys: Capture
 ) -> None:
+    two = draw_photos(tmp_path / "two", count=1, colours=("red", "blue"))
+    assert main(["new", "--workspace", str(tmp_path / "w"), str(two)]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["labeller"] == {"name": "by_hand"}
+    assert "label them by hand: No labels were found for the 2 photos" in err
+
+
+def test_new_refuses_what_holds_no_data_set(fails: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "No photos were found" in fails("new", str(tmp_path / "empty"))
     assert "no folder" in fails("new", str(tmp_path / "missing"))
-    assert "No labels" in fails("new", str(draw_photos(tmp_path / "one", colours=("red",))))
-    two = draw_photos(tmp_path / "two", count=1, colours=("red", "blue"))
-    assert "No labels were found for the 2 photos" in fails("new", str(two))
     (tmp_path / "photos.zip").write_bytes(b"no zip")
     assert "photos.zip" in fails("new", str(tmp_path / "photos.zip"))
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from core.data.grid import grid_sample
+from core.__main__ import main
 from core.device import KINDS, VARIABLE, available, choose, out_of_memory
 from core.errors import BadInput
-from tests.core.stand_in import apple_gpu
 
 ROOT = Path(__file__).resolve().parents[2]
 ASKS = re.compile(r"device\.type\b|\.is_cuda\b|\.is_mps\b|torch\.(cuda|mps|xpu)\b|backends\.mps")
@@ -68,12 +70,16 @@ def test_torch_itself_says_that_the_cpu_has_no_memory() -> None:
     assert out_of_memory(caught.value)
 
 
-def test_border_by_clamping_is_that_of_torch() -> None:
-    images = torch.rand(2, 3, 5, 7, generator=torch.Generator().manual_seed(0))
-    points = torch.rand(2, 9, 4, 2, generator=torch.Generator().manual_seed(1)) * 4 - 2
-    expected = torch.nn.functional.grid_sample(images, points, padding_mode="border", align_corners=False)
-    with apple_gpu():
-        with pytest.raises(RuntimeError, match="Border"):
-            torch.nn.functional.grid_sample(images, points, padding_mode="border", align_corners=False)
-        found = grid_sample(images, points, "border")
-    torch.testing.assert_close(found, expected)
+def test_a_run_on_an_absent_device_or_precision_is_refused_before_a_photo_is_read(
+    recipe_dict: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """`--device` goes before the environment, and that before the recipe."""
+    monkeypatch.setenv(VARIABLE, "cpu")  # and restored afterwards, as the command sets it
+    monkeypatch.setattr("core.runs.plan.examine", None)
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(json.dumps(recipe_dict({"device": "cuda:9"})))
+    train = ["train", str(recipe), "--workspace", str(tmp_path)]
+    assert main([*train, "--device", "abacus"]) == 2
+    assert "There is no device 'abacus' here; there are: " in capsys.readouterr().err
+    monkeypatch.delenv(VARIABLE)
+    assert main(train) == 2 and "'cuda:9'" in capsys.readouterr().err

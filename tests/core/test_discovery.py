@@ -176,6 +176,8 @@ def test_an_installed_package_is_used_by_a_recipe(
     done = environment("check", str(recipe))
     assert done.returncode == 0, done.stderr
     assert "24 photos, 3 classes" in done.stdout and "  bl  " in done.stdout
+    warnings = [line for line in done.stderr.splitlines() if "not loaded" in line]
+    assert len(warnings) == 1 and f"{NAME}.broken" in warnings[0] and "core plugins" in warnings[0]
     done = environment("train", str(recipe))
     assert done.returncode == 0, done.stderr
     run = Path(done.stdout.splitlines()[-1].removeprefix("run: "))

@@ -53,7 +53,7 @@ class Child:
         os.close(told)
 
     def ended_within(self, seconds: float) -> bool:
-        """Whether it has ended after so many seconds."""
+        """Whether it has ended after `seconds`."""
         time.sleep(seconds)
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 

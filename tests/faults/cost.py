@@ -12,7 +12,7 @@ LIMIT = 0.02
 
 
 def cost(bench: Bench, seconds: int) -> Row:
-    """Train for at least so many seconds with the default rule of checkpoints."""
+    """Train for at least `seconds` with the default rule of checkpoints."""
     row = Row("none: what saving and logging cost", f"a run of {seconds} s with the default rule of checkpoints")
     architecture = {"name": "timm", "model": "efficientnet_lite0", "pretrained": False, "head": "concat"}
     run = bench.create(bench.document(epochs=1000, architecture=architecture))

@@ -34,7 +34,7 @@ def small_disk(folder: Path) -> Iterator[bool]:
 
 
 def filling(disk: Path, left: int) -> Callable[[], None]:
-    """Fills the disk but for so many bytes."""
+    """Fills the disk except for `left` bytes."""
 
     def fill() -> None:
         status = os.statvfs(disk)

@@ -102,7 +102,7 @@ def with_workers(bench: Bench, count: int) -> Row:
 
 
 def read_by(workers: int) -> Any:
-    """A fault that is none: so many threads decode."""
+    """No fault: photos are decoded by `workers` threads."""
 
     def fault() -> None:
         os.cpu_count = lambda: workers
@@ -120,15 +120,15 @@ def decoder_crash(bench: Bench, count: int) -> Row:
         left = [bench.rng.randint(1, photos - 8)]
 
         def crash(left: list[int] = left) -> None:
-            item = Pipeline.item
+            read = Pipeline.read
 
             def prepared(*arguments: Any) -> Any:
                 left[0] -= 1
                 if left[0] == 0:
                     ctypes.string_at(0)
-                return item(*arguments)
+                return read(*arguments)
 
-            Pipeline.item = prepared  # type: ignore[method-assign]
+            Pipeline.read = prepared  # type: ignore[method-assign]
 
         run = bench.create()
         ended = carry_out(run, None, crash)

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.data.transforms import BatchTransform, Geometric, Pixel, box_matrix
+from core.data.draws import Draws
+from core.data.transforms import BatchTransform, Geometric, Pixel, box_matrices, view_boxes
 from core.discovery import discover
 from core.errors import BadInput
 from core.registry import Entry, check_options, registries, splitters, transforms
@@ -102,41 +103,40 @@ TRANSFORMS = [
 GEOMETRIC = [p for p in TRANSFORMS if isinstance(p.values[0], Geometric)]
 PIXEL = [p for p in TRANSFORMS if isinstance(p.values[0], Pixel)]
 BATCH = [p for p in TRANSFORMS if isinstance(p.values[0], BatchTransform)]
-SIZES = [(300, 200), (200, 300), (64, 64), (460, 31)]
+SIZES = np.array([(300, 200), (200, 300), (64, 64), (460, 31)] * 50, float)
+PHOTOS = range(len(SIZES))
 
 
 @pytest.mark.parametrize("transform", GEOMETRIC)
 def test_a_geometric_transform_draws_finite_matrices(transform: Geometric) -> None:
-    for size in SIZES:
-        for seed in range(50):
-            matrix, out = transform.matrix(transform.draw(size, Random(seed), True), size)
-            assert matrix.shape == (3, 3) and np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 1e-9
-            assert out == (transform.view.size if transform.view else size)
-            corners = matrix @ np.array([[0, out[1], 0, out[1]], [0, 0, out[0], out[0]], [1, 1, 1, 1.0]])
-            assert (corners[2] > 0).all(), "nothing is seen from behind"
+    matrices = transform.matrices(transform.draw(SIZES, Draws(0, 0, PHOTOS), True), SIZES)
+    assert matrices.shape == (len(SIZES), 3, 3) and np.isfinite(matrices).all()
+    assert (abs(np.linalg.det(matrices)) > 1e-9).all()
+    after = transform.sizes_after(SIZES)
+    assert (after == (transform.view.size if transform.view else SIZES)).all()
+    for matrix, (height, width) in zip(matrices, after, strict=True):
+        corners = matrix @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1.0]])
+        assert (corners[2] > 0).all(), "nothing is seen from behind"
 
 
 @pytest.mark.parametrize("transform", GEOMETRIC)
-def test_a_geometric_transform_at_rest_is_its_view(transform: Geometric) -> None:
-    for size in SIZES:
-        for seed in range(5):
-            matrix, out = transform.matrix(transform.draw(size, Random(seed), False), size)
-            view = transform.view
-            np.testing.assert_allclose(matrix, box_matrix(view.box(size), view.size) if view else np.eye(3), atol=1e-9)
-            assert out == (view.size if view else size)
+def test_a_geometric_transform_in_validation_is_its_view(transform: Geometric) -> None:
+    matrices, view = transform.matrices(transform.draw(SIZES, Draws(0, 0, PHOTOS), False), SIZES), transform.view
+    expected = box_matrices(view_boxes(view, SIZES), view.size) if view else np.tile(np.eye(3), (len(SIZES), 1, 1))
+    np.testing.assert_allclose(matrices, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("transform", PIXEL)
-def test_a_pixel_transform_keeps_shape_and_range_and_rests(transform: Pixel) -> None:
+def test_a_pixel_transform_keeps_shape_and_range(transform: Pixel) -> None:
     images = torch.rand(4, 3, 8, 6, generator=torch.Generator().manual_seed(0))
     before = images.clone()
-    for seed in range(20):
-        draws = [transform.draw((8, 6), Random(f"{seed}/{i}"), True) for i in range(4)]
-        out = transform.apply(images, draws)
+    for epoch in range(20):
+        drawn = transform.draw(np.full((4, 2), (8.0, 6.0)), Draws(0, epoch, range(4)))
+        out = transform.apply(images, drawn)
         assert out.shape == images.shape and out.isfinite().all() and out.min() >= 0 and out.max() <= 1
-        assert torch.equal(out, transform.apply(images, draws))
+        assert torch.equal(out, transform.apply(images, drawn))
+        torch.testing.assert_close(out[2:3], transform.apply(images[2:3], drawn[2:3]))
     assert torch.equal(images, before)
-    assert transform.draw((8, 6), Random(0), False) is None, "in validation nothing is done"
 
 
 @pytest.mark.parametrize("transform", BATCH)
@@ -157,9 +157,14 @@ def test_a_batch_transform_keeps_shape_and_range_and_shares_of_one(transform: Ba
 
 
 @pytest.mark.parametrize("transform", [*GEOMETRIC, *PIXEL])
-def test_draws_repeat(transform: Geometric | Pixel) -> None:
-    first, second = (transform.draw((60, 50), Random("0/1/2"), True) for _ in range(2))
-    assert np.array_equal(np.asarray(first, object), np.asarray(second, object))
+def test_what_is_drawn_for_a_photo_depends_on_no_other(transform: Geometric | Pixel) -> None:
+    def drawn(indices: list[int]) -> Any:
+        training = (True,) if isinstance(transform, Geometric) else ()
+        return transform.draw(SIZES[indices], Draws(3, 1, indices), *training)
+
+    together = drawn([4, 1, 2, 7])
+    assert len(together) == 4 and np.array_equal(together, drawn([4, 1, 2, 7]))
+    assert np.array_equal(together[2:], drawn([2, 7])) and np.array_equal(together[:1], drawn([4]))
 
 
 @pytest.mark.parametrize("name", [e.name for e in splitters if not any(p.required for p in e.params)])

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from core.model.folder import load_model
 from core.model.predictor import Predictor
 from core.publish.export import Exporter, export
 from core.recipe import Recipe
-from core.registry import exporters
+from core.registry import Range, exporters
 from core.runs.predictions import predictions_of
 from core.runs.run import Run
 from core.runs.train import train
@@ -89,11 +90,14 @@ def wrong() -> Iterator[str]:
 
         format, file = "nonsense", "model.txt"
 
+        def __init__(self, scale: Annotated[float, "Of the outputs", Range(0, 99)] = 9.0) -> None:
+            self.scale = scale
+
         def convert(self, predictor: Predictor, about: Mapping[str, str]) -> bytes:
             return str(len(predictor.vocab)).encode()
 
         def load(self, content: bytes) -> Callable[[Tensor], Tensor]:
-            return lambda images: 9 * torch.eye(int(content))[[0] * len(images)]
+            return lambda images: self.scale * torch.eye(int(content))[[0] * len(images)]
 
     yield "wrong"
     exporters.discard(__name__)
@@ -116,3 +120,18 @@ def test_an_exporter_that_is_not_there_is_said_with_those_that_are(
     assert main(["export", str(run.folder), "--to", "tflight"]) == 2
     said = capsys.readouterr().err
     assert all(name in said for name in ("tflight", *(entry.name for entry in exporters)))
+
+
+def test_options_of_an_exporter_are_set_as_those_of_a_recipe(
+    wrong: str, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {}
+    for setting in ("scale=0", "scale=9", "scale=100", "scales=1", "scale"):
+        assert main(["export", str(run.folder), "--to", wrong, str(tmp_path), "--set", setting]) == 2
+        said[setting] = capsys.readouterr().err
+    assert "differs" in said["scale=0"] and "differs" in said["scale=9"] and said["scale=0"] != said["scale=9"]
+    assert "scale is 100, but must lie between 0 and 99" in said["scale=100"]
+    assert "has no option 'scales'; it has: scale" in said["scales=1"] and "not 'scale'" in said["scale"]
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    assert "wrong: scale: a number, 0 to 99, default 9.0. Of the outputs" in capsys.readouterr().out

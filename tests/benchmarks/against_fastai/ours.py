@@ -25,7 +25,9 @@ from core import (
     get_image_files,
 )
 from core.data import photo
-from core.data.pipeline import Pipeline, Sample
+from core.data.draws import Draws
+from core.data.loaders import PART
+from core.data.pipeline import Pipeline
 from core.data.threads import photo_threads
 from core.events import StepEnded
 from core.training.loop import fit
@@ -112,14 +114,16 @@ def transform_batch(task: Any) -> Figures:
     """From decoded photos to the augmented batch, by threads as the loader does it."""
     keep_freed_memory()
     train = data(task).train
-    samples = [train.sample(0, i) for i in range(task.batch)]
+    photos = [train.pipeline.read(train.items[i], True, train.prepared) for i in range(task.batch)]
     images = torch.empty(task.batch, 3, task.small, task.small)
+    parts = [slice(i, i + PART) for i in range(0, task.batch, PART)]
 
-    def augment(sample: Sample, place: Tensor) -> None:
-        place.copy_(train.pipeline.images([sample], train.device, True)[0])
+    def augment(part: slice) -> None:
+        indices = list(range(task.batch))[part]
+        train.pipeline.write(photos[part], Draws(task.seed, 0, indices), list(images[part]))
 
     with photo_threads(train.workers) as pool:
-        return {"ms": milliseconds(lambda _: list(pool.map(augment, samples, images)), range(task.times + 3))}
+        return {"ms": milliseconds(lambda _: list(pool.map(augment, parts)), range(task.times + 3))}
 
 
 def step(task: Any) -> Figures:

@@ -19,7 +19,7 @@ class Row:
     long: bool = False
 
 
-# `every`: one photo of so many is used. `large`, `small`: pixels after the first and the second step of presizing.
+# `every`: every how many photos one is used. `large`, `small`: pixels after the first and the second step of presizing.
 LARGE = {"every": 8, "large": 460, "small": 224, "batch": 64}
 SMALL = {"every": 1, "large": 192, "small": 128, "batch": 64}
 

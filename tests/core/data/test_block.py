@@ -17,12 +17,13 @@ from PIL import Image, ImageOps
 from torchvision.transforms import v2
 
 from core.data.block import CategoryBlock, DataBlock, ImageBlock, using_attr
+from core.data.draws import Array, Draws
 from core.data.files import get_image_files
 from core.data.loaders import DataLoaders
 from core.data.photo import View
 from core.data.pipeline import Pipeline
 from core.data.split import divide
-from core.data.transforms import Geometric, Matrix, box_matrix
+from core.data.transforms import Geometric, box_matrices
 from core.errors import BadInput
 from core.registry import labellers, splitters, transforms
 
@@ -152,7 +153,7 @@ def test_summary_names_the_step_that_fails(photos: Path, tmp_path: Path, capsys:
     cases: list[tuple[DataBlock, Path, str]] = [
         (block(get_y=lambda _: None), photos, "items, labels, split: FAILED"),
         (block(item_tfms=None), photos, "transforms: FAILED: No transform gives the photos one size"),
-        (block(splitter=lambda i: ([0], [1])), tmp_path, "drawn: FAILED: not an image"),
+        (block(splitter=lambda i: ([0], [1])), tmp_path, "decoded: FAILED: not an image"),
         (block(batch_tfms=lambda batch: batch @ torch.ones(2, 2)), photos, "lighting applied: FAILED"),
     ]
     for wrong, source, message in cases:
@@ -215,11 +216,11 @@ class Left(Geometric):
     def __init__(self, view: View | None) -> None:
         self.view = view
 
-    def draw(self, size: tuple[int, int], generator: Random, training: bool) -> None:
-        return None
+    def draw(self, sizes: Array, draws: Draws, training: bool) -> Array:
+        return np.array([[0, 0, height, height] for height in sizes[:, 0]])
 
-    def matrix(self, drawn: None, size: tuple[int, int]) -> tuple[Matrix, tuple[int, int]]:
-        return box_matrix((0, 0, size[0], size[0]), (20, 20)), (20, 20)
+    def matrices(self, drawn: Array, sizes: Array) -> Array:
+        return box_matrices(drawn, (20, 20))
 
 
 @pytest.mark.parametrize("view", [None, View((20, 20)), View((20, 20), "squish"), View((10, 10))])

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -101,8 +100,7 @@ def test_other_sizes_are_other_entries(draw: Callable[..., Path], tmp_path: Path
     for size in (10, 20, 24):
         other = Pipeline(transforms.create("resize", size=size))
         for training in (True, False):
-            item = other.item(file, Random(0), training, cache.pixels)
-            assert np.array_equal(item.source.pixels, other.item(file, Random(0), training).source.pixels)
+            assert np.array_equal(other.read(file, training, cache.pixels), other.read(file, training))
     assert len(entries(tmp_path / "c")) == 6
 
 
@@ -186,6 +184,16 @@ def test_what_is_being_written_by_another_process_is_not_waited_for(
     assert spied(cache, pipeline, draw(0))[1] and len(entries(tmp_path / "c")) == 1, "the next time it is"
 
 
+def test_few_photos_wait_for_the_lock(
+    pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, take, taken = Cache(tmp_path / "c"), ProcessLock.take, []
+    monkeypatch.setattr(ProcessLock, "take", lambda lock: taken.append(lock) or take(lock))  # type: ignore[func-returns-value]
+    for i in range(9):
+        spied(cache, pipeline, draw(i))
+    assert len(taken) == 1 and len(entries(tmp_path / "c")) == 9
+
+
 def test_what_a_dead_process_left_half_written_goes(
     pipeline: Pipeline, draw: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -207,7 +215,7 @@ def test_what_it_gave_keeps_no_file_open(pipeline: Pipeline, draw: Callable[...,
 def test_a_transform_that_needs_all_of_a_photo_keeps_none(draw: Callable[..., Path], tmp_path: Path) -> None:
     tfms = [transforms.create("flip"), transforms.create("resize", size=24)]
     cache, pipeline = Cache(tmp_path / "c"), Pipeline(tfms)
-    assert pipeline.item(draw(0), Random(0), True, cache.pixels).source.pixels.shape == (30, 40, 3)
+    assert pipeline.read(draw(0), True, cache.pixels).shape == (30, 40, 3)
     assert not pipeline.cacheable and entries(tmp_path / "c") == []
 
 

@@ -6,7 +6,6 @@ import io
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -245,14 +244,14 @@ def test_one_input_in_training_validation_prediction_and_space(mode: str, icc_pr
     file = tmp_path / "photo.tiff"
     file.write_bytes(tagged(image if mode == "I;16" else image.convert(mode), icc_profile, "TIFF"))
     pipeline = Pipeline(transforms.create("resize", size=24))
-    seen = pipeline.item(file, Random(0), False).source.pixels
+    seen = pipeline.read(file, False)
     small = np.asarray(decode(file).resize((24, 24), Image.Resampling.BILINEAR, (5, 0, 35, 30)))
     assert np.abs(seen.astype(int) - small).mean() < 1, "curves are not straight"
     for other in (
         fit(opened(file), pipeline.views),
         fit(opened(Image.open(file)), pipeline.views),
         prepare(file, pipeline.views, 8).pixels,
-        pipeline.item(file, Random(0), False, Cache(tmp_path / "cache").pixels).source.pixels,
+        pipeline.read(file, False, Cache(tmp_path / "cache").pixels),
     ):
         assert np.array_equal(seen, other)
     shown = prepare(file, pipeline.views, 8).shown

@@ -55,6 +55,13 @@ def large(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("which", ["file", "large"])
+def test_the_same_thumbnail(decoders: Decoders, which: str, request: pytest.FixtureRequest) -> None:
+    path: Path = request.getfixturevalue(which)
+    found = decoders.thumbnail(path, 32)
+    assert np.array_equal(found, photo.thumbnail(path, 32)) and max(found.size) == 32
+
+
+@pytest.mark.parametrize("which", ["file", "large"])
 def test_the_same_pixels(decoders: Decoders, which: str, request: pytest.FixtureRequest) -> None:
     path: Path = request.getfixturevalue(which)
     found = decoders.prepare(path, VIEWS, 32)

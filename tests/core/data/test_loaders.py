@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,13 @@ import torch
 from PIL import Image
 
 from core.data import photo
+from core.data.draws import Array, Draws
 from core.data.loaders import DataLoaders, Loader
 from core.data.pipeline import Pipeline
 from core.data.transforms import Pixel
 from core.errors import BadInput
 from core.registry import transforms
+from tests.core.stand_in import described
 
 
 @pytest.fixture
@@ -161,8 +163,8 @@ def test_a_batch_of_bad_files_alone_is_left_out(make: Callable[..., Loader]) -> 
 class Mistaken(Pixel):
     """A transform with a mistake in it."""
 
-    def draw(self, *args: object) -> bool:
-        return True
+    def draw(self, sizes: Array, draws: Draws) -> Array:
+        return draws.uniform()
 
     def apply(self, *args: object) -> torch.Tensor:
         raise ZeroDivisionError("my transform")
@@ -257,10 +259,31 @@ def test_validation_draws_nothing(make_loaders: Callable[..., DataLoaders]) -> N
     a, b = (make_loaders(batch_tfms=tfms, seed=seed).valid for seed in (0, 1))
     assert all(torch.equal(x[0], y[0]) for x, y in zip(a, b, strict=True))
     file = a.items[0]
-    first = a.pipeline.item(file, Random(1), False).source.pixels
+    first = a.pipeline.read(file, training=False)
     assert np.array_equal(first, photo.fit(photo.decode(file), a.pipeline.views))
 
 
 def test_what_data_loaders_do_not_have_cannot_be_set(make_loaders: Callable[..., DataLoaders]) -> None:
     with pytest.raises(AttributeError, match="'bs'"):
         make_loaders().bs = 8  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("resident", [0.0, 0.25])
+def test_an_accelerator_has_the_same_batches(make: Callable[..., Loader], training: bool, resident: float) -> None:
+    loader = make(11, 4, training)
+    loader.items[2].write_bytes(b"no photo")
+    expected = [list(loader.batches(epoch)) for epoch in range(2)]
+    with described():
+        other = make(11, 4, training, resident=resident, workers=3)
+        found = [list(other.batches(epoch)) for epoch in range(2)]
+    assert other.skipped == loader.skipped
+    for ours, theirs in zip(chain(*expected), chain(*found), strict=True):
+        assert ours[2] == theirs[2] and torch.equal(ours[1], theirs[1])
+        assert (ours[0] - theirs[0]).abs().mean() < 1e-3 and (ours[0] - theirs[0]).abs().max() < 4 / 255  # lit
+    if resident:
+        for file in other.items:
+            file.unlink()
+        with described():
+            (again, *_) = other.batches(1)
+        torch.testing.assert_close(again[0], found[1][0][0], msg="photos that are there are not read again")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from core.data import columns
 from core.data.files import get_tables
 from core.data.proposals import Proposal
 from core.data.propose import proposal, propose, propose_source, source_of
@@ -119,3 +120,21 @@ def test_a_source_proposes_itself_for_a_text(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_a_source_has_a_reason(text: str, reason: str) -> None:
     assert reason in propose_source(text)[1]
+
+
+def test_a_table_that_takes_too_long_is_left_out(tmp_path: Path) -> None:
+    names = [tmp_path / f"{label}_{n}.jpg" for label in ("cat", "dog") for n in range(20)]
+    wide = ",".join(f"c{n}" for n in range(10_001))
+    (tmp_path / "wide.csv").write_text(f"name,{wide}\n")
+    letters = bytes([0xE9]) * 100_000  # in no known encoding
+    (tmp_path / "old.csv").write_bytes(b"".join(b"%d.jpg,%s%d\n" % (n, letters, n % 7) for n in range(100)))
+    with takes_at_most(3):
+        assert propose(names, tmp_path)[0]["name"] == "regex"
+
+
+def test_the_columns_of_a_huge_table_are_not_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "MOST_CELLS", 9)
+    names = [tmp_path / f"{n}.jpg" for n in range(5)]
+    (tmp_path / "a.csv").write_text("".join(f"{name.name},{'ab'[n % 2]}\n" for n, name in enumerate(names)))
+    with pytest.raises(BadInput, match="over 9 cells; leave some columns out"):
+        propose(names, tmp_path)

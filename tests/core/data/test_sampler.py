@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -15,17 +14,36 @@ from PIL import Image
 from torch import Tensor
 
 import core.data.sampler as sampler
+from core.data.accelerator import PhotoStore, images_on
 from core.data.block import DataBlock
+from core.data.draws import Array, Draws
 from core.data.files import get_image_files
 from core.data.loaders import DataLoaders
 from core.data.photo import View, decode, fit
 from core.data.pipeline import Pipeline
-from core.data.sampler import Source, reduction, sample, shrunk, to_size
-from core.data.transforms import Geometric, Matrix, PadMode, box_matrix, centred, compose, pair
+from core.data.sampler import planned, reductions, sampled, to_size
+from core.data.transforms import Geometric, PadMode, box_matrices, compose, pair
+from core.data.transforms import centred as centred_batch
+from core.device import choose
 from core.errors import BadInput
 from core.registry import labellers, splitters, transforms
+from tests.core.stand_in import apple_gpu
 
-CPU = torch.device("cpu")
+
+def photo_sizes(*photos: np.ndarray[Any, Any]) -> Array:
+    return np.array([photo.shape[:2] for photo in photos], float)
+
+
+def box_matrix(box: tuple[float, ...], size: tuple[int, int]) -> Array:
+    return box_matrices(np.array([box]), size)[0]
+
+
+def centred(matrix: Array, size: tuple[int, int]) -> Array:
+    return centred_batch(matrix[None], np.array([size], float))[0]
+
+
+def reduction(matrix: Array, size: tuple[int, int]) -> Array:
+    return reductions(matrix[None], size)[0]
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray[Any, Any]:
@@ -43,14 +61,12 @@ def as_tensor(pixels: np.ndarray[Any, Any]) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
 
 
-def one(
-    pixels: np.ndarray[Any, Any], matrix: Matrix, size: tuple[int, int], pad_mode: PadMode = "reflection"
-) -> Tensor:
+def one(pixels: np.ndarray[Any, Any], matrix: Array, size: tuple[int, int], pad_mode: PadMode = "reflection") -> Tensor:
     """[3, H, W]"""
-    return sample([Source(pixels, matrix)], size, pad_mode, CPU)[0]
+    return next(sampled([pixels], planned(photo_sizes(pixels), matrix[None], size, pad_mode)))[0]
 
 
-def shifted(x: float, y: float) -> Matrix:
+def shifted(x: float, y: float) -> Array:
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
 
 
@@ -90,16 +106,17 @@ def test_outside_of_the_photo(pad_mode: PadMode, numpy_mode: Any) -> None:
     torch.testing.assert_close(out, expected, atol=1e-3, rtol=0)
 
 
-def assorted(number: int) -> list[Source]:
-    """Photos of other sizes, seen a little larger than they are, turned and tilted."""
+def assorted(number: int, pad_mode: PadMode) -> tuple[list[np.ndarray[Any, Any]], Array]:
+    """Photos of other sizes, seen a little larger than they are, turned and tilted, with their matrices."""
     generator = np.random.default_rng(3)
-    sources = []
+    photos, matrices = [], []
     for i in range(number):
         height, width = generator.integers(5, 70, 2)
         matrix = box_matrix((-3.0, -2.0, width + 3.0, height + 2.0), (25, 31)) + generator.normal(0, 0.02, (3, 3))
         matrix[2] = generator.normal(0, 0.002, 3) * (i % 2) + (0, 0, 1)
-        sources.append(Source(noise(height, width, i), matrix))
-    return sources
+        photos.append(noise(height, width, i))
+        matrices.append(matrix)
+    return photos, np.array(matrices)
 
 
 @pytest.fixture
@@ -112,19 +129,44 @@ def threads() -> Iterator[None]:
 
 @pytest.mark.parametrize("pad_mode", ["zeros", "border", "reflection"])
 def test_a_photo_is_the_same_to_the_last_bit_in_whatever_batch_and_threads(pad_mode: PadMode, threads: None) -> None:
-    sources = assorted(13)
-    together = sample(sources, (25, 31), pad_mode, CPU)
-    assert together.shape == (13, 3, 25, 31)
+    photos, matrices = assorted(13, pad_mode)
+    together = list(sampled(photos, planned(photo_sizes(*photos), matrices, (25, 31), pad_mode)))
+    assert [image.shape for image in together] == [(1, 3, 25, 31)] * 13
     for number in (1, 3):
         torch.set_num_threads(number)
-        apart = torch.cat([sample([s], (25, 31), pad_mode, CPU) for s in sources])
-        backwards = sample(sources[::-1], (25, 31), pad_mode, CPU).flip(0)
-        assert torch.equal(together, apart) and torch.equal(together, backwards)
+        for photo, matrix, image in zip(photos, matrices, together, strict=True):
+            assert torch.equal(one(photo, matrix, (25, 31), pad_mode), image[0])
 
 
-def test_a_photo_that_cannot_be_sampled_raises() -> None:
-    with pytest.raises(ZeroDivisionError):
-        sample([*assorted(2), Source(np.zeros((0, 5, 3), np.uint8), np.eye(3))], (8, 8), "border", CPU)
+def photo_file(folder: Path, height: int, width: int) -> Path:
+    """Waves and some noise."""
+    file = folder / f"{height}x{width}.png"
+    rough = smooth(height, width) * 0.8 + noise(height, width) * 0.2
+    Image.fromarray(rough.astype(np.uint8)).save(file)
+    return file
+
+
+@pytest.mark.parametrize("pad_mode", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize(("size", "warped"), [(28, 1.0), (70, 1.0), (120, 0.0)])
+def test_an_accelerators_batch_is_that_of_the_cpu(tmp_path: Path, size: int, warped: float, pad_mode: PadMode) -> None:
+    """All photos at once on a canvas, reduced by a half, hardly and not at all; in memory that is too small for all."""
+    files = [photo_file(tmp_path, *shape) for shape in ((100, 130), (131, 100), (90, 90), (99, 200), (12, 7))]
+    tfms = transforms.create("aug_transforms", size=size, min_scale=0.4, max_rotate=40.0, max_lighting=0.0,
+                             p_affine=warped, pad_mode=pad_mode)  # fmt: skip
+    pipeline = Pipeline(transforms.create("resize", size=80, method="pad", pad_mode=pad_mode), tfms)
+    photos, indices = [pipeline.read(file, True) for file in files], [7, 2, 9, 4, 11]
+    expected = pipeline.images(photos, Draws(1, 2, indices))
+    with apple_gpu():
+        device = choose(torch.device("cpu"))
+        for room in (0, sum(p.nbytes for p in photos[:3]), 10**6):
+            store = PhotoStore(device, 5, 0.5, _data=torch.empty(room, dtype=torch.uint8), _memory=photos[3].nbytes)
+            for part in ([0, 1, 2], [0, 1, 2, 3, 4], [4, 3, 2, 1, 0]):
+                keys = [(files[i], True) for i in part]
+                given = [None if key in store else photos[i] for i, key in zip(part, keys, strict=True)]
+                draws = Draws(1, 2, [indices[i] for i in part])
+                found = images_on(store.flats(keys, given), len(part), pipeline, draws)
+                assert (found - expected[part]).abs().max() <= 1.01 / 255
+                torch.testing.assert_close(found.mean(), expected[part].mean(), atol=1e-4, rtol=0)
 
 
 def test_a_perspective_divides() -> None:
@@ -180,9 +222,9 @@ def write(folder: Path, *photos: np.ndarray[Any, Any]) -> list[Path]:
 def test_each_photo_is_interpolated_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = write(tmp_path, *(noise(100 + i, 110, i) for i in range(11)))
     pipeline = everything()
-    samples = [pipeline.item(file, Random(i), True) for i, file in enumerate(files)]
+    photos = [pipeline.read(file, True) for file in files]
     counter = Counter(monkeypatch)
-    images = pipeline.batch(samples, CPU, True)
+    images = pipeline.images(photos, Draws(0, 0, range(11)))
     assert images.shape == (11, 3, 48, 48)
     assert counter.points == [48 * 48] * 11
 
@@ -207,26 +249,33 @@ def pets(data_folder: Path, item_tfms: Any, batch_tfms: Any) -> DataLoaders:
     return block.dataloaders(data_folder / "tiny_pets", bs=32, device="cpu", workers=2)
 
 
-def test_a_small_reduction_is_not_filtered() -> None:
-    image = Image.fromarray(noise(64, 64))
-    source = shrunk(image, box_matrix((0, 0, 64, 64), (48, 48)), (48, 48))
-    assert np.array_equal(source.pixels, np.asarray(image))
-
-
-def test_a_large_reduction_is_filtered_along_its_axis_alone() -> None:
+def test_only_a_large_reduction_is_filtered_and_along_its_axis_alone() -> None:
+    small = planned(np.array([[64, 64.0]]), box_matrix((0, 0, 64, 64), (48, 48))[None], (48, 48), "zeros")
+    assert small.boxes.tolist() == [[0, 0, 64, 64]] and small.sizes.tolist() == [[64, 64]]
     image = Image.fromarray(noise(60, 400))
-    source = shrunk(image, box_matrix((0, 0, 400, 60), (60, 100)), (60, 100))
-    assert source.pixels.shape == (60, 100, 3)
-    np.testing.assert_allclose(source.matrix, np.eye(3), atol=1e-9)
-    expected = np.asarray(image.resize((100, 60), Image.Resampling.BILINEAR), np.float64)  # which filters
-    np.testing.assert_allclose(source.pixels, expected, atol=1)
+    large = planned(np.array([[60, 400.0]]), box_matrix((0, 0, 400, 60), (60, 100))[None], (60, 100), "zeros")
+    assert large.sizes.tolist() == [[60, 100]]
+    np.testing.assert_allclose(large.matrices[0], np.eye(3), atol=1e-9)
+    expected = as_tensor(np.array(image.resize((100, 60), Image.Resampling.BILINEAR)))  # which filters
+    found = next(sampled([np.asarray(image)], large))[0]
+    torch.testing.assert_close(found, expected, atol=1.01 / 255, rtol=0)
 
 
-def test_pixels_are_shrunk_as_their_image() -> None:
-    for matrix in (box_matrix((0, 0, 64, 60), (48, 48)), box_matrix((0, 0, 64, 30), (12, 12))):
-        pixels = noise(60, 64)
-        one, other = shrunk(pixels, matrix, (12, 12)), shrunk(Image.fromarray(pixels), matrix, (12, 12))
-        assert np.array_equal(one.pixels, other.pixels) and np.array_equal(one.matrix, other.matrix)
+@pytest.mark.parametrize("pad_mode", ["border", "reflection"])
+def test_only_what_is_seen_of_a_photo_is_read(pad_mode: PadMode) -> None:
+    """What lies beyond the box that is read has no influence, also where the outside is mirrored into the photo."""
+    pixels = noise(90, 120)
+    for box in ((40, 30, 70, 50), (-20, 5, 40, 60), (60, -15, 150, 40), (-500, -500, 500, 500), (200, 0, 260, 60)):
+        plan = planned(photo_sizes(pixels), box_matrix(box, (20, 20))[None], (20, 20), pad_mode)
+        left, top, right, bottom = plan.boxes[0]
+        other = 255 - pixels
+        other[top:bottom, left:right] = pixels[top:bottom, left:right]
+        assert torch.equal(next(sampled([pixels], plan)), next(sampled([other], plan)))
+        matrix, size = box_matrix(box, (120, 120)), (120, 120)  # not reduced, so all must be exact
+        padded = np.pad(pixels, ((600, 600), (600, 600), (0, 0)), "edge" if pad_mode == "border" else "symmetric")
+        whole = one(padded, shifted(600, 600) @ matrix, size, pad_mode)
+        if max(reduction(matrix, size)) < 1.5:
+            torch.testing.assert_close(one(pixels, matrix, size, pad_mode), whole, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("size", [(460, 613), (256, 341), (300, 300), (700, 90)])
@@ -295,7 +344,7 @@ def test_a_checkerboard_turns_grey_in_training_and_in_validation(
     pipeline = Pipeline(transforms.create("resize", size=size))
     assert board.std() > 127
     for training in (True, False):
-        out = pipeline.batch([pipeline.item(file, Random(0), training)], CPU, training)
+        out = pipeline.images([pipeline.read(file, training)], Draws(0, 0, [0]) if training else None)
         assert abs(out.mean() - 0.5) < 0.02 and out.std() < 0.06, f"training={training}"
 
 
@@ -311,8 +360,8 @@ def test_training_at_rest_is_validation(data_folder: Path) -> None:
     ):  # fmt: skip
         pipeline = Pipeline(item, batch)
         views = [
-            pipeline.batch([pipeline.item(file, Random(0), training) for file in files], CPU, training)
-            for training in (True, False)
+            pipeline.images([pipeline.read(file, training) for file in files], draws)
+            for training, draws in ((True, Draws(0, 0, range(len(files)))), (False, None))
         ]
         difference = (views[0] - views[1]).abs()
         assert difference.mean() < 0.02 and difference.mean((1, 2, 3)).max() < 0.04
@@ -322,14 +371,14 @@ def test_training_at_rest_is_validation(data_folder: Path) -> None:
 
 
 def test_a_centre_crop_in_training_is_validation(data_folder: Path) -> None:
-    class Middle(Random):
-        def uniform(self, a: float, b: float) -> float:
-            return (a + b) / 2
+    class Middle(Draws):
+        def uniform(self, low: float = 0.0, high: float = 1.0, times: int | None = None) -> Array:
+            return np.full((len(self), times) if times else len(self), (low + high) / 2)
 
     files = sorted((data_folder / "tiny_pets").glob("*.jpg"))[::6]
     pipeline = Pipeline(transforms.create("resize", size=128))
-    train = pipeline.batch([pipeline.item(f, Middle(), True) for f in files], CPU, True)
-    valid = pipeline.batch([pipeline.item(f, Random(0), False) for f in files], CPU, False)
+    train = pipeline.images([pipeline.read(f, True) for f in files], Middle(0, 0, range(len(files))))
+    valid = pipeline.images([pipeline.read(f, False) for f in files], None)
     assert (train - valid).abs().mean() < 0.02
 
 
@@ -345,13 +394,12 @@ def test_presizing_keeps_more_detail_than_resizing_first(data_folder: Path) -> N
     resize: Geometric = transforms.create("resize", size=128, method="squish")
     composed, stepped = [], []
     for i, file in enumerate(sorted((data_folder / "tiny_pets").glob("*.jpg"))[::6]):
-        image = decode(file)
-        matrix, size = compose([resize, *steps], (image.height, image.width), Random(i), True)
-        composed.append(sample([shrunk(image, matrix, size)], size, "reflection", CPU))
-        generator, pixels = Random(i), fit(image, [View((128, 128), "squish")])
+        image, square = decode(file), np.array([[128.0, 128.0]])
+        matrices, _ = compose([resize, *steps], photo_sizes(np.asarray(image)), Draws(0, 0, [i]), True)
+        composed.append(one(np.asarray(image), matrices[0], (128, 128))[None])
+        draws, pixels = Draws(0, 0, [i]), fit(image, [View((128, 128), "squish")])
         for step in steps:
-            matrix, size = step.matrix(step.draw((128, 128), generator, True), (128, 128))
-            out = one(pixels, matrix, size)
+            out = one(pixels, step.matrices(step.draw(square, draws, True), square)[0], (128, 128))
             pixels = (out * 255).round().byte().permute(1, 2, 0).numpy()
         stepped.append(out[None])
     once, twice = torch.cat(composed), torch.cat(stepped)
@@ -367,19 +415,19 @@ def test_composing_is_applying_one_after_the_other() -> None:
     ]  # fmt: skip
     points = np.random.default_rng(0).uniform(0, 20, (3, 50))
     points[2] = 1
-    for seed in range(20):
-        total, out = compose(steps, (200, 300), Random(seed), True)
-        generator, size, matrices = Random(seed), (200, 300), []
-        for step in steps:
-            matrix, size = step.matrix(step.draw(size, generator, True), size)
-            matrices.append(matrix)
-        expected = points
-        for matrix in reversed(matrices):  # from the output back to the photo
-            expected = matrix @ expected
-            expected = expected / expected[2]
-        found = total @ points
-        assert out == size == (20, 40)
-        np.testing.assert_allclose(found / found[2], expected, rtol=1e-9, atol=1e-9)
+    photos = np.array([[200.0, 300.0]] * 20)
+    total, out = compose(steps, photos, Draws(0, 0, range(20)), True)
+    draws, size, matrices = Draws(0, 0, range(20)), photos, []
+    for step in steps:
+        matrices.append(step.matrices(step.draw(size, draws, True), size))
+        size = step.sizes_after(size)
+    expected = points
+    for matrix in reversed(matrices):  # from the output back to the photo
+        expected = matrix @ expected
+        expected = expected / expected[:, 2:]
+    found = total @ points
+    assert out.tolist() == size.tolist() == [[20, 40]] * 20
+    np.testing.assert_allclose(found / found[:, 2:], expected, rtol=1e-9, atol=1e-9)
 
 
 def test_centred_takes_corners_to_corners() -> None:

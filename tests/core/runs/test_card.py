@@ -20,14 +20,16 @@ from core.atomic import write_atomic
 from core.data.loaders import DataLoaders
 from core.errors import BadInput
 from core.events import EpochEnded, RunEnded
+from core.model.calibration import Calibration
 from core.model.folder import load_model
 from core.publish.hub import Hub
 from core.publish.model_files import model_files
 from core.recipe import Recipe
 from core.registry import registries, transforms
-from core.runs.card import card, hub_card, without_paths
+from core.runs.card import card, hub_card
 from core.runs.run import Run
 from core.runs.train import train
+from core.runs.without_paths import without_paths
 from core.training.interpretation import ClassificationInterpretation
 from core.training.learner import Learner, vision_learner
 from core.training.state import Best
@@ -92,7 +94,7 @@ def make_card(recipe_dict: MakeRecipe, make_loaders: MakeLoaders) -> MakeCard:
         results = ClassificationInterpretation(logits, targets, [Path("x.jpg")] * len(targets), vocab)
         best = Best("unfrozen", 2, 0.2, 0.5, {}, Outputs(logits, targets, list(range(len(targets)))))
         learner.task.architecture.pretrained, learner.task.architecture.timm = pretrained, timm
-        return card(Recipe.from_dict(recipe_dict(**keys)), learner, results, best, epochs)
+        return card(Recipe.from_dict(recipe_dict(**keys)), learner, results, best, epochs, Calibration(), None)
 
     return make
 
@@ -258,9 +260,8 @@ def card_of(learner: Learner, recipe: dict[str, Any]) -> str:
     """The card of a learner as it is."""
     found = predict(learner.task, learner.dls.valid)
     results = learner.interpretation(found, learner.dls.valid)
-    return str(
-        card(Recipe.from_dict(recipe), learner, results, Best("frozen", 0, 0, 0, {}, found), EPOCHS)["README.md"]
-    )
+    best = Best("frozen", 0, 0, 0, {}, found)
+    return str(card(Recipe.from_dict(recipe), learner, results, best, EPOCHS, Calibration(), None)["README.md"])
 
 
 ZOOM = {"name": "aug_transforms", "size": 32, "min_scale": 0.75}

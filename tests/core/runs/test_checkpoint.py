@@ -63,7 +63,7 @@ def flip(file: Path, at: int) -> None:
 
 
 def stopped(recipe_dict: MakeRecipe, workspace: Path, steps: int = 3) -> Run:
-    """A run that was stopped after so many steps; the first of them left a checkpoint, and so did the stop."""
+    """A run that was stopped after `steps`; the first of them left a checkpoint, and so did the stop."""
     run = Run.create(Recipe.from_dict(recipe_dict({"epochs": 2}, architecture=TINY)), workspace)
     for event in train(run):
         if isinstance(event, StepEnded) and (steps := steps - 1) == 0:

@@ -31,7 +31,7 @@ def begin(*arguments: str) -> subprocess.Popen[str]:
 
 
 def when(process: subprocess.Popen[str], workspace: Path, steps: int) -> Run:
-    """The run, once it has made so many steps."""
+    """The run, after its first `steps`."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         for run in runs_in(workspace):

@@ -28,7 +28,7 @@ pets = DataBlock(blocks=(ImageBlock, CategoryBlock), get_items=get_image_files, 
                  item_tfms=Resize(SMALL[0]), batch_tfms=aug_transforms(size=SMALL[1], min_scale=0.75))
 dls = pets.dataloaders(path)
 summary = pets.summary(path); batch = dls.show_batch()
-learn = cnn_learner(dls, ARCH, metrics=error_rate, **KNOBS)
+learn = cnn_learner(dls, ARCH, metrics=error_rate, **OPTIONS)
 suggestion = learn.lr_find(**FEWER)
 fine_tuned = learn.fine_tune(2, base_lr=3e-3)
 learn.unfreeze(); last = learn.fit_one_cycle(1, lr_max=slice(1e-6, 1e-4))
@@ -60,7 +60,7 @@ def chapter(request: pytest.FixtureRequest, pets: Path, tmp_path_factory: pytest
         "file": next(pets.glob("Sphynx_*.jpg")),
         "model_folder": tmp_path_factory.mktemp(name) / "model_folder",
         "SMALL": sizes,
-        "KNOBS": options,
+        "OPTIONS": options,
         "FEWER": fewer,
     }
     torch.manual_seed(0)

@@ -24,7 +24,7 @@ MakeTask = Callable[..., Task]
 
 
 class SmallMemory:
-    """A model that holds so many photos at once, and no more, while it learns; `seen` are those it was given."""
+    """A model in training that runs out of memory above a number of photos; `seen` are those it was given."""
 
     def __init__(self, task: Task, photos: int, error: type[BaseException] = torch.OutOfMemoryError) -> None:
         self.photos, self.error = photos, error

@@ -14,6 +14,8 @@ import torch
 from PIL import Image
 
 from core.errors import BadInput
+from core.model.doubt import read_threshold
+from core.model.folder import load_model
 from core.recipe import Recipe
 from core.runs.predictions import PREDICTIONS, keep_predictions, predictions_of
 from core.runs.run import Run
@@ -72,7 +74,8 @@ class Shown:
         with gr.Blocks():
             self.panel = ResultsPanel(page)
         self.drawn = {drawn.component.elem_id: drawn.draw for drawn in page._drawn}
-        self.click = page._answered[0].act
+        self.click, self.compare, self.why = (answer.act for answer in page._answered[:3])
+        self.choose = next(h.act for h in page._handlers if h.trigger.event_name == "edit")
 
     def __call__(self, name: str) -> str:
         """What a component shows."""
@@ -83,7 +86,7 @@ class Shown:
         """All that is shown, the photos of each cell with it."""
         clicks = re.findall(r'data-run="(.*?)" data-true="(\d+)" data-predicted="(\d+)"', self("body"))
         cells = [self.photos(true, predicted, run) for run, true, predicted in clicks]
-        return "".join((self("head"), self("body"), self("more"), *cells))
+        return "".join((self("head"), self("body"), self("confidence"), self("more"), *cells))
 
     def photos(self, true: object, predicted: object, run: str = "") -> str:
         """What a click on a cell shows."""
@@ -230,7 +233,7 @@ def test_a_draw_costs_little_once_the_predictions_are_read(run: Run, monkeypatch
     seen = [(true, predicted, 3.0) for true, predicted in rng.integers(0, 40, (1000, 2)).tolist()]
     fake(run, [f"label {i}" for i in range(40)], seen)
     shown = Shown(run.workspace)
-    names = ("head", "body", "photos", "more")
+    names = ("head", "body", "photos", "more", "confidence")
     first = [shown(name) for name in names]
     monkeypatch.setattr("core.runs.predictions.predictions_of", pytest.fail)
     with takes_at_most(1):  # 20 ms each
@@ -244,3 +247,34 @@ def test_a_model_without_its_recipe_has_results_too(run: Run) -> None:
     assert "was chosen on them" not in Shown(run.workspace)("head")
     (run.folder / "recipe.json").write_text("{")
     assert "the model never trained on" in panel_module._title(Shown(run.workspace).project)[1]
+
+
+def test_a_threshold_is_chosen_on_the_curve_and_kept_with_the_model(run: Run) -> None:
+    fake(run, ["a", "b"], [(0, 0, 4.0)] * 6 + [(0, 1, 0.5)] * 4)  # unsure of what is wrong
+    shown = Shown(run.workspace)
+    assert "answers every photo, and 60.0% are right" in shown("confidence") and "99% right" in shown("confidence")
+    assert 'class="chart pick"' in shown("confidence") and "a guess" in shown("confidence")
+    shown.choose(shown.project, {"x": "90.3"})
+    assert read_threshold(run.folder) == 0.9 == load_model(run.folder).not_sure_below
+    assert "answers 60.0%, and 100.0% of these are right" in shown("confidence")
+    shown.choose(shown.project, {"x": "0"})
+    assert read_threshold(run.folder) == 0
+    for wrong in ({}, {"x": "much"}, {"x": None}):
+        with pytest.raises(BadInput):
+            shown.choose(shown.project, wrong)
+
+
+def test_another_run_is_compared_and_a_mistake_explained(run: Run) -> None:
+    shutil.copytree(run.folder, run.folder.with_name("other"))
+    shown = Shown(run.workspace)
+    names = re.findall(r'data-do="compare" data-run="(.*?)"', shown("compare"))
+    assert len(names) == 1
+    assert "not comparable: they have 12 validation photos in common" in shown.compare(shown.project, {"run": names[0]})
+    with pytest.raises(BadInput):
+        shown.compare(shown.project, {"run": "../elsewhere"})
+    found = results_of(shown.project.run)  # type: ignore[arg-type]
+    assert shown("more").count("Where it looks") == len(found.mistakes[:12])
+    looked = shown.why(shown.project, {"run": found.name, "mistake": "0"})
+    assert looked.count("data:image/jpeg") == 2 and "what it said" in looked
+    with pytest.raises(BadInput):
+        shown.why(shown.project, {"run": found.name, "mistake": "99"})

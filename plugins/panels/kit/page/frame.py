@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import gradio as gr
 
+from core.device import AUTO, choose, wanted
 from core.errors import BadInput
-from plugins.panels.kit.page.device_name import device_name
 from plugins.panels.kit.page.drawer import drawer
 from plugins.panels.kit.page.page import Page, Panel
 from plugins.panels.kit.project.project import Project
@@ -46,7 +47,7 @@ def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
 
 def _top(project: Project) -> Html:
     working = project.under_way
-    pills = Html('<span class="pill device">{}</span>').format(device_name())
+    pills = Html('<span class="pill device">{}</span>').format(_device())
     if working:
         doing = "LR finder" if working.is_lr_find else f"Training · {percent(run_view(working).fraction)}"
         pills = Html('<span class="pill live" title="{}">{}</span>{}').format(working.name, doing, pills)
@@ -55,6 +56,15 @@ def _top(project: Project) -> Html:
         '<div class="pills">{}<button type="button" class="pill" data-dark aria-label="Dark or light">◐</button>'
         "</div></div>"
     ).format(pills)
+
+
+@cache
+def _device() -> str:
+    """The device of this process, and so of the runs that it starts; torch is there, as plugins have imported it."""
+    try:
+        return choose().name
+    except BadInput:
+        return f"no {wanted(AUTO)}"  # a run is refused with what there is
 
 
 def _rail(panels: Mapping[str, Panel], project: Project) -> Html:

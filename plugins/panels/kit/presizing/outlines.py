@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from core.data.draws import Array
 from core.data.photo import Size
 from core.data.pictures import INK
-from core.data.transforms import Matrix
 
 MIN_SIDE, MAX_SIDE = 320, 640  # pixels of the longest side on a page
 OUTSIDE, VEIL = (209, 213, 219), (255, 255, 255)
@@ -31,7 +31,7 @@ class Outline:
     dashed: bool = False
 
 
-def corners(matrix: Matrix, size: Size) -> Corners:
+def corners(matrix: Array, size: Size) -> Corners:
     """Where the corners of an output of `size` (height, width) lie in the input: [4, 2]."""
     h, w = size
     points = np.array([[0, 0, 1.0], [w, 0, 1], [w, h, 1], [0, h, 1]]) @ matrix.T

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,13 @@ from PIL import Image
 from torch import Tensor
 
 from core.data import photo
+from core.data.draws import Array, Draws
 from core.data.loaders import Loader
 from core.data.photo import Size
 from core.data.pictures import LINE, MARK, contact_sheet
 from core.data.pipeline import Pipeline
-from core.data.sampler import reduction
-from core.data.transforms import compose
+from core.data.sampler import reductions
+from core.data.transforms import Geometric, compose
 from core.recipe import Recipe
 from core.registry import transforms
 from plugins.panels.kit.presizing.drawn import Drawn, as_image, rendered, repeatable, within
@@ -49,7 +49,7 @@ def augmented(files: Sequence[Path], recipe: Recipe, epoch: int) -> list[tuple[P
     loader = Loader(files, [0] * len(files), pipeline, len(files), True, seed=recipe.training.seed)
     if pipeline.on_photo:
         loader.workers = 1  # threads would share the global random states
-    with repeatable(pipeline, f"{recipe.training.seed}/{epoch}"):
+    with repeatable(pipeline, recipe.training.seed, epoch):
         images, _, indices = next(loader.batches(epoch))
     return [(files[i], as_image(image)) for i, image in zip(indices, images, strict=True)]
 
@@ -58,7 +58,7 @@ def walk(file: Path, recipe: Recipe, draw: int) -> list[Step]:
     """The steps of presizing a photo, drawn as the first training photo of epoch `draw`; raises BadPhoto, BadInput."""
     pipeline = Pipeline(*_built(recipe))
     original = photo.decode(file)
-    drawn = Drawn(pipeline, original, f"{recipe.training.seed}/{draw}/0")
+    drawn = Drawn(pipeline, original, recipe.training.seed, draw)
     return [
         *_photo(original, drawn),
         *_presized(drawn),
@@ -73,7 +73,7 @@ def _photo(original: Image.Image, drawn: Drawn) -> Iterator[Step]:
     pipeline, size = drawn.pipeline, (original.height, original.width)
     taken, name = corners(drawn.presized, drawn.sizes[drawn.first + 1]), _names([drawn.presizing])
     training = Outline(f"{name}, in this draw", taken, MARK)
-    still = Outline("validation", corners(*compose(pipeline.geometric, size, Random(0), False)), LINE, True)
+    still = Outline("validation", corners(*_composed(pipeline.geometric, size, drawn.draws(), False)), LINE, True)
     pixels = f"{_shown(size)} pixels, upright."
     beyond = (taken < -0.5).any() or (taken > np.array(drawn.image.size) + 0.5).any()
     rest = f" Grey lies outside the photo and is filled with {FILLED[pipeline.pad_mode]}." if beyond else ""
@@ -96,7 +96,7 @@ def _presized(drawn: Drawn) -> Iterator[Step]:
     matrix, shown = within(drawn.presized, size, MAX_SIDE)
     image = rendered(drawn.image, [matrix], shown, drawn.pipeline.pad_mode)
     text = f"That region at {_shown(size)}"
-    if max(reduction(drawn.presized, size)) < 1:
+    if reductions(drawn.presized[None], size).max() < 1:
         text += ", enlarged"
     if size[0] > end[0] and size[1] > end[1]:
         text += f"; larger than the final {_shown(end)}, so there is room to rotate and crop"
@@ -117,7 +117,7 @@ def _methods(recipe: Recipe, drawn: Drawn) -> Iterator[Step]:
     for method in option.choices:
         way = transforms.build({**choice, "method": method})
         steps = [*drawn.pipeline.geometric[: drawn.first], way]
-        matrix, size = compose(steps, drawn.sizes[0], Random(drawn.seed), True)
+        matrix, size = _composed(steps, drawn.sizes[0], drawn.draws(), True)
         if method == "pad":
             fill = way.pad_mode
         small, shown = within(matrix, size, MAX_SIDE // 3)
@@ -150,7 +150,7 @@ def _outlined(drawn: Drawn) -> Iterator[Step]:
 
 def _results(drawn: Drawn) -> Iterator[Step]:
     pipeline = drawn.pipeline
-    lit = [*(t for t, d in zip(pipeline.pixel, drawn.of_pixels, strict=True) if d is not None), *pipeline.on_batch]
+    lit = [*pipeline.pixel, *pipeline.on_batch]
     then = f", then changed by {_names(lit)}" if lit else ""
     composed = drawn.composed()
     text = f"The model's input in this draw: sampled once from the photo, at {_shown(drawn.size)}{then}."
@@ -187,6 +187,12 @@ def _validation(original: Image.Image, drawn: Drawn) -> Step:
         "Predictions see photos in the same way."
     )
     return Step("Validation", text, image)
+
+
+def _composed(steps: Sequence[Geometric], size: Size, draws: Draws, training: bool) -> tuple[Array, Size]:
+    """The composed matrix [3, 3] for one photo of `size`, and the output size."""
+    matrices, sizes = compose(steps, np.array([size], np.float64), draws, training)
+    return matrices[0], (int(sizes[0, 0]), int(sizes[0, 1]))
 
 
 def _built(recipe: Recipe) -> tuple[list[Any], list[Any]]:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from core.atomic import write_atomic
 from core.errors import BadInput
-from core.model.file_names import HASHES
+from core.model.file_names import HASHES, THRESHOLD
 from core.runs.run import Run
 from plugins.panels.kit.project.project import Project
 
@@ -43,9 +43,15 @@ def predictor(folder: Path) -> Predictor:
     """The predictor of a model folder; raises BadInput."""
     with _lock:  # so that two requests do not load it twice
         try:
-            return _predictor(folder, (folder / HASHES).stat().st_mtime_ns)
+            return _predictor(folder, _changed(folder))
         except OSError as error:
             raise BadInput(f"The model {folder.name!r} cannot be read ({error.strerror}); choose another.") from None
+
+
+def _changed(folder: Path) -> int:
+    """A number that changes with the model or its threshold; raises OSError."""
+    threshold = folder / THRESHOLD
+    return (folder / HASHES).stat().st_mtime_ns + (threshold.stat().st_mtime_ns if threshold.exists() else 0)
 
 
 def warm(folder: Path) -> None:
@@ -66,7 +72,7 @@ def zip_for(project: Project, folder: Path) -> Path:
 
     Anyone who knows its path can download it.
     """
-    key, changed = (project.folder, folder), (folder / HASHES).stat().st_mtime_ns
+    key, changed = (project.folder, folder), _changed(folder)
     with _zipping:
         made, file = _zips.pop(key, (0, Path()))
         if made != changed or not file.exists():  # the app deletes old files

@@ -77,6 +77,9 @@ class Project:
     def admit(self, document: Mapping[str, Any]) -> None:
         """Raise BadInput if a recipe, or a part of one, may not be used here; the owner may use any."""
 
+    def check_tables(self, root: Path) -> None:
+        """Raise BadInput if the tables in a folder take too long to read; the owner may wait."""
+
     def build(self, kind: str, recipe: Recipe) -> Any:
         """Build the source, labeller or splitter of a recipe, after `admit`; raises BadInput."""
         admitted = self._admitted(recipe)
@@ -90,6 +93,7 @@ class Project:
         items = found()
         if not items:
             raise no_photos(Path(found.root), shown=Path(found.root).name)
+        self.check_tables(Path(found.root))
         recipe, reasons = proposal(names_of(found, items), Path(found.root), source)
         recipe = recipe.absolute()
         known = (r for r in (self.recipe, self.earlier) if r and r.source == recipe.source)
@@ -97,7 +101,7 @@ class Project:
             aside = self._put_aside()
             if aside and aside.source != recipe.source:
                 self.draft.write(earlier=self._document(aside))
-            self.use(next(known, recipe))  # keeps earlier edits for the same photos
+            self.put(next(known, recipe))  # keeps earlier edits for the same photos
             self.draft.write(reasons=reasons)
         self.forget()
 
@@ -134,6 +138,10 @@ class Project:
 
     def use(self, recipe: Recipe) -> None:
         """Make this the recipe being edited; raises BadInput if it may not be used here."""
+        self.put(recipe)
+
+    def put(self, recipe: Recipe) -> None:
+        """`use` for a recipe whose photos are here already; raises BadInput."""
         self.draft.write(recipe=self._document(recipe), refused="")
 
     def refuse(self, error: BadInput) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ntpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, quoted
 from core.recipe import TRAINING, path_options
-from core.registry import sources
+from core.registry import Registry, architectures, sources, transforms
 
 LARGEST_SIDE, LARGEST_BATCH = 512, 128  # pixels per side, photos per batch
+LARGEST_INPUT = 64 * 224 * 224  # pixels of the photos in one forward pass
 LONGEST_LIST = 20  # transforms or metrics
 TRAINING_PLUGINS = [p.name for p in TRAINING if p.registry is not None]  # loss, optimizer, metrics
 
@@ -52,12 +53,28 @@ def _check_sizes(document: Mapping[str, Any]) -> None:
     for key, found in (("item_tfms", document), ("batch_tfms", document), ("metrics", training)):
         if (n := len(found.get(key, ()))) > LONGEST_LIST:
             raise BadInput(f"{n:,} {key} are too many here; choose at most {LONGEST_LIST}.")
-    sized = *document.get("item_tfms", ()), *document.get("batch_tfms", ()), document.get("architecture", {})
-    for size in (choice.get(name) or 0 for choice in sized for name in ("size", "img_size")):
-        if (side := size if isinstance(size, int) else max(size)) > LARGEST_SIDE:
+    transformed = [*document.get("item_tfms", ()), *document.get("batch_tfms", ())]
+    sizes = [*_sizes(transforms, transformed)]
+    for size in (*sizes, *_sizes(architectures, [document["architecture"]] if "architecture" in document else [])):
+        if (side := max(size)) > LARGEST_SIDE:
             raise BadInput(f"A size of {side} pixels is too large here; choose at most {LARGEST_SIDE}.")
     if (photos := training.get("batch_size", 0)) > LARGEST_BATCH:
         raise BadInput(f"A batch_size of {photos} is too large here; choose at most {LARGEST_BATCH}.")
+    at_once = min(photos, training.get("micro_batch") or photos)
+    height, width = sizes[-1] if sizes else (0, 0)
+    if at_once * height * width > LARGEST_INPUT:
+        raise BadInput(
+            f"{at_once} photos of {height} x {width} pixels take too much memory here; "
+            f"choose at most {LARGEST_INPUT // (height * width)} as batch_size or micro_batch."
+        )
+
+
+def _sizes(registry: Registry[Any], choices: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, int]]:
+    """The sizes (height, width) of plugins, also those that they have by default."""
+    for choice in choices:
+        options = {p.name: p.default for p in registry[choice["name"]].params if not p.required} | dict(choice)
+        if size := options.get("size") or options.get("img_size"):
+            yield (size, size) if isinstance(size, int) else (size[0], size[-1])
 
 
 def _is_inside(path: str, folder: Path) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from plugins.panels.kit.serving.connections import closing_idle
 from plugins.panels.kit.serving.uploads import UPLOAD, Disconnected
 
 CONNECTIONS = 65_536
@@ -194,10 +195,11 @@ def _one_more(counts: Counter[str], address: str) -> Iterator[None]:
 
 @asynccontextmanager
 async def expiring_answers(app: Any) -> AsyncIterator[None]:
-    """While the app runs, drop answers that have not been fetched for a minute."""
+    """While the app runs, drop answers that have not been fetched for a minute, and close idle connections."""
     task = asyncio.create_task(_expire(app.get_blocks()._queue))
     try:
-        yield
+        async with closing_idle(app):
+            yield
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):

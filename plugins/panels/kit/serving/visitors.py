@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 from core.data.decoder import decoders
+from core.data.files import get_tables
 from core.errors import BadInput
 from core.events import Checked
 from core.model.architecture import parameters_of
@@ -20,12 +21,14 @@ from core.runs.run import LOCK, LR_FINDS, PRESIZED, RUNS, Run, runs_in
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.confinement import check_confined
 from plugins.panels.kit.serving.hourly import Hourly
+from plugins.panels.kit.views.drop import unpacked
 
-GB = 2**30
+MB, GB = 2**20, 2**30
 LIMIT = 4 * GB  # bytes in a visitor's folder
 HOURLY = 6 * LIMIT  # bytes that an address may upload, unpack and train in an hour, with any cookies
 UPLOADED = ("folder", "zip")  # sources of uploads; other sources create their photos
 SOURCE, RUN = GB // 32, GB // 2  # bytes that a source and a run count as
+TABLES = 20 * MB  # bytes of all tables among the photos of a visitor
 MAX_TRAINING = 2  # visitors that train at the same time
 SECONDS = 3600.0  # of training after which a run finishes early
 FAIR = 600.0  # the same while another visitor is waiting
@@ -58,6 +61,14 @@ class VisitorProject(Project):
     def admit(self, document: Mapping[str, Any]) -> None:
         """Raise BadInput if a visitor may not use a recipe, or a part of one."""
         check_confined(document, self.folder)
+
+    def check_tables(self, root: Path) -> None:
+        """Raise BadInput if the tables in a folder are larger than those of a hundred thousand photos."""
+        size = sum(table.stat().st_size for table in get_tables(root))
+        if size > TABLES:
+            raise BadInput(
+                f"Tables of {size / MB:,.0f} MB are more than the {TABLES // MB} MB that are read here; upload less."
+            )
 
     def examine(self) -> Generator[Checked, None, None]:
         """Check the data set, at most one per address and CHECKS in all at a time; else postpone it."""
@@ -108,9 +119,10 @@ class VisitorProject(Project):
             raise
 
     def use(self, recipe: Recipe) -> None:
-        """Edit this recipe from now on; a source that is new counts towards the quota."""
+        """Edit this recipe from now on; a source that is new, and what it unpacks, count towards the quota."""
+        recipe = self._admitted(recipe)
         if all(known is None or known.source != recipe.source for known in (self.recipe, self.earlier)):
-            self.check_room(SOURCE)
+            self.check_room(max(SOURCE, _unpacked(recipe.source)))
         super().use(recipe)
 
     def check_room(self, size: int) -> None:
@@ -181,6 +193,10 @@ class VisitorProject(Project):
 
     def _unpacked(self) -> Iterator[Path]:
         return (self.folder / "sources").glob("*")
+
+
+def _unpacked(source: Choice) -> int:
+    return unpacked(Path(source["path"])) if source["name"] == "zip" else 0
 
 
 def bytes_in(folder: Path) -> int:

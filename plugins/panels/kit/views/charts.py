@@ -55,11 +55,12 @@ class Axes:
 
 
 def chart(label: str, axes: Axes, lines: Sequence[Line], marks: Sequence[Mark] = (), pick: bool = False) -> Html:
-    """A chart with its legend; with `pick`, which needs a logarithmic axis, its view reports the x of a click."""
+    """A chart with its legend; with `pick`, its view reports the x of a click."""
     shapes = [*_grid(axes), *(_line(axes, line) for line in lines), *(_mark(axes, mark) for mark in marks)]
     legend = joined(Html('<li class="{}">{}</li>').format(line.kind, line.name) for line in lines if line.name)
     ends = {"left": LEFT / axes.width, "right": 1 - RIGHT / axes.width, "low": axes.x[0], "high": axes.x[1]}
     frame = joined(Html(' data-{}="{:.6g}"').format(name, value) for name, value in ends.items() if pick)
+    frame += Html(" data-log") if pick and axes.log else ""
     return Html(
         '<ul class="legend">{legend}</ul><svg class="chart{pick}" role="img" aria-label="{label}" '
         'viewBox="0 0 {width} {height}" style="--w:{width}"{frame}>{shapes}</svg>'

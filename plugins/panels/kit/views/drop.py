@@ -72,10 +72,11 @@ def _uploaded(file: Any) -> Uploaded:
 def total(files: Sequence[Uploaded]) -> int:
     """The size of all files in bytes, including the declared size of photos and tables in zips."""
     zips = [file.path for file in files if file.name.suffix.lower() == ".zip"]
-    return sum(os.path.getsize(file.path) for file in files) + sum(map(_unpacked, zips))
+    return sum(os.path.getsize(file.path) for file in files) + sum(map(unpacked, zips))
 
 
-def _unpacked(path: Path) -> int:
+def unpacked(path: Path) -> int:
+    """The declared size in bytes of the photos and tables in a zip; 0 if it cannot be read."""
     try:
         with path.open("rb") as file, open_zip(file) as archive:
             # a false size is harmless, because unpacking stops at it

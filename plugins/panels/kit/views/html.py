@@ -39,7 +39,9 @@ element.addEventListener('click', event => {
   if (!chart) return;
   const box = chart.getBoundingClientRect(), {left, right, low, high} = chart.dataset;
   const share = ((event.clientX - box.left) / box.width - left) / (right - left);
-  if (share >= 0 && share <= 1) edit({x: low * (high / low) ** share});
+  if (share >= 0 && share <= 1) edit({
+    x: 'log' in chart.dataset ? low * (high / low) ** share : +low + (high - low) * share,
+  });
 });
 // not named `path`, which gradio would treat as a file
 const told = field => ({

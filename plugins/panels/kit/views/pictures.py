@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
 
 from core.data import photo
-from core.data.photo import BadPhoto
+from core.data.decoder import decoders
+from core.data.photo import BadPhoto, NotNow
 from plugins.panels.kit.views.html import Html, joined
 
 THUMBNAIL = 192  # pixels
+
+_decode: Callable[[Path, int], Image.Image] = photo.thumbnail
+
+
+def decode_apart() -> None:
+    """From now on decode photos in processes that can be killed, as they are those of strangers."""
+    global _decode
+    _decode = decoders().thumbnail
 
 
 def embedded(image: Image.Image, quality: int = 82) -> str:
@@ -29,14 +38,16 @@ def thumbnail(file: Path, side: int = THUMBNAIL) -> str:
     try:
         status = file.stat()
         return _thumbnail(file, side, status.st_size, status.st_mtime_ns)
-    except OSError:
+    except (OSError, NotNow):
         return ""
 
 
 @lru_cache(maxsize=2000)
 def _thumbnail(file: Path, side: int, size: int, changed: int) -> str:
     try:
-        return embedded(photo.thumbnail(file, side))
+        return embedded(_decode(file, side))
+    except NotNow:  # not to be remembered
+        raise
     except BadPhoto:
         return ""
 

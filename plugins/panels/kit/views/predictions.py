@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plugins.panels.kit.views.html import Html, bars, percent, table
+from plugins.panels.kit.views.html import Html, bars, notes, percent, table
 
 TOP = 10  # classes with a bar
 
@@ -21,8 +21,11 @@ def guess(answer: Mapping[str, Any]) -> Html:
     rest = len(probabilities) - len(rows)
     others = percent(sum(list(probabilities.values())[TOP:]))
     more = Html('<p class="note">and {} other labels with {} together</p>').format(rest, others) if rest else ""
-    return Html('<p class="guess">{}</p><p class="note">{} confident · {:.0f} ms</p>{}{}').format(
-        answer["label"], percent(answer["probability"]), answer["milliseconds"], bars(rows), more
+    trusted = answer["sure"] and not answer["stranger"]
+    doubtful = "" if trusted else Html('<p class="note">Not sure, perhaps</p>')
+    doubt = notes([answer["note"]] * bool(answer["note"]))
+    return Html('{}<p class="guess">{}</p>{}<p class="note">{} confident · {:.0f} ms</p>{}{}').format(
+        doubtful, answer["label"], doubt, percent(answer["probability"]), answer["milliseconds"], bars(rows), more
     )
 
 
@@ -38,7 +41,8 @@ def numbers(answer: Mapping[str, Any]) -> Html:
         rows.append((name, f"{output:.4f}", f"{math.exp(output):.4g}", f"{share:.6f}", f"{loss:.4f}"))
     rows.append(("sum", "", f"{total * math.exp(high):.4g}", "1.000000", ""))
     said = (
-        "The network has one output per label. exp makes them positive; divided by their sum they are probabilities, "
+        "The network has one output per label, here divided by the model's temperature, which makes confidence match "
+        "accuracy. exp makes them positive; divided by their sum they are probabilities, "
         "which is softmax. −log of the probability is the loss if that label is the true one."
     )
     body = table(["Label", "Output", "exp", "softmax", "−log"], rows)
@@ -58,21 +62,23 @@ def predictions(rows: Sequence[Mapping[str, Any]], vocab: Sequence[str]) -> Html
             code(row["file"]),
             row["label"] if "label" in row else bad(row["error"]),
             percent(row["probability"]) if "label" in row else "",
+            row.get("note", ""),
         )
         for row in rows
     ]
     link = Html('<p><a class="plain" download="predictions.csv" href="{}">Download the table</a></p>')
-    return link.format(_csv(rows, vocab)) + table(["", "File", "Label", "Confidence"], shown)
+    return link.format(_csv(rows, vocab)) + table(["", "File", "Label", "Confidence", "Doubt"], shown)
 
 
 def _csv(rows: Sequence[Mapping[str, Any]], vocab: Sequence[str]) -> str:
     """The table as a data URL for `href`; cells that a spreadsheet would read as formulas are quoted."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
-    writer.writerow(["file", "label", "probability", "error", *map(_cell, vocab)])
+    writer.writerow(["file", "label", "probability", "note", "error", *map(_cell, vocab)])
     for row in rows:
         shares = row.get("probabilities", {})
-        cells = [row["file"], row.get("label", ""), row.get("probability", ""), row.get("error", "")]
+        cells = [row["file"], row.get("label", ""), row.get("probability", "")]
+        cells += [row.get("note", ""), row.get("error", "")]
         writer.writerow([*map(_cell, cells), *(shares.get(name, "") for name in vocab)])
     return (
         "data:text/csv;charset=utf-8;base64,"

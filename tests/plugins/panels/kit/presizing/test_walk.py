@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,12 @@ from PIL import Image
 from torch import Tensor
 
 from core.data import photo
+from core.data.draws import Draws
 from core.data.loaders import Loader
 from core.data.photo import BadPhoto
 from core.data.pictures import LINE, MARK
 from core.data.pipeline import Pipeline
-from core.data.transforms import Geometric, Pixel, box_matrix
+from core.data.transforms import Geometric, Pixel, box_matrices
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.registry import transforms
@@ -27,7 +27,6 @@ from plugins.panels.kit.presizing.drawn import Drawn
 from plugins.panels.kit.presizing.outlines import MAX_SIDE, OUTSIDE, Outline, corners, outlined
 from plugins.panels.kit.presizing.walk import Step, augmented, walk
 
-CPU = torch.device("cpu")
 RESIZE, AUGMENT = {"name": "resize", "size": 60}, {"name": "aug_transforms", "size": 40, "min_scale": 0.5}
 MODULE = "tests.strangers"
 
@@ -55,7 +54,7 @@ def pipeline_of(plan: Recipe) -> Pipeline:
 
 
 def drawn_of(file: Path, plan: Recipe, draw: int) -> Drawn:
-    return Drawn(pipeline_of(plan), photo.decode(file), f"{plan.training.seed}/{draw}/0")
+    return Drawn(pipeline_of(plan), photo.decode(file), plan.training.seed, draw)
 
 
 def named(steps: list[Step]) -> dict[str, Step]:
@@ -70,8 +69,8 @@ def pixels(image: Image.Image) -> np.ndarray[Any, Any]:
 def piped(file: Path, plan: Recipe, draw: int, training: bool = True) -> np.ndarray[Any, Any]:
     """What the pipeline makes of a file, rounded: [H, W, 3]."""
     pipeline = pipeline_of(plan)
-    sample = pipeline.item(file, Random(f"{plan.training.seed}/{draw}/0"), training)
-    batch = pipeline.batch([sample], CPU, training)
+    draws = Draws(plan.training.seed, draw, [0]) if training else None
+    batch = pipeline.apply_batch_tfms(pipeline.images([pipeline.read(file, training)], draws), training)
     return (batch[0] * 255).round().int().permute(1, 2, 0).numpy()
 
 
@@ -151,8 +150,8 @@ def test_the_red_box_is_what_resize_draws(method: str, draw_photo: Callable[...,
     file, plan = draw_photo(300, 200), recipe(RESIZE | {"method": method}, then=(AUGMENT,))
     for draw in range(3):
         drawn = drawn_of(file, plan, draw)
-        box = pipeline_of(plan).geometric[0].draw((200, 300), Random(f"5/{draw}/0"), True)
-        left, top, right, bottom = box
+        boxes = pipeline_of(plan).geometric[0].draw(np.array([[200.0, 300.0]]), Draws(5, draw, [0]), True)
+        left, top, right, bottom = boxes[0]
         at = corners(drawn.presized, (60, 60))
         np.testing.assert_allclose(at, [(left, top), (right, top), (right, bottom), (left, bottom)], atol=1e-9)
         step = named(walk(file, plan, draw))["The photo"]
@@ -169,7 +168,7 @@ def test_the_red_box_is_what_resize_draws(method: str, draw_photo: Callable[...,
 def plan_box(plan: Recipe, size: tuple[int, int]) -> tuple[np.ndarray[Any, Any], tuple[int, int]]:
     """What validation shows, where `aug_transforms` keeps all of what Resize shows."""
     view = pipeline_of(plan).views[0]
-    return box_matrix(view.box(size), view.size), view.size
+    return box_matrices(np.array([view.box(size)]), view.size)[0], view.size
 
 
 def test_an_outline_is_drawn_where_it_lies() -> None:

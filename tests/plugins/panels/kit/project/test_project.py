@@ -174,7 +174,7 @@ def test_a_data_set_is_checked_once(opened: Project) -> None:
     opened.edit("labeller.pattern", "(nothing)")
     assert opened.examined is None
     list(opened.examine())
-    assert isinstance(opened.examined, BadInput)
+    assert isinstance(opened.examined, Examined) and len(opened.examined.unlabelled) == 24 and not opened.ready
 
 
 def test_photos_may_be_forgotten_while_they_are_listed(opened: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,9 +94,13 @@ def test_a_visitor_names_no_path_outside(visitor: Project, tmp_path: Path, key: 
         ("training", {"metrics": [{"name": "top_k_accuracy", "k": k} for k in range(1, 22)]}),
         ("architecture", {"name": "timm", "model": "test_vit", "img_size": 513}),
         ("batch_tfms", [{"name": "aug_transforms", "size": 513}]),
+        ("batch_tfms", [{"name": "aug_transforms", "size": [448, 512]}]),
+        ("batch_tfms", [{"name": "aug_transforms"}]),  # the photos are as large as `resize` makes them
     ],
 )
 def test_a_visitors_recipe_is_of_a_moderate_size(visitor: Project, key: str, value: Any) -> None:
+    visitor.edit("item_tfms", [{"name": "resize"}])
+    visitor.edit("training.batch_size", 16)
     before = visitor.require_recipe()
     with pytest.raises(BadInput, match="choose at most"):
         visitor.use(Recipe.from_dict(before.to_dict() | {key: value}))
@@ -170,6 +174,35 @@ def test_what_was_unpacked_of_a_refused_zip_is_removed(visitor: Project) -> None
     assert not list((visitor.folder / "sources").glob("*"))
 
 
+@pytest.mark.parametrize("more", [{}, {"encoding": "cp866"}])
+def test_a_zip_counts_what_it_unpacks_however_it_is_opened(
+    visitor: VisitorProject, monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
+) -> None:
+    import zipfile
+
+    file = visitor.folder / "photos" / "zip.png"  # uploaded as a photo
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("big.jpg", bytes(10_000_000))
+    monkeypatch.setattr(visitors, "SOURCE", 0)
+    monkeypatch.setattr(visitors, "LIMIT", 5_000_000)
+    before = visitor.require_recipe()
+    source = {"name": "zip", "path": "photos/zip.png", **more}
+    with pytest.raises(BadInput, match="limited to"):
+        visitor.use(Recipe.from_dict(before.to_dict() | {"source": source}))
+    assert visitor.require_recipe() == before
+
+
+def test_a_visitors_tables_are_read_in_seconds(
+    visitor: VisitorProject, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visitors, "TABLES", 9)
+    for name in ("a.csv", "b.tsv"):
+        (visitor.folder / "photos" / name).write_text("a,b\nc")
+    with pytest.raises(BadInput, match="that are read here"):
+        visitor.open({"name": "folder", "path": str(visitor.folder / "photos")})
+    Project(visitor.folder).open({"name": "folder", "path": str(visitor.folder / "photos")})
+
+
 def test_a_full_workspace_trains_nothing(visitor: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(visitors, "LIMIT", visitors.bytes_in(visitor.folder) - 1)
     with pytest.raises(BadInput, match="limited to"):
@@ -179,7 +212,7 @@ def test_a_full_workspace_trains_nothing(visitor: Project, monkeypatch: pytest.M
 
 
 def test_an_address_fills_no_disk_by_many_cookies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(visitors, "HOURLY", 10 * visitors.SOURCE)
+    monkeypatch.setattr(visitors, "HOURLY", 5 * visitors.SOURCE)
     for number in range(5):
         VisitorProject(tmp_path / "visitors" / str(number), "1.1.1.1").open({"name": "sample", "count": 2})
     with pytest.raises(BadInput, match="hourly limit"):

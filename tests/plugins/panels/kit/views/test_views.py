@@ -12,6 +12,7 @@ import pytest
 
 from core.registry import Entry, Param, Range, registries
 from plugins.panels.kit.project.edits import parsed
+from plugins.panels.kit.views import pictures
 from plugins.panels.kit.views.charts import Axes, Line, Mark, chart, nice, smoothed, thinned
 from plugins.panels.kit.views.form import chooser, chooser_list, form, option
 from plugins.panels.kit.views.html import (
@@ -30,7 +31,7 @@ from plugins.panels.kit.views.html import (
     rate,
     table,
 )
-from plugins.panels.kit.views.pictures import grid
+from plugins.panels.kit.views.pictures import grid, thumbnail
 from tests.plugins.panels.markup import HOSTILE, Page
 
 ENTRIES = [
@@ -198,3 +199,13 @@ def test_numbers_as_people_read_them() -> None:
 )
 def test_a_form_shows_an_option_of_any_type_that_json_can_carry(hint: Any, value: Any) -> None:
     assert 'type="text"' in option(Param("value", hint, value), value, "source.value")
+
+
+def test_a_strangers_thumbnails_are_decoded_apart(
+    monkeypatch: pytest.MonkeyPatch, photos: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pictures, "_decode", None)  # this process decodes nothing
+    pictures.decode_apart()
+    good, bad = min(photos.rglob("*.jpg")), tmp_path / "bad.jpg"
+    bad.write_bytes(b"no photo")
+    assert thumbnail(good, 31).startswith("data:image/jpeg;base64,") and thumbnail(bad, 31) == ""

@@ -1,0 +1,77 @@
+"""Two models on the same photos, paired: whether one is better, by the exact test of McNemar."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+FEWEST = 30  # photos in common
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How many photos two models were both tried on, which each alone got right, and the p-value.
+
+    `only_first` and `only_second` count the photos in the validation set of one of them alone.
+    """
+
+    photos: int
+    first_alone: int
+    second_alone: int
+    first_accuracy: float
+    second_accuracy: float
+    p: float
+    only_first: int
+    only_second: int
+
+    @property
+    def comparable(self) -> bool:
+        """Whether enough photos are in both validation sets."""
+        return self.photos >= FEWEST
+
+    @property
+    def verdict(self) -> str:
+        """What the first is in comparison: better, worse, or neither."""
+        if not self.comparable:
+            return "not comparable"
+        if self.p >= SIGNIFICANT:
+            return "do not differ"
+        return "better" if self.first_alone > self.second_alone else "worse"
+
+    def sentence(self, first: str, second: str) -> str:
+        """The comparison of two models with these names, in words."""
+        others = f"{self.only_first:,} and {self.only_second:,} other validation photos were only in one of the two"
+        if not self.comparable:
+            return (
+                f"{first} and {second} are not comparable: they have {self.photos:,} validation photos in common, and "
+                f"{FEWEST} are needed; {others}."
+            )
+        said = {"do not differ": f"{first} and {second} do not differ beyond chance"}
+        begins = said.get(self.verdict, f"{first} is {self.verdict} than {second}")
+        left_out = f"; {others}" if self.only_first or self.only_second else ""
+        return (
+            f"{begins}: of the same {self.photos:,} validation photos it gets {self.first_accuracy:.1%} right and the "
+            f"other {self.second_accuracy:.1%}; {self.first_alone:,} it alone, {self.second_alone:,} the other alone "
+            f"(p = {self.p:.2g}){left_out}."
+        )
+
+
+def compare(first: Mapping[str, str], second: Mapping[str, str], labels: Mapping[str, str]) -> Comparison:
+    """Compare predicted labels by photo, on the photos that both have and under the same `labels`."""
+    shared = sorted(first.keys() & second.keys())
+    pairs = [(first[photo] == labels[photo], second[photo] == labels[photo]) for photo in shared]
+    alone = sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
+    n = max(1, len(pairs))
+    accuracies = sum(a for a, _ in pairs) / n, sum(b for _, b in pairs) / n
+    only = len(first) - len(shared), len(second) - len(shared)
+    return Comparison(len(pairs), *alone, *accuracies, mcnemar(*alone), *only)
+
+
+def mcnemar(first_alone: int, second_alone: int) -> float:
+    """The two-sided p-value of the exact test: whether a fair coin would fall so unevenly (McNemar 1947)."""
+    n, few = first_alone + second_alone, min(first_alone, second_alone)
+    # the logarithms of binomial coefficients, which are too large for a float
+    logs = (math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2) for k in range(few + 1))
+    return min(1.0, 2 * sum(map(math.exp, logs)))

@@ -1,0 +1,109 @@
+"""What a run's confidence is worth: the reliability diagram, and accuracy and coverage by threshold."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.model.doubt import read_threshold
+from core.runs.run import Run
+from plugins.panels.kit.views.charts import Axes, Line, Mark, chart
+from plugins.panels.kit.views.confusion import Results
+from plugins.panels.kit.views.html import Html, button, card, joined, notes, percent
+
+if TYPE_CHECKING:  # imports torch, which takes seconds
+    from core.insight.calibration import Reliability
+
+CHART = 620  # units wide
+PROPOSED = (0.9, 0.95, 0.99)  # accuracies of what is answered
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """The sentence about a run's calibration, and accuracy by cross-fitted confidence."""
+
+    said: str
+    bins: Reliability
+
+
+def confidence_card(run: Run, found: Results) -> Html:
+    """Both charts with their sentences."""
+    known = _confidence(run.folder, found.key)
+    points = [(100 * c, a) for c, a in zip(known.bins.confidence, known.bins.accuracy, strict=True)]
+    lines = [Line("perfect", [(0, 0), (100, 1)], "validation"), Line("this model", points, "training", dots=True)]
+    axes = Axes((0, 100), (0, 1), y_percent=True, x_name="%", width=CHART)
+    diagram = chart("Accuracy by confidence", axes, lines) + notes([known.said], "note")
+    reliable = card("Is its confidence right?", diagram, "On the line, 80 % confident means right 8 times in 10.")
+    return Html('<div class="confidence">{}{}</div>').format(
+        reliable, _threshold_card(found, read_threshold(run.folder))
+    )
+
+
+def threshold_of_click(x: object) -> float:
+    """The threshold that a click on the second chart chose; raises ValueError."""
+    return round(min(100.0, max(0.0, float(str(x)))) / 100, 2)
+
+
+@lru_cache(maxsize=16)
+def _threshold_card(found: Results, chosen: float) -> Html:
+    ranked = _Ranked(found)
+    axes = Axes((0, 100), (0, 1), y_percent=True, x_name="%", width=CHART)
+    steps = [t / 100 for t in range(101) if ranked.at(t / 100)[0]]
+    lines = [
+        Line("answered", [(100 * t, ranked.at(t)[0]) for t in steps], "validation"),
+        Line("right, of these", [(100 * t, ranked.at(t)[1]) for t in steps], "training"),
+    ]
+    share, correct = ranked.at(chosen)
+    marks = [Mark("chosen", (100 * chosen, correct), True)] if chosen else []
+    drawn = chart("Accuracy and coverage by threshold", axes, lines, marks, pick=True)
+    said = (
+        f"Below a confidence of {chosen:.0%} it answers “not sure”. Of the validation photos it answers "
+        f"{percent(share)}, and {percent(correct)} of these are right."
+        if chosen
+        else f"It answers every photo, and {percent(correct)} are right. Click the chart to let it say “not sure”."
+    )
+    offered = [button("Answer every photo", "threshold", {"x": 0})] * bool(chosen)
+    goals = [goal for goal in PROPOSED if goal > ranked.at(0)[1]]
+    proposed = {low: goal for goal in goals if (low := ranked.low(goal)) is not None}
+    offered += [button(f"{goal:.0%} right", "threshold", {"x": 100 * low}) for low, goal in proposed.items()]
+    body = joined([drawn, notes([said], "note"), Html('<p class="offers">{}</p>').format(joined(offered))])
+    return card("When should it say “not sure”?", body, "Chosen for this model, and kept with it.")
+
+
+class _Ranked:
+    """Validation photos by confidence: at a threshold, how many are answered, and how many of these rightly."""
+
+    def __init__(self, found: Results) -> None:
+        ranked = sorted((seen.confidence, not seen.wrong) for seen in found.photos)
+        self.confidences = [confidence for confidence, _ in ranked]
+        self.right = [0, *accumulate(right for _, right in reversed(ranked))]
+
+    def at(self, threshold: float) -> Point:
+        """The share of photos with at least that confidence, and their accuracy."""
+        answered = len(self.confidences) - bisect_left(self.confidences, threshold)
+        return answered / len(self.confidences), self.right[answered] / max(1, answered)
+
+    def low(self, goal: float) -> float | None:
+        """The lowest threshold in hundredths at which that share of the answers is right, if there is one."""
+        found = (t / 100 for t in range(101) if self.at(t / 100)[0] and self.at(t / 100)[1] >= goal)
+        return next(found, None)
+
+
+@lru_cache(maxsize=8)
+def _confidence(folder: Path, key: str) -> Confidence:
+    from core.insight.calibration import cross_fitted, described, reliability
+    from core.model.folder import read_config
+    from core.runs.predictions import predictions_of
+
+    calibration, results = read_config(folder).calibration, predictions_of(Run(folder))
+    if not calibration.photos:  # an older model
+        confidence, predicted = results.logits.softmax(1).max(1)
+        said = "This model was saved without a temperature; train it again for a calibrated confidence."
+        return Confidence(said, reliability(confidence, predicted == results.targets))
+    bins = reliability(*cross_fitted(results.logits * calibration.temperature, results.targets))
+    return Confidence(described(calibration), bins)
