@@ -68,7 +68,7 @@ function bar() {
   part('rename').hidden = !filter.startsWith('=');
   part('how').textContent = `${filter.startsWith('?') ? `Click those that are not ${filter.slice(1)}, then press Enter.`
     : 'Click photos that show the same, type what it is, press Enter.'} Your files are not changed.${
-    list.looking ? ' Looking for photos that look alike, to suggest labels.' : ''}`;
+    list.looking && !list.likeness ? ' Comparing the photos, to suggest labels.' : ''}`;
   askAlike();
 }
 
