@@ -9,7 +9,7 @@ from typing import Any
 from core.data.content import digest
 from plugins.panels.kit.project.project import Project
 from tests.browser.conftest import Serve, Visit
-from tests.browser.steps import TRAINS, expect, until
+from tests.browser.steps import TRAINS, expect, go, until
 
 SAID = '#data-grid [data-part="said"]'
 
@@ -84,3 +84,5 @@ def test_a_wrong_label_is_mended_and_the_model_trained_again(
     run = until(lambda: project.run)
     until(lambda: run.status == "completed", TRAINS)
     assert run.corrections.labels == {digest(wrong): "boat"}
+    go(page, "results")
+    expect(page.locator("#results-suspects")).to_contain_text("1 correction in this run")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from core.data.corrections import Corrections
 from core.errors import BadInput
 from plugins.panels.kit.insight.insight import Insight
 from plugins.panels.kit.page.page import Page
@@ -100,18 +102,31 @@ def _drawn(project: Project) -> Html:
 
 
 def _again(project: Project, insight: Insight) -> Html:
-    """How many corrections there are, undo, and a button that trains with them."""
-    photos, corrections = photos_of(project), project.corrections
-    labels = photos.labels(corrections)
-    relabelled = sum(bool(found) and found != label for found, label in zip(photos.found, labels, strict=True))
-    changed = relabelled + sum(content in corrections.left_out for content in photos.contents)
+    """How many corrections there are, undo, and a button that trains with those that the shown run lacks."""
+    corrections, trained = project.corrections, Corrections()
+    with suppress(BadInput):  # a run whose copy of the labels is damaged
+        trained = project.run.corrections if project.run else trained
+    made, new = (_changed(project, before, corrections) for before in (Corrections(), trained))
     look = Html() if insight.current else button("Look again", "look")
-    if not changed:
+    if not made:
         return look
-    many = "1 correction" if changed == 1 else f"{changed:,} corrections"
+    said = _corrections(made) + ("" if new else " in this run")
+    train = button(f"Train again with {_corrections(new)}", "again", kind="primary") if new else Html()
     return Html(
         '<p class="acts"><span>{} · <button type="button" class="link" data-do="undo">undo</button></span>{}{}</p>'
-    ).format(many, look, button(f"Train again with {many}", "again", kind="primary"))
+    ).format(said, look, train)
+
+
+def _changed(project: Project, before: Corrections, after: Corrections) -> int:
+    """How many photos have another label, or are left out or used again."""
+    photos = photos_of(project)
+    relabelled = sum(bool(b) and a != b for b, a in zip(photos.labels(before), photos.labels(after), strict=True))
+    moved = (before.left_out ^ after.left_out) | (before.not_trained ^ after.not_trained)
+    return relabelled + sum(content in moved for content in photos.contents)
+
+
+def _corrections(n: int) -> str:
+    return "1 correction" if n == 1 else f"{n:,} corrections"
 
 
 def _wrong(found: Sequence[Mapping[str, Any]], now: Now) -> list[Html]:
