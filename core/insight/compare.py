@@ -53,8 +53,8 @@ class Comparison:
         left_out = f"; {others}" if self.only_first or self.only_second else ""
         return (
             f"{begins}: of the same {self.photos:,} validation photos it gets {self.first_accuracy:.1%} right and the "
-            f"other {self.second_accuracy:.1%}; {self.first_alone:,} it alone, {self.second_alone:,} the other alone "
-            f"(p = {self.p:.2g}){left_out}."
+            f"other {self.second_accuracy:.1%}; {self.first_alone:,} only it gets right, "
+            f"{self.second_alone:,} only the other (p = {self.p:.2g}){left_out}."
         )
 
 
