@@ -81,6 +81,13 @@ def test_an_act_is_undone_as_a_whole(journal: Journal) -> None:
     assert journal.undo() and journal.corrections == both
 
 
+def test_what_another_process_undid_is_seen_when_there_is_nothing_left_to_undo(journal: Journal) -> None:
+    journal.label([A], "cat")
+    assert journal.corrections.labels == {A: "cat"}
+    Journal(journal.path.parent).undo()
+    assert journal.undo() is None and not journal.corrections
+
+
 def test_its_corrections_are_written_in_few_acts(journal: Journal, tmp_path: Path) -> None:
     journal.label([B, A], "cat")
     journal.rename("cat", "dog")
