@@ -97,13 +97,15 @@ class Corrections:
         return acts + [{"act": "same", "photos": list(pair)} for pair in sorted(self.same)]
 
     def text(self) -> str:
-        """The acts as lines of JSON, which `journal.acts_of` reads."""
-        return "".join(line_of(act) for act in self.acts())
+        """The acts as lines of JSON, which `journal.acts_of` reads, and the SHA-256 of these lines as the last one."""
+        lines = "".join(line_of(act) for act in self.acts())
+        return lines + line_of({"sha256": sha256(lines.encode()).hexdigest()})
 
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of the text, or "" without corrections."""
-        return sha256(self.text().encode()).hexdigest() if self else ""
+
+def is_whole(text: str) -> bool:
+    """Whether a text that `Corrections.text` wrote is as it was written."""
+    lines, _, last = text.rstrip("\n").rpartition("\n")
+    return last == line_of({"sha256": sha256(f"{lines}\n".encode()).hexdigest()}).rstrip("\n")
 
 
 def line_of(act: Act) -> str:

@@ -26,7 +26,6 @@ from core.events import (
     replayed,
 )
 from core.insight.calibration import calibrate
-from core.model.folder import add_hash
 from core.recipe import Recipe
 from core.registry import sources
 from core.runs.card import card
@@ -34,7 +33,7 @@ from core.runs.checkpoint import Checkpoints
 from core.runs.plan import Plan, examined_photos, learner_of, make_plan
 from core.runs.predictions import keep_predictions
 from core.runs.record import Log, record
-from core.runs.run import LABELS, PRESIZED, Run
+from core.runs.run import PRESIZED, Run
 from core.runs.stop_signals import FINISH, STOP, Stopped, StopSignals
 from core.runs.strangers import keep_strangers
 from core.training.features import unsupported_reason
@@ -173,8 +172,6 @@ def _keep_best(
     raw = learner.interpretation(best.outputs, learner.dls.valid)
     calibration = calibrate(raw.logits, raw.targets)
     learner.save(run.folder, calibration)
-    if (run.folder / LABELS).exists():
-        add_hash(run.folder, LABELS)
     results = raw.calibrated(calibration.temperature)
     keep_predictions(run, results, root)
     strangers = keep_strangers(run.folder, learner) if ended else None
