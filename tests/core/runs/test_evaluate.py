@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from core.data.content import digest
+from core.data.journal import Journal
 from core.errors import BadInput
 from core.events import RunEnded
 from core.model.folder import load_model
@@ -264,3 +266,13 @@ def test_where_all_classes_have_another_spelling_it_is_said_how_to_go_on(mine: R
 def test_a_class_of_a_long_name_is_not_quoted_whole(mine: Run, others: Callable[..., str]) -> None:
     result = evaluate(mine, mine.workspace, others("x" * 250, "saint_bernard"))
     assert all(len(reason) < 260 for reason in result["skipped"].values())
+
+
+def test_other_photos_are_labelled_by_what_people_said(mine: Run, tmp_path: Path, draw_photos: DrawPhotos) -> None:
+    photos = sorted(draw_photos(tmp_path / "new" / "unknown", count=3, colours=("red",)).iterdir())
+    said = Journal(tmp_path)
+    said.label([digest(photos[0])], "american_bulldog")
+    said.leave_out([digest(photos[1])])
+    result = evaluate(mine, tmp_path, str(tmp_path / "new"))
+    assert result["n"] == 1 and [row["n"] for row in result["per_class"]] == [1, 0]
+    assert "left out by you" in result["skipped"][str(photos[1])]
