@@ -21,6 +21,8 @@ from core.errors import BadInput
 from core.insight.copies import THUMBNAIL, copies
 from core.registry import Range, splitters
 
+Seen = tuple[str, np.ndarray | None]  # the hash of a photo's content, or its path, and its grey thumbnail [64, 64]
+
 
 @splitters.register("group")
 class GroupSplitter:
@@ -40,6 +42,7 @@ class GroupSplitter:
     ) -> None:
         self.by, self.share, self.seed = by, valid_pct, seed
         self.files: list[Path] = []
+        self._known: dict[tuple[Path, int, int], Seen] = {}  # as a check splits twice, and each split sees every photo
         try:
             self.pattern = re.compile(pattern)
         except re.error as error:
@@ -84,7 +87,7 @@ class GroupSplitter:
     def _twins(self, files: Sequence[Path]) -> list[str]:
         """The content of the first photo of each photo's copies; one that cannot be read is alone."""
         with photo_threads(min(8, os.cpu_count() or 1)) as pool:
-            seen = list(pool.map(_seen, files))
+            seen = list(pool.map(self._see, files))
         first: dict[str, str] = {content: content for content, _ in seen}
 
         def root(content: str) -> str:
@@ -100,8 +103,19 @@ class GroupSplitter:
             first[other] = one
         return [root(content) for content, _ in seen]
 
+    def _see(self, file: Path) -> Seen:
+        """What `_seen` returns, kept unless the file has changed since."""
+        try:
+            about = file.stat()
+        except OSError:
+            return str(file), None
+        key = file, about.st_size, about.st_mtime_ns
+        if key not in self._known:
+            self._known[key] = _seen(file)
+        return self._known[key]
 
-def _seen(file: Path) -> tuple[str, np.ndarray | None]:
+
+def _seen(file: Path) -> Seen:
     """The hash of a photo's content and its grey thumbnail [64, 64]."""
     try:
         content = photo.read(file)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
+from core.data import photo
 from core.errors import BadInput
 from core.registry import splitters
 
@@ -32,7 +33,7 @@ def test_groups_from_a_table(tmp_path: Path) -> None:
     assert {i // 3 for i in train}.isdisjoint(i // 3 for i in valid) and 5 <= len(valid) <= 7
 
 
-def test_copies_of_a_photo_stay_together(tmp_path: Path, data_folder: Path) -> None:
+def test_copies_of_a_photo_stay_together(tmp_path: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = sorted((data_folder / "clothing").rglob("*.jpg"))[:60:3]
     items = []
     for i, file in enumerate(files):
@@ -41,8 +42,11 @@ def test_copies_of_a_photo_stay_together(tmp_path: Path, data_folder: Path) -> N
             ImageOps.mirror(image.convert("RGB")).save(tmp_path / f"{i}_b.jpg", quality=60)
         items += [tmp_path / f"{i}_a.jpg", tmp_path / f"{i}_b.jpg"]
     (tmp_path / "broken.jpg").write_bytes(b"no photo")
-    train, valid = splitters.create("group")([*items, tmp_path / "broken.jpg"], [*"ab" * 20, "a"])
+    splitter, given = splitters.create("group"), ([*items, tmp_path / "broken.jpg"], [*"ab" * 20, "a"])
+    train, valid = splitter(*given)
     assert {i // 2 for i in train if i < 40}.isdisjoint(i // 2 for i in valid if i < 40) and 6 <= len(valid) <= 10
+    monkeypatch.setattr(photo, "load", None)  # nothing is decoded again
+    assert splitter(*given) == (train, valid)
 
 
 @pytest.mark.parametrize(
