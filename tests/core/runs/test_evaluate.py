@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from core.data.content import digest
 from core.data.journal import Journal
@@ -18,6 +19,7 @@ from core.model.folder import load_model
 from core.recipe import Recipe
 from core.registry import sources
 from core.runs.evaluate import evaluate
+from core.runs.predictions import predictions_of
 from core.runs.run import Run
 from core.runs.train import train
 from core.training.metrics import wilson_interval
@@ -62,6 +64,11 @@ def test_evaluate_on_the_own_validation_photos_repeats_the_end(trained: Run, wor
     assert isinstance(end, RunEnded)
     assert (result["accuracy"], result["n"]) == (end.metrics["accuracy"], 4)
     assert result["skipped"] == {}
+    validated = predictions_of(trained)
+    for (_, logits), before in zip(
+        load_model(trained.folder).predict_many(validated.items), validated.logits, strict=True
+    ):
+        assert torch.allclose(logits, before, atol=1e-3), "the saved model predicts as it was validated"
 
 
 def test_evaluate_on_another_folder(
