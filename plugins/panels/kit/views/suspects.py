@@ -74,13 +74,16 @@ def _drawn(project: Project) -> Html:
         share = done / total if total else None
         said = f"Looking at photos: {done:,} of {total:,}" if total else "Looking at the photos"
         return card(TITLE, doing(said, share), FIRST)
+    if project.examined is None:  # photos are not listed here while they are being read
+        return Html()
     try:
-        found, now = insight.found, Now(project)
+        found = insight.found
     except BadInput:  # the photos are gone, which the Data page says
         return Html()
     if not found or "error" in found:
         why = notes([found["error"]], "bad") if found else Html()
         return card(TITLE, why + Html('<p class="acts">{}</p>').format(button("Look for them", "look")), FIRST)
+    now = Now(project)
     tabs = {
         "May be wrong": _wrong(found["suspects"], now),
         "Copies": _copies([pair for pair in found["twins"] if pair["kind"] != "alike"], now),
