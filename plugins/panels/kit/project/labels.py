@@ -129,7 +129,7 @@ def act(project: Project, data: Mapping[str, Any]) -> str:
 
 def told(done: Mapping[str, Any]) -> str:
     """An act of the journal in a few words."""
-    n = len(done.get("photos", ()))
+    n = len(done.get("photos", ())) or sum(len(each["photos"]) for each in done.get("acts", ()))
     many = "1 photo" if n == 1 else f"{n:,} photos"
     match done["act"]:
         case "label":
@@ -138,6 +138,12 @@ def told(done: Mapping[str, Any]) -> str:
             return ", ".join(f"{old} renamed {new}" for old, new in done["labels"].items())
         case "leave_out":
             return f"{many} left out"
+        case "leave_out_of_training":
+            return f"{many} left out of training"
+        case "take_back":
+            return f"{many} used again"
+        case "several":
+            return f"labels of {many} from a table"
         case "right":
             return f"{many} marked as right"
     return str(done["act"]).replace("_", " ")
