@@ -104,7 +104,7 @@ class Insight:
             with os.fdopen(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as output:
                 _processes[self.folder] = subprocess.Popen(
                     [sys.executable, "-P", "-m", "plugins.panels.kit.insight.look", str(self.folder)],
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,  # closed when this program ends, and so does the process
                     stdout=output,
                     stderr=output,
                     env=environment(),

@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 from core.atomic import write_atomic
 from core.discovery import discover
@@ -40,5 +41,16 @@ def main(folder: Path) -> int:
     return 0
 
 
+def end_with_parent() -> None:
+    """End this process when its stdin is closed: nobody waits for the answer any more."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os._exit(0)
+
+    Thread(target=wait, daemon=True).start()
+
+
 if __name__ == "__main__":
+    end_with_parent()
     sys.exit(main(Path(sys.argv[1])))

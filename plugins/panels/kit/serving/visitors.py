@@ -84,9 +84,9 @@ class VisitorProject(Project):
 
     @property
     def may_examine(self) -> bool:
-        """Whether a postponed check may start now."""
+        """Whether the check of these photos may start now; it may not while too many others are under way."""
         with _checking:
-            return self._has_room()
+            return super().may_examine and self._has_room()
 
     def _has_room(self) -> bool:
         return self.address not in _checks and len(_checks) < CHECKS
