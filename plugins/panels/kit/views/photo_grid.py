@@ -6,6 +6,7 @@ import asyncio
 import base64
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from core.data import photo
 from core.data.decoder import decoders
 from core.data.photo import View
 from core.errors import BadInput
-from plugins.panels.kit.insight.insight import FOLDER, more_like, with_findings
+from plugins.panels.kit.insight.insight import FOLDER, Insight, more_like, with_findings
 from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.labels import act, listed, photos_of
 from plugins.panels.kit.project.project import Project
@@ -68,8 +69,12 @@ def photo_grid(page: Page) -> gr.HTML:
 
 
 def photos(project: Project, data: Mapping[str, Any]) -> Any:
-    """The list of photos, as far as the browser lacks it."""
-    return with_findings(project, listed(project, str(data.get("key"))))
+    """The list of photos, as far as the browser lacks it; while some have no label, likely labels are looked for."""
+    rows, insight = _rows(project, data), Insight(project)
+    if -1 in rows["labels"]:
+        with suppress(BadInput):  # without the network's weights there are no suggestions
+            insight.look()
+    return {**rows, "looking": insight.looking}
 
 
 def thumbs(project: Project, data: Mapping[str, Any]) -> Any:
@@ -98,7 +103,11 @@ def alike(project: Project, data: Mapping[str, Any]) -> Any:
 def say(project: Project, data: Mapping[str, Any]) -> Any:
     """Do what a person said; answers with a sentence and the list of photos."""
     said = act(project, data)
-    return {"said": said, **photos(project, data)}
+    return {"said": said, **_rows(project, data)}
+
+
+def _rows(project: Project, data: Mapping[str, Any]) -> dict[str, Any]:
+    return with_findings(project, listed(project, str(data.get("key"))))
 
 
 def _answer(page: Page, ask: Callable[[Project, Mapping[str, Any]], Any], data: Any, request: gr.Request) -> Any:
