@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -12,12 +13,15 @@ from typing import Any
 import pytest
 
 import plugins.panels.kit.project.project as project_module
+from core.data.check import Examined
 from core.errors import BadInput
+from core.events import drain
 from core.lock import ProcessLock
 from core.recipe import Recipe
 from core.registry import losses
 from core.runs.run import Run
 from plugins.panels import data, train
+from plugins.panels.kit.project.edits import choose
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving import visitors
 from plugins.panels.kit.serving.hourly import Hourly
@@ -84,6 +88,34 @@ def test_a_visitor_names_no_path_outside(visitor: Project, tmp_path: Path, key: 
     assert visitor.require_recipe() == before
     visitor.draft.write(recipe=other.to_dict())  # however it came there
     assert visitor.recipe is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("training.compile", True),  # it runs a C compiler
+        ("training.device", "cpu"),
+        ("training.device", "cuda:7"),
+        ("splitter", {"name": "group"}),  # it decodes photos in the app's own process
+        ("splitter", {"name": "group", "by": "twins"}),
+    ],
+)
+def test_some_options_are_the_owners(visitor: Project, key: str, value: Any) -> None:
+    before = visitor.require_recipe()
+    with pytest.raises(BadInput, match=r"owner of this computer|not open to visitors"):
+        visitor.edit(key, value)
+    changed = before.with_settings([f"{key}={json.dumps(value)}"])
+    with pytest.raises(BadInput, match=r"owner of this computer|not open to visitors"):
+        visitor.use(changed)
+    Project(visitor.folder).use(changed)
+    assert visitor.recipe is None  # however it came there
+
+
+def test_a_visitor_may_still_choose_groups(visitor: Project) -> None:
+    choose(visitor, {"option": "splitter", "value": "group"})
+    assert visitor.require_recipe().splitter == {"name": "group", "by": "name"}
+    drain(visitor.examine())
+    assert isinstance(visitor.examined, Examined | BadInput)
 
 
 @pytest.mark.parametrize(
