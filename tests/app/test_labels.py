@@ -53,6 +53,21 @@ def test_the_grid_answers_nobody_without_the_password(shared: App) -> None:
         assert http.post(ROUTE, json=body).status_code == 401
 
 
+def test_a_visitor_cannot_hide_or_stretch_the_name_of_a_session(shared: App) -> None:
+    visitor = shared.visitor()
+    visitor.session = "x" * 1000
+    assert asked(visitor, "photos").status_code == 422  # gradio would remember it
+    body = {"component_id": "1", "fn_name": "photos", "session_hash": "x" * 1000, "data": "{}"}
+    assert visitor.http.post(ROUTE, data=body, files={"f": b"x"}).status_code == 422
+
+
+def test_what_strangers_say_makes_no_folder_and_no_line_without_photos(shared: App) -> None:
+    visitor = shared.visitor()
+    for said in ({"do": "rename", "old": "a", "label": "b"}, {"do": "undo"}, {"do": "label", "label": "x" * 10**6}):
+        asked(visitor, "say", photos=[0], **said)
+    assert not visitor.folder(shared).exists()
+
+
 def test_no_other_function_can_be_called(shared: App) -> None:
     visitor = shared.visitor()
     for name in ("postprocess", "__init__", "get_config", "absent"):
