@@ -17,7 +17,7 @@ from core.atomic import disk_error, open_own, write_atomic
 from core.environment import environment
 from core.lock import holder
 from plugins.panels.kit.insight.look import ASKED, LOCK, PROGRESS, RESULT, answer_about
-from plugins.panels.kit.project.labels import listed, photos_of
+from plugins.panels.kit.project.labels import Photos, listed, photos_of
 from plugins.panels.kit.project.project import Project
 
 FOLDER = "insight"  # of a workspace
@@ -76,22 +76,23 @@ class Insight:
 
     def look(self) -> None:
         """Start looking, unless that is done, under way, or a run is under way; raises BadInput."""
+        photos = photos_of(self.project)
         with _starting:
             for folder in [folder for folder, process in _processes.items() if process.poll() is not None]:
                 if _processes.pop(folder).returncode:
                     _asked.pop(folder, None)  # it may be asked again
-            about = photos_of(self.project).key, self.project.said
+            about = photos.key, self.project.said
             if self.looking or self.current or self.project.under_way or _asked.get(self.folder) == about:
                 return
             if self.project.confined and _processes:
                 return  # strangers' photos are looked at one data set at a time
-            self._ask()
+            self._ask(photos)
             _asked[self.folder] = about
             while len(_asked) > REMEMBERED:
                 del _asked[next(iter(_asked))]
 
-    def _ask(self) -> None:
-        project, photos = self.project, photos_of(self.project)
+    def _ask(self, photos: Photos) -> None:
+        project = self.project
         rows, corrections = listed(project, photos.key), project.corrections
         project.check_network()
         project.check_room(0)  # what is found takes some, too
