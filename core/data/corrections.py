@@ -108,7 +108,8 @@ def _labels_of(acts: Sequence[Act]) -> tuple[dict[str, str], dict[str, str]]:
     now: dict[str, str] = {}  # what a label at this point is called in the end
     for act in reversed(acts):
         if act["act"] == "label":
-            name: str = now.get(act["label"], act["label"])
+            label: str = act["label"]
+            name = now.get(label, label)
             for photo in act["photos"]:
                 labels.setdefault(photo, name)
         elif act["act"] == "rename":
