@@ -15,7 +15,7 @@ from core.data.corrections import Corrections
 from core.data.files import Files
 from core.data.labelling import labels_of
 from core.data.reading import contents_of
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.events import drain
 from core.recipe import Recipe
 from plugins.panels.kit.project.known import CHECKED, LISTED, PHOTOS
@@ -103,6 +103,8 @@ def act(project: Project, data: Mapping[str, Any]) -> str:
         return f"{do.capitalize()}ne: {told(done)}." if done else f"There is nothing to {do}."
     if do == "rename":
         old = str(data.get("old") or "")
+        if old not in listed(project)["vocab"]:
+            raise BadInput(f"No photo has the label {quoted(old)}; choose a label that there is.")
         journal.rename(old, label)
         return f"{old} is called {label} now."
     photos = photos_of(project)

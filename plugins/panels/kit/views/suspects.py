@@ -19,6 +19,7 @@ from plugins.panels.kit.views.html import DELEGATE, Html, button, card, doing, e
 SCRIPT = (Path(__file__).parent / "suspects.js").read_text(encoding="utf-8")
 SHOWN = 20  # findings in a tab
 DRAWN: Known[Html] = Known()  # a tick where nothing has changed does not look at every photo again
+LONGEST_NUMBER = 12  # digits
 TITLE = "Labels that may be wrong"
 FIRST = "Every photo is compared with the others, by a network that never saw it. A person decides; no file is changed."
 
@@ -59,7 +60,7 @@ def _on_click(project: Project, data: Mapping[str, Any]) -> str | None:
             project.start()
             return "train"
         case do:
-            numbers = [int(n) for n in str(data.get("photo")).split(",") if n.isdecimal()]
+            numbers = [int(n) for n in str(data.get("photo")).split(",") if n.isdecimal() and len(n) < LONGEST_NUMBER]
             act(
                 project,
                 {"do": do, "key": data.get("key"), "photos": numbers, "label": data.get("label"), "right": True},
@@ -83,7 +84,7 @@ def _drawn(project: Project) -> Html:
     except BadInput:  # the photos are gone, which the Data page says
         return Html()
     if not found or "error" in found:
-        why = notes([found["error"]], "bad") if found else Html()
+        why = notes([project.plain(BadInput(found["error"]))], "bad") if found else Html()
         return card(TITLE, why + Html('<p class="acts">{}</p>').format(button("Look for them", "look")), FIRST)
     key = f"{project.version} {insight.version} {insight.current}"
     return DRAWN.made(project.folder, key, lambda: _findings(project, insight))
