@@ -24,7 +24,7 @@ def asked(visitor: Visitor, name: str, **data: Any) -> httpx.Response:
 
 def test_a_visitor_labels_own_photos_and_sees_no_others(shared: App) -> None:
     one, other = shared.visitor(), shared.visitor()
-    assert asked(one, "photos").json() == {"key": "", "names": []}  # no photos yet
+    assert asked(one, "photos").json()["names"] == []  # no photos yet
     one.drop("data-drop", (zipped(photos()), "photos.zip"))
     other.drop("data-drop", (zipped(COLOURS), "photos.zip"))
     mine, theirs = asked(one, "photos").json(), asked(other, "photos").json()
