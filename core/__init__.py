@@ -7,6 +7,7 @@ from typing import Any
 
 _WORDS = {
     "core.data.block": ("DataBlock", "ImageBlock", "CategoryBlock", "using_attr"),
+    "core.data.corrected_photos": ("CorrectedPhotos",),
     "core.data.files": ("get_image_files",),
     "core.data.image_data_loaders": ("ImageDataLoaders",),
     "core.data.loaders": ("DataLoaders", "Loader"),

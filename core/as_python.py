@@ -30,9 +30,12 @@ WORKSPACE = "workspace"  # the default of the command line
 KEYWORDS = {"batch_size": "bs"}  # options of training whose keyword argument has another name
 
 
-def as_python(recipe: Recipe) -> str:
-    """Code that builds and trains the learner of a recipe; raises BadInput if a learner cannot express the recipe."""
-    before, photos, block = _data(recipe)
+def as_python(recipe: Recipe, corrected: bool = False) -> str:
+    """Code that builds and trains the learner of a recipe; raises BadInput if a learner cannot express the recipe.
+
+    If people `corrected` labels or left photos out, it reads the journal of the workspace.
+    """
+    before, photos, block = _data(recipe, corrected)
     training = recipe.training
     scores = ", ".join(_bound(metrics, choice) for choice in training.metrics)
     loss = _made(losses, training.loss, "dls.class_counts")
@@ -48,7 +51,6 @@ def as_python(recipe: Recipe) -> str:
     fine_tune = [_literal(training.epochs), *_changed(recipe, "base_lr", "freeze_epochs", "lr_mult", "features")]
     alone = ", ".join(_changed(recipe, "best_by", "patience", "bad_photos"))
     lines = [
-        *(["from pathlib import Path", ""] if before else []),
         "import torch",
         "",
         "from core import *",
@@ -65,22 +67,29 @@ def as_python(recipe: Recipe) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _data(recipe: Recipe) -> tuple[list[str], str, list[str]]:
+def _data(recipe: Recipe, corrected: bool) -> tuple[list[str], str, list[str]]:
     """The lines before the DataBlock, the first argument of `dataloaders`, and the arguments of DataBlock."""
     labeller, splitter = _made(labellers, recipe.labeller), _made(splitters, recipe.splitter)
     source = sources.build(recipe.source, Path(WORKSPACE))
     word = getattr(getattr(source, "get_items", None), "__name__", "")
-    if word in core.__all__ and getattr(core, word) is source.get_items:
+    listed = word in core.__all__ and getattr(core, word) is source.get_items
+    renamed = not listed and hasattr(source, "original")  # the source may have renamed its photos
+    if listed:
         before, photos, get_items = [], _literal(source.root), [f"get_items={word}"]
     else:
         created = _created(sources, recipe.source, f"Path({_literal(WORKSPACE)})")
         before, photos, get_items = [f"source = {created}"], "source()", []
-        if hasattr(source, "original"):  # the source may have renamed its photos
-            before += [f"labeller = {labeller}", f"splitter = {splitter}"]
-            takes = _taken(splitters[recipe.splitter["name"]].factory)
-            labels, files = ", labels" * (takes > 1), ", items" * (takes > 2)
-            labeller = "lambda p: labeller(source.original(p))"
-            splitter = f"lambda items{labels}: splitter([source.original(p) for p in items]{labels}{files})"
+    if corrected:
+        items = f"{word}({photos})" if listed else photos
+        given = [items, labeller, splitter, _literal(WORKSPACE), *(["source.original"] if renamed else [])]
+        before.append(_call("photos = CorrectedPhotos", given))
+        photos, get_items, labeller, splitter = "photos", [], "photos.get_y", "photos.splitter"
+    elif renamed:
+        before += [f"labeller = {labeller}", f"splitter = {splitter}"]
+        takes = _taken(splitters[recipe.splitter["name"]].factory)
+        labels, files = ", labels" * (takes > 1), ", items" * (takes > 2)
+        labeller = "lambda p: labeller(source.original(p))"
+        splitter = f"lambda items{labels}: splitter([source.original(p) for p in items]{labels}{files})"
     tfms = [*_tfms("item_tfms", recipe.item_tfms), *_tfms("batch_tfms", recipe.batch_tfms)]
     blocks = "blocks=(ImageBlock, CategoryBlock)"
     return before, photos, [blocks, *get_items, f"splitter={splitter}", f"get_y={labeller}", *tfms]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import sysconfig
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -148,6 +150,22 @@ def available() -> list[str]:
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     names = ["cuda", *(f"cuda:{i}" for i in range(gpus))] if gpus else []
     return [*names, *(["mps"] if torch.backends.mps.is_available() else []), "cpu"]
+
+
+def check_compiler() -> None:
+    """Raise BadInput, naming what is missing, if torch.compile cannot build the code that it writes in C++."""
+    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++", "cl"]
+    if not any(map(shutil.which, names)):
+        raise BadInput(
+            f"training.compile needs a C++ compiler, and there is no {' or '.join(names)} here; install one, or set "
+            "training.compile to false."
+        )
+    header = os.path.join(sysconfig.get_path("include"), "Python.h")
+    if not os.path.exists(header):
+        raise BadInput(
+            f"training.compile needs Python's header files, and there is no {header}; install them, such as by the "
+            "package python3-dev, or set training.compile to false."
+        )
 
 
 def out_of_memory(error: BaseException) -> bool:

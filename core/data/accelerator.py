@@ -142,9 +142,11 @@ class Ahead:
             images.record_stream(current)  # or their memory would be used for the next batch too early
         return images
 
-    def shutdown(self, wait: bool, cancel_futures: bool) -> None:
-        """As of the pool of threads."""
-        self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+    def close(self) -> None:
+        """End the batch that is being made, and make no other, so that two of these never fill one PhotoStore."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._stream is not None:
+            self._stream.synchronize()
 
     def _launched(self, make: Callable[[], Tensor]) -> Launched:
         if self._stream is None:

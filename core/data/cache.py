@@ -172,6 +172,7 @@ class Cache:
         while True:
             with self._locked() as mine:
                 if mine:
+                    self._total()  # raises ValueError if the file is not a cache's
                     total = 0
                     for path in self._entries():
                         with suppress(FileNotFoundError):

@@ -16,7 +16,7 @@ AT_ONCE = 64  # photos, which bounds the memory of the canvas
 
 
 def sample_flat(flat: Tensor, starts: Ints, widths: Ints, plan: Plan) -> Tensor:
-    """`sampler.sample` for N photos in `flat`, uint8 [bytes]: [N, 3, H, W] in 0..1 on the device of `flat`.
+    """`sampler.sampled` for N photos in `flat`, uint8 [bytes]: [N, 3, H, W] in 0..1 on the device of `flat`.
 
     `starts` [N] are the photos' first bytes and `widths` [N] their widths in pixels.
     """

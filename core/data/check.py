@@ -12,12 +12,10 @@ from core.data.alike import alike
 from core.data.corrections import Corrected, Corrections
 from core.data.duplicates import duplicates
 from core.data.files import Files, no_photos
-from core.data.journal import Journal
-from core.data.labelled import Labelled
-from core.data.labelling import labels_of
+from core.data.labelled import read_labels
 from core.data.leftovers import leftovers, relocated
 from core.data.masks import masks
-from core.data.reading import contents_of, read_all
+from core.data.reading import read_all
 from core.data.split import Split, checked, too_little
 from core.errors import BadInput
 from core.events import Checked
@@ -88,21 +86,18 @@ def examine(
     photos are kept in the folder `cache`, unless `decode` decodes the photos. Labels are read through the
     `corrections`, by default those of the workspace's journal; photos without a label are counted and left out.
     """
-    corrections = Journal(workspace).corrections if corrections is None else corrections
     source = sources.build(recipe.source, workspace)
     items = Files.of(source())
     if not items:
         raise no_photos(source.root)
     original = getattr(source, "original", None)  # labels come from the names in the zip
-    names = Files.of(map(original, items)) if original else items
     report = Report(skipped=dict.fromkeys(getattr(source, "skipped", ()), "not a photo that can be unpacked safely"))
     labeller = labellers.build(relocated("labeller", recipe.labeller, source))
     splitter = splitters.build(relocated("splitter", recipe.splitter, source))
-    found, reasons = labels_of(items, names, labeller)
-    contents = (yield from contents_of(items, workspace)) if corrections.by_content else []
-    photos = Labelled(items, names, found, corrections, contents)
-    unlabelled, wanted = photos.unlabelled, photos.wanted
-    report.skipped |= {str(items[i]): reasons.get(str(items[i]), "you took its label away") for i in unlabelled}
+    photos = yield from read_labels(items, labeller, workspace, original, corrections)
+    names, corrections, unlabelled, wanted = photos.names, photos.corrections, photos.unlabelled, photos.wanted
+    unused = photos.unused
+    report.skipped |= {str(items[i]): unused[str(items[i])] for i in unlabelled}
     report.unlabelled = len(unlabelled)
 
     def presizing() -> Presizing | None:
@@ -124,7 +119,7 @@ def examine(
             f"{len(report.skipped)} files cannot be used, the first {path}: {reason}. Set training.bad_photos "
             "to skip to continue without them."
         )
-    report.skipped |= {str(items[i]): "left out by you" for i in sorted(photos.left_out)}
+    report.skipped |= unused
     if not good and not unlabelled:
         path, reason = next(iter(report.skipped.items()))
         raise BadInput(f"None of the {len(items)} photos can be used; the first is {path}: {reason}.")

@@ -95,8 +95,9 @@ class Journal:
     @property
     def corrections(self) -> Corrections:
         """The corrections in force."""
-        if self._refresh() or self._corrections is None:
-            done = self._stacks()[0]
+        self._refresh()
+        if self._corrections is None:
+            done = _stacks([*self._read, *self._tail])[0]
             self._corrections = Corrections.of(each for act in done for each in act.get("acts", (act,)))
         return self._corrections
 
@@ -132,8 +133,8 @@ class Journal:
         except OSError as error:
             raise disk_error(self.path, error) from error
 
-    def _refresh(self) -> bool:
-        """Read what was appended since; returns whether anything was."""
+    def _refresh(self) -> None:
+        """Read what was appended since, if anything was."""
         seen: tuple[int, ...] = ()
         content = b""
         try:
@@ -147,7 +148,7 @@ class Journal:
                 about = os.fstat(file.fileno())
                 seen = about.st_ino, about.st_size, about.st_mtime_ns
                 if seen == self._seen:
-                    return False
+                    return
                 if self._seen[:1] != seen[:1] or about.st_size < self._position:  # another file
                     self._position, self._read = 0, []
                 file.seek(self._position)
@@ -158,8 +159,8 @@ class Journal:
         self._read += acts_of(content[:whole])
         self._tail = acts_of(content[whole:])
         self._position += whole
-        changed, self._seen = seen != self._seen, seen
-        return changed
+        if seen != self._seen:
+            self._seen, self._corrections = seen, None
 
 
 def acts_of(content: bytes) -> list[Act]:

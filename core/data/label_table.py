@@ -11,9 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from core.atomic import disk_error, write_atomic
 from core.data.corrections import Corrections
-from core.data.files import Files
 from core.data.journal import Journal
-from core.data.labelling import labels_of
+from core.data.labelled import read_labels
 from core.data.leftovers import relocated
 from core.data.reading import contents_of
 from core.data.safe_names import distinct, safe_name
@@ -40,20 +39,19 @@ class Row:
 def rows_of(recipe: Recipe, workspace: Path) -> Generator[Checked, None, list[Row]]:
     """All photos of a recipe with their labels, read through the workspace's journal; raises BadInput."""
     source = sources.build(recipe.source, workspace)
-    items = Files.of(source())
-    names = Files.of(map(original, items)) if (original := getattr(source, "original", None)) else items
-    found, _ = labels_of(items, names, labellers.build(relocated("labeller", recipe.labeller, source)))
-    contents = yield from contents_of(items, workspace)
-    said, root = Journal(workspace).corrections, Path(source.root)
+    labeller = labellers.build(relocated("labeller", recipe.labeller, source))
+    photos = yield from read_labels(source(), labeller, workspace, getattr(source, "original", None))
+    contents = photos.contents or (yield from contents_of(photos.items, workspace))
+    said, root = photos.corrections, Path(source.root)
     return [
         Row(
             item,
             (name.relative_to(root) if name.is_relative_to(root) else name).as_posix(),
-            said.label_of(content, label),
+            label,
             content in said.left_out,
             content,
         )
-        for item, name, label, content in zip(items, names, found, contents, strict=True)
+        for item, name, label, content in zip(photos.items, photos.names, photos.labels, contents, strict=True)
     ]
 
 

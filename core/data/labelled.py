@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from core.data.corrections import Corrected, Corrections
 from core.data.files import Files
+from core.data.journal import Journal
+from core.data.labelling import labels_of
+from core.data.reading import contents_of
 from core.data.split import Split, Splitter, sides
+from core.events import Checked
+
+LEFT_OUT, TAKEN_AWAY = "left out by you", "you took its label away"
 
 
 @dataclass(frozen=True)
@@ -16,6 +23,7 @@ class Labelled:
     """Photos with the label, or "", that the labeller found for each, and what people said about them.
 
     `names` are the photos' names as splitters get them; `contents` may be empty if `corrections.by_content` is false.
+    `reasons` says why the labeller found no label for a file.
     """
 
     items: Files
@@ -23,6 +31,7 @@ class Labelled:
     found: list[str]
     corrections: Corrections
     contents: Sequence[str] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def labels(self) -> list[str]:
@@ -45,6 +54,13 @@ class Labelled:
     def unlabelled(self) -> list[int]:
         """The photos that have no label and were not left out."""
         return [i for i, label in enumerate(self.labels) if not label and i not in self.left_out]
+
+    @property
+    def unused(self) -> dict[str, str]:
+        """Why files without a label, and those that a person left out, are not used."""
+        without = {str(self.items[i]): TAKEN_AWAY for i in self.unlabelled}
+        found = {file: self.reasons.get(file, reason) for file, reason in without.items()}
+        return found | {str(self.items[i]): LEFT_OUT for i in sorted(self.left_out)}
 
     def corrected(self, used: Iterable[int]) -> Corrected:
         """What people changed of the photos that are used, and how many they left out."""
@@ -114,3 +130,22 @@ class Labelled:
 
     def _photos(self) -> Iterable[tuple[str, str]]:
         return zip(self.contents or [""] * len(self.found), self.found, strict=True)
+
+
+def read_labels(
+    items: Iterable[Path],
+    labeller: Callable[[Path], str],
+    workspace: Path,
+    original: Callable[[Path], Path] | None = None,
+    corrections: Corrections | None = None,
+) -> Generator[Checked, None, Labelled]:
+    """The photos with their labels, read through the `corrections`, by default those of the workspace's journal.
+
+    Labellers and splitters get the `original` path of each photo. Photos are only read if corrections name some.
+    """
+    corrections = Journal(workspace).corrections if corrections is None else corrections
+    items = Files.of(items)
+    names = Files.of(map(original, items)) if original else items
+    found, reasons = labels_of(items, names, labeller)
+    contents = (yield from contents_of(items, workspace)) if corrections.by_content else []
+    return Labelled(items, names, found, corrections, contents, reasons)

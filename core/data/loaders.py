@@ -115,8 +115,8 @@ class Loader:
                 if len(waiting) > AHEAD:
                     yield self._collect(waiting.popleft(), ahead, epoch)
         finally:
-            for each in (pool, ahead):
-                each.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            ahead.close()
 
     def show_batch(self, max_n: int = 9, unique: bool = False, **layout: Unpack[Layout]) -> Image:
         """A contact sheet of photos as the model sees them, with labels; `unique` repeats one photo, augmented."""

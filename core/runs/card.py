@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,22 +48,28 @@ METHODS = {
 }
 
 
-def card(
-    recipe: Recipe,
-    learner: Learner,
-    results: ClassificationInterpretation,
-    best: Best,
-    epochs: Sequence[EpochEnded],
-    calibration: Calibration,
-    strangers: Strangers | None,
-    corrected: Corrected | None = None,
-) -> dict[str, str | bytes]:
-    """The files of the card by name, README.md after its pictures; `epochs` are all trained epochs."""
+@dataclass(frozen=True)
+class Trained:
+    """What a card describes: the model of the best epoch, all epochs, and its results on the validation photos."""
+
+    recipe: Recipe
+    learner: Learner
+    best: Best
+    epochs: Sequence[EpochEnded]
+    results: ClassificationInterpretation  # calibrated
+    calibration: Calibration
+    strangers: Strangers | None = None
+    corrected: Corrected = field(default_factory=Corrected)
+
+
+def card(trained: Trained) -> dict[str, str | bytes]:
+    """The files of the card by name, README.md after its pictures."""
     from huggingface_hub import ModelCard
 
+    recipe, learner, results, calibration = trained.recipe, trained.learner, trained.results, trained.calibration
     architecture, views = learner.task.architecture, learner.dls.valid.pipeline.views
     document, (low, high) = without_paths(recipe.to_dict()), results.interval
-    drawn = card_pictures(results, epochs, calibration)
+    drawn = card_pictures(results, trained.epochs, calibration)
     text = ModelCard.from_template(
         _front_matter(recipe, results, architecture),
         str(TEMPLATE),
@@ -78,16 +85,16 @@ def card(
         input=_input(views),
         statistics=[architecture.mean, architecture.std],
         license=NO_LICENSE,
-        made=[*_made(document), *(corrected.sentences() if corrected else ())],
+        made=[*_made(document), *trained.corrected.sentences()],
         options=recipe.training,
-        epochs=len(epochs),
+        epochs=len(trained.epochs),
         rows=list(_rows(results, Counter(learner.dls.train.targets))),
         confused=[(_text(a), _text(b), n) for a, b, n in results.most_confused(2)[:5]],
         pictures=list(drawn),
         calibration=described(calibration),
-        strangers=strangers,
+        strangers=trained.strangers,
         temperature=calibration.temperature,
-        best=best,
+        best=trained.best,
         chosen=_chosen(recipe),
         head=_head(architecture),
         widths=[part.in_features for part in architecture.head.modules() if isinstance(part, nn.Linear)],

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 
 from core.data.alike import alike
-from core.data.labelling import label_all
+from core.data.labelled import read_labels
 from core.data.leftovers import relocated
 from core.data.photo import BadPhoto
 from core.data.propose import names_of, propose, source_of
 from core.errors import BadInput, quoted
+from core.events import drain
 from core.model.folder import load_model
 from core.recipe import Choice, path_options
 from core.registry import labellers, sources
@@ -27,9 +28,10 @@ from core.training.interpretation import ClassificationInterpretation
 def evaluate(run: Run, workspace: Path, source: str | None = None, labeller: str | None = None) -> dict[str, Any]:
     """Accuracy, its 95 % interval, figures per class, and n; on a folder or zip, or the run's validation photos.
 
-    Photos without a label, of a class that the model does not know, unreadable or gone are listed under `skipped`;
-    `trained_on` is how many of the n are training photos, or None if the run does not list these. `labels` is the
-    reason why they were labelled in another way than the run's photos, or "".
+    Labels are read through the journal of the workspace. Photos without a label, left out by a person, of a class that
+    the model does not know, unreadable or gone are listed under `skipped`; `trained_on` is how many of the n are
+    training photos, or None if the run does not list these. `labels` is the reason why they were labelled in another
+    way than the run's photos, or "".
     """
     predictor, history = load_model(run.folder), _history(run, required=not source)
     labelled, skipped, labels = _labelled(run, history, workspace, source, labeller)
@@ -92,8 +94,9 @@ def _labelled(
             return own, skipped, ""
         items = list(own)
     choice, reason = (_choice(labeller), "") if labeller else _own_labeller(run, workspace, found, items)
-    labelled, unlabelled = label_all(items, labellers.build(choice), getattr(found, "original", Path))
-    return labelled, skipped | unlabelled, reason
+    photos = drain(read_labels(items, labellers.build(choice), workspace, getattr(found, "original", None)))
+    labelled = {photos.items[i]: photos.labels[i] for i in photos.kept(range(len(photos.items)))}
+    return labelled, skipped | photos.unused, reason
 
 
 def _own_labeller(run: Run, workspace: Path, found: Any, items: Sequence[Path]) -> tuple[Choice, str]:

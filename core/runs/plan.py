@@ -15,7 +15,7 @@ from core.data.block import loaders_of
 from core.data.check import Examined, examine
 from core.data.corrections import Corrected
 from core.data.split import Split
-from core.device import choose, wanted
+from core.device import check_compiler, choose, wanted
 from core.errors import BadInput
 from core.events import Event, FinishingEarly, Notice, WithResult
 from core.model.architecture import build_architecture
@@ -111,6 +111,8 @@ def examined_photos(
     if not training.epochs + training.freeze_epochs:
         raise BadInput("training.epochs and training.freeze_epochs are both 0, so nothing would be trained.")
     choose(wanted(training.device)).precision(training.precision)  # refused before all photos are read
+    if training.compile:
+        check_compiler()
     check = WithResult(examine(recipe, run.workspace, cache=cache, corrections=run.corrections))
     for event in check:
         yield event

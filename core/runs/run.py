@@ -17,7 +17,7 @@ from itertools import compress
 from pathlib import Path
 
 from core.atomic import disk_error, write_atomic
-from core.data.corrections import Corrections
+from core.data.corrections import Corrections, is_whole
 from core.data.journal import Journal, acts_of
 from core.errors import BadInput
 from core.events import Event, Queued, RunEnded
@@ -140,8 +140,12 @@ class Run:
     @property
     def corrections(self) -> Corrections:
         """The corrections of labels that were in force when the run was created; raises BadInput."""
-        made = (self.folder / LABELS).exists()
-        return Corrections.of(acts_of(self.read(LABELS).encode())) if made else Corrections()
+        if not (self.folder / LABELS).exists():
+            return Corrections()
+        text = self.read(LABELS)
+        if not is_whole(text):
+            raise BadInput(f"{str(self.folder / LABELS)!r} is damaged; train the run's recipe.json in a new run.")
+        return Corrections.of(acts_of(text.encode()))
 
     @property
     def process(self) -> int | None:

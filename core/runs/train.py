@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from core.atomic import write_atomic
+from core.data.draws import VERSION as DRAWS
 from core.device import choose
 from core.events import (
     CheckpointSaved,
@@ -26,15 +27,14 @@ from core.events import (
     replayed,
 )
 from core.insight.calibration import calibrate
-from core.model.folder import add_hash
 from core.recipe import Recipe
 from core.registry import sources
-from core.runs.card import card
+from core.runs.card import Trained, card
 from core.runs.checkpoint import Checkpoints
 from core.runs.plan import Plan, examined_photos, learner_of, make_plan
 from core.runs.predictions import keep_predictions
 from core.runs.record import Log, record
-from core.runs.run import LABELS, PRESIZED, Run
+from core.runs.run import PRESIZED, Run
 from core.runs.stop_signals import FINISH, STOP, Stopped, StopSignals
 from core.runs.strangers import keep_strangers
 from core.training.features import unsupported_reason
@@ -105,6 +105,11 @@ def _train(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Gen
     if plan.resumed:
         at = ("", 0, 0) if state.done else (state.now.name, state.step, state.steps)
         yield RunResumed(plan.document.get("events", 0), *at)
+        if plan.document and not state.done and plan.document.get("draws", 1) != DRAWS:
+            yield Notice(
+                "this run began in an earlier version, which drew augmentation otherwise: it goes on as it would have, "
+                "but not with the same random crops"
+            )
     yield _started(plan.recipe, learner)
     yield from _slow_paths(plan.recipe, learner)
     checkpoints = Checkpoints(run.folder)
@@ -173,15 +178,12 @@ def _keep_best(
     raw = learner.interpretation(best.outputs, learner.dls.valid)
     calibration = calibrate(raw.logits, raw.targets)
     learner.save(run.folder, calibration)
-    if (run.folder / LABELS).exists():
-        add_hash(run.folder, LABELS)
     results = raw.calibrated(calibration.temperature)
     keep_predictions(run, results, root)
     strangers = keep_strangers(run.folder, learner) if ended else None
     epochs = [event for event in replayed(run.events()) if isinstance(event, EpochEnded)]
-    for name, content in card(
-        plan.recipe, learner, results, best, epochs, calibration, strangers, plan.corrected
-    ).items():
+    trained = Trained(plan.recipe, learner, best, epochs, results, calibration, strangers, plan.corrected)
+    for name, content in card(trained).items():
         write_atomic(run.folder / name, content)
     low, high = results.interval
     metrics = {name: score(raw.logits, raw.targets) for name, score in learner.task.metrics.items()}

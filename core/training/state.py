@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 
+from core.data.draws import VERSION as DRAWS
 from core.data.loaders import Loader
 from core.errors import BadInput
 from core.recipe import LAST
@@ -250,6 +251,7 @@ class TrainState:
             "finish": [finish.stage, finish.step, finish.steps] if finish else None,
             "best": [best.stage, best.epoch, best.value, best.loss, best.outputs.indices] if best else None,
             "random": random_document(),
+            "draws": DRAWS,
         }
 
     def restore(self, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:

@@ -396,7 +396,7 @@ def test_an_exponential_expression_ends(
     folder = Path(shutil.copytree(photos, tmp_path / "photos"))
     shutil.copy(folder / "red_1.jpg", folder / f"{'a' * 60}!.jpg")
     source, labeller = {"name": "folder", "path": str(folder)}, {"name": "regex", "pattern": pattern}
-    assert main(["check", recipe(source=source, labeller=labeller), "--workspace", str(tmp_path / "w")]) == 2
+    assert main(["train", recipe(source=source, labeller=labeller), "--workspace", str(tmp_path / "w")]) == 2
     error = without_bars(capsys.readouterr().err)
     assert error.startswith("error: ") and error.count("\n") == 0
 

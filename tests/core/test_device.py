@@ -14,6 +14,10 @@ import torch
 from core.__main__ import main
 from core.device import KINDS, VARIABLE, available, choose, out_of_memory
 from core.errors import BadInput
+from core.events import RunEnded, drain
+from core.recipe import Recipe
+from core.runs.run import Run
+from core.runs.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
 ASKS = re.compile(r"device\.type\b|\.is_cuda\b|\.is_mps\b|torch\.(cuda|mps|xpu)\b|backends\.mps")
@@ -83,3 +87,13 @@ def test_a_run_on_an_absent_device_or_precision_is_refused_before_a_photo_is_rea
     assert "There is no device 'abacus' here; there are: " in capsys.readouterr().err
     monkeypatch.delenv(VARIABLE)
     assert main(train) == 2 and "'cuda:9'" in capsys.readouterr().err
+
+
+def test_compiling_without_a_compiler_is_refused_before_photos_are_read(
+    recipe_dict: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    run = Run.create(Recipe.from_dict(recipe_dict({"compile": True})), tmp_path)
+    with pytest.raises(BadInput, match=r"needs a C\+\+ compiler, .* no-such-compiler here; .* training.compile"):
+        drain(train(run))
+    assert [type(event) for event in run.events()] == [RunEnded]

@@ -65,7 +65,7 @@ def test_defaults_of_training_pass_their_own_check() -> None:
         (changed(source="folder"), "source must look like"),
         (changed(source={"path": "/x"}), "source must look like"),
         (changed(labeller={"name": ["regex"]}), "labeller must look like"),
-        (changed(labeller={"name": "regexp"}), "no 'regexp' among the labellers; there are: csv"),
+        (changed(labeller={"name": "regexp"}), "no 'regexp' among the labellers; there are: by_hand, csv"),
         (changed(labeller={"name": "regex", "patern": "x"}), "has no option 'patern'; it has: pattern"),
         (changed(splitter={"name": "random", "valid_pct": "20%"}), "valid_pct is '20%', but must be a number"),
         (changed(item_tfms={"name": "resize"}), "item_tfms must be a list of transforms"),

@@ -36,7 +36,7 @@ changed = block.dataloaders(path).train.show_batch(max_n=8, nrows=2, unique=True
 
 # %% training, and what it gets wrong
 block = block.new(item_tfms=RandomResizedCrop(32, min_scale=0.5), batch_tfms=aug_transforms())
-dls = block.dataloaders(path, bs=8)
+dls = block.dataloaders(path, bs=4)
 learn = vision_learner(dls, efficientnet_lite0, metrics=error_rate)
 epochs = learn.fine_tune(4)
 interp = ClassificationInterpretation.from_learner(learn)

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
+from core.data import pattern, photo
 from core.errors import BadInput
 from core.registry import splitters
+from tests.cpu import takes_at_most
 
 
 @pytest.mark.parametrize("seed", [0, 1, 42])
@@ -32,7 +34,7 @@ def test_groups_from_a_table(tmp_path: Path) -> None:
     assert {i // 3 for i in train}.isdisjoint(i // 3 for i in valid) and 5 <= len(valid) <= 7
 
 
-def test_copies_of_a_photo_stay_together(tmp_path: Path, data_folder: Path) -> None:
+def test_copies_of_a_photo_stay_together(tmp_path: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = sorted((data_folder / "clothing").rglob("*.jpg"))[:60:3]
     items = []
     for i, file in enumerate(files):
@@ -41,8 +43,18 @@ def test_copies_of_a_photo_stay_together(tmp_path: Path, data_folder: Path) -> N
             ImageOps.mirror(image.convert("RGB")).save(tmp_path / f"{i}_b.jpg", quality=60)
         items += [tmp_path / f"{i}_a.jpg", tmp_path / f"{i}_b.jpg"]
     (tmp_path / "broken.jpg").write_bytes(b"no photo")
-    train, valid = splitters.create("group")([*items, tmp_path / "broken.jpg"], [*"ab" * 20, "a"])
+    splitter, given = splitters.create("group"), ([*items, tmp_path / "broken.jpg"], [*"ab" * 20, "a"])
+    train, valid = splitter(*given)
     assert {i // 2 for i in train if i < 40}.isdisjoint(i // 2 for i in valid if i < 40) and 6 <= len(valid) <= 10
+    monkeypatch.setattr(photo, "load", None)  # nothing is decoded again
+    assert splitter(*given) == (train, valid)
+
+
+def test_a_pattern_of_exponential_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pattern, "SECONDS", 0.2)
+    splitter = splitters.create("group", by="name", pattern=r"^((a|aa)+)$")
+    with takes_at_most(2), pytest.raises(BadInput, match="takes too long"):
+        splitter([Path("a" * (60 + n) + "!") for n in range(100)])
 
 
 @pytest.mark.parametrize(

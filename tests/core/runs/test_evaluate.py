@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from core.data.content import digest
+from core.data.journal import Journal
 from core.errors import BadInput
 from core.events import RunEnded
 from core.model.folder import load_model
 from core.recipe import Recipe
 from core.registry import sources
 from core.runs.evaluate import evaluate
+from core.runs.predictions import predictions_of
 from core.runs.run import Run
 from core.runs.train import train
 from core.training.metrics import wilson_interval
@@ -60,6 +64,11 @@ def test_evaluate_on_the_own_validation_photos_repeats_the_end(trained: Run, wor
     assert isinstance(end, RunEnded)
     assert (result["accuracy"], result["n"]) == (end.metrics["accuracy"], 4)
     assert result["skipped"] == {}
+    validated = predictions_of(trained)
+    for (_, logits), before in zip(
+        load_model(trained.folder).predict_many(validated.items), validated.logits, strict=True
+    ):
+        assert torch.allclose(logits, before, atol=1e-3), "the saved model predicts as it was validated"
 
 
 def test_evaluate_on_another_folder(
@@ -264,3 +273,13 @@ def test_where_all_classes_have_another_spelling_it_is_said_how_to_go_on(mine: R
 def test_a_class_of_a_long_name_is_not_quoted_whole(mine: Run, others: Callable[..., str]) -> None:
     result = evaluate(mine, mine.workspace, others("x" * 250, "saint_bernard"))
     assert all(len(reason) < 260 for reason in result["skipped"].values())
+
+
+def test_other_photos_are_labelled_by_what_people_said(mine: Run, tmp_path: Path, draw_photos: DrawPhotos) -> None:
+    photos = sorted(draw_photos(tmp_path / "new" / "unknown", count=3, colours=("red",)).iterdir())
+    said = Journal(tmp_path)
+    said.label([digest(photos[0])], "american_bulldog")
+    said.leave_out([digest(photos[1])])
+    result = evaluate(mine, tmp_path, str(tmp_path / "new"))
+    assert result["n"] == 1 and [row["n"] for row in result["per_class"]] == [1, 0]
+    assert "left out by you" in result["skipped"][str(photos[1])]

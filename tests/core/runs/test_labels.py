@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from core.atomic import sha256
 from core.data.content import digest
 from core.data.journal import Journal
 from core.errors import BadInput
@@ -36,8 +35,6 @@ def test_a_run_goes_on_with_its_own_corrections(
     for _ in train(run):
         pass
 
-    hashes = json.loads(run.read("hashes.json"))
-    assert hashes[LABELS] == sha256(run.folder / LABELS)
     card = run.read("README.md")
     assert "2 labels were changed by a person." in card and "1 photo was left out by a person." in card
     labels = [label for label, _ in json.loads(run.read("photos.json")).values()]
@@ -46,6 +43,20 @@ def test_a_run_goes_on_with_its_own_corrections(
     plan = drain(make_plan(run, StopSignals(run.folder), False, None))
     assert plan.resumed and plan.corrected.relabelled == 2 and plan.split.vocab == ["blue", "green", "red"]
     assert not (Run.create(recipe, tmp_path / "other").folder / LABELS).exists()
+
+
+@pytest.mark.parametrize("damage", [lambda t: t[: t.index("\n") + 1], lambda t: t.replace("red", "rad"), lambda _: ""])
+def test_damaged_corrections_are_refused(
+    recipe_dict: Callable[..., dict[str, Any]], photos: Path, tmp_path: Path, damage: Callable[[str], str]
+) -> None:
+    journal = Journal(tmp_path)
+    journal.label(map(digest, photos.iterdir()), "red")
+    journal.leave_out([digest(min(photos.iterdir()))])
+    run = Run.create(Recipe.from_dict(recipe_dict(architecture=TINY)), tmp_path)
+    assert run.corrections == journal.corrections
+    run.write(LABELS, damage(run.read(LABELS)))
+    with pytest.raises(BadInput, match=r"labels\.jsonl' is damaged; train .* new run"):
+        drain(train(run))
 
 
 def test_too_few_labels_are_refused(recipe_dict: Callable[..., dict[str, Any]], tmp_path: Path) -> None:

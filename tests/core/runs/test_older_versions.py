@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.events import EpochEnded, RunEnded
+from core.events import EpochEnded, Notice, RunEnded, StepEnded
 from core.recipe import Recipe
 from core.registry import optimizers
 from core.runs.run import Run
@@ -56,3 +58,17 @@ def test_a_run_of_version_1_is_listed_and_its_recipe_trains_to_its_figures(tmp_p
         assert (before.train_loss, before.valid_loss) == pytest.approx((after.train_loss, after.valid_loss), rel=0.02)
         assert before.metrics.keys() == after.metrics.keys()
     assert isinstance(again[-1], RunEnded) and again[-1].metrics.keys() == list(old.events())[-1].metrics.keys()
+
+
+def test_a_run_from_before_todays_draws_goes_on_and_says_so(
+    recipe_dict: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = {"name": "timm", "model": "test_resnet", "pretrained": False}
+    run = Run.create(Recipe.from_dict(recipe_dict({"epochs": 1, "freeze_epochs": 0}, architecture=tiny)), tmp_path)
+    with monkeypatch.context() as earlier, closing(train(run)) as events:
+        earlier.setattr("core.training.state.DRAWS", 1)
+        next(event for event in events if isinstance(event, StepEnded))
+        events.close()
+    again = list(train(run))
+    assert any(isinstance(event, Notice) and "earlier version" in event.message for event in again)
+    assert isinstance(again[-1], RunEnded) and again[-1].status == "completed"

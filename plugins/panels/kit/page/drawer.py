@@ -34,7 +34,7 @@ def _python(project: Project) -> str:
     if project.recipe is None:
         return NOTHING
     try:
-        return as_python(project.recipe.relative_to(project.folder, WORKSPACE))
+        return as_python(project.recipe.relative_to(project.folder, WORKSPACE), bool(project.corrections))
     except BadInput as error:
         return f"# {error}"
 

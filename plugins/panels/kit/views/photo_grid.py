@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from PIL import Image
 
 from core.data import photo
@@ -32,6 +32,7 @@ TEMPLATE = (HERE / "photo_grid.html").read_text(encoding="utf-8")
 AT_ONCE = 60  # thumbnails per request
 LARGE = 900  # pixels of the longer side of an enlarged photo
 ADDRESSES = 1_000  # remembered
+REQUESTS = 16  # at once, of all addresses, so that the app's other threads stay free
 
 
 class Turns:
@@ -39,6 +40,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._locks: OrderedDict[str, asyncio.Lock] = OrderedDict()
+        self.threads = CapacityLimiter(REQUESTS)
 
     def of(self, request: gr.Request) -> asyncio.Lock:
         """The lock of the address that sent a request."""
@@ -57,7 +59,7 @@ def photo_grid(page: Page) -> gr.HTML:
     def answering(ask: Callable[[Project, Mapping[str, Any]], Any]) -> Callable[..., Any]:
         async def answer(data: dict[str, Any], request: gr.Request) -> Any:
             async with turns.of(request):
-                return await to_thread.run_sync(_answer, page, ask, data, request)
+                return await to_thread.run_sync(_answer, page, ask, data, request, limiter=turns.threads)
 
         answer.__name__ = ask.__name__
         return answer

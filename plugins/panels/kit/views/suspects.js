@@ -18,6 +18,7 @@ element.addEventListener('click', event => {
   const tab = event.target.closest('[data-tab]'), large = event.target.closest('.large');
   const again = event.target.closest('[data-do=again]');
   if (again) { again.disabled = true; setTimeout(() => { again.disabled = false; }, 3000); } // two clicks are one run
+  if (event.target.closest('li [data-do]')) event.target.closest('li').animate([{opacity: 1}, {opacity: .3}], 700); // heard
   if (tab) { shown = tab.dataset.tab; settle(); }
   if (large) presize.enlarge?.(Number(large.dataset.photo));
 });
