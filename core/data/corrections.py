@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import groupby
@@ -31,16 +31,15 @@ class Corrections:
     @classmethod
     def of(cls, acts: Iterable[Act]) -> Corrections:
         """The corrections that these acts make, in their order."""
-        labels: dict[str, str] = {}
+        acts = list(acts)
+        labels, renamed = _labels_of(acts)
         first: dict[str, str] = {}
-        renamed: dict[str, str] = {}
         left_out, not_trained, right = set[str](), set[str](), set[str]()
         same: set[tuple[str, str]] = set()
         for act in acts:
             photos = act.get("photos", ())
             match act["act"]:
                 case "label":
-                    labels |= dict.fromkeys(photos, act["label"])
                     if act["label"]:
                         for photo in photos:
                             first.setdefault(photo, act["label"])
@@ -56,12 +55,6 @@ class Corrections:
                     right.update(photos)
                 case "same":
                     same.add((min(photos), max(photos)))
-                case "rename":
-                    to = act["labels"]
-                    labels = {photo: to.get(label, label) for photo, label in labels.items()}
-                    before = {name: renamed.get(name, name) for name in renamed.keys() | to.keys()}
-                    after = {name: to.get(label, label) for name, label in before.items()}
-                    renamed = {name: label for name, label in after.items() if name != label}
         return cls(
             labels, first, frozenset(left_out), frozenset(not_trained), frozenset(right), frozenset(same), renamed
         )
@@ -106,6 +99,24 @@ def is_whole(text: str) -> bool:
     """Whether a text that `Corrections.text` wrote is as it was written."""
     lines, _, last = text.rstrip("\n").rpartition("\n")
     return last == line_of({"sha256": sha256(f"{lines}\n".encode()).hexdigest()}).rstrip("\n")
+
+
+def _labels_of(acts: Sequence[Act]) -> tuple[dict[str, str], dict[str, str]]:
+    """The labels of photos, and what labels of the labeller are called now.
+
+    From the last act to the first, so that each costs only what it says, however many labels and renames there are.
+    """
+    labels: dict[str, str] = {}
+    now: dict[str, str] = {}  # what a label at this point is called in the end
+    for act in reversed(acts):
+        if act["act"] == "label":
+            label: str = act["label"]
+            name = now.get(label, label)
+            for photo in act["photos"]:
+                labels.setdefault(photo, name)
+        elif act["act"] == "rename":
+            now |= {old: now.get(new, new) for old, new in act["labels"].items()}
+    return labels, {old: new for old, new in now.items() if old != new}
 
 
 def line_of(act: Act) -> str:

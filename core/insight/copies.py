@@ -15,6 +15,7 @@ SIDE = 64  # pixels per side of the grey thumbnails
 THUMBNAIL = View(size=(SIDE, SIDE), method="squish")
 LOW = 8  # lowest frequencies per axis in the hash, which has 64 bits
 NEAR = 10  # bits by which the hashes of a candidate pair may differ
+MOST_NEAR = 100  # candidates for each photo; in a film all frames are near
 COPY_CORRELATION = 0.85  # of gradients: .9 or more for copies, .75 or less for different photos that look alike
 CROPS = (0.0, 0.05)  # cropped share of each side, for the hashes
 FINE_CROPS = (0.0, 0.025, 0.05, 0.075)  # for the correlation
@@ -49,7 +50,11 @@ def _near(thumbnails: Grey) -> Iterator[tuple[int, int, int]]:
         nearest = bits.min(axis=2)
         nearest[flat[start : start + step]] = 64
         nearest[:, flat] = 64
-        for i, j in np.argwhere(nearest <= NEAR).tolist():
+        close = nearest <= NEAR
+        for crowded in np.flatnonzero(close.sum(axis=1) > MOST_NEAR):
+            close[crowded] = False
+            close[crowded, np.argpartition(nearest[crowded], MOST_NEAR)[:MOST_NEAR]] = True
+        for i, j in np.argwhere(close).tolist():
             if start + i != j:
                 yield start + i, j, int(bits[i, j].argmin()) % WAYS
 

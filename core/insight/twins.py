@@ -16,6 +16,7 @@ from core.insight.copies import copies
 from core.insight.features import PhotoFeatures
 
 ALIKE = 0.95  # cosine similarity of features; different photos of clothing and pets reach .93
+MOST_ALIKE = 50  # pairs of a photo; in a film all frames are alike
 ROWS_AT_ONCE = 2048  # photos compared with all others at a time
 Kind = Literal["same bytes", "same pixels", "copy", "alike"]
 
@@ -83,6 +84,7 @@ def _alike(features: Tensor) -> Iterator[tuple[int, int]]:
     unit = normalize(features, dim=1)
     for start in range(0, len(unit), ROWS_AT_ONCE):
         likeness = unit[start : start + ROWS_AT_ONCE] @ unit.T
-        for a, b in torch.nonzero(likeness > ALIKE).tolist():
-            if start + a < b:
+        values, nearest = likeness.topk(min(MOST_ALIKE + 1, len(unit)), dim=1)  # itself is one of them
+        for a, place in torch.nonzero(values > ALIKE).tolist():
+            if start + a < (b := int(nearest[a, place])):
                 yield start + a, b

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
-from core.data.check import Examined
-from core.data.labelling import label_all
-from core.data.photo import BadPhoto
 from core.errors import BadInput
-from core.recipe import Recipe
 from core.registry import labellers, panels, splitters
 from plugins.panels.kit.insight.insight import Insight
 from plugins.panels.kit.page.head import head
@@ -22,31 +15,17 @@ from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.page.sources import tabs, text_tab
 from plugins.panels.kit.project.adding import adds_to, take
 from plugins.panels.kit.project.bring import ACCEPT, upload
-from plugins.panels.kit.project.edits import choose, edit, typed
-from plugins.panels.kit.project.labels import listed
+from plugins.panels.kit.project.edits import choose, edit
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.camera import camera
 from plugins.panels.kit.views.drop import drop
 from plugins.panels.kit.views.form import chooser
-from plugins.panels.kit.views.html import (
-    Html,
-    bars,
-    button,
-    card,
-    empty,
-    figures,
-    joined,
-    notes,
-    percent,
-    table,
-    view,
-)
+from plugins.panels.kit.views.found import found_card
+from plugins.panels.kit.views.html import Html, view
+from plugins.panels.kit.views.label_preview import label_preview, typed_preview
 from plugins.panels.kit.views.photo_grid import photo_grid
-from plugins.panels.kit.views.pictures import embedded, grid
+from plugins.panels.kit.views.seen import not_seen, seen
 
-EXAMPLES, BATCH, LABELLED = 6, 8, 20_000
-MOST_SKIPPED = 200  # shown
-DRAWN = 1_024  # pixels of a side
 NEWS = "watch('value', () => presize.photosChanged?.());"
 
 
@@ -68,22 +47,22 @@ class DataPanel:
                 preview = view("data-preview", label="Labels of some photos")
             with gr.Column(scale=3):
                 found = view("data-found", label="What was found")
-                page.shows(found, _found)
+                page.shows(found, found_card)
                 page.does(found.click, _on_found, redraw="load", busy="Looking at the photos")
         grid = photo_grid(page)
-        page.does(grid.changed, _on_changed, busy="Counting the labels")
+        page.does(grid.changed, lambda project, data: None, busy="Counting the labels", trigger_mode="always_last")
         news = gr.HTML("", elem_id="data-photos", js_on_load=NEWS, visible="hidden")
         page.shows(news, _version, "tick")
         with gr.Accordion("As the model sees them", open=False, elem_id="data-seen-box") as box:
-            seen = view("data-seen", label="Photos as the model sees them")
-            page.shows(seen, _not_seen)
-            for trigger in (box.expand, seen.click):
-                page.answers(trigger, _seen, [], seen, busy="Presizing some photos", concurrency_limit=1)
+            batch = view("data-seen", label="Photos as the model sees them")
+            page.shows(batch, not_seen)
+            for trigger in (box.expand, batch.click):
+                page.answers(trigger, seen, [], batch, busy="Presizing some photos", concurrency_limit=1)
         page.shows(forms, _forms, "load")
-        page.shows(preview, _preview)
+        page.shows(preview, label_preview)
         page.does(forms.select, choose, redraw="load")
         page.does(forms.edit, edit)
-        page.answers(forms.typed, _typed, [], preview, trigger_mode="always_last")
+        page.answers(forms.typed, typed_preview, [], preview, trigger_mode="always_last")
         page.does(train.click, _train, busy="Starting the training", redraw="load")
         page.does(tune.click, lambda project: "learning_rate")
         for control in (tune, train):
@@ -148,175 +127,6 @@ def _forms(project: Project) -> str:
     )
 
 
-def _preview(project: Project) -> str:
-    return _labels(project, project.recipe) if project.recipe else ""
-
-
-def _typed(project: Project, data: Mapping[str, Any]) -> str:
-    """The labels that a labeller's pattern gives while it is being typed."""
-    try:
-        return _labels(project, project.changed(*typed(project, data)))
-    except BadInput as error:
-        return notes([project.plain(error)], "bad")
-
-
-def _labels(project: Project, recipe: Recipe) -> str:
-    try:
-        labeller = project.build("labeller", recipe)
-        names = project.names()
-        labels, unlabelled = label_all(names[:LABELLED], labeller, Path)
-    except BadInput as error:
-        return notes([project.plain(error)], "bad")
-    if not labels and not labellers[recipe.labeller["name"]].params:  # there is no option to mend
-        return notes(["No name gives a label: label the photos below."], "note")
-    rows = [_example(labeller, name, labels.get(name)) for name in _spread(names)]
-    said = (
-        f"{len(labels):,} of {len(labels) + len(unlabelled):,} names give a label · {len(set(labels.values()))} labels"
-    )
-    if unlabelled:
-        said += f". The first without a label: {next(iter(unlabelled.values()))}."
-    return table(["File", "Label"], rows) + notes([said], "bad" if unlabelled else "good")
-
-
-def _example(labeller: Any, name: Path, label: str | None) -> tuple[str, str]:
-    code = Html("<code>{}</code>").format
-    try:
-        shown, start, end = labeller.span(name)
-    except (AttributeError, BadInput):  # not every labeller takes its label from the name
-        return code(name.name), label or Html("<em>none</em>")
-    marked = Html("{}<mark>{}</mark>{}").format(shown[:start], shown[start:end], shown[end:])
-    return code(marked), label or ""
-
-
-def _spread(names: list[Path]) -> list[Path]:
-    return [names[i * len(names) // EXAMPLES] for i in range(EXAMPLES)] if len(names) > EXAMPLES else names
-
-
-def _found(project: Project) -> str:
-    found = project.examined
-    if refused := project.refused:
-        return card("What we found", notes([refused], "bad") + _acts(_back(project)))
-    if isinstance(found, BadInput):
-        again = button("Look again", "again")
-        return card("What we found", notes([project.plain(found)], "bad") + _acts(again, _back(project)))
-    if found is None:
-        if project.recipe:
-            return card("What we found", empty("Reading", "Every photo is opened once to check that it can be read."))
-        return card("What we found", empty("No photos yet", "Labels and counts appear here as soon as you add some."))
-    report, unlabelled = found.report, len(found.unlabelled)
-    counts, most = report.counts, max(report.counts.values(), default=0)
-    photos, least = sum(counts.values()), min(counts.values(), default=0)
-    spread = "well balanced" if least * 2 >= most else f"{least:,} to {most:,} photos each"
-    cells = [
-        ("Photos", f"{photos + unlabelled:,}", f"{len(report.skipped) - unlabelled:,} left out"),
-        ("Labels", f"{len(counts):,}", spread if counts else "none yet"),
-        ("Validation", f"{report.valid:,}", percent(report.valid / photos) if photos else ""),
-    ]
-    if unlabelled:
-        cells.insert(1, ("No label", f"{unlabelled:,}", "below"))
-    reasons = notes((project.plain(BadInput(reason)) for reason in project.reasons), "note")
-    body = (
-        figures(cells)
-        + _to_label(unlabelled)
-        + reasons
-        + bars((name, n / most, f"{n:,}") for name, n in counts.items())
-        + notes(report.warnings)
-    )
-    return card("What we found", body + _skipped(found) + _acts(button("Look again", "again")))
-
-
-def _to_label(unlabelled: int) -> Html:
-    if not unlabelled:
-        return Html()
-    many = "1 photo has" if unlabelled == 1 else f"{unlabelled:,} photos have"
-    link = Html(
-        '<p class="to-label" role="status">{} no label. <button type="button" class="plain primary" {}>{}</button></p>'
-    )
-    return link.format(many, Html('data-show="data-grid"'), "Label them here" if unlabelled > 1 else "Label it here")
-
-
-def _back(project: Project) -> str:
-    """A button that returns to the previous photos."""
-    earlier, recipe = project.earlier, project.recipe
-    if earlier is None or (recipe and recipe.source == earlier.source):
-        return ""
-    place = earlier.source.get("path") or earlier.source.get("repo") or earlier.source["name"]
-    return button(f"Go back to {Path(str(place)).name}", "back")
-
-
-def _acts(*buttons: str) -> Html:
-    return Html('<p class="acts">{}</p>').format(joined(buttons)) if any(buttons) else Html()
-
-
-def _skipped(found: Examined) -> str:
-    unlabelled = set(map(str, found.unlabelled))
-    skipped = {path: why for path, why in found.report.skipped.items() if path not in unlabelled}
-    if not skipped:
-        return ""
-    code = Html("<code>{}</code>").format
-    rows = [(code(_relative(path, found.root)), why) for path, why in skipped.items()]
-    more = f", the first {MOST_SKIPPED} of them" if len(rows) > MOST_SKIPPED else ""
-    return Html("<details><summary>{:,} left out{}</summary>{}</details>").format(
-        len(rows), more, table(["File", "Why"], rows[:MOST_SKIPPED])
-    )
-
-
-def _relative(path: str, root: Path) -> str:
-    return os.path.relpath(path, root) if os.path.isabs(path) else path
-
-
 def _version(project: Project) -> str:
     """An invisible element that differs whenever the grid is out of date."""
-    return Html('<i data-of="{}"></i>').format(hash((project.version, project.said, Insight(project).version)))
-
-
-def _on_changed(project: Project, data: Mapping[str, Any]) -> None:
-    """Look for likely labels as long as some photos have none."""
-    rows = listed(project)
-    if len(rows["vocab"]) > 1 and -1 in rows["labels"]:
-        Insight(project).look()
-
-
-def _not_seen(project: Project) -> str:
-    """A button that shows the photos; it differs for each recipe, so that photos of an earlier one disappear."""
-    recipe = project.recipe
-    of = recipe and (recipe.source, recipe.splitter, recipe.item_tfms, recipe.batch_tfms)
-    return Html('<p class="acts" data-of="{}">{}</p>').format(hash(str(of)), button("Show", "seen")) if recipe else ""
-
-
-def _seen(project: Project, data: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """A training batch (number `draw`), and one photo (number `photo`) step by step."""
-    from plugins.panels.kit.presizing.walk import augmented, walk  # imports torch, which takes seconds
-
-    found = project.examined
-    if not isinstance(found, Examined) or not found.split.train:
-        return empty("No photos yet", "Add some to see what presizing does to them.")
-    try:
-        draw, number = (int(str(data.get(name) or 0)) for name in ("draw", "photo"))
-    except ValueError:
-        raise BadInput("A batch and a photo are chosen by their numbers; press Draw again.") from None
-    split, recipe = found.split, project.require_recipe()
-    largest = max((side for size in _sizes(recipe) for side in size), default=0)
-    if largest > DRAWN:
-        return notes([f"Photos of {largest:,} pixels take too long to draw here; up to {DRAWN:,} pixels are shown."])
-    files = [split.items[i] for i in split.train]
-    labels = {split.items[i]: split.labels[i] for i in split.train}
-    batch = grid((embedded(image), labels[file]) for file, image in augmented(files[:BATCH], recipe, draw))
-    again = button("Draw again", "seen", {"draw": draw + 1, "photo": number})
-    other = button("Another photo", "seen", {"draw": draw, "photo": number + 1})
-    try:
-        steps = walk(files[number % len(files)], recipe, draw)
-    except BadPhoto as error:
-        return batch + notes([f"{files[number % len(files)].name} cannot be read: {error}."], "bad") + other
-    item = Html('<li><img src="{src}" alt="{name}"><b>{name}</b><p>{sentence}</p></li>')
-    shown = joined(item.format(src=embedded(s.image), name=s.name, sentence=s.sentence) for s in steps)
-    return Html(
-        '<p class="note">A training batch, as the network sees it.</p>{}{}'
-        '<h3>One photo, step by step</h3>{}<ol class="walk">{}</ol>'
-    ).format(batch, _acts(again), _acts(other), shown)
-
-
-def _sizes(recipe: Recipe) -> Iterator[tuple[int, ...]]:
-    for choice in (*recipe.item_tfms, *recipe.batch_tfms):
-        size = choice.get("size")
-        yield (size,) if isinstance(size, int) else tuple(size or ())
+    return Html('<i data-of="{}"></i>').format(hash((project.version, Insight(project).version)))

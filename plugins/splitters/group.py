@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
 from core.data import photo
 from core.data.content import digest
 from core.data.lookup import Lookup, from_table
+from core.data.pattern import Pattern
 from core.data.tables import read_table
 from core.data.threads import photo_threads
-from core.errors import BadInput
 from core.insight.copies import THUMBNAIL, copies
 from core.registry import Range, splitters
 
@@ -27,6 +26,8 @@ Seen = tuple[str, np.ndarray | None]  # the hash of a photo's content, or its pa
 @splitters.register("group")
 class GroupSplitter:
     """Uses about a share of each class for validation, with all photos of a group on one side."""
+
+    visitors_may: ClassVar = {"by": ("name", "table")}  # twins: photos are decoded in the program's own process
 
     def __init__(
         self,
@@ -43,12 +44,7 @@ class GroupSplitter:
         self.by, self.share, self.seed = by, valid_pct, seed
         self.files: list[Path] = []
         self._known: dict[tuple[Path, int, int], Seen] = {}  # as a check splits twice, and each split sees every photo
-        try:
-            self.pattern = re.compile(pattern)
-        except re.error as error:
-            raise BadInput(f"{pattern!r} is not a regular expression: {error}.") from None
-        if self.pattern.groups < 1:
-            raise BadInput(f"{pattern!r} has no group; put what photos of a group share in parentheses.")
+        self._find = Pattern(pattern).search
         if by == "table":
             self.files = [Path(os.path.expanduser(path))]
             table = read_table(self.files[0])
@@ -81,7 +77,7 @@ class GroupSplitter:
         """The group of a photo; one without a group is alone."""
         if self.by == "table":
             return self._lookup.get(item) or str(item)
-        found = self.pattern.search(Path(item).name)
+        found = self._find(Path(item).name)
         return (found and found[1]) or str(item)
 
     def _twins(self, files: Sequence[Path]) -> list[str]:

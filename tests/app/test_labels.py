@@ -24,7 +24,7 @@ def asked(visitor: Visitor, name: str, **data: Any) -> httpx.Response:
 
 def test_a_visitor_labels_own_photos_and_sees_no_others(shared: App) -> None:
     one, other = shared.visitor(), shared.visitor()
-    assert asked(one, "photos").json() == {"key": "", "names": []}  # no photos yet
+    assert asked(one, "photos").json()["names"] == []  # no photos yet
     one.drop("data-drop", (zipped(photos()), "photos.zip"))
     other.drop("data-drop", (zipped(COLOURS), "photos.zip"))
     mine, theirs = asked(one, "photos").json(), asked(other, "photos").json()
@@ -51,6 +51,21 @@ def test_the_grid_answers_nobody_without_the_password(shared: App) -> None:
     body = {"component_id": 1, "fn_name": "photos", "session_hash": "x", "data": {}}
     with httpx.Client(base_url=shared.url) as http:
         assert http.post(ROUTE, json=body).status_code == 401
+
+
+def test_a_visitor_cannot_hide_or_stretch_the_name_of_a_session(shared: App) -> None:
+    visitor = shared.visitor()
+    visitor.session = "x" * 1000
+    assert asked(visitor, "photos").status_code == 422  # gradio would remember it
+    body = {"component_id": "1", "fn_name": "photos", "session_hash": "x" * 1000, "data": "{}"}
+    assert visitor.http.post(ROUTE, data=body, files={"f": b"x"}).status_code == 422
+
+
+def test_what_strangers_say_makes_no_folder_and_no_line_without_photos(shared: App) -> None:
+    visitor = shared.visitor()
+    for said in ({"do": "rename", "old": "a", "label": "b"}, {"do": "undo"}, {"do": "label", "label": "x" * 10**6}):
+        asked(visitor, "say", photos=[0], **said)
+    assert not visitor.folder(shared).exists()
 
 
 def test_no_other_function_can_be_called(shared: App) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from core.data import photo
+from core.data import pattern, photo
 from core.errors import BadInput
 from core.registry import splitters
+from tests.cpu import takes_at_most
 
 
 @pytest.mark.parametrize("seed", [0, 1, 42])
@@ -47,6 +48,13 @@ def test_copies_of_a_photo_stay_together(tmp_path: Path, data_folder: Path, monk
     assert {i // 2 for i in train if i < 40}.isdisjoint(i // 2 for i in valid if i < 40) and 6 <= len(valid) <= 10
     monkeypatch.setattr(photo, "load", None)  # nothing is decoded again
     assert splitter(*given) == (train, valid)
+
+
+def test_a_pattern_of_exponential_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pattern, "SECONDS", 0.2)
+    splitter = splitters.create("group", by="name", pattern=r"^((a|aa)+)$")
+    with takes_at_most(2), pytest.raises(BadInput, match="takes too long"):
+        splitter([Path("a" * (60 + n) + "!") for n in range(100)])
 
 
 @pytest.mark.parametrize(

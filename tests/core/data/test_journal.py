@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from core.data.corrections import Corrections
 from core.data.journal import NAME, Journal
 from core.errors import BadInput
+from tests.cpu import takes_at_most
 
 A, B, C = (digit * 24 for digit in "abc")
 KILLS = """
@@ -55,6 +57,14 @@ def test_labels_are_read_through_it(journal: Journal) -> None:
     journal.label([A], "dog")
     assert not journal.corrections.left_out
     assert not journal.corrections.right, "another label was said to be right"
+
+
+def test_thousands_of_renames_and_labels_are_read_in_time_that_is_linear() -> None:
+    acts = [{"act": "label", "label": "l0", "photos": [f"{n:024x}" for n in range(20_000)]}]
+    acts += [{"act": "rename", "labels": {f"l{n}": f"l{n + 1}"}} for n in range(20_000)]
+    with takes_at_most(2):
+        found = Corrections.of(acts)
+    assert set(found.labels.values()) == set(found.renamed.values()) == {"l20000"} and len(found.renamed) == 20_000
 
 
 def test_labels_are_renamed_and_swapped(journal: Journal) -> None:

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageEnhance, ImageOps
 
 from core.data import photo
+from core.insight import copies as copies_module
 from core.insight.copies import copies
 from core.insight.features import THUMBNAIL
+from core.insight.twins import MOST_ALIKE, _alike
 from core.registry import sources
 
 
@@ -72,3 +75,20 @@ def test_of_real_photos_only_the_real_copies_are_found(data_folder: Path) -> Non
 def test_empty_pictures_are_no_copies() -> None:
     assert copies(np.full((3, 64, 64), 200, np.uint8)) == []
     assert copies(np.zeros((0, 64, 64), np.uint8)) == []
+
+
+def test_a_film_does_not_take_the_square_of_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    film = np.stack([frame] * 60)
+    monkeypatch.setattr(copies_module, "MOST_NEAR", 5)
+    pairs = copies(film)
+    assert len(pairs) <= 60 * 5
+    seen = {0}
+    for _ in film:
+        seen |= {photo for i, j, _ in pairs if seen & {i, j} for photo in (i, j)}
+    assert len(seen) == 60, "they are one group"
+
+
+def test_features_that_are_all_alike_give_few_pairs() -> None:
+    assert len(list(_alike(torch.ones(300, 4)))) <= 300 * MOST_ALIKE
+    assert sorted(_alike(torch.eye(4)[[0, 1, 0, 2, 1]])) == [(0, 2), (1, 4)]

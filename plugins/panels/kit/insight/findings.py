@@ -21,6 +21,7 @@ from plugins.panels.kit.insight.likeness import likeness_order
 
 NEAREST = 6  # photos shown beside a suspect
 MOST = 200  # findings of each kind
+MOST_TWINS = 5_000  # pairs
 MORE, MOST_COMPARED, AT_ONCE = 12, 50_000, 2048  # photos most like each, if there are not too many to compare
 LIKELY = 0.5  # probability from which a label is suggested
 
@@ -64,7 +65,7 @@ def findings(asked: dict[str, Any], workspace: Path) -> Generator[FeaturesMade, 
         "twins": [
             {"photos": [p.first, p.second], "kind": p.kind, "labels": [labels[p.first], labels[p.second]]}
             | {"sets": [sets[p.first], sets[p.second]]}
-            for p in twins
+            for p in sorted(twins, key=lambda p: {sets[p.first], sets[p.second]} != {1, 2})[:MOST_TWINS]
         ],
         "strangers": [{"photo": good[i], "near": _nearest(unit, good[i], good)} for i, _ in strangers],
         "likeness": likeness,

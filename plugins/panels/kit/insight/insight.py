@@ -10,20 +10,25 @@ from collections import Counter
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from core.atomic import disk_error, open_own, write_atomic
 from core.environment import environment
 from core.lock import holder
-from plugins.panels.kit.insight.look import ASKED, LOCK, PROGRESS, RESULT
-from plugins.panels.kit.project.labels import listed, photos_of
+from plugins.panels.kit.insight.look import ASKED, LOCK, PROGRESS, RESULT, answer_about
+from plugins.panels.kit.project.labels import Photos, listed, photos_of
 from plugins.panels.kit.project.project import Project
 
 FOLDER = "insight"  # of a workspace
 LOG = "log.txt"
 MORE = 24  # photos offered as alike
+MOST_PHOTOS, MOST_JUDGED = 50_000, 20_000_000  # of a stranger: photos, and probabilities (photos x labels)
+LONGEST = 1200.0  # seconds for which a stranger's photos are looked at
+REMEMBERED = 1000  # folders
 
-_processes: dict[Path, subprocess.Popen[bytes]] = {}  # the last of each folder
+_starting = Lock()
+_processes: dict[Path, subprocess.Popen[bytes]] = {}  # those that may be at work
 _asked: dict[Path, tuple[str, tuple[int, ...]]] = {}  # what each was asked about, which is not asked twice
 
 
@@ -71,18 +76,36 @@ class Insight:
 
     def look(self) -> None:
         """Start looking, unless that is done, under way, or a run is under way; raises BadInput."""
-        project, photos = self.project, photos_of(self.project)
+        photos = photos_of(self.project)
+        with _starting:
+            for folder in [folder for folder, process in _processes.items() if process.poll() is not None]:
+                if _processes.pop(folder).returncode:
+                    _asked.pop(folder, None)  # it may be asked again
+            about = photos.key, self.project.said
+            if self.looking or self.current or self.project.under_way or _asked.get(self.folder) == about:
+                return
+            if self.project.confined and _processes:
+                return  # strangers' photos are looked at one data set at a time
+            self._ask(photos)
+            _asked[self.folder] = about
+            while len(_asked) > REMEMBERED:
+                del _asked[next(iter(_asked))]
+
+    def _ask(self, photos: Photos) -> None:
+        project = self.project
         rows, corrections = listed(project, photos.key), project.corrections
-        about = photos.key, project.said
-        if self.looking or self.current or project.under_way or _asked.get(self.folder) == about:
-            return
-        if project.confined and any(process.poll() is None for process in _processes.values()):
-            return  # strangers' photos are looked at one data set at a time
         project.check_network()
+        project.check_room(0)  # what is found takes some, too
+        about = {"key": photos.key, "version": project.said}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        n, labels = len(photos.files), len(rows["vocab"])
+        if project.confined and (n > MOST_PHOTOS or n * labels > MOST_JUDGED):
+            why = f"{n:,} photos with {labels:,} labels are too many to be compared here; do it on your own computer."
+            write_atomic(self.folder / RESULT, json.dumps(answer_about(about, {"error": why})))
+            return
         names = ["", *rows["vocab"]]
-        asked = {
-            "key": photos.key,
-            "version": project.said,
+        asked = about | {
+            "seconds": LONGEST if project.confined else None,
             "recipe": project.require_recipe().to_dict(),
             "right": sorted(corrections.right),
             "photos": [
@@ -92,11 +115,9 @@ class Insight:
                 )
             ],
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
         write_atomic(self.folder / ASKED, json.dumps(asked))
         (self.folder / PROGRESS).unlink(missing_ok=True)
         self._begin()
-        _asked[self.folder] = about
 
     def _begin(self) -> None:
         log = self.folder / LOG
@@ -104,7 +125,7 @@ class Insight:
             with os.fdopen(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as output:
                 _processes[self.folder] = subprocess.Popen(
                     [sys.executable, "-P", "-m", "plugins.panels.kit.insight.look", str(self.folder)],
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,  # closed when this program ends, and so does the process
                     stdout=output,
                     stderr=output,
                     env=environment(),
@@ -119,7 +140,9 @@ def more_like(project: Project, chosen: list[int]) -> list[int]:
     near = Insight(project).found.get("near") or []
     labels = listed(project)["labels"]
     votes = Counter(i for photo in chosen if photo < len(near) for i in near[photo] if labels[i] < 0)
-    return [photo for photo, _ in votes.most_common() if photo not in set(chosen)][:MORE]
+    for photo in chosen:
+        del votes[photo]
+    return [photo for photo, _ in votes.most_common(MORE)]
 
 
 def with_findings(project: Project, rows: dict[str, Any]) -> dict[str, Any]:

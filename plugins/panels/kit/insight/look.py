@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread, Timer
+from typing import Any
 
 from core.atomic import write_atomic
 from core.discovery import discover
@@ -29,6 +32,10 @@ def main(folder: Path) -> int:
 
     discover()
     asked = json.loads((folder / ASKED).read_text(encoding="utf-8"))
+    if asked["seconds"]:
+        timer = Timer(asked["seconds"], _give_up, [folder, asked])
+        timer.daemon = True
+        timer.start()
     try:
         steps = WithResult(findings(asked, folder.parent))
         for event in steps:
@@ -36,9 +43,32 @@ def main(folder: Path) -> int:
         found = steps.result
     except BadInput as error:
         found = {"error": str(error)}
-    write_atomic(folder / RESULT, json.dumps({"key": asked["key"], "labels": asked["version"], **found}))
+    write_atomic(folder / RESULT, json.dumps(answer_about(asked, found)))
     return 0
 
 
+def end_with_parent() -> None:
+    """End this process when its stdin is closed: nobody waits for the answer any more."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os._exit(0)
+
+    Thread(target=wait, daemon=True).start()
+
+
+def answer_about(asked: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """The document of what was found, with the photos and labels that it is about."""
+    return {"key": asked["key"], "labels": asked["version"], **found}
+
+
+def _give_up(folder: Path, asked: Mapping[str, Any]) -> None:
+    """End this process, whatever it does; the features that it has extracted stay."""
+    why = f"These photos take more than {asked['seconds'] / 60:.0f} minutes to compare; look again to go on."
+    write_atomic(folder / RESULT, json.dumps(answer_about(asked, {"labels": None, "error": why})))
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    end_with_parent()
     sys.exit(main(Path(sys.argv[1])))

@@ -6,22 +6,16 @@ second browser and a restart of the app all show the same.
 
 from __future__ import annotations
 
-import inspect
-import sys
-import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Protocol
 
 import gradio as gr
 
-from core.atomic import disk_error
-from core.errors import BadInput
 from core.events import Checked, WithResult
 from plugins.panels.kit.insight.insight import Insight
+from plugins.panels.kit.page.handler import Handler, endpoint, sentence
 from plugins.panels.kit.page.sent import LEVELS, Drawn, Sent, When
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.mode import Mode
@@ -41,25 +35,6 @@ class Panel(Protocol):
 
     def status(self, project: Project) -> tuple[State, str]:
         """The state of this step, and a line for the rail."""
-
-
-@dataclass
-class Handler:
-    """What the page does at an event of a component."""
-
-    trigger: Any
-    act: Callable[..., Any]
-    inputs: Sequence[Any]
-    redraw: Any  # a level, or the single component that shows the answer
-    busy: str
-    options: dict[str, Any]
-    script: str = ""
-    signed: bool = False
-
-    @property
-    def edits(self) -> bool:
-        """Whether it changes the recipe through a form; buttons that start training wait for such events."""
-        return getattr(self.trigger, "event_name", "") in ("edit", "select")
 
 
 class Page:
@@ -127,19 +102,7 @@ class Page:
         self, trigger: Any, name: str, act: Callable[..., Any], inputs: Sequence[Any], output: Any, **options: Any
     ) -> None:
         """Offer `act(project, *inputs)` to programs as a named endpoint; BadInput is raised in the client."""
-
-        def call(request: gr.Request, *values: Any) -> Any:
-            project = None
-            try:
-                project = self.project(request)
-                return act(project, *values)
-            except BadInput as error:
-                raise gr.Error(project.plain(error) if project else str(error), print_exception=False) from None
-
-        kinds = {"request": gr.Request, **{str(i.label): str for i in inputs}}  # the names that clients see
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        call.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in kinds])  # type: ignore[attr-defined]
-        call.__annotations__ = kinds
+        call = endpoint(self.project, act, inputs)
         trigger(
             call, list(inputs), output, api_name=name, api_description=act.__doc__, show_progress="hidden", **options
         )
@@ -162,22 +125,9 @@ class Page:
         def run(request: gr.Request, values: Sequence[Any]) -> Iterator[list[Any]]:
             return self._safely(handler.redraw, request, lambda project: self._act(handler, project, request, values))
 
-        if handler.signed:
-
-            def handle(request: gr.Request, login: gr.OAuthToken | None, *values: Any) -> Iterator[list[Any]]:
-                yield from run(request, (login.token if login else "", *values))
-        elif handler.inputs:
-
-            def handle(request: gr.Request, *values: Any) -> Iterator[list[Any]]:  # type: ignore[misc]
-                yield from run(request, values)
-        else:
-
-            def handle(request: gr.Request, event: gr.EventData) -> Iterator[list[Any]]:  # type: ignore[misc]
-                yield from run(request, (event._data,) if isinstance(event._data, dict) else ())
-
         mode = {"trigger_mode": "multiple"} if handler.edits else {}  # another edit may follow before the answer
         options = quiet | mode | handler.options
-        event = handler.trigger(handle, list(handler.inputs), self._outputs(handler.redraw), **options)
+        event = handler.trigger(handler.listener(run), list(handler.inputs), self._outputs(handler.redraw), **options)
         if handler.script:
             event.success(None, js=handler.script, api_visibility="private")
         if handler.edits:
@@ -187,21 +137,16 @@ class Page:
         self, redraw: Any, request: gr.Request, act: Callable[[Project], Iterator[list[Any]]]
     ) -> Iterator[list[Any]]:
         """Yield from `act`; an exception is shown as a sentence, and the forms are reset to the recipe."""
-        project, sentence = None, ""
+        project, said = None, ""
         try:
             project = self.project(request)
             yield from act(project)
-        except BadInput as error:
-            sentence = project.plain(error) if project else str(error)
-        except OSError as error:
-            sentence = str(disk_error(Path(error.filename or "the workspace"), error))
         except Exception as error:
-            traceback.print_exc(file=sys.stderr)
-            sentence = f"Something went wrong ({type(error).__name__}); the app's terminal shows the details."
-        if sentence and project and redraw in LEVELS:
-            yield from self._all("load", project, request, again=True, message=alert(sentence))
-        elif sentence:
-            yield self._only(redraw, progress="", message=alert(sentence))
+            said = sentence(error, project)
+        if said and project and redraw in LEVELS:
+            yield from self._all("load", project, request, again=True, message=alert(said))
+        elif said:
+            yield self._only(redraw, progress="", message=alert(said))
         yield self._only(redraw)  # gradio sends the last values once more at the end, when they may be outdated
 
     def _act(
@@ -248,7 +193,7 @@ class Page:
 
     def _tick(self, project: Project, request: gr.Request) -> Iterator[list[Any]]:
         """Draw what ticks; or everything, if another browser has changed the project or a check may start now."""
-        waits = project.may_examine and project.recipe and project.examined is None
+        waits = project.recipe and project.examined is None and project.may_examine
         if waits or self._sent_to(request).version != project.version:
             yield from self._whole(project, request)
         else:

@@ -6,19 +6,21 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from core.data.content import digest
 from core.data.files import SUFFIXES
 from core.data.labelling import labels_of
+from core.data.safe_names import safe_name
 from core.errors import BadInput
 from plugins.panels.kit.project.labels import photos_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.drop import Uploaded, received, total
 
 PHOTOS, CAMERA = "photos", "camera"  # folders: of uploads in a workspace, and of photos taken by the camera
-MOST_TRIES = 10_000  # names tried for a photo whose name is taken
+MOST_NUMBERED = 20  # photos of one name; more of them, which would take long to count, get random names
 
 
 def adds_to(project: Project) -> Path | None:
@@ -35,9 +37,7 @@ def add(project: Project, files: list[Uploaded], label: str = "") -> None:
     root = adds_to(project)
     if root is None:
         raise BadInput("Photos cannot be added to this data set, as its files are not changed; replace it instead.")
-    photos = [file for file in files if file.name.suffix.lower() in SUFFIXES]
-    if not photos:
-        raise BadInput(f"{files[0].name.name!r} is not a photo; add files such as .jpg and .png.")
+    photos = _photos(files)
     project.check_room(total(photos))
     here = photos_of(project)
     before, known = set(here.contents), set(here.labels(project.corrections)) - {""}
@@ -67,12 +67,25 @@ def take(project: Project, data: Mapping[str, Any]) -> None:
     files, label = received(data), str(data.get("label") or "").strip()
     if project.recipe is not None:
         return add(project, files, label)
-    project.check_room(total(files))
+    photos = _photos(files)
+    project.check_room(total(photos))
     folder = project.folder / PHOTOS / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{os.urandom(2).hex()}" / CAMERA
     folder.mkdir(parents=True)
-    kept = [_keep(file, folder, PurePosixPath(file.name.name)) for file in files]
-    project.open({"name": "folder", "path": str(folder)})
+    kept = [_keep(file, folder, PurePosixPath(file.name.name)) for file in photos]
+    try:
+        project.open({"name": "folder", "path": str(folder)})
+    except BadInput:  # do not keep files that cannot be used
+        shutil.rmtree(folder.parent)
+        raise
     _say(project, map(digest, kept), label)
+
+
+def _photos(files: list[Uploaded]) -> list[Uploaded]:
+    """The photos among uploaded files; raises BadInput if there are none."""
+    photos = [file for file in files if file.name.suffix.lower() in SUFFIXES]
+    if not photos:
+        raise BadInput(f"{files[0].name.name!r} is not a photo; add files such as .jpg and .png.")
+    return photos
 
 
 def _say(project: Project, contents: Iterable[str], label: str) -> None:
@@ -83,7 +96,7 @@ def _say(project: Project, contents: Iterable[str], label: str) -> None:
 def _place(name: PurePosixPath, shared: bool, label: str) -> PurePosixPath:
     """Where a photo goes below the root: in the folder of its label, if that can be the name of a folder."""
     inside = PurePosixPath(*name.parts[1:]) if shared else name
-    plain = label and label == PurePosixPath(label).name and not label.startswith(".")
+    plain = label and label == PurePosixPath(label).name == safe_name(label) and not label.startswith(".")
     return PurePosixPath(label, name.name) if plain and len(inside.parts) == 1 else inside
 
 
@@ -91,13 +104,14 @@ def _keep(file: Uploaded, root: Path, name: PurePosixPath) -> Path:
     """Put an uploaded photo into the folder, under a name that is free there."""
     target = root / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    for number in range(2, MOST_TRIES):
+    for number in count(2):
         try:
             os.link(file.path, target)
             return target
         except FileExistsError:
-            target = root / name.with_name(f"{name.stem}-{number}{name.suffix}")
+            end = number if number <= MOST_NUMBERED else os.urandom(8).hex()
+            target = root / name.with_name(f"{name.stem}-{end}{name.suffix}")
         except OSError:  # another disk
-            shutil.copyfile(file.path, target)
-            return target
-    raise BadInput(f"There are too many photos named {name.name!r} here; rename some.")
+            break
+    shutil.copyfile(file.path, target)
+    return target

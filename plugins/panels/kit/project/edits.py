@@ -73,9 +73,10 @@ def _rearrange(project: Project, path: str, do: str) -> None:
 
 
 def _with_defaults(project: Project, param: Param, path: str, name: str) -> Choice:
-    """The plugin `name` with the defaults of its options; required ones are left empty."""
+    """The plugin `name` with its options; required ones are left empty, and a visitor gets permitted values."""
     assert param.registry is not None
-    options: dict[str, Any] = {}
+    permitted = getattr(param.registry[name].factory, "visitors_may", {}) if project.confined else {}
+    options: dict[str, Any] = {option: allowed[0] for option, allowed in permitted.items()}
     for option in param.registry[name].params:
         if option.required and option.type in (str, Path):
             root = Path(project.build("source", project.require_recipe()).root)

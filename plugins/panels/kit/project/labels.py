@@ -15,9 +15,10 @@ from core.data.corrections import Corrections
 from core.data.files import Files
 from core.data.labelling import labels_of
 from core.data.reading import contents_of
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.events import drain
-from plugins.panels.kit.project.checked import LISTED, PHOTOS
+from core.recipe import Recipe
+from plugins.panels.kit.project.known import CHECKED, LISTED, PHOTOS
 from plugins.panels.kit.project.project import Project
 
 SETS = ("", "training", "validation")
@@ -55,9 +56,10 @@ class Photos:
 def photos_of(project: Project) -> Photos:
     """The photos of a project, listed once; raises BadInput."""
     recipe = project.require_recipe()
-    key = json.dumps((recipe.source, recipe.labeller))
-    if (known := PHOTOS.get(project.folder, key)) is not None:
-        return known
+    return PHOTOS.made(project.folder, json.dumps((recipe.source, recipe.labeller)), lambda: _list(project, recipe))
+
+
+def _list(project: Project, recipe: Recipe) -> Photos:
     source = project.build("source", recipe)
     files = Files.of(source())
     original: Callable[[Path], Path] = getattr(source, "original", Path)
@@ -66,9 +68,7 @@ def photos_of(project: Project) -> Photos:
     readable = [i for i, content in enumerate(contents) if content]
     root = Path(source.root)
     names = [_relative(original(file), root) for file in files.take(readable)]
-    photos = Photos(files.take(readable), names, [contents[i] for i in readable], [found[i] for i in readable])
-    PHOTOS.put(project.folder, key, photos)
-    return photos
+    return Photos(files.take(readable), names, [contents[i] for i in readable], [found[i] for i in readable])
 
 
 def listed(project: Project, known: str = "") -> dict[str, Any]:
@@ -76,11 +76,8 @@ def listed(project: Project, known: str = "") -> dict[str, Any]:
     if project.recipe is None:
         return {"key": "", "names": [], "vocab": [], "labels": [], "sets": [], "flags": []}
     photos, corrections = photos_of(project), project.corrections
-    examined = project.examined
-    key = f"{photos.key} {project.said} {id(examined)}"
-    if (rows := LISTED.get(project.folder, key)) is None:
-        rows = _rows(photos, corrections, examined)
-        LISTED.put(project.folder, key, rows)
+    key = f"{photos.key} {project.said} {CHECKED.version(project.folder)}"
+    rows = LISTED.made(project.folder, key, lambda: _rows(photos, corrections, project.examined))
     return rows if known == photos.key else {**rows, "names": photos.names}
 
 
@@ -106,6 +103,8 @@ def act(project: Project, data: Mapping[str, Any]) -> str:
         return f"{do.capitalize()}ne: {told(done)}." if done else f"There is nothing to {do}."
     if do == "rename":
         old = str(data.get("old") or "")
+        if old not in listed(project)["vocab"]:
+            raise BadInput(f"No photo has the label {quoted(old)}; choose a label that there is.")
         journal.rename(old, label)
         return f"{old} is called {label} now."
     photos = photos_of(project)
@@ -132,7 +131,7 @@ def act(project: Project, data: Mapping[str, Any]) -> str:
 
 def told(done: Mapping[str, Any]) -> str:
     """An act of the journal in a few words."""
-    n = len(done.get("photos", ()))
+    n = len(done.get("photos", ())) or sum(len(each["photos"]) for each in done.get("acts", ()))
     many = "1 photo" if n == 1 else f"{n:,} photos"
     match done["act"]:
         case "label":
@@ -141,6 +140,12 @@ def told(done: Mapping[str, Any]) -> str:
             return ", ".join(f"{old} renamed {new}" for old, new in done["labels"].items())
         case "leave_out":
             return f"{many} left out"
+        case "leave_out_of_training":
+            return f"{many} left out of training"
+        case "take_back":
+            return f"{many} used again"
+        case "several":
+            return f"labels of {many} from a table"
         case "right":
             return f"{many} marked as right"
     return str(done["act"]).replace("_", " ")

@@ -10,11 +10,13 @@ from typing import Any
 
 from core.errors import BadInput, quoted
 from core.recipe import TRAINING, path_options
-from core.registry import Registry, architectures, sources, transforms
+from core.registry import Registry, architectures, labellers, sources, splitters, transforms
 
 LARGEST_SIDE, LARGEST_BATCH = 512, 128  # pixels per side, photos per batch
 LARGEST_INPUT = 64 * 224 * 224  # pixels of the photos in one forward pass
 LONGEST_LIST = 20  # transforms or metrics
+ONLY = {"device": "auto", "compile": False}  # which GPU is the owner's choice; compiling runs a C compiler
+IN_THE_APP: dict[str, Registry[Any]] = {"labeller": labellers, "splitter": splitters}  # run in its own process
 TRAINING_PLUGINS = [p.name for p in TRAINING if p.registry is not None]  # loss, optimizer, metrics
 
 
@@ -25,7 +27,11 @@ def check_confined(document: Mapping[str, Any], folder: Path) -> None:
         if not getattr(sources[name].factory, "for_visitors", False):
             raise BadInput(f"The source {name!r} is not open to visitors; upload photos or a zip.")
     _check_sizes(document)
+    for name, only in ONLY.items():
+        if (value := document.get("training", {}).get(name, only)) != only:
+            raise BadInput(f"training.{name} {value!r} is for the owner of this computer; leave it at {only!r}.")
     for key, choice in _choices(document):
+        _check_values(key, choice)
         paths = path_options(key, choice)
         for name, value in choice.items():
             for text in _texts(value):
@@ -33,6 +39,17 @@ def check_confined(document: Mapping[str, Any], folder: Path) -> None:
                 outside = name != "pattern" and _leads_out(text) if is_text else not _is_inside(text, folder)
                 if outside:
                     raise BadInput(f"{name} {quoted(text)} is outside your workspace; upload the file instead.")
+
+
+def _check_values(key: str, choice: Mapping[str, Any]) -> None:
+    """Raise BadInput unless visitors may give the options of a labeller or splitter these values."""
+    if key not in IN_THE_APP:
+        return
+    entry = IN_THE_APP[key][choice["name"]]
+    defaults = {p.name: p.default for p in entry.params}
+    for option, allowed in getattr(entry.factory, "visitors_may", {}).items():
+        if (value := choice.get(option, defaults[option])) not in allowed:
+            raise BadInput(f"{option} {value!r} is not open to visitors; choose {' or '.join(allowed)}.")
 
 
 def _choices(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

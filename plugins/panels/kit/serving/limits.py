@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,6 +20,9 @@ from plugins.panels.kit.serving.uploads import UPLOAD, Disconnected
 CONNECTIONS = 65_536
 LOGIN = "/login"
 QUEUED = ("/gradio_api/queue/join", "/gradio_api/call/")
+SERVER = "/gradio_api/component_server"
+REMEMBERING = (*QUEUED, SERVER)  # gradio keeps a state for each session that they name
+LONGEST_SESSION = 100  # characters
 LARGEST = 4_000_000  # bytes of a body that is not an upload, such as a drop of ten thousand files
 LARGEST_TRUSTED = 64_000_000  # the owner may drop a hundred thousand
 DENSEST = 200_000  # values in a body, each of which takes about a hundred bytes once parsed
@@ -47,10 +51,13 @@ def allow_many_connections() -> None:
 
 
 class Bodies:
-    """Reads each body that is not an upload in full first, within limits of size and time."""
+    """Reads each body that is not an upload in full first, within limits of size and time.
+
+    The grid of photos takes JSON alone, and names of sessions, which gradio remembers, are short.
+    """
 
     def __init__(self, app: ASGIApp, trusted: bool) -> None:
-        self.app = app
+        self.app, self.trusted = app, trusted
         self.largest, self.densest = (LARGEST_TRUSTED, DENSEST_TRUSTED) if trusted else (LARGEST, DENSEST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,6 +73,8 @@ class Bodies:
         if body is None or sum(map(body.count, (b",", b"[", b"{"))) > self.densest:
             return await PlainTextResponse("The request is too large; send less at once.", 413)(scope, receive, send)
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        if not self.trusted and scope["path"].startswith(REMEMBERING) and not _is_fine(messages[0], scope):
+            return await PlainTextResponse("Send JSON, with a short session_hash.", 422)(scope, receive, send)
 
         async def replayed() -> Message:
             return messages.pop() if messages else await receive()
@@ -217,6 +226,12 @@ async def _expire(queue: Any) -> None:
                 queue.pending_event_ids_session.pop(session, None)
                 await queue.clean_events(session_hash=session)
         unread = {session: size for session, size in now.items() if size}
+
+
+def _is_fine(message: Message, scope: Scope) -> bool:
+    """Whether the session that a request names is short, and its body no form, in which it could be hidden."""
+    is_form = Headers(scope=scope).get("content-type", "").lower().startswith("multipart/")
+    return not is_form and len(_text_of(message, "session_hash")) <= LONGEST_SESSION
 
 
 def _text_of(message: Message, name: str) -> str:

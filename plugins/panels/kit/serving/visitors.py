@@ -13,6 +13,7 @@ from typing import Any
 
 from core.data.decoder import decoders
 from core.data.files import get_tables
+from core.data.journal import Journal
 from core.errors import BadInput
 from core.events import Checked
 from core.model.architecture import parameters_of
@@ -28,6 +29,7 @@ LIMIT = 4 * GB  # bytes in a visitor's folder
 HOURLY = 6 * LIMIT  # bytes that an address may upload, unpack and train in an hour, with any cookies
 UPLOADED = ("folder", "zip")  # sources of uploads; other sources create their photos
 SOURCE, RUN = GB // 32, GB // 2  # bytes that a source and a run count as
+JOURNAL = 8 * MB  # of what a visitor says about photos, 70,000 acts, which take a second to read after each
 TABLES = 20 * MB  # bytes of all tables among the photos of a visitor
 MAX_TRAINING = 2  # visitors that train at the same time
 SECONDS = 3600.0  # of training after which a run finishes early
@@ -70,6 +72,14 @@ class VisitorProject(Project):
                 f"Tables of {size / MB:,.0f} MB are more than the {TABLES // MB} MB that are read here; upload less."
             )
 
+    @property
+    def journal(self) -> Journal:
+        """The journal; raises BadInput if it is too long to say more."""
+        found = super().journal
+        if found.path.exists() and found.path.stat().st_size > JOURNAL:
+            raise BadInput("You have said as much about these photos as is kept here; your labels stay, and can train.")
+        return found
+
     def examine(self) -> Generator[Checked, None, None]:
         """Check the data set, at most one per address and CHECKS in all at a time; else postpone it."""
         with _checking:
@@ -84,9 +94,9 @@ class VisitorProject(Project):
 
     @property
     def may_examine(self) -> bool:
-        """Whether a postponed check may start now."""
+        """Whether the check of these photos may start now; it may not while too many others are under way."""
         with _checking:
-            return self._has_room()
+            return super().may_examine and self._has_room()
 
     def _has_room(self) -> bool:
         return self.address not in _checks and len(_checks) < CHECKS

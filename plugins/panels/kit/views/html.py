@@ -113,6 +113,11 @@ def button(label: str, do: str, data: Mapping[str, object] | None = None, kind: 
     return Html('<button type="button" class="plain {}" data-do="{}"{}>{}</button>').format(kind, do, more, label)
 
 
+def acts(*buttons: str) -> Html:
+    """A row of those buttons that are not empty."""
+    return Html('<p class="acts">{}</p>').format(joined(buttons)) if any(buttons) else Html()
+
+
 def notes(sentences: Iterable[str], kind: str = "warning") -> Html:
     """Notes as paragraphs; `kind` is their class in style.css."""
     return joined(Html('<p class="{}" role="status">{}</p>').format(kind, sentence) for sentence in sentences)

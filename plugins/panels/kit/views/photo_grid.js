@@ -2,7 +2,7 @@
 const part = name => element.querySelector(`[data-part=${name}]`);
 const box = part('box'), space = part('space');
 const [CHANGED, LEFT_OUT, RIGHT, UNREADABLE] = [1, 2, 4, 8];
-const GAP = 8, ROWS_AROUND = 2, AT_ONCE = 24, FLYING = 2, KEPT = 4000, MOST_CHIPS = 12;
+const GAP = 8, ROWS_AROUND = 2, AT_ONCE = 24, FLYING = 2, KEPT = 4000, MOST_CHIPS = 12, WAIT = 3000;
 const many = n => n === 1 ? '1 photo' : `${n.toLocaleString('en')} photos`;
 
 let list = {key: '', names: [], labels: [], sets: [], flags: [], vocab: []};
@@ -46,6 +46,15 @@ function take(news) {
   if (filter !== 'all' && !list.names.some((_, photo) => fits(photo))) filter = 'all';
   controls();
   arrange();
+  if (list.looking) polling ||= setTimeout(wait, WAIT);
+}
+
+let polling = 0; // for suggestions
+async function wait() {
+  const news = await server.photos({key: list.key}).catch(() => ({looking: true}));
+  polling = 0;
+  if (news.looking) polling = setTimeout(wait, WAIT);
+  else take(news);
 }
 
 async function refresh() {

@@ -6,18 +6,19 @@ import asyncio
 import base64
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from PIL import Image
 
 from core.data import photo
 from core.data.decoder import decoders
 from core.data.photo import View
 from core.errors import BadInput
-from plugins.panels.kit.insight.insight import FOLDER, more_like, with_findings
+from plugins.panels.kit.insight.insight import FOLDER, Insight, more_like, with_findings
 from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.labels import act, listed, photos_of
 from plugins.panels.kit.project.project import Project
@@ -31,6 +32,7 @@ TEMPLATE = (HERE / "photo_grid.html").read_text(encoding="utf-8")
 AT_ONCE = 60  # thumbnails per request
 LARGE = 900  # pixels of the longer side of an enlarged photo
 ADDRESSES = 1_000  # remembered
+REQUESTS = 16  # at once, of all addresses, so that the app's other threads stay free
 
 
 class Turns:
@@ -38,6 +40,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._locks: OrderedDict[str, asyncio.Lock] = OrderedDict()
+        self.threads = CapacityLimiter(REQUESTS)
 
     def of(self, request: gr.Request) -> asyncio.Lock:
         """The lock of the address that sent a request."""
@@ -56,7 +59,7 @@ def photo_grid(page: Page) -> gr.HTML:
     def answering(ask: Callable[[Project, Mapping[str, Any]], Any]) -> Callable[..., Any]:
         async def answer(data: dict[str, Any], request: gr.Request) -> Any:
             async with turns.of(request):
-                return await to_thread.run_sync(_answer, page, ask, data, request)
+                return await to_thread.run_sync(_answer, page, ask, data, request, limiter=turns.threads)
 
         answer.__name__ = ask.__name__
         return answer
@@ -68,8 +71,12 @@ def photo_grid(page: Page) -> gr.HTML:
 
 
 def photos(project: Project, data: Mapping[str, Any]) -> Any:
-    """The list of photos, as far as the browser lacks it."""
-    return with_findings(project, listed(project, str(data.get("key"))))
+    """The list of photos, as far as the browser lacks it; while some have no label, likely labels are looked for."""
+    rows, insight = _rows(project, data), Insight(project)
+    if -1 in rows["labels"]:
+        with suppress(BadInput):  # without the network's weights there are no suggestions
+            insight.look()
+    return {**rows, "looking": insight.looking}
 
 
 def thumbs(project: Project, data: Mapping[str, Any]) -> Any:
@@ -98,7 +105,11 @@ def alike(project: Project, data: Mapping[str, Any]) -> Any:
 def say(project: Project, data: Mapping[str, Any]) -> Any:
     """Do what a person said; answers with a sentence and the list of photos."""
     said = act(project, data)
-    return {"said": said, **photos(project, data)}
+    return {"said": said, **_rows(project, data)}
+
+
+def _rows(project: Project, data: Mapping[str, Any]) -> dict[str, Any]:
+    return with_findings(project, listed(project, str(data.get("key"))))
 
 
 def _answer(page: Page, ask: Callable[[Project, Mapping[str, Any]], Any], data: Any, request: gr.Request) -> Any:

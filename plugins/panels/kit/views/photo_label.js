@@ -1,24 +1,33 @@
 // The chips and the bar: filter, label, leave out, rename, undo and redo.
 const typed = part('label');
-let later = 0, busy = false;
+let later = 0, last = Promise.resolve();
 
-async function tell(what) {
-  if (busy) return;
-  busy = true;
+function tell(what) { // one at a time, in the order of the keys
+  const asked = {key: list.key, photos: [...chosen], ...what};
+  for (const photo of asked.photos) chosen.delete(photo);
+  typed.value = '';
+  paintAll();
+  bar();
+  last = last.then(() => send(asked));
+}
+
+async function send(asked) {
+  let error = 'That was not saved, as the app does not answer; try again.';
   try {
-    const news = await server.say({key: list.key, photos: [...chosen], ...what});
-    if (news.error) return say(news.error);
-    chosen.clear();
-    typed.value = '';
-    say(news.said);
-    take(news);
-    clearTimeout(later);
-    later = setTimeout(() => trigger('changed', {}), 700); // the page counts again once a person pauses
-  } catch {
-    say('That was not saved, as the app does not answer; try again.');
-  } finally {
-    busy = false;
-  }
+    const news = await server.say(asked);
+    error = news.error;
+    if (!error) {
+      say(news.said);
+      take(news);
+      clearTimeout(later);
+      later = setTimeout(() => trigger('changed', {}), 700); // the page counts again once a person pauses
+    }
+  } catch { /* said below */ }
+  if (!error) return;
+  say(error);
+  for (const photo of asked.photos) chosen.add(photo);
+  paintAll();
+  bar();
 }
 
 function give() {
@@ -26,7 +35,8 @@ function give() {
   if (!chosen.size) return say('Select photos first: click them, or press Space.');
   const label = typed.value.trim() || shared(hintOf);
   if (!label) { typed.focus(); return say('Type a label first.'); }
-  tell({do: 'label', label}).then(() => box.focus({preventScroll: true}));
+  tell({do: 'label', label});
+  box.focus({preventScroll: true});
 }
 
 function leaveOut() {
@@ -56,6 +66,9 @@ function bar() {
   part('out').hidden = renaming !== '' || !n;
   part('clear').textContent = n || renaming ? 'Clear' : 'Select all';
   part('rename').hidden = !filter.startsWith('=');
+  part('how').textContent = `${filter.startsWith('?') ? `Click those that are not ${filter.slice(1)}, then press Enter.`
+    : 'Click photos that show the same, type what it is, press Enter.'} Your files are not changed.${
+    list.looking && !list.likeness ? ' Comparing the photos, to suggest labels.' : ''}`;
   askAlike();
 }
 
@@ -76,6 +89,7 @@ part('more').addEventListener('click', () => {
   for (const photo of like) if (fits(photo)) chosen.add(photo);
   paintAll();
   bar();
+  box.focus({preventScroll: true});
 });
 
 function controls() {
@@ -131,12 +145,17 @@ function show(name) {
   chosen.clear();
   controls();
   arrange();
+  if (!name.startsWith('?')) return;
+  for (const photo of order) chosen.add(photo);
+  paintAll();
+  bar();
 }
 
 part('chips').addEventListener('click', event => {
   const name = event.target.closest('[data-filter]')?.dataset.filter;
   if (!name) return;
   show(name);
+  if (name.startsWith('?')) return part('give').focus({preventScroll: true});
   [...part('chips').querySelectorAll('[data-filter]')].find(each => each.dataset.filter === name)?.focus();
 });
 for (const name of ['set', 'sort']) part(name).addEventListener('change', () => { box.scrollTop = 0; arrange(); });

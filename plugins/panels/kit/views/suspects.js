@@ -16,6 +16,9 @@ function settle() {
 new MutationObserver(settle).observe(element, {childList: true, subtree: true, attributes: true, attributeFilter: ['data-photo']});
 element.addEventListener('click', event => {
   const tab = event.target.closest('[data-tab]'), large = event.target.closest('.large');
+  const again = event.target.closest('[data-do=again]');
+  if (again) { again.disabled = true; setTimeout(() => { again.disabled = false; }, 3000); } // two clicks are one run
+  if (event.target.closest('li [data-do]')) event.target.closest('li').animate([{opacity: 1}, {opacity: .3}], 700); // heard
   if (tab) { shown = tab.dataset.tab; settle(); }
   if (large) presize.enlarge?.(Number(large.dataset.photo));
 });

@@ -11,12 +11,15 @@ import gradio as gr
 from core.errors import BadInput
 from plugins.panels.kit.insight.insight import Insight
 from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project.known import Known
 from plugins.panels.kit.project.labels import LEFT_OUT, NOT_TRAINED, RIGHT, SETS, act, listed, photos_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.html import DELEGATE, Html, button, card, doing, empty, joined, notes, percent
 
 SCRIPT = (Path(__file__).parent / "suspects.js").read_text(encoding="utf-8")
 SHOWN = 20  # findings in a tab
+DRAWN: Known[Html] = Known()  # a tick where nothing has changed does not look at every photo again
+LONGEST_NUMBER = 12  # digits
 TITLE = "Labels that may be wrong"
 FIRST = "Every photo is compared with the others, by a network that never saw it. A person decides; no file is changed."
 
@@ -44,7 +47,7 @@ def suspects(page: Page) -> None:
         elem_id="results-suspects",
     )
     page.shows(shown, _drawn, "tick")
-    page.does(shown.click, _on_click)
+    page.does(shown.click, _on_click, trigger_mode="multiple")  # people decide faster than pages are drawn
 
 
 def _on_click(project: Project, data: Mapping[str, Any]) -> str | None:
@@ -57,7 +60,7 @@ def _on_click(project: Project, data: Mapping[str, Any]) -> str | None:
             project.start()
             return "train"
         case do:
-            numbers = [int(n) for n in str(data.get("photo")).split(",") if n.isdecimal()]
+            numbers = [int(n) for n in str(data.get("photo")).split(",") if n.isdecimal() and len(n) < LONGEST_NUMBER]
             act(
                 project,
                 {"do": do, "key": data.get("key"), "photos": numbers, "label": data.get("label"), "right": True},
@@ -74,13 +77,21 @@ def _drawn(project: Project) -> Html:
         share = done / total if total else None
         said = f"Looking at photos: {done:,} of {total:,}" if total else "Looking at the photos"
         return card(TITLE, doing(said, share), FIRST)
+    if project.examined is None:  # photos are not listed here while they are being read
+        return Html()
     try:
-        found, now = insight.found, Now(project)
+        found = insight.found
     except BadInput:  # the photos are gone, which the Data page says
         return Html()
     if not found or "error" in found:
-        why = notes([found["error"]], "bad") if found else Html()
+        why = notes([project.plain(BadInput(found["error"]))], "bad") if found else Html()
         return card(TITLE, why + Html('<p class="acts">{}</p>').format(button("Look for them", "look")), FIRST)
+    key = f"{project.version} {insight.version} {insight.current}"
+    return DRAWN.made(project.folder, key, lambda: _findings(project, insight))
+
+
+def _findings(project: Project, insight: Insight) -> Html:
+    found, now = insight.found, Now(project)
     tabs = {
         "May be wrong": _wrong(found["suspects"], now),
         "Copies": _copies([pair for pair in found["twins"] if pair["kind"] != "alike"], now),
@@ -104,7 +115,8 @@ def _again(project: Project, insight: Insight) -> Html:
     photos, corrections = photos_of(project), project.corrections
     labels = photos.labels(corrections)
     relabelled = sum(bool(found) and found != label for found, label in zip(photos.found, labels, strict=True))
-    changed = relabelled + sum(content in corrections.left_out for content in photos.contents)
+    left_out = corrections.left_out | corrections.not_trained
+    changed = relabelled + sum(content in left_out for content in photos.contents)
     look = Html() if insight.current else button("Look again", "look")
     if not changed:
         return look

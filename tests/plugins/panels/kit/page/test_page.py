@@ -10,11 +10,14 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from core.data.check import Examined, examine
 from core.discovery import discover
 from core.errors import BadInput
 from core.registry import panels
 from plugins.panels.kit.page.frame import frame
 from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project import checked
+from plugins.panels.kit.project.labels import photos_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.mode import Mode
 from plugins.panels.kit.views.html import Html, view
@@ -109,6 +112,55 @@ def test_photos_that_one_browser_brought_are_checked_for_the_other(page: Page, t
     assert Project(tmp_path).examined is None
     assert "Reading photos" in "".join(str(u) for u in page._ticked(otto)) or Project(tmp_path).examined
     assert Project(tmp_path).examined
+
+
+def test_a_label_given_during_a_check_is_counted_at_the_next_look(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna, project, checks = browser("anna"), Project(tmp_path), []
+    sent(page, page._loaded(anna))
+    contents = photos_of(project).contents
+
+    def check(*given: Any) -> Iterator[Any]:
+        found = yield from examine(*given)
+        if not checks:
+            project.journal.label(contents[:1], "late")
+        checks.append(found)
+        return found
+
+    monkeypatch.setattr(checked, "examine", check)
+    project.journal.label(contents[1:2], "early")
+    press(page, 0, anna)
+    assert project.examined is None, "what was checked is not what is said now"
+    sent(page, page._ticked(anna))
+    assert isinstance(found := project.examined, Examined) and {"early", "late"} <= found.report.counts.keys()
+    sent(page, page._ticked(anna))
+    assert len(checks) == 2
+
+
+def test_photos_are_checked_by_one_browser_at_a_time(page: Page, tmp_path: Path) -> None:
+    anna, otto, project = browser("anna"), browser("otto"), Project(tmp_path)
+    sent(page, page._loaded(otto))
+    project.forget()
+    check = project.examine()
+    next(check)
+    assert not project.may_examine
+    sent(page, page._ticked(otto))
+    sent(page, page._loaded(anna))
+    assert project.examined is None, "they wait for it"
+    check.close()  # the browser that had begun it is gone
+    sent(page, page._ticked(otto))
+    assert project.examined
+
+
+def test_a_check_of_photos_that_changed_meanwhile_is_done_again(page: Page, tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.forget()
+    check = project.examine()
+    next(check)
+    project.forget()  # as photos are added
+    list(check)
+    assert project.examined is None and project.may_examine
 
 
 def test_a_refused_value_is_told_and_taken_back(page: Page) -> None:

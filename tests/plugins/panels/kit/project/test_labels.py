@@ -96,3 +96,11 @@ def test_photos_are_read_only_for_the_thumbnails_that_are_asked_for(
     act(project, {"do": "label", "label": "sky", "key": listing.key, "photos": list(range(24))})
     assert photos_of(project) is listing and listed(project) == {**listed(project, listing.key), "names": listing.names}
     assert "names" not in listed(project, listing.key)
+
+
+def test_labels_of_a_table_are_undone_at_once(project: Project) -> None:
+    first, second, *_, last = photos_of(project).contents
+    project.journal.labels({first: "sky", second: "sea"}, left_out=[last])
+    assert {"sky", "sea"} <= labels(project).keys()
+    assert act(project, {"do": "undo"}) == "Undone: labels of 3 photos from a table."
+    assert labels(project) == {"blue": 8, "green": 8, "red": 8}

@@ -21,8 +21,8 @@ from core.lock import ProcessLock
 from core.recipe import Recipe
 from core.registry import labellers
 from core.runs.run import Run
-from plugins.panels.kit.project.checked import NAMES
 from plugins.panels.kit.project.edits import choose
+from plugins.panels.kit.project.known import NAMES
 from plugins.panels.kit.project.project import Project
 
 MakeRecipe = Callable[..., dict[str, Any]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -12,12 +13,18 @@ from typing import Any
 import pytest
 
 import plugins.panels.kit.project.project as project_module
+from core.data.check import Examined
 from core.errors import BadInput
+from core.events import drain
 from core.lock import ProcessLock
 from core.recipe import Recipe
 from core.registry import losses
 from core.runs.run import Run
 from plugins.panels import data, train
+from plugins.panels.kit.insight import insight, look
+from plugins.panels.kit.project import labels
+from plugins.panels.kit.project.edits import choose
+from plugins.panels.kit.project.labels import listed, photos_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving import visitors
 from plugins.panels.kit.serving.hourly import Hourly
@@ -84,6 +91,81 @@ def test_a_visitor_names_no_path_outside(visitor: Project, tmp_path: Path, key: 
     assert visitor.require_recipe() == before
     visitor.draft.write(recipe=other.to_dict())  # however it came there
     assert visitor.recipe is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("training.compile", True),  # it runs a C compiler
+        ("training.device", "cpu"),
+        ("training.device", "cuda:7"),
+        ("splitter", {"name": "group"}),  # it decodes photos in the app's own process
+        ("splitter", {"name": "group", "by": "twins"}),
+    ],
+)
+def test_some_options_are_the_owners(visitor: Project, key: str, value: Any) -> None:
+    before = visitor.require_recipe()
+    with pytest.raises(BadInput, match=r"owner of this computer|not open to visitors"):
+        visitor.edit(key, value)
+    changed = before.with_settings([f"{key}={json.dumps(value)}"])
+    with pytest.raises(BadInput, match=r"owner of this computer|not open to visitors"):
+        visitor.use(changed)
+    Project(visitor.folder).use(changed)
+    assert visitor.recipe is None  # however it came there
+
+
+def test_a_journal_of_a_visitor_ends(visitor: VisitorProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = listed(visitor)
+    monkeypatch.setattr(visitors, "JOURNAL", 5_000)
+    with pytest.raises(BadInput, match="as much"):
+        for number in range(1_000):
+            labels.act(visitor, {"do": "label", "label": "x" * 99, "key": rows["key"], "photos": [number % 24]})
+    assert (visitor.folder / "journal.jsonl").stat().st_size < 6_000
+    assert "x" * 99 in listed(visitor)["vocab"], "what was said counts"
+
+
+def test_strangers_photos_are_looked_at_one_set_at_a_time(
+    visitor: VisitorProject, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+
+    class Process:
+        returncode = None
+
+        def __init__(self, command: list[str], **_: Any) -> None:
+            started.append(command)
+
+        def poll(self) -> int | None:
+            return self.returncode
+
+    monkeypatch.setattr(insight.subprocess, "Popen", Process)
+    monkeypatch.setattr(insight, "_processes", {})
+    monkeypatch.setattr(insight, "_asked", {})
+    monkeypatch.setattr(VisitorProject, "check_network", lambda _: None)  # imports torch
+    others = [bring(VisitorProject(visitor.folder.parent / name), photos) for name in "bcd"]
+    for each in (visitor, *others, visitor):
+        insight.Insight(each).look()
+    assert len(started) == 1
+    assert json.loads((visitor.folder / "insight" / "asked.json").read_text())["seconds"] == insight.LONGEST
+    Process.returncode = 0
+    monkeypatch.setattr(insight, "MOST_JUDGED", 24 * 3 - 1)
+    insight.Insight(others[0]).look()
+    assert len(started) == 1 and "too many" in insight.Insight(others[0]).found["error"]
+
+
+def test_a_look_ends_in_time(visitor: VisitorProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(look.os, "_exit", ended.append)
+    look._give_up(visitor.folder, {"key": photos_of(visitor).key, "version": [], "seconds": 1200})
+    found = json.loads((visitor.folder / look.RESULT).read_text())
+    assert ended == [1] and "20 minutes" in found["error"] and found["labels"] is None
+
+
+def test_a_visitor_may_still_choose_groups(visitor: Project) -> None:
+    choose(visitor, {"option": "splitter", "value": "group"})
+    assert visitor.require_recipe().splitter == {"name": "group", "by": "name"}
+    drain(visitor.examine())
+    assert isinstance(visitor.examined, Examined | BadInput)
 
 
 @pytest.mark.parametrize(
