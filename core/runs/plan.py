@@ -117,9 +117,14 @@ def examined_photos(
     for event in check:
         yield event
         signals.raise_if_stopped()
-    if check.result.unready:
-        raise BadInput(f"{check.result.unready} Label more photos in the app, or with `python -m core labels`.")
-    return check.result
+    found = check.result
+    if found.unready:
+        why = found.unready
+        if not found.split.items and found.report.skipped:
+            path, reason = next(iter(found.report.skipped.items()))
+            why = f"None of the {len(found.unlabelled)} photos has a label; the first is {path}: {reason}."
+        raise BadInput(f"{why} Label more photos in the app, or with `python -m core labels`.")
+    return found
 
 
 def learner_of(recipe: Recipe, split: Split, world: World = ALONE, cache: Path | None = None) -> Learner:

@@ -26,7 +26,7 @@ from core.publish.hub import Hub
 from core.publish.model_files import model_files
 from core.recipe import Recipe
 from core.registry import registries, transforms
-from core.runs.card import card, hub_card
+from core.runs.card import Trained, card, hub_card
 from core.runs.run import Run
 from core.runs.train import train
 from core.runs.without_paths import without_paths
@@ -94,7 +94,8 @@ def make_card(recipe_dict: MakeRecipe, make_loaders: MakeLoaders) -> MakeCard:
         results = ClassificationInterpretation(logits, targets, [Path("x.jpg")] * len(targets), vocab)
         best = Best("unfrozen", 2, 0.2, 0.5, {}, Outputs(logits, targets, list(range(len(targets)))))
         learner.task.architecture.pretrained, learner.task.architecture.timm = pretrained, timm
-        return card(Recipe.from_dict(recipe_dict(**keys)), learner, results, best, epochs, Calibration(), None)
+        recipe = Recipe.from_dict(recipe_dict(**keys))
+        return card(Trained(recipe, learner, best, epochs, results, Calibration()))
 
     return make
 
@@ -261,7 +262,7 @@ def card_of(learner: Learner, recipe: dict[str, Any]) -> str:
     found = predict(learner.task, learner.dls.valid)
     results = learner.interpretation(found, learner.dls.valid)
     best = Best("frozen", 0, 0, 0, {}, found)
-    return str(card(Recipe.from_dict(recipe), learner, results, best, EPOCHS, Calibration(), None)["README.md"])
+    return str(card(Trained(Recipe.from_dict(recipe), learner, best, EPOCHS, results, Calibration()))["README.md"])
 
 
 ZOOM = {"name": "aug_transforms", "size": 32, "min_scale": 0.75}

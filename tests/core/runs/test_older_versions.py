@@ -55,7 +55,8 @@ def test_a_run_of_version_1_is_listed_and_its_recipe_trains_to_its_figures(tmp_p
     for before, after in zip(
         *([e for e in events if isinstance(e, EpochEnded)] for events in (old.events(), again)), strict=True
     ):
-        assert (before.train_loss, before.valid_loss) == pytest.approx((after.train_loss, after.valid_loss), rel=0.02)
+        assert before.valid_loss == pytest.approx(after.valid_loss, rel=0.02)
+        assert before.train_loss == pytest.approx(after.train_loss, rel=0.05), "of other random crops"
         assert before.metrics.keys() == after.metrics.keys()
     assert isinstance(again[-1], RunEnded) and again[-1].metrics.keys() == list(old.events())[-1].metrics.keys()
 

@@ -36,9 +36,10 @@ def thumbnails(
                 memory.executemany("replace into thumbnails values (?, ?)", lasting)
                 memory.execute("delete from thumbnails where rowid <= (select max(rowid) from thumbnails) - ?", (KEPT,))
                 memory.commit()
-    except (sqlite3.Error, OSError):  # damaged, or the disk is full: it is only a cache
-        with suppress(OSError):
-            (folder / NAME).unlink(missing_ok=True)
+    except (sqlite3.Error, OSError) as error:  # it is only a cache
+        if not isinstance(error, (sqlite3.OperationalError, OSError)):  # damaged, not locked or on a full disk
+            with suppress(OSError):
+                (folder / NAME).unlink(missing_ok=True)
         return [jpeg_of(file, SIDE, make) or b"" for _, file in pairs]
     return [(kept | new)[content] or b"" for content, _ in pairs]
 

@@ -55,7 +55,10 @@ def suspects(page: Page) -> None:
 def _on_click(project: Project, data: Mapping[str, Any]) -> str | None:
     match data.get("do"):
         case "look":
-            Insight(project).look()
+            insight = Insight(project)
+            insight.look()
+            if not insight.looking and not insight.found:
+                raise BadInput("A run is under way, or other photos are being compared; look again when that is done.")
         case "undo":
             act(project, {"do": "undo"})
         case "again":
