@@ -418,7 +418,8 @@ def test_every_option_that_holds_a_path_is_called_path() -> None:
     }
     names = {"labellers csv.folder", "labellers csv.name_column", "labellers csv.tables", "splitters table.name_column"}
     encodings = {"labellers csv.encoding", "sources zip.encoding", "splitters table.encoding"}
-    assert found == {"labellers regex.part", "splitters table.split_column", *names, *encodings}
+    groups = {f"splitters group.{name}" for name in ("by", "name_column", "group_column", "pattern")}
+    assert found == {"labellers regex.part", "splitters table.split_column", *names, *encodings, *groups}
 
 
 def test_its_pictures(trained: Run, make_card: MakeCard) -> None:
