@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import psutil
+import pytest
 
 from tests.browser.conftest import Prepare, Serve, Visit
 from tests.browser.steps import TRAINS, epochs, expect, figure, log_size, titled, until
@@ -90,6 +91,7 @@ def test_pause_resume_and_complete(prepared: Prepare, serve: Serve, visit: Visit
     expect(page.locator("#train-resume")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_stop_and_keep_best(prepared: Prepare, serve: Serve, visit: Visit) -> None:
     project = prepared(**LONG)
     page = visit(serve(project.folder), page="train")

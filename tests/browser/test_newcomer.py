@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
 from tests.browser.conftest import Serve, Visit
@@ -67,6 +68,7 @@ def predicted(page: Any, photo: Path) -> str:
     return str(page.locator("#predict-answer .guess").text_content())
 
 
+@pytest.mark.slow
 def test_class_folders_are_kept(serve: Serve, visit: Visit, tmp_path: Path) -> None:
     folder = class_folders(tmp_path / "my pets")
     kept = {name.replace('"', "_"): 4 for name in COLOURS}

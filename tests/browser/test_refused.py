@@ -28,7 +28,13 @@ def no_photos(folder: Path, photos: Path) -> Path:
     return folder / "notes.zip"
 
 
-@pytest.mark.parametrize(("rubbish", "said"), [(broken_zip, "damaged or not a zip file"), (no_photos, "No photos")])
+@pytest.mark.parametrize(
+    ("rubbish", "said"),
+    [
+        (broken_zip, "damaged or not a zip file"),
+        pytest.param(no_photos, "No photos", marks=pytest.mark.slow),
+    ],
+)
 def test_it_stands_in_their_place(
     rubbish: Callable[[Path, Path], Path],
     said: str,

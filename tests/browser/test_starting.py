@@ -15,7 +15,7 @@ from tests.matrix import thinned
 BUTTONS = {"data": "#data-train", "learning_rate": "#rate-train", "train": "#train-start"}
 
 
-ALWAYS = {("data", "epochs"), ("learning_rate", "seed"), ("train", "epochs")}
+ALWAYS = {("train", "epochs")}
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,7 @@ def test_a_second_run_waits_and_can_be_cancelled(prepared: Prepare, serve: Serve
     titled(page, "train", "Training")
 
 
+@pytest.mark.slow
 def test_the_run_being_looked_at_is_taken_out_of_the_queue(prepared: Prepare, serve: Serve, visit: Visit) -> None:
     project = prepared(**LONG)
     page = visit(serve(project.folder), page="train")

@@ -103,6 +103,7 @@ def test_a_space_that_is_refused_leaves_no_model_behind(signed_in: Any, mine: Ru
     assert not signed_in.repos
 
 
+@pytest.mark.slow
 def test_a_photo_that_cannot_be_read_any_more_is_no_reason_to_stop(
     signed_in: Any, mine: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

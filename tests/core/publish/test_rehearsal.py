@@ -157,9 +157,15 @@ def other_classes(files: Files) -> Files:
     ("change", "said"),
     [
         (broken, r"^The Space ended before it served: SyntaxError: .*\.$"),
-        (breaks, r"^The Space could not answer: ZeroDivisionError: division by zero\.$"),
+        pytest.param(
+            breaks, r"^The Space could not answer: ZeroDivisionError: division by zero\.$", marks=pytest.mark.slow
+        ),
         (other_mean, r"^The Space says 0\.\d+ for '\w+' on '\w+\.jpg', and the model 0\.\d+; export it again\.$"),
-        (other_classes, r"^The Space answers '\w+\.jpg' with classes that the model does not have;"),
+        pytest.param(
+            other_classes,
+            r"^The Space answers '\w+\.jpg' with classes that the model does not have;",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_space_that_is_not_the_model_fails(
@@ -180,6 +186,7 @@ def test_one_that_never_serves_is_ended(
     assert nothing_is_left(temporary)
 
 
+@pytest.mark.slow
 def test_who_goes_away_in_the_middle_leaves_nothing(exported: Run, files: Files, temporary: Path) -> None:
     items = predictions_of(exported).items[:2]
     expected = np.stack([load_model(exported.folder).predict(item)[2].numpy() for item in items])

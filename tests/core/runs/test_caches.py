@@ -40,7 +40,7 @@ def lives(run: Run, cache: bool) -> Iterator[Run]:
             yield Run(copy)
 
 
-@pytest.mark.parametrize("features", [True, False])
+@pytest.mark.parametrize("features", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_every_combination_ends_with_the_same_bits(recipe_dict: MakeRecipe, tmp_path: Path, features: bool) -> None:
     """The whole runs with and without a cache, and runs that died under one and went on under the other."""
     recipe = Recipe.from_dict(recipe_dict({"features": features, "epochs": 2}))

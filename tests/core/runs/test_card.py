@@ -339,6 +339,7 @@ def test_of_which_photos_the_probabilities_are_the_same(
     assert torch.allclose(names["prepare"](names["photo"]), model.prepare(tmp_path / "photo"), atol=1e-5) == same
 
 
+@pytest.mark.slow
 def test_on_real_photos_timm_is_as_near_as_it_says(recipe_dict: MakeRecipe, data_folder: Path, tmp_path: Path) -> None:
     folder = data_folder / "tiny_pets"
     run = run_all(

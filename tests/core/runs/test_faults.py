@@ -40,9 +40,9 @@ def bench() -> Iterator[Bench]:
         (losses.not_a_number, 2),
         (losses.no_memory, 3),
         (kills.decoder_crash, 1),
-        (processes.signals, 1),
+        pytest.param(processes.signals, 1, marks=pytest.mark.slow),
         (processes.two_processes, 2),
-        (disks.read_only, 3),
+        pytest.param(disks.read_only, 3, marks=pytest.mark.slow),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -111,7 +111,7 @@ def test_waiting_in_the_queue_takes_none_of_its_time(create: Create, clock: Cloc
     assert isinstance(end, RunEnded) and end.status == "completed"
 
 
-@pytest.mark.parametrize("command", ["train", "lr-find"])
+@pytest.mark.parametrize("command", ["train", pytest.param("lr-find", marks=pytest.mark.slow)])
 def test_a_process_that_hangs_is_killed(command: str, create: Create) -> None:
     run = create("lr_finds" if command == "lr-find" else "runs")
     done = subprocess.run(
