@@ -151,7 +151,7 @@ def _created(args: argparse.Namespace, kind: str) -> Run:
 
 def _unfinished(args: argparse.Namespace) -> Run:
     """The run to resume; a completed one is allowed if its model is damaged, as the last checkpoint can restore it."""
-    from core.model.folder import check_hashes
+    from core.model.hashes import check_hashes
     from core.runs.run import ALIVE, Run
 
     run = Run.find(args.run, args.workspace)

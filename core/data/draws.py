@@ -32,7 +32,7 @@ class Draws:
         return len(self._key)
 
     def uniform(self, low: float = 0.0, high: float = 1.0, times: int | None = None) -> Array:
-        """A number from `low` up to `high` for each photo: [N]; with `times`, so many for each: [N, times]."""
+        """A number from `low` up to `high` for each photo: [N], or `times` numbers for each: [N, times]."""
         count = 1 if times is None else times
         counters = (np.arange(self._count + 1, self._count + count + 1, dtype=np.uint64)) * np.uint64(STEP)
         self._count += count

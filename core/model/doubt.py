@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from core.atomic import sha256, write_atomic
 from core.errors import BadInput
 from core.model.file_names import HASHES, STRANGERS, THRESHOLD, WEIGHTS, read_json
+from core.model.hashes import add_hash
 from core.model.strangers import Strangers
 
 INVALID = (OSError, KeyError, TypeError, ValueError, RecursionError)
@@ -18,8 +19,7 @@ INVALID = (OSError, KeyError, TypeError, ValueError, RecursionError)
 def save_strangers(folder: Path, strangers: Strangers) -> None:
     """Write them beside a model, and their hash among its hashes; raises BadInput on a full disk."""
     write_atomic(folder / STRANGERS, strangers.to_bytes())
-    hashes = read_json(folder / HASHES) | {STRANGERS: sha256(folder / STRANGERS)}
-    write_atomic(folder / HASHES, json.dumps(hashes, indent=2))  # last; without its hash the file is ignored
+    add_hash(folder, STRANGERS)  # last; without its hash the file is ignored
 
 
 def read_strangers(folder: Path) -> Strangers | None:

@@ -25,6 +25,7 @@ from core.model.architecture import Architecture, build_architecture
 from core.model.calibration import Calibration
 from core.model.doubt import read_strangers, read_threshold
 from core.model.file_names import CLASSES, CONFIG, HASHES, WEIGHTS, read_json
+from core.model.hashes import check_hashes
 from core.model.head import Classifier
 from core.model.predictor import Predictor
 from core.model.weights import check_size, damaged_weight, take_weights
@@ -59,12 +60,6 @@ def save_model(folder: Path, architecture: Architecture, config: ModelConfig) ->
     write_atomic(folder / CONFIG, json.dumps(_timm_config(architecture, config), indent=2, default=str))
     write_atomic(folder / CLASSES, json.dumps(config.vocab, indent=2))
     write_atomic(folder / HASHES, json.dumps({n: sha256(folder / n) for n in (WEIGHTS, CONFIG, CLASSES)}, indent=2))
-
-
-def add_hash(folder: Path, name: str) -> None:
-    """Add the hash of another file of a model folder to its hashes."""
-    hashes = read_json(folder / HASHES) | {name: sha256(folder / name)}
-    write_atomic(folder / HASHES, json.dumps(hashes, indent=2))
 
 
 def load_model(folder: str | Path) -> Predictor:
@@ -188,17 +183,3 @@ def _timm_options(network: Any) -> dict[str, Any]:
 
     left_out = ("num_classes", "in_chans", "global_pool", "img_size")
     return {name: value for name, value in get_model_args(network).items() if name not in left_out}
-
-
-def check_hashes(folder: Path) -> None:
-    """Raise BadInput unless the files of a model folder are those that were saved."""
-    try:
-        hashes = read_json(folder / HASHES)
-        for name in (WEIGHTS, CONFIG, CLASSES):
-            if sha256(folder / name) != hashes[name]:
-                raise BadInput(
-                    f"{str(folder / name)!r} is damaged: its SHA-256 is not the one in {HASHES}; "
-                    "save or download the model again."
-                )
-    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise BadInput(f"{str(folder)!r} is incomplete: {error}; save or download the model again.") from None

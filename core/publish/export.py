@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from core.atomic import disk_error, write_atomic
 from core.errors import BadInput
 from core.model.file_names import HASHES, WEIGHTS, read_json
-from core.model.folder import add_hash
+from core.model.hashes import add_hash
 from core.runs.run import Run
 
 if TYPE_CHECKING:  # torch takes seconds to import

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from core.model.doubt import doubt_files
-from core.model.folder import check_hashes
+from core.model.hashes import check_hashes
 from core.publish.fetch import FILES
 from core.publish.onnx import ONNX, onnx_is_current
 from core.runs.card import hub_card

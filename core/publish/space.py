@@ -17,7 +17,8 @@ from core.data.photo import BadPhoto
 from core.errors import BadInput
 from core.model.doubt import doubt_files
 from core.model.file_names import CONFIG
-from core.model.folder import check_hashes, read_config
+from core.model.folder import read_config
+from core.model.hashes import check_hashes
 from core.publish.hub import Hardware
 from core.publish.onnx import ONNX, onnx_is_current
 from core.runs.predictions import predictions_of

@@ -94,6 +94,14 @@ def _rows(photos: Photos, corrections: Corrections, examined: Examined | BadInpu
     }
 
 
+ABOUT_PHOTOS = {  # methods of the journal, and what is said of the photos afterwards
+    "leave_out": "left out; the files stay where they are",
+    "leave_out_of_training": "left out of training",
+    "take_back": "used again",
+    "right": "marked as right",
+}
+
+
 def act(project: Project, data: Mapping[str, Any]) -> str:
     """Do what a person said about photos, and say it; raises BadInput."""
     journal, do = project.journal, data.get("do")
@@ -114,18 +122,9 @@ def act(project: Project, data: Mapping[str, Any]) -> str:
     if do == "label" and label:
         journal.label(contents, label, right=data.get("right") is True)
         return f"{many} labelled {label}."
-    if do == "leave_out":
-        journal.leave_out(contents)
-        return f"{many} left out; the files stay where they are."
-    if do == "leave_out_of_training":
-        journal.leave_out_of_training(contents)
-        return f"{many} left out of training."
-    if do == "take_back":
-        journal.take_back(contents)
-        return f"{many} used again."
-    if do == "right":
-        journal.right(contents)
-        return f"{many} marked as right."
+    if do in ABOUT_PHOTOS:
+        getattr(journal, str(do))(contents)
+        return f"{many} {ABOUT_PHOTOS[do]}."
     raise BadInput("Type a label first.")
 
 
