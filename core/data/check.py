@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,11 @@ from core.data.alike import alike
 from core.data.corrections import Corrected, Corrections
 from core.data.duplicates import duplicates
 from core.data.files import Files, no_photos
-from core.data.labelled import read_labels
+from core.data.labelled import Labelled, read_labels
 from core.data.leftovers import leftovers, relocated
 from core.data.masks import masks
 from core.data.reading import read_all
-from core.data.split import Split, checked, too_little
+from core.data.split import Split, Splitter, checked, too_little
 from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Recipe
@@ -99,17 +100,7 @@ def examine(
     unused = photos.unused
     report.skipped |= {str(items[i]): unused[str(items[i])] for i in unlabelled}
     report.unlabelled = len(unlabelled)
-
-    def presizing() -> Presizing | None:
-        from core.data.presizing import Presizing  # imports torch, which a check of known photos does not need
-
-        if not cache or decode:
-            return None
-        try:
-            return Presizing(recipe, photos.split(splitter, wanted, every=True), cache)
-        except Exception:  # from any plugin; training will report it
-            return None
-
+    presizing = partial(_presizing, recipe, photos, splitter, None if decode else cache)
     seen = yield from read_all(items.take(wanted), workspace, decode, presizing)
     report.skipped |= {str(items[i]): reason for i, (reason, _) in zip(wanted, seen, strict=True) if reason}
     good = [i for i, (reason, _) in zip(wanted, seen, strict=True) if not reason]
@@ -123,18 +114,9 @@ def examine(
     if not good and not unlabelled:
         path, reason = next(iter(report.skipped.items()))
         raise BadInput(f"None of the {len(items)} photos can be used; the first is {path}: {reason}.")
-    unready = ""
-    try:
-        split = photos.split(splitter, good)
-        unready = too_little(split) if unlabelled or corrections else ""
-    except BadInput as error:  # for example, no photo of the folder for validation is labelled yet
-        if not unlabelled:
-            raise
-        split, unready = photos.split(None, good), str(error)
+    split, unready = _divided(photos, splitter, good)
     if unready:
         report.warnings.append(f"{unready.removesuffix('.')}; label more photos before training")
-    else:
-        split = checked(split)
     kept = photos.kept(good)
     report.corrected = photos.corrected(kept)
     digest_of = {i: digest for i, (_, digest) in zip(wanted, seen, strict=True)}
@@ -151,6 +133,27 @@ def examine(
             report.warnings += _bounded(remarks(seen_by))
     report.warnings += _bounded([f"the folder {str(folder)!r} was left out" for folder in stray])
     return Examined(source.root, split, report, digests, [items[i] for i in unlabelled], corrections, unready)
+
+
+def _presizing(recipe: Recipe, photos: Labelled, splitter: Splitter, cache: Path | None) -> Presizing | None:
+    from core.data.presizing import Presizing  # imports torch, which a check of known photos does not need
+
+    try:
+        return Presizing(recipe, photos.split(splitter, photos.wanted, every=True), cache) if cache else None
+    except Exception:  # from any plugin; training will report it
+        return None
+
+
+def _divided(photos: Labelled, splitter: Splitter, readable: Sequence[int]) -> tuple[Split, str]:
+    """The split of readable photos, and why it cannot be trained on before more are labelled, or ""."""
+    try:
+        split = photos.split(splitter, readable)
+        unready = too_little(split) if photos.unlabelled or photos.corrections else ""
+    except BadInput as error:  # for example, no photo of the folder for validation is labelled yet
+        if not photos.unlabelled:
+            raise
+        return photos.split(None, readable), str(error)
+    return (split, unready) if unready else (checked(split), "")
 
 
 def _describe(split: Split, root: Path, report: Report) -> None:

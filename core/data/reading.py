@@ -7,9 +7,8 @@ import zlib
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import PIL
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from core.data.presizing import Presizing
 
 STEP = 64  # photos between two events
+Found = TypeVar("Found")
 
 
 def read_all(
@@ -35,42 +35,58 @@ def read_all(
     `presizing` is called if there is anything to decode; its result decodes files into the presized cache.
     """
     with closing(Remembered(workspace, _decoder())) as memory:
-        found = [memory.recall(_key(file)) for file in files]
-        new = [i for i, result in enumerate(found) if result is None]
-        done = len(files) - len(new)
-        yield Checked(done, len(files))
-        keep = presizing() if new else None
-        with _threads(keep) as pool:
-            for start in range(0, len(new), STEP):
-                part = new[start : start + STEP]
-                keys = [_key(files[i]) for i in part]
-                results = list(pool.map(_read, [files[i] for i in part], part, repeat(decode), repeat(keep)))
-                memory.add([(key, result) for key, (result, lasts) in zip(keys, results, strict=True) if lasts])
-                for i, (result, _) in zip(part, results, strict=True):
-                    found[i] = result
-                done += len(part)
-                yield Checked(done, len(files))
-    return [result for result in found if result]
+        known = [memory.recall(_key(file)) for file in files]
+        found = [result and (result, True) for result in known]
+
+        def begin() -> tuple[ThreadPoolExecutor, Callable[[int], tuple[Result, bool]]]:
+            keep = presizing()
+            return _threads(keep), lambda i: _read(files[i], i, decode, keep)
+
+        def store(keys: list[Key], results: list[tuple[Result, bool]]) -> None:
+            memory.add([(key, result) for key, (result, lasts) in zip(keys, results, strict=True) if lasts])
+
+        yield from _fill(found, files, begin, store)
+    return [each[0] for each in found if each]
 
 
 def contents_of(files: Sequence[Path], workspace: Path) -> Generator[Checked, None, list[str]]:
     """The hash of each file's content, without decoding it, or "" if it cannot be read; remembered like the check's."""
     with closing(Remembered(workspace, _decoder())) as memory:
-        found = [memory.recall_hash(_key(file)) for file in files]
-        new = [i for i, content in enumerate(found) if not content]
-        done = len(files) - len(new)
-        yield Checked(done, len(files))
-        with _threads(None) as pool:
-            for start in range(0, len(new), STEP):
-                part = new[start : start + STEP]
-                keys = [_key(files[i]) for i in part]
-                contents = list(pool.map(_content, [files[i] for i in part]))
-                memory.add_hashes([(key, content) for key, content in zip(keys, contents, strict=True) if content])
-                for i, content in zip(part, contents, strict=True):
-                    found[i] = content
-                done += len(part)
-                yield Checked(done, len(files))
-    return found
+        found = [memory.recall_hash(_key(file)) or None for file in files]
+
+        def begin() -> tuple[ThreadPoolExecutor, Callable[[int], str]]:
+            return _threads(None), lambda i: _content(files[i])
+
+        def store(keys: list[Key], contents: list[str]) -> None:
+            memory.add_hashes([(key, content) for key, content in zip(keys, contents, strict=True) if content])
+
+        yield from _fill(found, files, begin, store)
+    return [content or "" for content in found]
+
+
+def _fill(
+    found: list[Found | None],
+    files: Sequence[Path],
+    begin: Callable[[], tuple[ThreadPoolExecutor, Callable[[int], Found]]],
+    store: Callable[[list[Key], list[Found]], None],
+) -> Generator[Checked, None, None]:
+    """Read the files without a result, with the threads and the function that `begin` gives if there are any."""
+    new = [i for i, each in enumerate(found) if each is None]
+    done = len(files) - len(new)
+    yield Checked(done, len(files))
+    if not new:
+        return
+    pool, read = begin()
+    with pool:
+        for start in range(0, len(new), STEP):
+            part = new[start : start + STEP]
+            keys = [_key(files[i]) for i in part]  # before reading: a file that changes meanwhile is read again
+            results = list(pool.map(read, part))
+            store(keys, results)
+            for i, result in zip(part, results, strict=True):
+                found[i] = result
+            done += len(part)
+            yield Checked(done, len(files))
 
 
 def _content(file: Path) -> str:
