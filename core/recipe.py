@@ -45,6 +45,9 @@ class Training:
     """The options of fine-tuning; these defaults hold in Python, on the command line and in the browser."""
 
     epochs: Annotated[int, "Epochs of the unfrozen network", Range(0, 1000)] = 3
+    frozen_stages: Annotated[
+        int, "How many of the backbone's first stages stay frozen even then, which is faster", Range(0, 100)
+    ] = 0
     freeze_epochs: Annotated[int, "Frozen epochs before that, in which only the head is trained", Range(0, 1000)] = 1
     features: Annotated[
         bool,

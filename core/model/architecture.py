@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput, quoted
@@ -22,7 +22,8 @@ class Architecture:
 
     `model` has `forward_features` ([N, 3, H, W] to a feature map) and `forward_head` (to logits [N, classes], or with
     `pre_logits=True` to the input of its last layers), as timm's models and `Classifier` have. `head` is new.
-    `groups` are the body's parameters from the first layers to the last, for discriminative learning rates. `timm` is
+    `groups` are the body's parameters from the first layers to the last, for discriminative learning rates, and
+    `stages` the same in smaller parts, of which the first can stay frozen; by default they are the groups. `timm` is
     the name of the same network in timm, if it has one; `img_size` is the fixed height and width of its input, if any.
     """
 
@@ -34,8 +35,10 @@ class Architecture:
     pretrained: bool = False
     timm: str | None = None
     img_size: tuple[int, int] | None = None
+    stages: list[list[nn.Parameter]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.stages = self.stages or self.groups
         self.groups = [group for group in (*self.groups, list(self.head.parameters())) if group]
 
     def normalise(self, images: Tensor) -> Tensor:
@@ -117,9 +120,11 @@ class Architecture:
             for norm in self.body_norms():
                 norm.requires_grad_(True)
 
-    def unfreeze(self) -> None:
-        """Unfreeze all parameters."""
+    def unfreeze(self, frozen_stages: int = 0) -> None:
+        """Unfreeze all parameters but those of the first stages of the body; all of these if there are fewer."""
         self.model.requires_grad_(True)
+        for parameter in (p for stage in self.stages[:frozen_stages] for p in stage):
+            parameter.requires_grad_(False)
 
     @property
     def frozen(self) -> bool:
@@ -133,8 +138,9 @@ class Architecture:
         if self.frozen:
             self.model.eval()
             self.head.train()
-        elif not train_bn:
-            for norm in self.body_norms():
+            return
+        for norm in self.body_norms():
+            if not train_bn or not any(p.requires_grad for p in norm.parameters()):
                 norm.eval()
 
     def body_norms(self) -> Iterator[nn.Module]:

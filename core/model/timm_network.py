@@ -73,7 +73,9 @@ def from_timm(
             raise BadInput(f"These weights are not those of {name!r}: {[*unexpected, *missing][0]!r} does not fit.")
     cfg = network.pretrained_cfg
     mean, std = statistics or (tuple(cfg["mean"]), tuple(cfg["std"]))
-    body = _body_groups(network, classifiers)
+    stages = _body_stages(network, classifiers)
+    half = (len(stages) + 1) // 2
+    body = [[p for stage in part for p in stage] for part in (stages[:half], stages[half:])]
     if not isinstance(network.get_classifier(), nn.Module):
         raise BadInput(f"{name!r} has more than one classifier, which is not supported; choose another model.")
     _check_patches(name, network, size)
@@ -81,7 +83,7 @@ def from_timm(
         # timm's initial weights can be so large that the first epoch is spent on undoing them.
         for parameter in network.get_classifier().parameters():
             nn.init.zeros_(parameter)
-        return Architecture(network, network.get_classifier(), body, mean, std, pretrained, name, size)
+        return Architecture(network, network.get_classifier(), body, mean, std, pretrained, name, size, stages)
     no_map = BadInput(
         f"The head 'concat' pools a feature map [N, C, H, W], which {name!r} does not have; use head 'linear'."
     )
@@ -95,7 +97,7 @@ def from_timm(
     if features.ndim != 4 or features.shape[1] != network.num_features:
         raise no_map
     model = Classifier(network, ConcatHead(features.shape[1], num_classes))
-    return Architecture(model, model.head, body, mean, std, pretrained, name, size)
+    return Architecture(model, model.head, body, mean, std, pretrained, name, size, stages)
 
 
 def has_fixed_size(name: str) -> bool:
@@ -138,8 +140,8 @@ def _classifiers(network: Any) -> tuple[str, ...]:
     return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
 
 
-def _body_groups(network: Any, classifiers: tuple[str, ...]) -> list[list[nn.Parameter]]:
-    """The body's parameters in two groups, split half-way through timm's coarse layers (stem, then stages)."""
+def _body_stages(network: Any, classifiers: tuple[str, ...]) -> list[list[nn.Parameter]]:
+    """The body's parameters by timm's coarse layers: the stem, then stages."""
     from timm.models import group_parameters
 
     named = dict(network.named_parameters())
@@ -148,6 +150,4 @@ def _body_groups(network: Any, classifiers: tuple[str, ...]) -> list[list[nn.Par
     else:  # a few of timm's models have none
         layers = {i: [name] for i, name in enumerate(named)}
     stages = [[named[n] for n in names if not n.startswith(classifiers)] for _, names in sorted(layers.items())]
-    stages = [stage for stage in stages if stage]
-    half = (len(stages) + 1) // 2
-    return [[p for stage in part for p in stage] for part in (stages[:half], stages[half:])]
+    return [stage for stage in stages if stage]

@@ -55,6 +55,7 @@ class Plan:
             training.freeze_epochs,
             training.lr_mult,
             features=training.features,
+            frozen_stages=training.frozen_stages,
         )
         state = TrainState(learner.task, stages, training.best_by, training.patience)
         if self.document:

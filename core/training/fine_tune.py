@@ -26,6 +26,7 @@ def fine_tuning(
     pct_start: float = PCT_START,
     div: float = DIV,
     features: bool = Training.features,
+    frozen_stages: int = Training.frozen_stages,
 ) -> list[Stage]:
     """The stages of fastai's `fine_tune`: `freeze_epochs` frozen, then `epochs` unfrozen at half the rate."""
     groups = len(task.architecture.groups)
@@ -36,6 +37,6 @@ def fine_tuning(
         Stage("frozen", freeze_epochs, [rate / LR_DIVISOR for rate in frozen], frozen=True, head_epochs=HEAD_EPOCHS)
         if on_features
         else Stage("frozen", freeze_epochs, frozen, pct_start=0.99, frozen=True),
-        Stage("unfrozen", epochs, unfrozen, pct_start=pct_start, div=div, frozen=False),
+        Stage("unfrozen", epochs, unfrozen, pct_start, div, frozen=False, frozen_stages=frozen_stages),
     ]
     return [stage for stage in stages if stage.epochs]

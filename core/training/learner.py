@@ -194,9 +194,10 @@ class Learner(Inference):
         pct_start: float = PCT_START,
         div: float = DIV,
         features: bool = Training.features,
+        frozen_stages: int = Training.frozen_stages,
     ) -> list[EpochEnded]:
         """Train `freeze_epochs` frozen epochs, on extracted features or on photos, then `epochs` unfrozen ones."""
-        stages = fine_tuning(self.task, epochs, base_lr, freeze_epochs, lr_mult, pct_start, div, features)
+        stages = fine_tuning(self.task, epochs, base_lr, freeze_epochs, lr_mult, pct_start, div, features, frozen_stages)
         events = self._fit(stages)
         self.unfreeze()  # as fastai does, even if there was no unfrozen stage
         return events

@@ -137,7 +137,7 @@ class TrainState:
         """Freeze or unfreeze, and create the optimizer and the running mean of the weights."""
         stage, arch = self.now, self.task.architecture
         if stage.frozen is not None:
-            arch.freeze(self.task.train_bn) if stage.frozen else arch.unfreeze()
+            arch.freeze(self.task.train_bn) if stage.frozen else arch.unfreeze(stage.frozen_stages)
         self.task.connect(on_features=self.features is not None)
         self.optimizer = make_optimizer(self.task, stage.rates)
         self.average = Average(arch.model, self.task.ema)

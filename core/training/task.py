@@ -127,7 +127,7 @@ class Task:
 class Stage:
     """One one-cycle schedule: epochs, peak rates of the parameter groups, and the shape of the cycle.
 
-    `frozen` freezes or unfreezes the body first, None leaves it. With `head_epochs`, features of the frozen backbone
+    `frozen` freezes or unfreezes the body first, but for its first `frozen_stages`; None leaves it. With `head_epochs`, features of the frozen backbone
     are extracted first, and the head is trained on them for that many epochs per epoch.
     """
 
@@ -139,6 +139,7 @@ class Stage:
     div_final: float = 1e5
     frozen: bool | None = None
     head_epochs: int = 0
+    frozen_stages: int = 0
 
 
 class Network(nn.Module):
