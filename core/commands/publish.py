@@ -60,6 +60,8 @@ def export(args: argparse.Namespace) -> None:
         f"{done.file}: {done.file.stat().st_size / 1e6:.1f} MB; on {done.photos} validation photos no probability "
         f"differs from torch's by more than {done.largest_difference:.1e}"
     )
+    if done.said:
+        print(done.said)
 
 
 def _choices(parser: argparse.ArgumentParser) -> None:

@@ -23,10 +23,14 @@ TOLERANCE = 1e-4  # of a probability
 
 
 class Exporter(Protocol):
-    """The interface of the plugins in plugins/exporters/: a model format that is one file."""
+    """The interface of the plugins in plugins/exporters/: a model format that is one file.
+
+    An exporter may also have `finish(run, file) -> str`, which puts other files beside the one that was kept and
+    returns a sentence about them; where it raises BadInput, the file is removed.
+    """
 
     format: str  # its name in messages
-    file: str  # the file's name in the run's folder
+    file: str  # the file's name, or its path, in the run's folder
 
     def convert(self, predictor: Predictor, about: Mapping[str, str]) -> bytes:
         """The content of the file: a model from prepared photos [N, 3, H, W] to logits [N, C], with metadata `about`.
@@ -42,12 +46,16 @@ class Exporter(Protocol):
 
 @dataclass(frozen=True)
 class Exported:
-    """The exported file, the number of photos on which it was compared, and the largest difference of a probability."""
+    """The exported file, the number of photos on which it was compared, and the largest difference of a probability.
+
+    `said` is what the exporter says of other files.
+    """
 
     file: Path
     photos: int
     largest_difference: float
     seconds: float
+    said: str = ""
 
 
 def export(run: Run, exporter: Exporter, folder: Path | None = None) -> Exported:
@@ -93,7 +101,16 @@ def export(run: Run, exporter: Exporter, folder: Path | None = None) -> Exported
     write_atomic(file, content)
     if file.parent == run.folder and read_json(run.folder / HASHES)[WEIGHTS] == digest:
         add_hash(run.folder, file.name)
-    return Exported(file, photos, difference, time.perf_counter() - began)
+    return Exported(file, photos, difference, time.perf_counter() - began, _finished(exporter, run, file))
+
+
+def _finished(exporter: Exporter, run: Run, file: Path) -> str:
+    finish = getattr(exporter, "finish", None)
+    try:
+        return str(finish(run, file)) if finish else ""
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def _compared(predictor: Predictor, exported: Callable[[Tensor], Tensor], items: list[Path]) -> tuple[int, float]:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import sys
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-from core.data import photo
 from core.data.decoder import ROOT
-from core.data.photo import BadPhoto
 from core.errors import BadInput
 from core.model.doubt import doubt_files
 from core.model.file_names import CONFIG
@@ -21,7 +14,7 @@ from core.model.folder import read_config
 from core.model.hashes import check_hashes
 from core.publish.hub import Hardware
 from core.publish.onnx import ONNX, onnx_is_current
-from core.runs.predictions import predictions_of
+from core.publish.sample import examples_of
 from core.runs.run import Run
 
 APP = Path(__file__).parent / "space" / "app.py.txt"  # .txt, as the engine must not import it
@@ -29,7 +22,6 @@ DECODING = tuple(
     f"core/data/{name}.py" for name in ("bounds", "colours", "decoder", "photo", "upright")
 )  # with Pillow and NumPy alone
 REQUIREMENTS = ("onnxruntime", "pillow", "numpy", "pillow-heif")
-MAX_SIDE = 1024  # pixels of an example's longer side
 
 
 def space_files(run: Run, repo_id: str, hardware: Hardware, license: str | None, examples: int) -> dict[str, bytes]:
@@ -51,9 +43,7 @@ def space_files(run: Run, repo_id: str, hardware: Hardware, license: str | None,
         **{name: (run.folder / name).read_bytes() for name in doubt_files(run.folder)},
         "requirements.txt": "\n".join([*pins, *(["spaces"] if hardware == "zero-gpu" else []), ""]).encode(),
     }
-    for i, (_, example) in enumerate(zip(range(examples), _examples(run), strict=False), 1):
-        files[f"examples/{i}.jpg"] = example
-    return files
+    return files | {f"examples/{i}.jpg": example for i, example in enumerate(examples_of(run, examples), 1)}
 
 
 def _readme(repo_id: str, classes: int, license: str | None) -> str:
@@ -89,27 +79,3 @@ def _installed(package: str) -> str:
         raise BadInput(
             f"A Space uses the version of {package!r} that is installed here, but it is not installed; install it."
         ) from None
-
-
-def _examples(run: Run) -> Iterator[bytes]:
-    """Validation photos that are predicted correctly: the first of each class, then the second of each."""
-    results = predictions_of(run)
-    seen = [0] * len(results.vocab)
-    ranked = []
-    for i, (target, guess) in enumerate(zip(results.targets.tolist(), results.logits.argmax(1).tolist(), strict=True)):
-        if target == guess:
-            ranked.append((seen[target], target, i))
-            seen[target] += 1
-    for _, _, i in sorted(ranked):
-        try:
-            yield _neutral(results.items[i])
-        except BadPhoto:  # it is gone or has changed
-            continue
-
-
-def _neutral(item: Path) -> bytes:
-    """A photo as a JPEG without metadata; raises BadPhoto."""
-    image = photo.thumbnail(item, MAX_SIDE)
-    file = io.BytesIO()
-    Image.fromarray(np.asarray(image)).save(file, "JPEG", quality=90)  # a new image, as saving keeps an image's comment
-    return file.getvalue()
