@@ -82,7 +82,7 @@ class Tab:
 
     def memory_mb(self) -> float:
         """The largest resident memory of the browser's tabs in megabytes."""
-        sizes = [0.0]
+        sizes: list[float] = [0.0]
         with suppress(psutil.Error):
             for member in self.process.children(recursive=True):
                 if "--type=renderer" in member.cmdline():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from core.data.decoder import ROOT
 from core.errors import BadInput
@@ -70,7 +71,7 @@ def static_space_files(run: Run, page: Mapping[str, bytes], repo_id: str, licens
     return {**page, CONFIG: config, "README.md": readme.encode()}
 
 
-def _readme(repo_id: str, classes: int, license: str | None, about: str, settings: Mapping[str, str]) -> str:
+def _readme(repo_id: str, classes: int, license: str | None, about: str, settings: Mapping[str, Any]) -> str:
     from huggingface_hub import SpaceCardData
 
     name = repo_id.rsplit("/", 1)[-1]

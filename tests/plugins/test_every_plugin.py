@@ -31,7 +31,7 @@ BUILT_IN = {
     "metrics": {"accuracy", "error_rate", "f1_macro", "macro_error", "top_k_accuracy"},
     "optimizers": {"adamw", "sgd"},
     "architectures": {"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "timm", "efficientnet_lite0"},
-    "exporters": {"onnx", "torch_export"},
+    "exporters": {"onnx", "page", "torch_export"},
 }
 
 

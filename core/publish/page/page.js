@@ -2,7 +2,7 @@
 const TOP = 10, NAMED = 12; // labels with a bar, and in the sentence under the title
 const part = (name) => document.getElementById(name);
 const [zone, photo, video, status, answer, chosen] = ['zone', 'photo', 'video', 'status', 'answer', 'file'].map(part);
-const percent = (x) => `${(100 * x).toFixed(x > 0.0995 && x < 0.9995 ? 0 : 1)}%`;
+const percent = (x) => `${(100 * x).toFixed(1)}%`;
 const say = (sentence) => { status.textContent = sentence; };
 
 const worker = new Worker('predict.js', {type: 'module'}), waiting = new Map();

@@ -39,7 +39,7 @@ def ended(steps: Generator[str, None, Pushed]) -> tuple[list[str], Pushed]:
 
 
 def test_there_and_back(signed_in: Any, trained: Run, photos: Path) -> None:
-    _, done = ended(push(trained, REPO, PushOptions("mit"), Client()))
+    _, done = ended(push(trained, REPO, PushOptions("mit", space="none"), Client()))
     assert done == Pushed(f"{signed_in.url}/{REPO}")
     files = signed_in.repos["model", REPO].files
     assert set(files) >= PUBLISHED and not any(name.endswith((".bin", ".pth", ".pkl")) for name in files)
@@ -53,7 +53,7 @@ def test_there_and_back(signed_in: Any, trained: Run, photos: Path) -> None:
 
 
 def test_without_the_hub_the_last_one_seen_is_used(signed_in: Any, trained: Run, monkeypatch: Any) -> None:
-    ended(push(trained, REPO, PushOptions(), Client()))
+    ended(push(trained, REPO, PushOptions(space="none"), Client()))
     before = fetch(REPO)
     signed_in.fail("info", "drop", 100)
     assert fetch(REPO) == before == model_folder(REPO)
@@ -66,14 +66,14 @@ def test_without_the_hub_the_last_one_seen_is_used(signed_in: Any, trained: Run,
 
 def test_half_of_a_cache_is_no_model(signed_in: Any, trained: Run) -> None:
     for _ in range(2):  # the second time it looks at the config that is there, which the client keeps
-        ended(push(trained, REPO, PushOptions(), Client()))
+        ended(push(trained, REPO, PushOptions(space="none"), Client()))
     signed_in.fail("info", "drop", 100)
     with pytest.raises(BadInput, match="cannot be reached"):
         fetch(REPO)
 
 
 def test_a_refusal_is_no_reason_to_use_what_was_seen(signed_in: Any, trained: Run, monkeypatch: Any) -> None:
-    ended(push(trained, REPO, PushOptions(), Client()))
+    ended(push(trained, REPO, PushOptions(space="none"), Client()))
     fetch(REPO)
     signed_in.repos["model", REPO].private = True
     monkeypatch.setenv("HF_TOKEN", signed_in.other_token)
@@ -82,7 +82,7 @@ def test_a_refusal_is_no_reason_to_use_what_was_seen(signed_in: Any, trained: Ru
 
 
 def test_a_strangers_json_is_small(signed_in: Any, trained: Run) -> None:
-    ended(push(trained, REPO, PushOptions(), Client()))
+    ended(push(trained, REPO, PushOptions(space="none"), Client()))
     repo = signed_in.repos["model", REPO]
     repo.commit("by hand", repo.tree | {"hashes.json": File(b" " * 11_000_000, lfs=True)})
     with pytest.raises(BadInput, match=r"hashes\.json of 'anna/my-pets' is larger than 10 MB"):
@@ -111,7 +111,7 @@ def test_a_photo_that_cannot_be_read_any_more_is_no_reason_to_stop(
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no photo")
     results.items[0] = broken
-    monkeypatch.setattr("core.publish.push.predictions_of", lambda run: results)
+    monkeypatch.setattr("core.publish.sample.predictions_of", lambda run: results)
     _, done = ended(push(mine, REPO, PushOptions(space="zero-gpu"), Client(), HERE))
     assert done.space and done.rehearsal
 
@@ -119,7 +119,7 @@ def test_a_photo_that_cannot_be_read_any_more_is_no_reason_to_stop(
 def test_what_cannot_be_pushed_says_why(signed_in: Any, mine: Run, tmp_path: Path) -> None:
     def refused(run: Run) -> str:
         with pytest.raises(BadInput) as caught:
-            ended(push(run, REPO, PushOptions(), Client()))
+            ended(push(run, REPO, PushOptions(space="none"), Client()))
         assert not signed_in.calls
         return str(caught.value)
 
@@ -139,7 +139,7 @@ def test_what_cannot_be_pushed_says_why(signed_in: Any, mine: Run, tmp_path: Pat
 def test_what_is_downloaded_is_little_and_ours(signed_in: Any, trained: Run, monkeypatch: Any) -> None:
     from core.publish import fetch as module
 
-    ended(push(trained, REPO, PushOptions(), Client()))
+    ended(push(trained, REPO, PushOptions(space="none"), Client()))
     repo = signed_in.repos["model", REPO]
     evil = {"pytorch_model.bin": b"\x80\x04", "setup.py": b"raise SystemExit"}
     repo.commit("by hand", repo.tree | {name: next(iter(repo.tree.values())) for name in evil})
@@ -200,7 +200,7 @@ def test_the_commands(signed_in: Any, mine: Run, photos: Path, tmp_path: Path) -
         assert done.returncode == 0 and signed_in.token not in done.stdout + done.stderr, done.stderr
         return done.stdout
 
-    said = core("push", mine.folder, REPO, "--license", "cc0-1.0", "--private")
+    said = core("push", mine.folder, REPO, "--license", "cc0-1.0", "--private", "--space", "none")
     assert said.splitlines()[-1] == f"model: {signed_in.url}/{REPO}"
     assert signed_in.repos["model", REPO].private
     photo = sorted(photos.iterdir())[0]
