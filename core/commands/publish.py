@@ -78,9 +78,11 @@ def _choices(parser: argparse.ArgumentParser) -> None:
     _choices,
 )
 def push(args: argparse.Namespace) -> None:
-    """Push a model to the Hugging Face Hub, optionally with a Space that is first tested on this machine."""
+    """Push a model to the Hugging Face Hub, with a Space that is first tested on this machine, or without."""
     from core.events import drain
+    from core.publish.browser import find_browser
     from core.publish.hub import Hub
+    from core.publish.page_rehearsal import NO_BROWSER
     from core.publish.push import push as pushing
     from core.runs.run import Run
 
@@ -89,6 +91,9 @@ def push(args: argparse.Namespace) -> None:
     if not options.license and sys.stdin.isatty():
         license = input("License, such as apache-2.0, cc-by-4.0 or mit; empty for none: ").strip()
         options = replace(options, license=license)
+    if options.space == "static" and not options.untried and not find_browser() and sys.stdin.isatty():
+        answer = input(f"{NO_BROWSER}. Publish it untried? [y/N] ")
+        options = replace(options, untried=answer.strip().lower() in ("y", "yes"))
 
     pushed = drain(pushing(run, args.repo, options, Hub()), partial(print, flush=True))
     print(f"model: {pushed.model}")

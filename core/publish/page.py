@@ -16,6 +16,7 @@ from core.publish.onnx import ONNX
 from core.runs.run import Run
 
 HERE = Path(__file__).parent / "page"
+TITLE = "What is on your photo?"
 INDEX, WORKER, ABOUT = "index.html", "sw.js", "page.json"
 MANIFEST = {
     "start_url": "./",

@@ -55,7 +55,7 @@ def rehearse_page(
     """
     program = browser or find_browser()
     if program is None:
-        raise BadInput(f"{NO_BROWSER}; install one, or publish the page untried.")
+        raise BadInput(f"{NO_BROWSER}; install one, or choose to have the page `untried`.")
     if not photos:
         raise BadInput("There are no photos to rehearse the page with; put the validation photos back.")
     labels = json.loads(files["page.json"])["labels"]
@@ -82,7 +82,7 @@ class Tab:
 
     def memory_mb(self) -> float:
         """The largest resident memory of the browser's tabs in megabytes."""
-        sizes: list[float] = [0.0]
+        sizes = [0.0]
         with suppress(psutil.Error):
             for member in self.process.children(recursive=True):
                 if "--type=renderer" in member.cmdline():
@@ -126,7 +126,7 @@ def _difference(name: str, answer: Mapping[str, Any], wanted: Mapping[str, float
     if found.keys() != wanted.keys():
         raise BadInput(f"The page answers {name!r} with labels that the model does not have; export it again.")
     worst = max(found, key=lambda label: abs(found[label] - wanted[label]))
-    difference = abs(found[worst] - wanted[worst])
+    difference = float(abs(found[worst] - wanted[worst]))
     if not difference <= PAGE_TOLERANCE:
         raise BadInput(
             f"The page says {found[worst]:.4f} for {worst!r} on {name!r}, and the model {wanted[worst]:.4f}; "

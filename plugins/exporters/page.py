@@ -9,7 +9,7 @@ from core.atomic import write_atomic
 from core.events import drain
 from core.publish.make_page import make_page
 from core.publish.onnx import ONNX, Onnx
-from core.publish.page import zipped
+from core.publish.page import TITLE, zipped
 from core.registry import exporters
 from core.runs.run import Run
 
@@ -22,7 +22,7 @@ class PageExporter(Onnx):
 
     def __init__(
         self,
-        title: Annotated[str, "What the page is called"] = "What is on your photo?",
+        title: Annotated[str, "What the page is called"] = TITLE,
         examples: Annotated[bool, "Show some of your validation photos, without their names"] = False,
         runtime: Annotated[str, "A folder with onnxruntime-web's files; fetched by npm if empty"] = "",
         untried: Annotated[bool, "Do not try the page in a browser of this machine first"] = False,
