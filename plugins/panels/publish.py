@@ -127,6 +127,7 @@ def _input(option: Param) -> Any:
         "elem_id": f"publish-{option.name}",
     }
     if option.choices:
+        shared["info"] = option.help.partition(".")[0]  # the prices stand in the choices
         return gr.Radio([(SPACES[name], name) for name in SPACES], value=option.default, **shared)
     if option.type is bool:
         return gr.Checkbox(option.default, **shared)

@@ -1,8 +1,9 @@
 // From a photo's colour profile to sRGB, as core/data/colours.py has it done by Little CMS.
 const TOLERANCE = 2; // of 255; sRGB profiles differ from each other by up to this
 const MAX_PROFILE = 2_000_000; // bytes, for profiles of printing presses; cameras write a few thousand at most
+const ONE = 2 ** 14;
 const TO_LINEAR_SRGB = [ // from XYZ of D50, by IEC 61966-2-1 and Bradford
-  [3.1338561, -1.6168667, -0.4906146], [-0.9787684, 1.9161415, 0.033454], [0.0719453, -0.2289914, 1.4052427],
+  [3.1341864, -1.617209, -0.4906941], [-0.9787485, 1.9161301, 0.0334334], [0.0719639, -0.2289939, 1.4057537],
 ];
 
 /**
@@ -40,18 +41,25 @@ function ofGrey(tags) {
   return table.some((value, i) => i % 17 === 0 && Math.abs(value - i) > TOLERANCE) ? table : null;
 }
 
+/** By whole numbers of 1 / ONE, as Little CMS converts 8 bits by curves and a matrix. */
 function ofColour(tags) {
-  const curves = ['rTRC', 'gTRC', 'bTRC'].map((name) => linear(tags[name]));
+  const curves = ['rTRC', 'gTRC', 'bTRC'].map((name) => linear(tags[name]).map(whole));
   const columns = ['rXYZ', 'gXYZ', 'bXYZ'].map((name) => [8, 12, 16].map((at) => fixed(tags[name], at)));
-  const matrix = TO_LINEAR_SRGB.map((row) => columns.map((column) => row.reduce((sum, x, i) => sum + x * column[i], 0)));
+  const matrix = TO_LINEAR_SRGB.map((row) => columns.map((column) => whole(row.reduce((sum, x, i) => sum + x * column[i], 0))));
+  const table = Uint8Array.from({length: ONE + 1}, (_, i) => encoded(i / ONE));
   const apply = (pixels) => {
     for (let at = 0; at < pixels.length; at += 3) {
       const [r, g, b] = [curves[0][pixels[at]], curves[1][pixels[at + 1]], curves[2][pixels[at + 2]]];
-      for (let c = 0; c < 3; c++) pixels[at + c] = encoded(matrix[c][0] * r + matrix[c][1] * g + matrix[c][2] * b);
+      for (let c = 0; c < 3; c++) {
+        const light = (matrix[c][0] * r + matrix[c][1] * g + matrix[c][2] * b + ONE / 2) >> 14;
+        pixels[at + c] = table[Math.min(ONE, Math.max(0, light))];
+      }
     }
   };
   return changes(apply) ? apply : null;
 }
+
+const whole = (x) => Math.floor(x * ONE + 0.5);
 
 function changes(apply) {
   const every = new Uint8ClampedArray(3 * 16 ** 3);

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import SpaceCard
 
 from core.__main__ import main
 from core.errors import BadInput
@@ -21,9 +22,11 @@ from core.model.folder import load_model
 from core.publish.fetch import fetch, load_learner, model_folder
 from core.publish.hub import Hub as Client
 from core.publish.options import PushOptions
+from core.publish.page_rehearsal import PageRehearsal
 from core.publish.push import Pushed, push
 from core.runs.predictions import predictions_of
 from core.runs.run import Run
+from tests.core.publish.chromium import fetched_runtime
 from tests.hub.fixtures import environment
 from tests.hub.state import File
 
@@ -177,6 +180,30 @@ def test_a_space_is_rehearsed_and_answers_the_same(signed_in: Any, mine: Run, ph
         assert secret.encode() not in sent, secret
     for file in mine.workspace.rglob("*"):
         assert not file.is_file() or signed_in.token.encode() not in file.read_bytes(), file
+
+
+def test_a_static_space_is_free_and_was_tried_in_a_browser(signed_in: Any, mine: Run) -> None:
+    runtime = fetched_runtime()
+    _, done = ended(push(mine, "paul/pets", PushOptions("mit"), Client(signed_in.poor_token)))
+    assert isinstance(done.rehearsal, PageRehearsal) and done.rehearsal.largest_difference < 1e-4
+    space = signed_in.repos["space", "paul/pets"]
+    said = SpaceCard(space.files["README.md"].decode()).data.to_dict()
+    assert (space.sdk, said["sdk"], said["app_file"], said["license"]) == ("static", "static", "index.html", "mit")
+    assert space.files["runtime/ort.wasm"] == runtime["ort.wasm"] and b"pets" in space.files["page.json"]
+    assert space.files["model.onnx"] == signed_in.repos["model", "paul/pets"].files["model.onnx"]
+    ended(push(mine, "paul/pets", PushOptions("mit", untried=True), Client(signed_in.poor_token)))
+    assert len(space.commits) == 2, "nothing has changed"
+
+
+def test_the_terms_of_the_pretrained_weights_are_kept(signed_in: Any, mine: Run) -> None:
+    recipe = json.loads((mine.folder / "recipe.json").read_text(encoding="utf-8"))
+    recipe["architecture"] = {"name": "timm", "model": "convnextv2_atto.fcmae_ft_in1k"}
+    (mine.folder / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
+    with pytest.raises(BadInput, match=r"are under cc-by-nc-4\.0, which mit may not replace; give --license cc-by-nc"):
+        ended(push(mine, REPO, PushOptions("mit", space="none"), Client()))
+    assert not signed_in.repos
+    said, _ = ended(push(mine, REPO, PushOptions("cc-by-nc-4.0", space="none"), Client()))
+    assert any("read its terms" in line for line in said)
 
 
 def test_nothing_is_pushed_that_fails_here(signed_in: Any, mine: Run, monkeypatch: pytest.MonkeyPatch) -> None:
