@@ -230,6 +230,16 @@ def parse_setting(setting: str) -> tuple[str, Any]:
         return path, text
 
 
+def parse_choice(text: str) -> Choice:
+    """The choice that a name, or JSON as in a recipe, stands for; raises BadInput."""
+    if not text.lstrip().startswith("{"):
+        return {"name": text}
+    try:
+        return dict(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{quoted(text)} is neither a name nor JSON: {error}.") from None
+
+
 def path_options(key: str, choice: Any) -> list[str]:
     """The names of a choice's given options that hold paths; `key` is the recipe's key of the choice."""
     known = _REGISTRIES[key][choice["name"]].params if key in _REGISTRIES else ()

@@ -193,7 +193,7 @@ class Loader:
         kept = [row for row, reason in enumerate(reasons) if not reason]
         self.skipped |= {self.items[i]: why for i, why in zip(pending.indices, reasons, strict=True) if why}
         indices = [pending.indices[row] for row in kept]
-        targets = torch.tensor([self.targets[i] for i in indices], dtype=torch.long).to(self.device)
+        targets = choose(self.device).send(np.array([self.targets[i] for i in indices], np.int64))
         if pending.images:
             images = ahead.finish(pending.images.result())
         else:
