@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
@@ -162,6 +163,18 @@ def test_no_photo_gets_a_sentence(served: App, content: bytes) -> None:
     assert "cannot be read as a photo: " in visitor.predict(content).said
     assert "cannot be read as a photo: " in visitor.drop("predict-drop", (content, "x.jpg")).text
     assert not visitor.drop("predict-many", (content, "x.jpg"), (jpeg(), "y.jpg")).said
+
+
+def test_a_stranger_s_zip_is_predicted_photo_by_photo(served: App) -> None:
+    visitor, label = served.visitor(), "blue"
+    with io.BytesIO() as stream:
+        with zipfile.ZipFile(stream, "w") as archive:
+            for name, content in ((f"{label}/1.jpg", jpeg()), ("../2.jpg", b"x"), ("notes.txt", b"x")):
+                archive.writestr(name, content)
+        content = stream.getvalue()
+    table = visitor.drop("predict-many", (content, "photos.zip")).values["predict-table"]
+    assert table.count("<tr") == 3 and f"{label}/1.jpg" in table and "as their folders say" in table
+    assert "is damaged or not a zip file" in visitor.drop("predict-many", (content[:-30], "photos.zip")).said
 
 
 def test_fifty_at_once(served: App, model: Run) -> None:

@@ -42,7 +42,11 @@ def test_what_opens(trained: App, visit: Visit, shoot: Shoot, look: str) -> None
 
     go(page, "results")
     page.locator("#results-body .matrix button").first.click()
-    expect(page.locator("#results-photos figure img").first).to_be_visible()
+    page.locator("#results-photos figure button").first.click()
+    expect(page.locator("#results-large dialog[open] img")).to_be_visible()
+    shoot(page, f"large-{look}")
+    page.keyboard.press("Escape")
+    expect(page.locator("#results-large dialog[open]")).to_have_count(0)
     for box in ("python", "recipe"):
         page.locator(f"#drawer-{box}").get_by_role("button").first.click()
         expect(page.locator(f"#drawer-{box} .cm-content")).to_be_visible()
@@ -53,7 +57,17 @@ def test_what_opens(trained: App, visit: Visit, shoot: Shoot, look: str) -> None
     page.get_by_role("tab", name="Many photos").click()
     photos = sorted((trained.workspace / "sources").rglob("*.jpg"))[:6]
     page.locator("#predict-many input[data-kind=files]").set_input_files(photos)
-    expect(page.locator("#predict-table tbody tr")).to_have_count(len(photos))
+    rows = page.locator("#predict-table tbody tr")
+    expect(rows).to_have_count(len(photos))
+    page.locator("#predict-table th").get_by_role("button", name="Confidence").click()
+    shares = [float(row.get_attribute("data-confidence")) for row in rows.all()]
+    assert shares == sorted(shares)
+    page.locator("#predict-table [type=number]").fill("0")
+    expect(page.locator("#predict-table output")).to_have_text("0 shown")
+    page.locator("#predict-table [type=number]").fill("100")
+    rows.first.get_by_role("button").click()
+    expect(page.locator("#predict-large dialog[open] .guess")).to_be_visible()
+    page.keyboard.press("Escape")
     shoot(page, f"many-{look}")
 
 

@@ -31,6 +31,7 @@ element.addEventListener('click', event => {
   const found = event.target.closest('[data-do]');
   if (found && element.contains(found) && !found.disabled) {
     if (found.dataset.confirm && !window.confirm(found.dataset.confirm)) return;
+    if (found.dataset.with) found.dataset.value = element.querySelector(found.dataset.with).value;
     if ('option' in found.dataset) edit({...found.dataset}, 'select');
     else if (found.dataset.do === 'edit') edit({...found.dataset});
     else trigger(['open', 'save'].includes(found.dataset.do) ? found.dataset.do : 'click', {...found.dataset});

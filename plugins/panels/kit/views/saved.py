@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import csv
 import io
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import gradio as gr
 from PIL import Image
@@ -18,9 +15,9 @@ from core.runs.run import Run
 from plugins.panels.kit.views.accuracy import LABEL_COLUMNS, label_rows
 from plugins.panels.kit.views.confidence import coverage, reliability_of
 from plugins.panels.kit.views.confusion import Results
+from plugins.panels.kit.views.files import Rows, as_csv, data_url
 from plugins.panels.kit.views.html import Html
 
-Rows = Iterable[Sequence[Any]]
 CLICKS = "watch('value', () => element.querySelector('a[download]')?.click());"
 
 
@@ -31,8 +28,9 @@ def saver(elem_id: str) -> gr.HTML:
 
 def download(name: str, content: bytes, kind: str) -> Html:
     """A link that `saver` follows; it differs at each call, so that the same file can be saved again."""
-    href = f"data:{kind};base64,{base64.b64encode(content).decode()}"
-    return Html('<a download="{}" href="{}" data-n="{}">{}</a>').format(name, href, time.monotonic_ns(), name)
+    return Html('<a download="{}" href="{}" data-n="{}">{}</a>').format(
+        name, data_url(content, kind), time.monotonic_ns(), name
+    )
 
 
 def figure(run: Run, found: Results, name: str, kind: str) -> Html:
@@ -45,17 +43,6 @@ def figure(run: Run, found: Results, name: str, kind: str) -> Html:
             PICTURES[name](run, found).save(stream, "PNG")
             return download(f"{file}.png", stream.getvalue(), "image/png")
     raise BadInput(f"There is no figure {name!r} as {kind!r}; choose one on the page.")
-
-
-def as_csv(rows: Rows) -> bytes:
-    """Rows as CSV that spreadsheets read; cells that they would take for formulas are quoted."""
-    stream = io.StringIO(newline="")
-    csv.writer(stream).writerows(map(_cell, row) for row in rows)
-    return stream.getvalue().encode("utf-8-sig", "replace")
-
-
-def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
 
 
 def _matrix(run: Run, found: Results) -> Rows:
