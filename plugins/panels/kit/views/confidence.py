@@ -37,7 +37,7 @@ def confidence_card(run: Run, found: Results) -> Html:
     known = _confidence(run.folder, found.key)
     points = [(100 * c, a) for c, a in zip(known.bins.confidence, known.bins.accuracy, strict=True)]
     lines = [Line("perfect", [(0, 0), (100, 1)], "validation"), Line("this model", points, "training", dots=True)]
-    axes = Axes((0, 100), (0, 1), y_percent=True, x_name="%", width=CHART)
+    axes = Axes((0, 100), (0, 1), y_percent=True, x_title="confidence, %", y_title="accuracy", width=CHART)
     diagram = chart("Accuracy by confidence", axes, lines) + notes([known.said], "note") + saves(found, "reliability")
     reliable = card("Is its confidence right?", diagram, "On the line, 80 % confident means right 8 times in 10.")
     return Html('<div class="confidence">{}{}</div>').format(
@@ -64,14 +64,14 @@ def threshold_of_click(x: object) -> float:
 @lru_cache(maxsize=16)
 def _threshold_card(found: Results, chosen: float) -> Html:
     ranked = _Ranked(found)
-    axes = Axes((0, 100), (0, 1), y_percent=True, x_name="%", width=CHART)
+    axes = Axes((0, 100), (0, 1), y_percent=True, x_title="confidence from which it answers, %", width=CHART)
     steps = coverage(found)
     lines = [
         Line("answered", [(100 * t, answered) for t, answered, _ in steps], "validation"),
         Line("right, of these", [(100 * t, right) for t, _, right in steps], "training"),
     ]
     share, correct = ranked.at(chosen)
-    marks = [Mark("chosen", (100 * chosen, correct), True)] if chosen else []
+    marks = [Mark(f"{chosen:.0%}", (100 * chosen, correct), True)] if chosen else []
     drawn = chart("Accuracy and coverage by threshold", axes, lines, marks, pick=True)
     said = (
         f"Below a confidence of {chosen:.0%} it answers “not sure”. Of the validation photos it answers "
