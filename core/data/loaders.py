@@ -70,7 +70,7 @@ class Loader:
     skipped: dict[Path, str] = field(default_factory=dict)
     vocab: Sequence[str] = ()  # class names
     mixes: bool = True  # whether transforms such as MixUp apply in training
-    resident: float = Training.resident  # share of an accelerator's free memory, and of the machine's, in which photos stay
+    resident: float = Training.resident  # share of the free memory of an accelerator, and of the machine, for photos
     store: PhotoStore | None = None  # these photos
     _epoch: int = 0
 
