@@ -66,8 +66,7 @@ def test_a_wrong_label_is_mended_and_the_model_trained_again(
     app = serve()
     project = app.project
     project.open({"name": "folder", "path": str(folder)})
-    small = {"item_tfms.0.size": 160, "batch_tfms.0.size": 128}
-    for option, value in {"training.epochs": 0, "training.freeze_epochs": 1, "training.batch_size": 8, **small}.items():
+    for option, value in {"training.epochs": 0, "training.freeze_epochs": 1, "training.batch_size": 8}.items():
         project.edit(option, value)
     page = visit(app, page="results")
     page.locator('#results-suspects [data-do="look"]').click()

@@ -169,6 +169,7 @@ def test_each_photo_is_extracted_once(
 
 
 def test_a_damaged_file_of_features_is_extracted_again(inspect: Inspect, drawn: Path, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "w" / "features")  # in other batches a feature differs by its last bits
     for file in drawn.glob("*/*_01*.jpg"):  # what is extracted twice is fewer
         file.unlink()
     first = inspect("--json")
