@@ -52,7 +52,6 @@ def png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-BOMB = png(30_000, 30_000)
 PIXELS = re.compile("pixels are more than|900000000 pixels")
 
 
@@ -120,12 +119,13 @@ def test_links_and_upward_names_in_a_zip_are_left_out(local: App) -> None:
 
 
 def test_an_image_bomb_is_refused(local: App, served: App) -> None:
-    assert len(BOMB) < 1_000_000
+    bomb = png(30_000, 30_000)
+    assert len(bomb) < 1_000_000
     for app in (local, served):
         visitor = app.visitor()
-        assert PIXELS.search(visitor.predict(BOMB, "bomb.png").said)
-        assert PIXELS.search(visitor.drop("predict-drop", (BOMB, "bomb.png")).text)
-    answer = local.visitor().drop("data-drop", *((BOMB, f"{c}/bomb.png") for c in "ab"), *set_of_two())
+        assert PIXELS.search(visitor.predict(bomb, "bomb.png").said)
+        assert PIXELS.search(visitor.drop("predict-drop", (bomb, "bomb.png")).text)
+    answer = local.visitor().drop("data-drop", *((bomb, f"{c}/bomb.png") for c in "ab"), *set_of_two())
     assert "2 left out" in answer.values["data-found"]
     assert PIXELS.search(answer.values["data-found"])
 
@@ -143,7 +143,7 @@ def test_broken_photos_get_a_sentence(served: App, data_folder: Path) -> None:
     assert len(files) > 20
     visitor = served.visitor()
     refused = 0
-    for file in files[:: max(1, len(files) // 60)]:
+    for file in files[:: max(1, len(files) // 20)]:
         answer = visitor.predict(file.read_bytes(), file.name)
         if answer.error is not None:
             refused += 1
