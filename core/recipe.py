@@ -94,6 +94,11 @@ class Training:
         "What training computes in; auto is bf16 or fp16 where the hardware is faster with it, else fp32. Validation "
         "is in fp32, as predictions are",
     ] = "auto"
+    resident: Annotated[
+        float,
+        "Share of a GPU's free memory, and of the machine's, in which presized photos stay between epochs; 0 is none",
+        Range(0, 0.9),
+    ] = 0.25
     compile: Annotated[bool, "Compile the unfrozen network with torch.compile, which first takes a minute"] = False
 
     def __post_init__(self) -> None:
