@@ -49,6 +49,7 @@ def test_from_the_page_to_the_hub(
 
     page.locator("#publish-token input").fill(hub.token)
     page.locator("#publish-private input").check()
+    page.locator("#publish-space").get_by_text("The model alone").click()
     page.locator("#publish-push").click()
     result = page.locator("#publish-result")
     expect(result).to_contain_text(f"{hub.url}/{REPO}", timeout=1000 * TRAINS)
