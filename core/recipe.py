@@ -76,7 +76,8 @@ class Training:
     metrics: Annotated[tuple[str | Choice, ...], "Metrics to report after each epoch", metrics] = ("error_rate",)
     best_by: Annotated[
         str,
-        "Which epoch's model is kept: the best by a metric (ties go to the lower loss) or by valid_loss, or the last",
+        "Which epoch's model is kept: the best by valid_loss, by a metric (by accuracy or error_rate, the lower loss "
+        "decides unless one epoch gets significantly more photos right), or the last",
         NameOf(metrics, (VALID_LOSS, LAST)),
     ] = "error_rate"
     patience: Annotated[
