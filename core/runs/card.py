@@ -25,9 +25,9 @@ from core.recipe import LAST, Recipe
 from core.registry import labellers, splitters
 from core.runs.card_pictures import card_pictures
 from core.runs.without_paths import without_paths
+from core.training.best import Best
 from core.training.interpretation import ClassificationInterpretation
 from core.training.learner import Learner
-from core.training.state import Best
 
 if TYPE_CHECKING:  # huggingface_hub is slow to import
     from huggingface_hub import ModelCardData

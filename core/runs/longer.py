@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from core.errors import BadInput
@@ -20,8 +19,9 @@ def create_longer(parent: Run, epochs: int) -> Run:
         raise BadInput(f"{epochs} more epochs would train nothing; give 1 or more.")
     recipe = parent.recipe
     seed = (recipe.training.seed + 1) % 2**32  # or its photos would come in the same order, with the same crops
-    training = replace(recipe.training, epochs=epochs, freeze_epochs=0, seed=seed)
-    run = Run.create(replace(recipe, training=training), parent.workspace)
+    more = {"epochs": epochs, "freeze_epochs": 0, "seed": seed}
+    longer = recipe.with_settings(f"training.{name}={value}" for name, value in more.items())
+    run = Run.create(longer, parent.workspace)
     with run.beginning():
         (run.folder / LABELS).unlink(missing_ok=True)
         if corrections := parent.corrections:

@@ -20,12 +20,10 @@ from core.training.best import Best, is_better, score
 from core.training.features import FeatureCache, FeatureLoader
 from core.training.optimizer_state import optimizer_document, optimizer_tensors, restore_optimizer
 from core.training.random_state import random_document, restore_random
-from core.training.schedules import cosine, one_cycle, one_cycle_momentum
+from core.training.schedules import FINISH_SHARE, cosine, one_cycle, one_cycle_momentum
 from core.training.step import StepLoss, TakenStep
 from core.training.task import Stage, Task, make_optimizer
 from core.training.validate import Outputs
-
-FINISH_SHARE = 0.1  # of a stage's steps, over which the learning rate is annealed when a run finishes early
 
 
 @dataclass(frozen=True)
@@ -159,9 +157,7 @@ class TrainState:
     def end_epoch(self, value: float, loss: float, found: Outputs) -> bool:
         """Go to the next epoch; returns whether this one is the best so far, whose weights and outputs are kept."""
         judged = score(self.best_by, value, loss)
-        best = bool(self.best_by) and (
-            self.best is None or is_better(self.best_by, value, loss, found, self.best)
-        )
+        best = bool(self.best_by) and (self.best is None or is_better(self.best_by, value, loss, found, self.best))
         if best:
             weights = {name: tensor.clone() for name, tensor in self.task.architecture.model.state_dict().items()}
             self.best = Best(self.now.name, self.epoch, value, loss, weights, found)

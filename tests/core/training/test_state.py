@@ -24,8 +24,8 @@ from core.registry import transforms
 from core.training.fine_tune import fine_tuning
 from core.training.loop import Diverged, fit
 from core.training.optimizer_state import restore_optimizer
-from core.training.schedules import one_cycle
-from core.training.state import FINISH_SHARE, Finish, TrainState
+from core.training.schedules import FINISH_SHARE, one_cycle
+from core.training.state import Finish, TrainState
 from core.training.task import Stage, Task
 from core.training.validate import validate
 from plugins.metrics.accuracy import accuracy
