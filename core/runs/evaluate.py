@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from core.data.propose import names_of, propose, source_of
 from core.errors import BadInput, quoted
 from core.events import drain
 from core.model.folder import load_model
-from core.recipe import Choice, path_options
+from core.recipe import Choice, parse_choice, path_options
 from core.registry import labellers, sources
 from core.runs.history import History
 from core.runs.run import Run
@@ -93,7 +92,7 @@ def _labelled(
         if not labeller:
             return own, skipped, ""
         items = list(own)
-    choice, reason = (_choice(labeller), "") if labeller else _own_labeller(run, workspace, found, items)
+    choice, reason = (parse_choice(labeller), "") if labeller else _own_labeller(run, workspace, found, items)
     photos = drain(read_labels(items, labellers.build(choice), workspace, getattr(found, "original", None)))
     labelled = {photos.items[i]: photos.labels[i] for i in photos.kept(range(len(photos.items)))}
     return labelled, skipped | photos.unused, reason
@@ -129,12 +128,3 @@ def _meant(labels: set[str], vocab: list[str]) -> dict[str, str]:
     """For labels that are not classes, the class that each resembles, if any."""
     pairs = alike([*vocab, *sorted(labels)])
     return {label: name for name, label in reversed(pairs) if label in labels and name not in labels}
-
-
-def _choice(labeller: str) -> dict[str, Any]:
-    if not labeller.lstrip().startswith("{"):
-        return {"name": labeller}
-    try:
-        return dict(json.loads(labeller))
-    except ValueError as error:
-        raise BadInput(f"--labeller is neither a name nor JSON: {error}.") from None

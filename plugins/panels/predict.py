@@ -16,7 +16,7 @@ from PIL import Image
 from core.data.decoder import Prepared, decoders, prepare
 from core.data.files import SUFFIXES
 from core.data.photo import BadPhoto, View
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.model.file_names import CLASSES, WEIGHTS, read_json
 from core.registry import panels
 from core.runs.run import Run
@@ -25,6 +25,7 @@ from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.models import model_of, predictor, zip_for
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.serving.mode import MCP_TOOL
 from plugins.panels.kit.views.drop import Uploaded, drop, received
 from plugins.panels.kit.views.gradcam import where_it_looks
 from plugins.panels.kit.views.html import Html, button, card, empty, notes, view
@@ -196,6 +197,9 @@ class PredictPanel:
         page.offers(
             many.click, "predict_many", self._api_many, [photos, run], all_found, concurrency_limit=MANY_AT_ONCE
         )
+        if page.mode.mcp:
+            path = gr.Textbox("", label="path", visible=False)
+            page.offers(gr.Button(visible=False).click, MCP_TOOL, self._api_file, [path], found)
 
     def _api_one(self, project: Project, photo: str, run: str = "") -> dict[str, Any]:
         if not photo:
@@ -204,6 +208,13 @@ class PredictPanel:
         if "error" in found:
             raise BadInput(found["error"])
         return {key: found[key] for key in API_KEYS}
+
+    def _api_file(self, project: Project, path: str) -> dict[str, Any]:
+        """Classify the photo at a path on this computer: its label, calibrated probability, and whether it is sure."""
+        file = Path(path).expanduser()
+        if not file.is_absolute() or not file.is_file():
+            raise BadInput(f"There is no file {quoted(path)}; give the absolute path of a photo on this computer.")
+        return self._api_one(project, str(file))
 
     def _api_many(self, project: Project, photos: Sequence[str], run: str = "") -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []

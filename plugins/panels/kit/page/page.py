@@ -103,6 +103,7 @@ class Page:
     ) -> None:
         """Offer `act(project, *inputs)` to programs as a named endpoint; BadInput is raised in the client."""
         call = endpoint(self.project, act, inputs)
+        call.__name__ = name  # by which MCP names it
         trigger(
             call, list(inputs), output, api_name=name, api_description=act.__doc__, show_progress="hidden", **options
         )
