@@ -19,6 +19,7 @@ window.presize = {
   leaving: 0, // the timer after which a message goes
   said(box) {
     clearTimeout(presize.leaving);
+    if (box.querySelector('.said')) presize.record(false); // the address may have asked for what was refused
     presize.leaving = setTimeout(() => box.querySelector('.said')?.remove(), 10_000);
   },
   dark(on) {
