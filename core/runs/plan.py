@@ -141,7 +141,7 @@ def learner_of(recipe: Recipe, split: Split, world: World = ALONE, cache: Path |
     item_tfms = [transforms.build(choice) for choice in recipe.item_tfms]
     batch_tfms = [transforms.build(choice) for choice in recipe.batch_tfms]
     share, on = (world.rank, world.size), wanted(training.device)
-    loading = {"cache": cache, "share": share, "resident": training.resident}
+    loading: dict[str, Any] = {"cache": cache, "share": share, "resident": training.resident}
     dls = loaders_of(split, item_tfms, batch_tfms, training.batch_size, training.seed, on, **loading)
     torch.manual_seed(training.seed)
     architecture = build_architecture(recipe.architecture, dls.c, dls.valid.pipeline.size)
