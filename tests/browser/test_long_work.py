@@ -40,7 +40,7 @@ def test_reload_and_other_browsers(prepared: Prepare, serve: Serve, visit: Visit
 
     other.locator("#train-pause").click()
     for view in (page, other, tab):
-        titled(view, "train", "Stopped")
+        titled(view, "train", "Paused")
     until(lambda: len({epochs(view) for view in (page, other, tab)}) == 1)
     until(lambda: {figure(view, "Accuracy", "#train-run") for view in (page, other, tab)} != {"–"})
 
@@ -78,7 +78,7 @@ def test_pause_resume_and_complete(prepared: Prepare, serve: Serve, visit: Visit
     page.locator("#train-start").click()
     until(lambda: epochs(page) >= 1, TRAINS)
     page.locator("#train-pause").click()
-    titled(page, "train", "Stopped")
+    titled(page, "train", "Paused")
     expect(page.locator("#train-pause")).to_be_hidden()
     paused = epochs(page)
     assert 1 <= paused < 13

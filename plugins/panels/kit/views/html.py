@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from markupsafe import Markup
+
+_alerts = count(1)
 
 
 class Html(Markup):
@@ -24,6 +27,7 @@ class Html(Markup):
 DELEGATE = """
 const edit = (data, kind = 'edit') => {
   presize.edits += 1;
+  presize.asked.push(data.option);
   presize.last = {data, focused: document.activeElement};
   trigger(kind, data);
 };
@@ -52,7 +56,10 @@ const told = field => ({
 });
 element.addEventListener('change', event => {
   const option = event.target.closest('[data-path]');
-  if (option && option.reportValidity()) edit(told(option), 'choose' in option.dataset ? 'select' : 'edit');
+  if (!option) return;
+  option.setCustomValidity('');
+  presize.explain(option);
+  if (option.checkValidity()) edit(told(option), 'choose' in option.dataset ? 'select' : 'edit');
 });
 let waiting;
 element.addEventListener('input', event => {
@@ -154,6 +161,13 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def duration(seconds: float) -> str:
+    """Seconds in words, rounded as an estimate deserves: 40 s, 4 min, 2.5 h."""
+    if seconds < 100:
+        return f"{max(5, round(seconds / 5) * 5)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def percent(share: float) -> str:
     """A fraction of 1 as 91.6%."""
     return f"{100 * share:.1f}%"
@@ -175,7 +189,8 @@ def doing(sentence: str, share: float | None = None) -> Html:
 
 
 def alert(sentence: str) -> Html:
-    """A message in front of the page, until it is closed."""
+    """A message in front of the page, until the next action or for ten seconds; it is new even if its text is not."""
     return Html(
-        '<div class="said" role="alert"><p>{}</p><button type="button" data-close aria-label="Close">×</button></div>'
-    ).format(sentence)
+        '<div class="said" role="alert" data-n="{}"><p>{}</p>'
+        '<button type="button" data-close aria-label="Close">×</button></div>'
+    ).format(next(_alerts), sentence)
