@@ -218,20 +218,19 @@ def test_nothing_is_pushed_that_fails_here(signed_in: Any, mine: Run, monkeypatc
     assert not signed_in.repos
 
 
-def test_the_commands(signed_in: Any, mine: Run, photos: Path, tmp_path: Path) -> None:
+def test_the_commands(
+    signed_in: Any, mine: Run, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     known = {**os.environ, **environment(signed_in, tmp_path / "home")}
-
-    def core(*arguments: object) -> str:
-        command = [sys.executable, "-m", "core", *map(str, arguments)]
-        done = subprocess.run(command, env=known, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        assert done.returncode == 0 and signed_in.token not in done.stdout + done.stderr, done.stderr
-        return done.stdout
-
-    said = core("push", mine.folder, REPO, "--license", "cc0-1.0", "--private", "--space", "none")
-    assert said.splitlines()[-1] == f"model: {signed_in.url}/{REPO}"
+    push = [sys.executable, "-m", "core", "push", mine.folder, REPO, "--license", "cc0-1.0"]
+    push += ["--private", "--space", "none"]
+    done = subprocess.run(push, env=known, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0 and signed_in.token not in done.stdout + done.stderr, done.stderr
+    assert done.stdout.splitlines()[-1] == f"model: {signed_in.url}/{REPO}"
     assert signed_in.repos["model", REPO].private
     photo = sorted(photos.iterdir())[0]
-    (answer,) = map(json.loads, core("predict", REPO, photo).splitlines())
+    assert main(["predict", REPO, str(photo)]) == 0
+    (answer,) = map(json.loads, capsys.readouterr().out.splitlines())
     assert answer["label"] == load_model(mine.folder).predict(photo)[0]
 
 
