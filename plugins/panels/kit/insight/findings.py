@@ -17,6 +17,7 @@ from core.insight.strangers import find_strangers
 from core.insight.suspects import Suspect, find_suspects
 from core.insight.twins import Twins, find_twins
 from core.recipe import Recipe
+from plugins.panels.kit.insight.groups import groups_of
 from plugins.panels.kit.insight.likeness import likeness_order
 
 NEAREST = 6  # photos shown beside a suspect
@@ -47,6 +48,9 @@ def findings(asked: dict[str, Any], workspace: Path) -> Generator[FeaturesMade, 
     likeness = [len(good)] * len(photos)
     for rank, i in enumerate(order):
         likeness[good[i]] = rank
+    groups = [-1] * len(photos)
+    for i, group in zip(good, groups_of(values[good], order), strict=True):
+        groups[i] = group
     doubt = [0.0] * len(photos)
     for suspect in suspects:
         doubt[suspect.photo] = round(1 - suspect.own, 4)
@@ -69,6 +73,7 @@ def findings(asked: dict[str, Any], workspace: Path) -> Generator[FeaturesMade, 
         ],
         "strangers": [{"photo": good[i], "near": _nearest(unit, good[i], good)} for i, _ in strangers],
         "likeness": likeness,
+        "groups": groups,
         "near": _neighbours(unit, good) if len(good) <= MOST_COMPARED else [],
         "doubt": doubt,
         "hints": _hints(values, labels, labelled, good),

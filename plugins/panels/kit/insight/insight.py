@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +21,6 @@ from plugins.panels.kit.project.project import Project
 
 FOLDER = "insight"  # of a workspace
 LOG = "log.txt"
-MORE = 24  # photos offered as alike
 MOST_PHOTOS, MOST_JUDGED = 50_000, 20_000_000  # of a stranger: photos, and probabilities (photos x labels)
 LONGEST = 1200.0  # seconds for which a stranger's photos are looked at
 REMEMBERED = 1000  # folders
@@ -133,16 +131,6 @@ class Insight:
                 )
         except OSError as error:
             raise disk_error(log, error) from error
-
-
-def more_like(project: Project, chosen: list[int]) -> list[int]:
-    """Photos without a label that look like the chosen ones, most alike first."""
-    near = Insight(project).found.get("near") or []
-    labels = listed(project)["labels"]
-    votes = Counter(i for photo in chosen if photo < len(near) for i in near[photo] if labels[i] < 0)
-    for photo in chosen:
-        del votes[photo]
-    return [photo for photo, _ in votes.most_common(MORE)]
 
 
 def with_findings(project: Project, rows: dict[str, Any]) -> dict[str, Any]:

@@ -21,10 +21,13 @@ const hintOf = photo => list.hints?.[photo] >= 0 ? list.hintNames[list.hints[pho
 
 const hinted = photo => list.labels[photo] < 0 && !isOut(photo) ? hintOf(photo) : '';
 
+let group = new Set(), likely = ''; // photos that look alike, and a label for them
+
 const FILTERS = {
   all: photo => !isOut(photo),
   none: photo => list.labels[photo] < 0 && !isOut(photo),
   out: isOut,
+  '~': photo => group.has(photo),
   changed: photo => (list.flags[photo] & CHANGED) !== 0,
   bad: photo => (list.flags[photo] & UNREADABLE) !== 0,
 };
