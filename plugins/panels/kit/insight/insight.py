@@ -16,7 +16,7 @@ from core.atomic import disk_error, open_own, write_atomic
 from core.environment import environment
 from core.lock import holder
 from plugins.panels.kit.insight.look import ASKED, LOCK, PROGRESS, RESULT, answer_about
-from plugins.panels.kit.project.labels import Photos, listed, photos_of
+from plugins.panels.kit.project.labels import LEFT_OUT, RIGHT, Photos, listed, photos_of
 from plugins.panels.kit.project.project import Project
 
 FOLDER = "insight"  # of a workspace
@@ -136,12 +136,18 @@ class Insight:
 def with_findings(project: Project, rows: dict[str, Any]) -> dict[str, Any]:
     """The rows of the grid, with the order by likeness, doubts and likely labels as far as they are known."""
     found = Insight(project).found
-    if "likeness" not in found:
+    if "map" not in found:
         return rows
     hints = sorted(set(found["hints"]) - {""})
     number = {"": -1} | {label: i for i, label in enumerate(hints)}
     more = {"hintNames": hints, "hints": [number[label] for label in found["hints"]]} if hints else {}
-    return {**rows, "likeness": found["likeness"], "doubt": found["doubt"], **more}
+    names = [*rows["vocab"], ""]
+    settled = (
+        flags & (LEFT_OUT | RIGHT) or names[label] != given
+        for label, flags, given in zip(rows["labels"], rows["flags"], found["given"], strict=True)
+    )
+    doubt = [0 if done else doubt for done, doubt in zip(settled, found["doubt"], strict=True)]
+    return {**rows, "likeness": found["likeness"], "map": found["map"], "doubt": doubt, **more}
 
 
 @lru_cache(maxsize=4)

@@ -1,6 +1,6 @@
 // The list of photos, which of them are shown in which order, and the tiles of the rows in view.
 const part = name => element.querySelector(`[data-part=${name}]`);
-const box = part('box'), space = part('space');
+const box = part('box'), space = part('space'), typed = part('label');
 const [CHANGED, LEFT_OUT, RIGHT, UNREADABLE] = [1, 2, 4, 8];
 const GAP = 8, ROWS_AROUND = 2, AT_ONCE = 24, FLYING = 2, KEPT = 4000, MOST_CHIPS = 12, WAIT = 3000;
 const many = n => n === 1 ? '1 photo' : `${n.toLocaleString('en')} photos`;
@@ -49,6 +49,7 @@ function take(news) {
   if (filter !== 'all' && !list.names.some((_, photo) => fits(photo))) filter = 'all';
   controls();
   arrange();
+  whenCompared();
   if (list.looking) polling ||= setTimeout(wait, WAIT);
 }
 
@@ -78,6 +79,7 @@ function arrange() { // after a change of photos, filter or order
   tiles.clear();
   box.classList.toggle('empty', !order.length);
   measure();
+  drawMap();
   bar();
 }
 
@@ -144,7 +146,7 @@ function paint(place) {
   tile.title = list.names[photo];
 }
 
-const paintAll = () => { for (const place of tiles.keys()) paint(place); };
+const paintAll = () => { for (const place of tiles.keys()) paint(place); drawMap(); };
 
 async function fetchThumbs() {
   if (asked.size >= FLYING * AT_ONCE || !box.offsetParent) return;

@@ -26,9 +26,8 @@ from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.thumbnails import jpeg_of, thumbnails
 
 HERE = Path(__file__).parent
-SCRIPT = "".join(
-    (HERE / f"photo_{part}.js").read_text(encoding="utf-8") for part in ("grid", "select", "label", "group", "large")
-)
+PARTS = ("grid", "select", "map", "label", "group", "large")
+SCRIPT = "".join((HERE / f"photo_{part}.js").read_text(encoding="utf-8") for part in PARTS)
 TEMPLATE = (HERE / "photo_grid.html").read_text(encoding="utf-8")
 AT_ONCE = 60  # thumbnails per request
 LARGE = 900  # pixels of the longer side of an enlarged photo
@@ -72,9 +71,9 @@ def photo_grid(page: Page) -> gr.HTML:
 
 
 def photos(project: Project, data: Mapping[str, Any]) -> Any:
-    """The list of photos, as far as the browser lacks it; while some have no label, likely labels are looked for."""
+    """The list of photos, as far as the browser lacks it; they are compared if some have no label, or for the map."""
     rows, insight = _rows(project, data), Insight(project)
-    if -1 in rows["labels"]:
+    if -1 in rows["labels"] or (data.get("look") is True and rows["labels"]):
         with suppress(BadInput):  # without the network's weights there are no suggestions
             insight.look()
     return {**rows, "looking": insight.looking}

@@ -9,6 +9,7 @@ async function nextGroup() {
   likely = found.likely;
   part('set').value = '0';
   part('sort').value = 'name';
+  if (mapped) toMap(false);
   show(group.size ? '~' : 'all');
   if (group.size) return box.focus({preventScroll: true});
   declined.clear();

@@ -1,5 +1,4 @@
 // The chips and the bar: filter, label, leave out, rename, undo and redo.
-const typed = part('label');
 let later = 0, last = Promise.resolve();
 
 function tell(what) { // one at a time, in the order of the keys
@@ -71,6 +70,7 @@ function bar() {
   part('clear').textContent = n || renaming ? 'Clear' : 'Select all';
   part('rename').hidden = !filter.startsWith('=');
   part('how').textContent = `${is ? `Click those that are not ${is}, then press Enter.`
+    : mapped ? 'Draw around photos, type what they show, press Enter. A red ! marks labels that may be wrong.'
     : filter === '~' ? 'These look alike: click those that do not belong, type what the others show, press Enter.'
       : 'Click photos that show the same, type what it is, press Enter.'} Your files are not changed.${
     list.looking && !list.likeness ? ' Comparing the photos, to suggest labels.' : ''}`;
@@ -117,6 +117,7 @@ function controls() {
   if (hints.size <= MOST_CHIPS) chips.push(...[...hints].map(([label, n]) => chip(`?${label}`, `${label}?`, n)));
   part('chips').replaceChildren(...chips);
   part('known').replaceChildren(...list.vocab.map(label => Object.assign(document.createElement('option'), {value: label})));
+  if (mapped && !list.map) toMap(false);
   offer(part('set'), [['0', 'Both sets'], ['1', `Training ${sets[1].toLocaleString('en')}`], ['2', `Validation ${sets[2].toLocaleString('en')}`]]);
   offer(part('sort'), [['name', 'By name'], ['label', 'By label'], ...(list.likeness ? [['likeness', 'By likeness']] : []), ...(list.doubt ? [['doubt', 'By doubt']] : [])]);
 }
@@ -125,6 +126,7 @@ function chip(name, text, n) {
   const found = Object.assign(document.createElement('button'), {type: 'button', className: `chip ${name.startsWith('?') ? 'maybe' : name}`});
   found.dataset.filter = name;
   found.setAttribute('aria-pressed', filter === name);
+  if (mapped && name.startsWith('=')) found.style.borderColor = colour(list.vocab.indexOf(text));
   found.append(`${text} `, Object.assign(document.createElement('i'), {textContent: n.toLocaleString('en')}));
   return found;
 }
@@ -186,7 +188,7 @@ typed.addEventListener('keydown', event => {
 });
 element.ownerDocument.addEventListener('keydown', event => {
   const key = event.key.toLowerCase();
-  if (!(event.ctrlKey || event.metaKey) || (key !== 'z' && key !== 'y') || !box.offsetParent) return;
+  if (!(event.ctrlKey || event.metaKey) || (key !== 'z' && key !== 'y') || !part('bar').offsetParent) return;
   if (event.target.matches('input, textarea, [contenteditable=true]') && event.target.value !== '') return;
   event.preventDefault();
   tell({do: event.shiftKey || key === 'y' ? 'redo' : 'undo', photos: []});
