@@ -90,6 +90,7 @@ def test_the_camera_takes_photos_into_labels(serve: Serve, visit: Visit) -> None
     page = visit(app)
     camera, said = page.locator("#data-camera"), page.locator('#data-camera [data-camera="said"]')
     camera.get_by_role("button", name="Take photos with the camera").click()
+    expect(camera.locator("input")).to_be_focused()
     page.keyboard.type("ball")
     page.keyboard.press("Enter")
     taking = camera.get_by_role("button", name="Hold to take photos")
