@@ -12,6 +12,7 @@ import signal
 import sys
 import webbrowser
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -44,9 +45,9 @@ from plugins.panels.kit.page.page import Page  # noqa: E402
 from plugins.panels.kit.page.theme import CSS, SCRIPT, theme  # noqa: E402
 from plugins.panels.kit.project.models import model_of, warm  # noqa: E402
 from plugins.panels.kit.project.project import Project  # noqa: E402
-from plugins.panels.kit.serving.guards import EVERYWHERE, LOOPBACK, fetch_nothing, guards, is_loopback, known_hosts  # noqa: E402
+from plugins.panels.kit.serving.guards import EVERYWHERE, LOOPBACK, MCP, fetch_nothing, guards, is_loopback, known_hosts  # noqa: E402
 from plugins.panels.kit.serving.limits import allow_many_connections, expiring_answers  # noqa: E402
-from plugins.panels.kit.serving.mode import Mode, on_a_space  # noqa: E402
+from plugins.panels.kit.serving.mode import MCP_TOOL, Mode, on_a_space  # noqa: E402
 from plugins.panels.kit.views.pictures import decode_apart  # noqa: E402
 
 
@@ -66,14 +67,18 @@ def main(arguments: list[str] | None = None) -> int:
 def mode_of(args: argparse.Namespace) -> Mode:
     """The mode that the command-line options ask for; raises BadInput if there is no model to serve."""
     open_to_all = args.share or not is_loopback(args.host)
+    if args.mcp and (open_to_all or args.auth):
+        raise BadInput("--mcp is for programs on this computer; leave out --share, --auth and --host.")
+    if args.mcp and find_spec("mcp") is None:
+        raise BadInput("--mcp needs the package mcp; run: pip install 'gradio[mcp]'")
     kind: Any = "space" if on_a_space() else "shared" if args.auth else "local"
     if args.model:
         folder = model_folder(args.model, args.workspace)
         if not Run(folder).has_model:
             raise BadInput(f"{args.model!r} has no model; a run has one once it ends after at least one epoch.")
-        return Mode(kind, args.workspace, folder, args.share)
+        return Mode(kind, args.workspace, folder, args.mcp, link=args.share)
     if kind != "local" or not open_to_all:
-        return Mode(kind, args.workspace, link=args.share)
+        return Mode(kind, args.workspace, mcp=args.mcp, link=args.share)
     model = next((run.folder for run in runs_in(args.workspace) if run.has_model), None)
     if model is None:
         raise BadInput(
@@ -83,7 +88,7 @@ def mode_of(args: argparse.Namespace) -> Mode:
     print(
         f"Others are only served predictions of {model.name}; --auth USER opens the rest to anyone with the password."
     )
-    return Mode(kind, args.workspace, model, args.share)
+    return Mode(kind, args.workspace, model, link=args.share)
 
 
 def warm_up(mode: Mode) -> None:
@@ -140,6 +145,7 @@ def launch(demo: gr.Blocks, mode: Mode, args: argparse.Namespace, **more: Any) -
         run_history=False,
         enable_monitoring=False,
         ssr_mode=False,
+        mcp_server=mode.mcp,
         show_error=False,
         quiet=True,
         prevent_thread_lock=True,
@@ -150,6 +156,8 @@ def launch(demo: gr.Blocks, mode: Mode, args: argparse.Namespace, **more: Any) -
     if args.host in EVERYWHERE:  # another machine cannot open 0.0.0.0
         local = local.replace("localhost", next((h for h in hosts if h not in LOOPBACK), "localhost"))
     print(f"Presize is at {local}" + (f" and, for anyone with the link, at {shared}" if shared else ""), flush=True)
+    if mode.mcp:
+        print(f"AI assistants find the tool {MCP_TOOL} at {local.rstrip('/')}{MCP}/?tools={MCP_TOOL}", flush=True)
     if mode.local and sys.stdout.isatty():
         webbrowser.open(local)
     demo.block_thread()
@@ -185,6 +193,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--share", action="store_true", help="a public link for up to a week")
     parser.add_argument(
         "--auth", metavar="USER", help=f"the whole app for anyone with the password ({PASSWORD}, or a prompt)"
+    )
+    parser.add_argument(
+        "--mcp",
+        action="store_true",
+        help="offer predictions to AI assistants on this computer",
     )
     parser.add_argument(
         "--model", metavar="MODEL", help="only serve predictions of this run, folder or OWNER/NAME on the Hub"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import BadInput, quoted
 
 if TYPE_CHECKING:  # torch takes seconds to import, which help and lists do not need
+    import numpy as np
     import torch
     from torch import Tensor
     from torch.amp.grad_scaler import GradScaler
@@ -92,6 +93,29 @@ class Device:
         """Restore `random_state`; a state of another kind of device is ignored, as it means nothing here."""
         if (own := self.random_state()) is not None and own.shape == state.shape:
             self._module.set_rng_state(state)
+
+    def send(self, values: np.ndarray[Any, Any]) -> Tensor:
+        """A copy of small values on the device, for which no kernel is waited; float64 becomes float32."""
+        import torch
+
+        small = values.astype("float32") if values.dtype == "float64" else values.copy()
+        tensor = torch.from_numpy(small)
+        return tensor.pin_memory().to(self.torch, non_blocking=True) if self.pinned else tensor.to(self.torch)
+
+    def fetch(self, values: Tensor) -> Callable[[], Tensor]:
+        """Start to copy a tensor to the CPU; the function that is returned waits for the copy, but no later kernel."""
+        import torch
+
+        if not self.pinned:
+            return lambda: values.cpu()
+        copied = torch.empty_like(values, device="cpu", pin_memory=True).copy_(values, non_blocking=True)
+        there = self._module.current_stream(self.torch).record_event()
+
+        def wait() -> Tensor:
+            there.synchronize()
+            return copied
+
+        return wait
 
     def free_memory(self) -> int:
         """Bytes of the device's own memory that are free; 0 if it shares the CPU's."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -34,11 +32,11 @@ def gathered(flat: Tensor, starts: Ints, widths: Ints, boxes: Ints) -> Tensor:
     left, top, right, bottom = boxes.T
     first = starts + 3 * (top * widths + left)
     height, width = int((bottom - top).max()), int((right - left).max())
-    device = flat.device
+    device = choose(flat.device)
     # beyond its box a photo's last row or column is repeated, so that no index leaves it
     ys = np.minimum(np.arange(height), (bottom - top - 1)[:, None]) * (3 * widths)[:, None] + first[:, None]
     xs = np.minimum(np.arange(width), (right - left - 1)[:, None]) * 3
-    rows, columns = sent(ys, device), sent(xs, device)
+    rows, columns = device.send(ys), device.send(xs)
     index = rows[:, :, None] + columns[:, None]
     return torch.stack([flat[index + channel] for channel in range(3)], 1).float()
 
@@ -60,7 +58,7 @@ def filtered(canvas: Tensor, plan: Plan) -> Tensor:
 
 def _weights(before: Ints, after: Ints, device: torch.device) -> Tensor:
     """The weight of each of `before` pixels in each of `after`, by Pillow's triangle filter: [N, after, before]."""
-    n, m = sent(before, device).float()[:, None, None], sent(after, device).float()[:, None, None]
+    n, m = (choose(device).send(sizes).float()[:, None, None] for sizes in (before, after))
     scale = n / m
     there = (torch.arange(int(after.max()), device=device) + 0.5)[:, None] * scale
     here = torch.arange(int(before.max()), device=device) + 0.5
@@ -70,26 +68,19 @@ def _weights(before: Ints, after: Ints, device: torch.device) -> Tensor:
 
 def _sampled(canvas: Tensor, plan: Plan) -> Tensor:
     """The points of all photos, [N, 3, H, W] in 0..1; padding is by a photo's own size rather than the canvas's."""
-    device, (height, width) = canvas.device, canvas.shape[2:]
+    device, (height, width) = choose(canvas.device), canvas.shape[2:]
     frames = np.full_like(plan.sizes, (height, width))
-    rows, columns = (sent(part, device) for part in lattice(plan.matrices, frames, plan.size))
+    rows, columns = (device.send(part) for part in lattice(plan.matrices, frames, plan.size))
     points = rows[:, :, :, None] + columns[:, :, None]
     points = points[:, :2] / points[:, 2:] + 1  # from 0 to `ends`
-    ends = sent(2 * plan.sizes[:, ::-1] / np.array([width, height]), device).float()[:, :, None, None]
+    ends = device.send(2 * plan.sizes[:, ::-1] / np.array([width, height]))[:, :, None, None]
     inside = points
     if plan.pad_mode == "reflection":
         inside = ends - (points.remainder(2 * ends) - ends).abs()
-    pixel = torch.tensor([1 / width, 1 / height], device=device)[None, :, None, None]  # half of one
+    pixel = device.send(np.array([1 / width, 1 / height]))[None, :, None, None]  # half of one
     grid = inside.maximum(pixel).minimum(ends - pixel) - 1
     images = grid_sample(canvas, grid.permute(0, 2, 3, 1), align_corners=False, padding_mode="zeros")
     images = images.div_(255).clamp_(0, 1)
     if plan.pad_mode == "zeros":
         images.masked_fill_(((points < 0) | (points > ends)).any(1, keepdim=True), 0.0)
     return images
-
-
-def sent(values: np.ndarray[Any, Any], device: torch.device) -> Tensor:
-    """A copy of small values on `device`; no float64, which not every one has."""
-    small = values.astype(np.float32) if values.dtype == np.float64 else np.ascontiguousarray(values)
-    tensor = torch.from_numpy(small)
-    return tensor.pin_memory().to(device, non_blocking=True) if choose(device).pinned else tensor.to(device)

@@ -55,7 +55,7 @@ def photo_features(
     kept = _kept(folder, set(digests))
     new = list({digest: file for file, digest in zip(files, digests, strict=True) if digest not in kept}.items())
     yield FeaturesMade(len(files) - len(new), len(files))
-    network = _network(predictor) if new else None
+    network = frozen_features(predictor) if new else None
     for start in range(0, len(new), SHARD):
         found: dict[str, Row] = {}
         for digest, row in _extracted(new[start : start + SHARD], predictor, network):
@@ -89,7 +89,7 @@ def backbone_of(recipe: Recipe, classes: Sequence[str]) -> Predictor:
     return Predictor(architecture, pipeline.views, list(classes))
 
 
-def _network(predictor: Predictor) -> Callable[[Tensor], Tensor]:
+def frozen_features(predictor: Predictor) -> Callable[[Tensor], Tensor]:
     """The backbone from images in 0..1 [N, 3, H, W] to features [N, D] on the CPU, its norms fused."""
     device, architecture = predictor.device, predictor.architecture
     example = torch.zeros(1, 3, *predictor.views[-1].size, device=device)

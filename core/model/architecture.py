@@ -42,7 +42,8 @@ class Architecture:
         """Images [N, 3, H, W] in 0..1, normalised by the statistics of the weights, in channels-last memory format."""
         import torch
 
-        mean, std = (images.new_tensor(s).view(1, 3, 1, 1) for s in (self.mean, self.std))
+        # filled by kernels, as a copy from the CPU would wait for all that an accelerator has still to do
+        mean, std = (torch.cat([images.new_full((1, 1, 1, 1), v) for v in s], 1) for s in (self.mean, self.std))
         return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -182,7 +182,8 @@ def _keep_best(
     keep_predictions(run, results, root)
     strangers = keep_strangers(run.folder, learner) if ended else None
     epochs = [event for event in replayed(run.events()) if isinstance(event, EpochEnded)]
-    trained = Trained(plan.recipe, learner, best, epochs, results, calibration, strangers, plan.corrected)
+    parent = plan.parent.name if plan.parent else ""
+    trained = Trained(plan.recipe, learner, best, epochs, results, calibration, strangers, plan.corrected, parent)
     for name, content in card(trained).items():
         write_atomic(run.folder / name, content)
     low, high = results.interval

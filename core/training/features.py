@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from core.data.loaders import Loader
+from core.device import choose
 from core.errors import BadInput
 from core.events import FeaturesMade, Notice
 from core.training.out_of_memory import batches_on_oom, retry_on_oom
@@ -44,13 +46,15 @@ class FeatureLoader:
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
         """Features [N, ...], targets and indices of each batch of an epoch, starting at batch `start`."""
         done, batch = divmod(start, len(self.loader))
+        send = choose(self.values.device).send
         for head_epoch in range(epoch * self.head_epochs + done, (epoch + 1) * self.head_epochs):
             for indices in self.loader.order(head_epoch)[batch:]:
                 rows = [((head_epoch + i) % len(self.values), i) for i in indices]
                 there = [(view, i) for view, i in rows if self.readable[view, i]]
                 chosen = [i for _, i in there]
-                targets = torch.tensor([self.loader.targets[i] for i in chosen], dtype=torch.long)
-                yield self.values[[view for view, _ in there], chosen], targets.to(self.values.device), chosen
+                targets = [self.loader.targets[i] for i in chosen]
+                views, photos, labels = map(send, map(np.array, ([view for view, _ in there], chosen, targets)))
+                yield self.values[views, photos], labels, chosen
             batch = 0
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 
+from core.device import Device, choose
 from core.training.parallel import ALONE, World
 from core.training.task import Task, chunks, padded, trains_norms
 
@@ -18,18 +19,19 @@ from core.training.task import Task, chunks, padded, trains_norms
 class StepLoss:
     """The loss of a step: read when it is asked for, as an accelerator has not computed it when it is launched."""
 
-    def __init__(self, parts: Sequence[Tensor], world: World) -> None:
-        self.parts, self._world = parts, world
+    def __init__(self, parts: Sequence[Tensor], world: World, device: Device) -> None:
+        self.total = torch.stack(list(parts)).double().sum() if device.float64 else torch.stack(list(parts)).sum()
+        self._world, self._read = world, device.fetch(self.total)
 
     @classmethod
     def known(cls, value: float) -> StepLoss:
         """A loss that was read before."""
-        return cls([torch.tensor(value, dtype=torch.float64)], ALONE)
+        return cls([torch.tensor(value, dtype=torch.float64)], ALONE, choose("cpu"))
 
     @cached_property
     def value(self) -> float:
         """The mean loss of all processes, which must ask for it together."""
-        return self._world.sum(sum(torch.stack(list(self.parts)).tolist()))
+        return self._world.sum(self._read().item())
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def step(
         elif group.get("momentum"):  # 0 stays 0
             group["momentum"] = mom
     try:
-        loss = StepLoss(list(_losses(task, images, targets, scaler)), task.world)
+        loss = StepLoss(list(_losses(task, images, targets, scaler)), task.world, task.device)
         _update(task, optimizer, loss, scaler)
     finally:
         optimizer.zero_grad()  # also after an out-of-memory error, when only part of the gradient is accumulated
@@ -78,8 +80,7 @@ def _update(task: Task, optimizer: torch.optim.Optimizer, loss: StepLoss, scaler
         scaler.update()
         return
     if not task.device.host and getattr(optimizer, "_step_supports_amp_scaling", False):
-        finite = torch.stack(list(loss.parts)).sum().isfinite()
-        optimizer.found_inf = 1 - finite.float()  # type: ignore[attr-defined]  # read by its kernel, not by the CPU
+        optimizer.found_inf = 1 - loss.total.isfinite().float()  # type: ignore[attr-defined]  # read by its kernel, not by the CPU
     optimizer.step()
 
 

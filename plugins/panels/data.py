@@ -130,7 +130,7 @@ def _forms(project: Project) -> str:
     if recipe is None:
         return ""
     return Html('<div class="pair">{}{}</div>').format(
-        chooser(labellers, recipe.labeller, "labeller", "Label comes from", short=True),
+        chooser(labellers, recipe.labeller, "labeller", "Label from", short=True),
         chooser(splitters, recipe.splitter, "splitter", "Validation photos", short=True),
     )
 

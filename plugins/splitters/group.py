@@ -27,6 +27,8 @@ Seen = tuple[str, np.ndarray | None]  # the hash of a photo's content, or its pa
 class GroupSplitter:
     """Uses about a share of each class for validation, with all photos of a group on one side."""
 
+    title = "A share, groups together"
+
     visitors_may: ClassVar = {"by": ("name", "table")}  # twins: photos are decoded in the program's own process
 
     def __init__(

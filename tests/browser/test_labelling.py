@@ -10,7 +10,6 @@ from typing import Any
 
 from core.data.content import digest
 from plugins.panels.kit.project.labels import photos_of
-from plugins.panels.kit.project.project import Project
 from tests.browser.conftest import Serve, Visit
 from tests.browser.steps import TRAINS, expect, go, until
 
@@ -120,11 +119,12 @@ def test_a_wrong_label_is_mended_and_the_model_trained_again(
 ) -> None:
     folder = Path(shutil.copytree(drawn / "sources" / "sample-12-0", tmp_path / "photos"))
     wrong = (folder / "boat_003.jpg").rename(folder / "fish_099.jpg")
-    project = Project(tmp_path / "workspace")
+    app = serve()
+    project = app.project
     project.open({"name": "folder", "path": str(folder)})
     for option, value in {"training.epochs": 0, "training.freeze_epochs": 1, "training.batch_size": 8}.items():
         project.edit(option, value)
-    page = visit(serve(project.folder), page="results")
+    page = visit(app, page="results")
     page.locator('#results-suspects [data-do="look"]').click()
     suspect = page.locator("#results-suspects li", has_text=wrong.name)
     expect(suspect.first).to_contain_text("boat", timeout=1000 * TRAINS)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import accumulate, pairwise
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from core.data.threads import photo_threads
 from core.model.architecture import build_architecture
 from tests.benchmarks.against_fastai.ours import Repeated
 from tests.benchmarks.gpu.work import Work, data, learner, rate, steps
@@ -86,11 +88,29 @@ def photos(work: Work) -> Rows:
 
 
 def loader(work: Work) -> Rows:
-    """Our training loader alone, by threads."""
-    for threads in (n for n in THREADS if n <= (os.cpu_count() or 1)):
+    """Our training loader alone, by threads; and photos decoded and presized by all cores, with nothing else."""
+    cores = os.cpu_count() or 1
+    with data(work, work.batches[0]) as dls, photo_threads(cores) as pool:
+        files, began = dls.train.items, time.perf_counter()
+        deque(pool.map(partial(dls.train.pipeline.read, training=True), files), 0)
+        yield f"decoding alone, {cores} threads", {"images/s": len(files) / (time.perf_counter() - began)}
+    for threads in (n for n in THREADS if n <= cores):
         with data(work, work.batches[0], threads) as dls:
             names = ("first epoch images/s", "later epoch images/s")
             yield f"{threads} threads", {name: len(dls.train.items) / _seconds(work, dls.train) for name in names}
+
+
+def compiled(work: Work) -> Rows:
+    """`synthetic` with torch.compile: what it costs at first, and what it gives then."""
+    for network, batch in work.rows:
+        with data(work, batch) as dls:
+            learn, noise = learner(dls, network), _noise(work, batch, dls.c)
+            learn.dls.train = learn.dls.valid = Repeated(noise, 10_000, dls.train.pipeline)
+            learn.task.compile = True
+            began, each = time.perf_counter(), steps(learn, 1)
+            next(each)
+            first = time.perf_counter() - began
+            yield f"{network} {batch}", {"first step s": first, "images/s": rate(work, batch, partial(next, each))}
 
 
 def fastai(work: Work) -> Rows:
@@ -137,7 +157,7 @@ def minute(work: Work) -> Rows:
 
 
 PARTS: dict[str, Callable[[Work], Rows]] = {
-    f.__name__: f for f in (plain, synthetic, photos, loader, minute, reach, fastai)
+    f.__name__: f for f in (plain, synthetic, photos, loader, minute, reach, fastai, compiled)
 }
 
 

@@ -17,6 +17,7 @@ from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.visitors import GB, LIMIT, VisitorProject
 
 COOKIE = "presize_visitor"
+MCP_TOOL = "predict_file"  # the tool that AI assistants are offered, by their Model Context Protocol
 TOKEN = re.compile(r"[0-9a-f]{32}")
 Kind = Literal["local", "shared", "space"]
 
@@ -28,6 +29,7 @@ class Mode:
     kind: Kind
     workspace: Path
     model: Path | None = None
+    mcp: bool = False  # whether programs on this computer, such as AI assistants, are offered predictions as a tool
     link: bool = False  # whether there is a public link, whose requests come from this machine's own address
 
     @property
