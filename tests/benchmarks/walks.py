@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,12 @@ class Person:
     pictures: Path | None
     clicks: int = 0
     keys: int = 0
+    began: float = field(default_factory=time.perf_counter)
+
+    def reached(self, what: str) -> None:
+        """Print what has been done so far, and keep a picture of the page."""
+        self.see(what)
+        print(f"  {what}: {self.clicks} clicks, {self.keys} keys, {time.perf_counter() - self.began:.0f} s", flush=True)
 
     def click(self, place: Any) -> None:
         """Find something, and click it."""
@@ -72,7 +78,7 @@ def unlabelled(person: Person, photos: Path) -> None:
     person.clicks += 1
     following = grid.get_by_role("button", name="Label group by group")
     following.wait_for(timeout=1000 * WAITS)
-    person.see("1-dropped")
+    person.reached("dropped and compared")
     person.click(following)
     shown = None
     while grid.locator('[data-filter="none"]').count():
@@ -82,17 +88,18 @@ def unlabelled(person: Person, photos: Path) -> None:
             time.sleep(0.1)
             continue
         shown = names
-        person.see(f"2-group-{len(truth)}-{names[0]}")
+        person.see(f"group of {names[0]}")
         label = Counter(truth[name] for name in names).most_common(1)[0][0]
         for name in names:
             if truth[name] != label:
                 person.click(grid.get_by_title(name))
         hint = grid.locator('[data-part="label"]').get_attribute("placeholder") or ""
         person.type("" if hint == f"{label}?" else label)
+    person.reached("labelled")
     train = grid.get_by_role("button", name="Train", exact=True)
     person.click(train)
     expect(page.locator("#train-head h1")).to_have_text("Trained", timeout=1000 * WAITS)
-    person.see("3-trained")
+    person.reached("trained")
     shutil.rmtree(folder)
 
 
@@ -102,19 +109,20 @@ def planted(person: Person, workspace: Path) -> None:
     person.click(suspects.get_by_role("button", name="Look for them"))
     wrong = suspects.locator("li", has_text="wrong-")
     expect(wrong).to_have_count(PLANTED, timeout=1000 * WAITS)
-    person.see("4-suspects")
+    person.reached("found")
     for left in range(PLANTED, 0, -1):
         said = wrong.first.text_content() or ""
         name = re.search(r"wrong-(\w+?)_\d+_", said)
         assert name
         person.click(wrong.first.get_by_role("button", name=f"It is {name[1]}"))
         expect(wrong).to_have_count(left - 1)
+    person.reached("mended")
     person.click(suspects.get_by_role("button", name=re.compile("Train again with 4")))
     expect(page.locator("#train-head h1")).to_have_text("Trained", timeout=1000 * WAITS)
     go(page, "results")
     person.clicks += 1
     expect(page.locator("#page-results")).to_contain_text(re.compile("differ|better|worse"), timeout=1000 * WAITS)
-    person.see("5-measured")
+    person.reached("trained and measured again")
 
 
 def with_wrong_labels(photos: Path, folder: Path) -> None:
@@ -135,10 +143,8 @@ def walk(browser: Browser, name: str, workspace: Path, at: str, do: Any, given: 
         page = browser.new_page(viewport={"width": 1360, "height": 900})
         page.goto(f"{address}#{at}")
         page.locator("h1:visible").first.wait_for()
-        person, began = Person(page, pictures), time.perf_counter()
-        do(person, given)
-        seconds = time.perf_counter() - began
-        print(f"{name}: {person.clicks} clicks, {person.keys} keys, {seconds:.0f} s", flush=True)
+        print(name, flush=True)
+        do(Person(page, pictures), given)
         page.close()
 
 
