@@ -76,9 +76,9 @@ def mode_of(args: argparse.Namespace) -> Mode:
         folder = model_folder(args.model, args.workspace)
         if not Run(folder).has_model:
             raise BadInput(f"{args.model!r} has no model; a run has one once it ends after at least one epoch.")
-        return Mode(kind, args.workspace, folder, args.mcp, link=args.share)
+        return Mode(kind, args.workspace, folder, args.mcp, link=args.share, explain=args.explain)
     if kind != "local" or not open_to_all:
-        return Mode(kind, args.workspace, mcp=args.mcp, link=args.share)
+        return Mode(kind, args.workspace, mcp=args.mcp, link=args.share, explain=args.explain)
     model = next((run.folder for run in runs_in(args.workspace) if run.has_model), None)
     if model is None:
         raise BadInput(
@@ -88,7 +88,7 @@ def mode_of(args: argparse.Namespace) -> Mode:
     print(
         f"Others are only served predictions of {model.name}; --auth USER opens the rest to anyone with the password."
     )
-    return Mode(kind, args.workspace, model, link=args.share)
+    return Mode(kind, args.workspace, model, link=args.share, explain=args.explain)
 
 
 def warm_up(mode: Mode) -> None:
@@ -202,6 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--model", metavar="MODEL", help="only serve predictions of this run, folder or OWNER/NAME on the Hub"
     )
+    parser.add_argument("--explain", action="store_true", help="others may see where the model looks in their photos")
     return parser
 
 

@@ -24,18 +24,27 @@ Kind = Literal["local", "shared", "space"]
 
 @dataclass(frozen=True)
 class Mode:
-    """Who uses the app and where; with `model` it only serves predictions of that model folder."""
+    """Who uses the app and where; with `model` it only serves predictions of that model folder.
+
+    With `explain`, everybody may see where a model looks, which else only the owner of the computer may.
+    """
 
     kind: Kind
     workspace: Path
     model: Path | None = None
     mcp: bool = False  # whether programs on this computer, such as AI assistants, are offered predictions as a tool
     link: bool = False  # whether there is a public link, whose requests come from this machine's own address
+    explain: bool = False
 
     @property
     def local(self) -> bool:
         """Whether the user is the owner of this computer, who may open its folders and use its login."""
         return self.kind == "local" and self.model is None
+
+    @property
+    def explains(self) -> bool:
+        """Whether the user may see where a model looks, which tells about its training photos and costs more."""
+        return self.local or self.explain
 
     @property
     def signs_in(self) -> bool:
