@@ -21,10 +21,14 @@ def changes(folder: Path, rows: Rows, known: str) -> dict[str, Any]:
     `since` is that token, if it is of rows of the same photos; `changed` are then the numbers and the new values of
     photos by column. Labels are numbers in `vocab`, so the browser first numbers its own by a new vocabulary.
     """
-    token = hashlib.blake2b(json.dumps({**rows, "names": 0}).encode(), digest_size=8).hexdigest()
     before = SENT.get(folder, known)
+    if before and (before["key"] != rows["key"] or before.keys() != rows.keys()):
+        before = None
+    if before and not any(rows["sets"]):  # the check, which tells them, is under way
+        rows = {**rows, "sets": before["sets"]}
+    token = hashlib.blake2b(json.dumps({**rows, "names": 0}).encode(), digest_size=8).hexdigest()
     SENT.put(folder, token, rows)
-    if before is None or before["key"] != rows["key"] or before.keys() != rows.keys():
+    if before is None:
         return {**rows, "token": token}
     if before["vocab"] != rows["vocab"]:
         before = {**before, "labels": renumbered(before["labels"], before["vocab"], rows["vocab"])}
