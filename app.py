@@ -47,7 +47,7 @@ from plugins.panels.kit.project.models import model_of, warm  # noqa: E402
 from plugins.panels.kit.project.project import Project  # noqa: E402
 from plugins.panels.kit.serving.guards import EVERYWHERE, LOOPBACK, MCP, fetch_nothing, guards, is_loopback, known_hosts  # noqa: E402
 from plugins.panels.kit.serving.limits import allow_many_connections, expiring_answers  # noqa: E402
-from plugins.panels.kit.serving.mode import MCP_TOOL, Mode, on_a_space  # noqa: E402
+from plugins.panels.kit.serving.mode import MCP_TOOL, Mode, default_workspace, on_a_space  # noqa: E402
 from plugins.panels.kit.views.pictures import decode_apart  # noqa: E402
 
 
@@ -189,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     space = on_a_space()
     parser.add_argument("--host", default="0.0.0.0" if space else "127.0.0.1", help="the address to serve at")
     parser.add_argument("--port", type=int, help="7860, or the next free port")
-    parser.add_argument("--workspace", type=Path, default=Path("workspace"), help="the folder for runs (./workspace)")
+    parser.add_argument("--workspace", type=Path, default=default_workspace(), help="the folder for runs (%(default)s)")
     parser.add_argument("--share", action="store_true", help="a public link for up to a week")
     parser.add_argument(
         "--auth", metavar="USER", help=f"the whole app for anyone with the password ({PASSWORD}, or a prompt)"
