@@ -27,6 +27,7 @@ from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.html import Html, card, empty, figures, joined, notes, view
 
 LICENSES = ["", "apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0", "other"]
+TOKENS = "https://huggingface.co/settings/tokens/new?tokenType=write"
 PUSH_OPTIONS = params_of(PushOptions)
 OF_A_SPACE = ("space", "examples", "untried")
 SPACES = {  # with their prices, as of July 2026
@@ -52,7 +53,7 @@ class PublishPanel:
             button = gr.Button("Publish", variant="primary", elem_id="publish-push", visible=self.may)
         with gr.Row(elem_classes="columns"):
             if self.may:
-                with gr.Column():
+                with gr.Column(elem_classes="card form"):
                     inputs = self._form()
             result = view("publish-result", label="What was published", elem_classes="grow")
         page.shows(result, self._waiting)
@@ -94,7 +95,7 @@ class PublishPanel:
             token = gr.Textbox(
                 "",
                 label="Token with write access",
-                info=f"{known}It is only sent to the Hub and never stored.",
+                info=f"{known}It is only sent to the Hub and never stored. [Get a token]({TOKENS})",
                 type="password",
                 elem_id="publish-token",
             )
