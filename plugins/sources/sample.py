@@ -1,6 +1,6 @@
 """Drawn sample pictures, to train on without photos and without a network.
 
-From the 13th of a class on they also teach: some balloons and mushrooms look alike, and a few labels are wrong.
+From the 17th of a class on they also teach: some balloons and mushrooms look alike, and a few labels are wrong.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from core.registry import Range, sources
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
 
-CLEAR = 12  # pictures of each class before those that teach
+CLEAR = 16  # pictures of each class before those that teach
 FAR, WRONG = 3, 30  # from there on, every third balloon or mushroom is far away, and the label of every 30th is wrong
 FINER = 2  # draw at twice the size and reduce, for smooth edges
 WHITE, INK, CREAM, WOOD = (255, 255, 255), (52, 46, 58), (250, 240, 220), (133, 88, 60)

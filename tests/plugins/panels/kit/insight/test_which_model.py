@@ -32,7 +32,7 @@ def project(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> Pr
 
 def at_once(command: list[str], stdout: Any, **_: Any) -> SimpleNamespace:
     """What the process does, before the next line of the test."""
-    with redirect_stdout(open(stdout.fileno(), "w", encoding="utf-8", closefd=False)):  # noqa: SIM115
+    with redirect_stdout(open(stdout.fileno(), "w", encoding="utf-8", closefd=False)):
         code = main(["compare", *command[4:]])
     return SimpleNamespace(poll=lambda: code)
 
