@@ -14,7 +14,7 @@ from core.registry import Range, architectures
 def _weights(choice: Mapping[str, Any]) -> Pretrained | None:
     """Those of the model that timm names, in the cache of the Hub; without a model, whatever it will be."""
     if not choice.get("model"):
-        return Pretrained(comes="most to download", here=False)
+        return Pretrained(comes="weights to download", here=False)
     import timm
     from huggingface_hub import try_to_load_from_cache
 

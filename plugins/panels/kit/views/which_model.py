@@ -17,7 +17,7 @@ HEADER = [
     "Network",
     "Accuracy",
     "95 % interval",
-    "Beside the first",
+    "Beside the best",
     "Photos per second",
     "Parameters",
     "License",
@@ -56,18 +56,17 @@ def _draw(project: Project) -> Html:
         return failed + acts(button("Which model?", "compare")) + about
     chosen = recipe.architecture["name"]
     note = f"A linear head on the frozen network, on {rows[0]['photos']:,} validation photos; speed on this computer."
-    return table(HEADER, [_row(row, chosen) for row in rows]) + notes([note], "note")
+    return table(HEADER, [_row(row, row is rows[0], chosen) for row in rows]) + notes([note], "note")
 
 
-def _row(row: Mapping[str, Any], chosen: str) -> list[str]:
+def _row(row: Mapping[str, Any], first: bool, chosen: str) -> list[str]:
     name = str(row["architecture"]["name"])
     weights = pretrained_of({"name": name})
-    beside = "the first" if row["p"] == 1 else "worse" if row["p"] < SIGNIFICANT else "no sure difference"
     return [
         name,
         percent(row["accuracy"]),
         f"{percent(row['low'])} to {percent(row['high'])}",
-        beside,
+        "best" if first else "less accurate" if row["p"] < SIGNIFICANT else "no sure difference",
         f"{row['images_per_second']:,.0f}",
         f"{row['parameters'] / 1e6:.1f} million",
         weights.license if weights else "",
