@@ -29,6 +29,8 @@ def theme() -> gr.themes.Base:
         block_background_fill_dark="#1a1b22",
         block_border_color="#e8e8ee",
         block_border_color_dark="#2b2d38",
+        block_info_text_color="#5f6273",
+        block_info_text_color_dark="#a3a6b8",
         input_border_width="1px",
         input_border_color="#d9d9e3",
         input_border_color_dark="#3a3c4a",
