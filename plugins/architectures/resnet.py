@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from core.model.architecture import Architecture
-from core.model.pretrained import downloads, starts_from
+from core.model.pretrained import F, downloads, starts_from
 from core.model.timm_network import from_timm, no_weights
 from core.registry import architectures
 
@@ -14,7 +15,7 @@ Pretrained = Annotated[bool, "Start from ImageNet weights"]
 Head = Annotated[Literal["linear", "concat"], "timm's classifier, or fastai's two-layer head"]
 
 
-def _downloads(file: str, size: str) -> Any:
+def _downloads(file: str, size: str) -> Callable[[F], F]:
     """The weights that torchvision keeps in a file of torch's cache; timm, too, gives their license as BSD."""
 
     def here() -> bool:
