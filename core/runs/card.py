@@ -36,6 +36,7 @@ TEMPLATE = Path(__file__).with_name("card.md")
 NO_LICENSE = "none was given, so nobody may assume one"
 ON_THE_HUB = {  # replacements in the card of a folder that is pushed as OWNER/NAME
     'load_learner("this_folder")': 'load_learner("OWNER/NAME")',
+    'pipeline("image-classification", "this_folder")': 'pipeline("image-classification", "OWNER/NAME")',
     '"local-dir:this_folder"': '"hf-hub:OWNER/NAME"',
     "from safetensors.torch": "from huggingface_hub import hf_hub_download\nfrom safetensors.torch",
     '"this_folder/model.safetensors"': 'hf_hub_download("OWNER/NAME", "model.safetensors")',
