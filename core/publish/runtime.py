@@ -19,7 +19,7 @@ FILES = {  # of the package's folder `dist`: the name on a page, and the SHA-256
     "ort.wasm.bundle.min.mjs": ("ort.js", "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90"),
     "ort-wasm-simd-threaded.wasm": ("ort.wasm", "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2"),
 }
-SECONDS = 300  # to download 33 MB
+DOWNLOAD_SECONDS = 300  # to download 33 MB
 
 
 def runtime_files(folder: Path | None = None) -> dict[str, bytes]:
@@ -44,7 +44,13 @@ def _fetched(folder: Path) -> Path:
     command = [npm, "pack", PACKAGE, "--prefer-offline", "--silent", "--pack-destination", str(folder)]
     try:
         done = subprocess.run(
-            command, env=environment(), capture_output=True, text=True, errors="replace", timeout=SECONDS, cwd=folder
+            command,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=DOWNLOAD_SECONDS,
+            cwd=folder,
         )
         if done.returncode:
             lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
@@ -55,7 +61,7 @@ def _fetched(folder: Path) -> Path:
                 assert content is not None
                 (folder / name).write_bytes(content.read())
     except subprocess.TimeoutExpired:
-        raise BadInput(f"npm did not fetch {PACKAGE} within {SECONDS} s; look at the network.") from None
+        raise BadInput(f"npm did not fetch {PACKAGE} within {DOWNLOAD_SECONDS} s; look at the network.") from None
     except (OSError, KeyError, StopIteration, tarfile.TarError) as error:
         raise BadInput(f"npm did not bring {PACKAGE} ({error}); give a folder with its files instead.") from None
     return folder

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from core.atomic import write_atomic
-from core.data.draws import VERSION as DRAWS
+from core.data.draws import DRAWS_VERSION
 from core.device import choose
 from core.events import (
     CheckpointSaved,
@@ -105,7 +105,7 @@ def _train(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Gen
     if plan.resumed:
         at = ("", 0, 0) if state.done else (state.now.name, state.step, state.steps)
         yield RunResumed(plan.document.get("events", 0), *at)
-        if plan.document and not state.done and plan.document.get("draws", 1) != DRAWS:
+        if plan.document and not state.done and plan.document.get("draws", 1) != DRAWS_VERSION:
             yield Notice(
                 "this run began in an earlier version, which drew augmentation otherwise: it goes on as it would have, "
                 "but not with the same random crops"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 
-from core.data.draws import VERSION as DRAWS
+from core.data.draws import DRAWS_VERSION
 from core.data.loaders import Loader
 from core.errors import BadInput
 from core.training.average import Average
@@ -226,7 +226,7 @@ class TrainState:
             "finish": [finish.stage, finish.step, finish.steps] if finish else None,
             "best": [best.stage, best.epoch, best.value, best.loss, best.outputs.indices] if best else None,
             "random": random_document(),
-            "draws": DRAWS,
+            "draws": DRAWS_VERSION,
         }
 
     def restore(self, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import gradio as gr
 
 from core.errors import BadInput
+from core.events import Checked
 from core.registry import labellers, panels, splitters
 from plugins.panels.kit.insight.insight import Insight
 from plugins.panels.kit.page.head import head
@@ -51,6 +52,7 @@ class DataPanel:
                 page.does(found.click, _on_found, redraw="load", busy="Looking at the photos")
         grid = photo_grid(page)
         page.does(grid.changed, lambda project, data: None, busy="Counting the labels", trigger_mode="always_last")
+        page.does(grid.train, _train_labelled, busy="Starting the training", redraw="load")
         news = gr.HTML("", elem_id="data-photos", js_on_load=NEWS, visible="hidden")
         page.shows(news, _version, "tick")
         with gr.Accordion("As the model sees them", open=False, elem_id="data-seen-box") as box:
@@ -115,6 +117,12 @@ def _on_found(project: Project, data: Mapping[str, Any]) -> None:
 def _train(project: Project) -> str:
     project.start()
     return "train"
+
+
+def _train_labelled(project: Project, data: Mapping[str, Any]) -> Generator[Checked, None, str]:
+    if project.examined is None:
+        yield from project.examine()
+    return _train(project)
 
 
 def _forms(project: Project) -> str:

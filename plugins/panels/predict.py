@@ -15,6 +15,7 @@ from core.errors import BadInput, quoted
 from core.model.file_names import CLASSES, WEIGHTS, read_json
 from core.registry import panels
 from core.runs.run import Run
+from plugins.panels.kit.insight.gradcam import where_it_looks
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.adding import add, adds_to
@@ -25,7 +26,6 @@ from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.sent_photos import SentPhoto, photo_of, sent_photos
 from plugins.panels.kit.serving.mode import MCP_TOOL
 from plugins.panels.kit.views.drop import drop, received
-from plugins.panels.kit.views.gradcam import where_it_looks
 from plugins.panels.kit.views.html import Html, button, card, empty, notes, view
 from plugins.panels.kit.views.large import dialog, large_photo
 from plugins.panels.kit.views.pictures import embedded
@@ -68,8 +68,8 @@ class PredictPanel:
         at_once: dict[str, Any] = {"concurrency_limit": MAX_REQUESTS, "concurrency_id": "predict"}
         page.after(page.answers(one.upload, self._one, [], answer, **at_once), TO_ANSWER)
         page.after(page.answers(one.live, self._live, [], answer, trigger_mode="once", **at_once), NEXT_FRAME)
-        if not page.mode.model:  # strangers who may use a model have no photos to add to
-            page.answers(answer.click, self._again, [], answer, busy="Looking")
+        if not page.mode.model or page.mode.explains:
+            page.answers(answer.click, self._again, [], answer, busy="Looking", **at_once)
         page.answers(many.upload, self._many, [], answers, busy="Predicting", concurrency_limit=MANY_AT_ONCE)
         page.answers(answers.open, self._open, [], large, busy="Opening the photo", **at_once)
         self._api()
@@ -143,8 +143,8 @@ class PredictPanel:
     def _again(self, project: Project, data: Mapping[str, Any]) -> str:
         """The same answer with where the model looks, or after the photo was added to those that it learns from."""
         photo = photo_of(data)
-        if data.get("do") != "add":  # a shared machine should not explain itself to everyone
-            return self._answer(project, photo, explained=data.get("do") == "why" and self.page.mode.local)
+        if data.get("do") != "add" or self.page.mode.model:  # who may only use a model has no photos to add to
+            return self._answer(project, photo, explained=data.get("do") == "why" and self.page.mode.explains)
         label = str(data.get("value") or "").strip()
         if not label:
             raise BadInput("Type the right label first.")
@@ -162,7 +162,7 @@ class PredictPanel:
             pixels = prepared(model, photo, SHOWN, self.page.mode.local).pixels
             image = where_it_looks(model, pixels, model.vocab.index(answer["label"]))
         shown = Html('<img class="photo" src="{}" alt="{}">').format(embedded(image, 88), photo.name.name)
-        if self.page.mode.local:
+        if self.page.mode.explains:
             label, do = ("Show the photo", "plain") if explained else ("Where it looks", "why")
             more += button(label, do, photo.told())
         if not self.page.mode.model and not said:

@@ -75,7 +75,7 @@ class ResultsPanel:
         page.does(confidence.click, _choose)
         page.answers(body.click, _photos, [], photos, busy="Opening the photos", trigger_mode="always_last")
         page.answers(compare.click, _compared, [], compared, busy="Comparing")
-        explains = page.mode.local  # a shared machine should not explain itself to everyone
+        explains = page.mode.explains
         for shows in (photos, more):
             page.answers(shows.open, partial(opened, explains=explains), [], large, busy="Opening the photo")
         if explains:

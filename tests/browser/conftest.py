@@ -37,6 +37,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera that films a test picture, and may be used
+    "--use-fake-ui-for-media-stream",
 ]
 STARTS, WAITS = 120, 30  # seconds that the app, and a thing on the page, may take on a busy machine
 LOOKS = {  # width, height, dark

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -11,6 +12,7 @@ from core.model.folder import load_model
 from core.publish.fetch import load_learner
 from tests.browser.conftest import Serve, Visit
 from tests.browser.steps import TRAINS, expect, go
+from tests.core.publish.chromium import fetched_runtime
 from tests.hub.fixtures import environment
 from tests.hub.fixtures import hub as hub
 from tests.hub.server import Hub
@@ -65,3 +67,9 @@ def test_from_the_page_to_the_hub(
     monkeypatch.setenv("HF_TOKEN", hub.token)
     ours, theirs = (model.predict(held_out) for model in (load_model(app.project.runs[0].folder), load_learner(REPO)))
     assert ours[0] == theirs[0] and ours[2].tolist() == pytest.approx(theirs[2].tolist())
+
+    fetched_runtime()  # or the rest is skipped
+    with page.expect_download(timeout=1000 * TRAINS) as download:
+        page.locator("#publish-page").click()
+    with ZipFile(download.value.path()) as archive:
+        assert {name.partition("/")[2] for name in archive.namelist()} >= {"index.html", "model.onnx", "sw.js"}

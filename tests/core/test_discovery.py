@@ -288,7 +288,7 @@ def test_a_failing_file_of_the_folder_is_listed(tmp_path: Path, monkeypatch: pyt
     (folder / "labellers").mkdir(parents=True)
     (folder / "labellers" / "zz_wrong.py").write_text("this is no Python\n")
     (folder / "labellers" / "zz_right.py").write_text("fine = True\n")
-    monkeypatch.setattr(discovery, "FOLDER", folder)
+    monkeypatch.setattr(discovery, "PLUGINS", folder)
     package = __import__("plugins.labellers").labellers
     monkeypatch.setattr(package, "__path__", [str(folder / "labellers"), *package.__path__])
     found = discovery._discover.__wrapped__(False)  # not the remembered answer
@@ -326,7 +326,7 @@ def test_a_plugin_that_registers_and_then_fails_leaves_nothing(tmp_path: Path, m
         name, module, value = "half", "half_a_plugin", "half_a_plugin"
 
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(discovery, "FOLDER", tmp_path)
+    monkeypatch.setattr(discovery, "PLUGINS", tmp_path)
     monkeypatch.setattr(discovery, "entry_points", lambda group: [Found] if group == "presize.labellers" else [])
     before = [entry.name for entry in registries["labellers"]]
     for _ in range(2):  # the second time it is not "already registered" either

@@ -87,6 +87,7 @@ async function camera() {
   photo.hidden = true;
   video.hidden = part('close').hidden = false;
   part('camera').textContent = 'Take the photo';
+  answer.ariaLive = 'off'; // or a screen reader would never stop
   say('Live: point it at something.');
   while (video.srcObject) {
     const found = await predict(await createImageBitmap(video)).catch(() => null);
@@ -107,6 +108,7 @@ function dark() {
   video.srcObject = null;
   video.hidden = part('close').hidden = true;
   part('camera').textContent = 'Camera';
+  answer.ariaLive = 'polite';
 }
 
 for (const name of ['dragenter', 'dragover']) zone.addEventListener(name, (event) => { event.preventDefault(); zone.classList.add('over'); });

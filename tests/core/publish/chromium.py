@@ -14,6 +14,8 @@ from core.publish.browser import find_browser
 from core.publish.runtime import runtime_files
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+WAITS = 60_000  # milliseconds, on a busy machine
+CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # a green picture with a clock
 
 
 @contextmanager
@@ -22,8 +24,9 @@ def chromium() -> Iterator[Any]:
     sync = pytest.importorskip("playwright.sync_api")
     if (program := find_browser()) is None:
         absent("Chromium is not installed")
+    sync.expect.set_options(timeout=WAITS)
     with sync.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS, *CAMERA])
         yield browser
         browser.close()
 

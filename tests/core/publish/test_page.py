@@ -29,6 +29,11 @@ from core.runs.predictions import predictions_of
 from core.runs.run import Run
 from tests.core.publish.chromium import chromium, fetched_runtime
 
+PASTES = """async () => {
+  const data = new DataTransfer(), blob = await (await fetch(document.querySelector("#photo").src)).blob();
+  data.items.add(new File([blob], "pasted.jpg", {type: "image/jpeg"}));
+  document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data}));
+}"""
 LABELS = ["синий <b>", "أخضر", "赤い"]
 
 
@@ -122,6 +127,14 @@ def test_what_it_says_and_that_it_goes_on_without_a_network(doubtful: Run, runti
             expect(answer.locator(".warning")).to_have_text("Not sure: its confidence is below 100%.")
             page.locator("#file").set_input_files(str(stranger))
             expect(answer.locator(".warning")).to_have_text("This looks like nothing it was trained on.")
+            page.evaluate(PASTES)
+            expect(page.locator("#photo")).to_have_attribute("alt", "pasted.jpg")
+            page.locator("#camera").click()
+            expect(page.locator("#status")).to_contain_text("Live")
+            expect(page.locator("#photo")).to_be_hidden()
+            page.locator("#camera").click()  # takes the photo
+            expect(page.locator("#photo")).to_be_visible()
+            expect(page.locator("#close")).to_be_hidden()
             assert page.evaluate("document.documentElement.scrollWidth") <= 390
             expect(page.locator("#offline")).to_be_visible()
         page.reload()  # the server has gone

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -17,6 +18,7 @@ from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.labels import listed, photos_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.mode import Mode
+from plugins.panels.kit.views.predictions import guess, predictions
 from plugins.panels.predict import PredictPanel
 
 ANSWER = {
@@ -94,3 +96,28 @@ def test_strangers_can_neither_add_nor_look_inside(project: Project, panel: Pred
     assert {"Add to my photos", "Where it looks"}.isdisjoint(panel._answer(project, module.photo_of(sent(tmp_path))))
     acts = {answer.act.__name__ for answer in page._answered}
     assert acts == {"_one", "_live", "_many", "_open"}
+
+
+def test_strangers_may_look_inside_where_the_owner_said_so(
+    project: Project, panel: PredictPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[object] = []
+    monkeypatch.setattr(module, "where_it_looks", lambda *_: looked.append(1) or Image.new("RGB", (8, 8)))
+    monkeypatch.setattr(module, "prepared", lambda *_: SimpleNamespace(pixels=None))
+    monkeypatch.setattr(module, "predictor", lambda folder: SimpleNamespace(vocab=["red", "blue"]))
+    before = len(photos_of(project).files)
+    for explains in (False, True):
+        with gr.Blocks():
+            panel = PredictPanel(Page(Mode("shared", project.folder, tmp_path, explain=explains)))
+        said = panel._again(project, sent(tmp_path, do="why"))
+        assert bool(looked) == explains == ("Show the photo" in said)
+        panel._again(project, sent(tmp_path, do="add", value="green"))
+        assert len(photos_of(project).files) == before
+        with pytest.raises(BadInput, match="not uploaded"):
+            panel._again(project, {"file": "/etc/hostname", "name": "x.jpg", "member": "-1", "do": "why"})
+
+
+def test_no_confidence_is_said_to_be_certain(project: Project, panel: PredictPanel, tmp_path: Path) -> None:
+    certain = ANSWER | {"probability": 1.0, "probabilities": {"red": 1.0, "blue": 0.0}}
+    said = guess(certain) + predictions([{"file": "a.jpg", "true": "", "told": {}, **certain}], ["red", "blue"])
+    assert said.count("over 99%") == 3 and ">100.0%<" not in said

@@ -30,19 +30,26 @@ class Confidence:
 
     said: str
     bins: Reliability
+    drawn: bool  # too few photos make a diagram that says nothing
 
 
 def confidence_card(run: Run, found: Results) -> Html:
     """Both charts with their sentences."""
     known = _confidence(run.folder, found.key)
-    points = [(100 * c, a) for c, a in zip(known.bins.confidence, known.bins.accuracy, strict=True)]
-    lines = [Line("perfect", [(0, 0), (100, 1)], "validation"), Line("this model", points, "training", dots=True)]
-    axes = Axes((0, 100), (0, 1), y_percent=True, x_title="confidence, %", y_title="accuracy", width=CHART)
-    diagram = chart("Accuracy by confidence", axes, lines) + notes([known.said], "note") + saves(found, "reliability")
-    reliable = card("Is its confidence right?", diagram, "On the line, 80 % confident means right 8 times in 10.")
+    said = notes([known.said], "note")
+    if known.drawn:
+        said = _diagram(known) + said + saves(found, "reliability")
+    reliable = card("Is its confidence right?", said, "Of photos with a confidence of 80 %, 8 of 10 should be right.")
     return Html('<div class="confidence">{}{}</div>').format(
         reliable, _threshold_card(found, read_threshold(run.folder))
     )
+
+
+def _diagram(known: Confidence) -> Html:
+    points = [(100 * c, a) for c, a in zip(known.bins.confidence, known.bins.accuracy, strict=True)]
+    lines = [Line("perfect", [(0, 0), (100, 1)], "validation"), Line("this model", points, "training", dots=True)]
+    axes = Axes((0, 100), (0, 1), y_percent=True, x_title="confidence, %", y_title="accuracy", width=CHART)
+    return chart("Accuracy by confidence", axes, lines)
 
 
 def reliability_of(run: Run, found: Results) -> Reliability:
@@ -109,7 +116,7 @@ class _Ranked:
 
 @lru_cache(maxsize=8)
 def _confidence(folder: Path, key: str) -> Confidence:
-    from core.insight.calibration import cross_fitted, described, reliability
+    from core.insight.calibration import ENOUGH, cross_fitted, described, reliability
     from core.model.folder import read_config
     from core.runs.predictions import predictions_of
 
@@ -117,6 +124,6 @@ def _confidence(folder: Path, key: str) -> Confidence:
     if not calibration.photos:  # an older model
         confidence, predicted = results.logits.softmax(1).max(1)
         said = "This model was saved without a temperature; train it again for a calibrated confidence."
-        return Confidence(said, reliability(confidence, predicted == results.targets))
+        return Confidence(said, reliability(confidence, predicted == results.targets), len(confidence) >= ENOUGH)
     bins = reliability(*cross_fitted(results.logits * calibration.temperature, results.targets))
-    return Confidence(described(calibration), bins)
+    return Confidence(described(calibration), bins, calibration.photos >= ENOUGH)

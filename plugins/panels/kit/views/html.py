@@ -10,6 +10,8 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
+CERTAIN = 0.995  # confidence above which only "over 99%" is said
+
 _alerts = count(1)
 
 
@@ -171,6 +173,11 @@ def duration(seconds: float) -> str:
 def percent(share: float) -> str:
     """A fraction of 1 as 91.6%."""
     return f"{100 * share:.1f}%"
+
+
+def confident(share: float) -> str:
+    """A probability as `percent` says it, but never as if there were no doubt."""
+    return percent(share) if share < CERTAIN else "over 99%"
 
 
 def rate(value: float) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 from core.data.decoder import prepare
 from core.data.photo import BadPhoto
 from core.errors import BadInput
+from plugins.panels.kit.insight.gradcam import where_it_looks
 from plugins.panels.kit.project.models import predictor
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.accuracy import photos_said
 from plugins.panels.kit.views.confusion import Results, Seen, results_of
-from plugins.panels.kit.views.gradcam import where_it_looks
-from plugins.panels.kit.views.html import Html, acts, bars, button, card, empty, joined, percent
+from plugins.panels.kit.views.html import Html, acts, bars, button, card, confident, empty, joined
 from plugins.panels.kit.views.large import dialog, photo_dialog
 from plugins.panels.kit.views.pictures import embedded, thumbnail
 
@@ -38,12 +38,8 @@ def _shot(found: Results, seen: Seen, place: int, caption: str) -> Html:
         "<span>loss {loss:.2f} · confidence {confidence}</span></figcaption></figure>"
     ).format(
         run=found.name, set=found.set, place=place, picture=picture, caption=caption, loss=seen.loss,
-        confidence=_confidence_said(seen),
+        confidence=confident(seen.confidence),
     )  # fmt: skip
-
-
-def _confidence_said(seen: Seen) -> str:
-    return f"{seen.confidence:.0%}" if seen.confidence < 0.995 else "over 99%"
 
 
 def worst_mistakes(found: Results) -> Html:
@@ -65,13 +61,13 @@ def opened(project: Project, data: Mapping[str, Any], explains: bool) -> Html:
     true, said = found.vocab[seen.true], found.vocab[seen.predicted]
     verdict = f"{said}, which is right" if not seen.wrong else f"{said}, but its label is {true}"
     ranked = found.probabilities(seen)
-    likely = bars((name, p, percent(p)) for name, p in ranked[:LIKELY])
+    likely = bars((name, p, confident(p)) for name, p in ranked[:LIKELY])
     more = f"and {len(ranked) - LIKELY} more labels" if len(ranked) > LIKELY else ""
     place = {"run": found.name, "set": found.set, "photo": data["photo"]}
     looks = acts(button("Where it looks", "why", place) if explains else "")
     body = Html('<p class="file">{}</p><p><b>{}</b></p><p class="note">loss {:.2f} · confidence {}</p>{}<p>{}</p>{}')
     return photo_dialog(
-        seen.file, body.format(seen.file.name, verdict, seen.loss, _confidence_said(seen), likely, more, looks)
+        seen.file, body.format(seen.file.name, verdict, seen.loss, confident(seen.confidence), likely, more, looks)
     )
 
 

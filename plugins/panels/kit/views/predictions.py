@@ -8,7 +8,19 @@ from typing import Any
 
 from plugins.panels.kit.project.sent_photos import SentPhoto
 from plugins.panels.kit.views.files import as_csv, data_url
-from plugins.panels.kit.views.html import SORTS, Html, acts, bars, button, figures, joined, notes, percent, table
+from plugins.panels.kit.views.html import (
+    SORTS,
+    Html,
+    acts,
+    bars,
+    button,
+    confident,
+    figures,
+    joined,
+    notes,
+    percent,
+    table,
+)
 
 TOP = 10  # classes with a bar
 
@@ -16,7 +28,7 @@ TOP = 10  # classes with a bar
 def guess(answer: Mapping[str, Any]) -> Html:
     """The predicted label, its confidence, and the most probable labels."""
     probabilities = answer["probabilities"]
-    rows = [(name, p, percent(p)) for name, p in list(probabilities.items())[:TOP]]
+    rows = [(name, p, confident(p)) for name, p in list(probabilities.items())[:TOP]]
     rest = len(probabilities) - len(rows)
     others = percent(sum(list(probabilities.values())[TOP:]))
     more = Html('<p class="note">and {} other labels with {} together</p>').format(rest, others) if rest else ""
@@ -24,7 +36,7 @@ def guess(answer: Mapping[str, Any]) -> Html:
     doubtful = "" if trusted else Html('<p class="note">Not sure, perhaps</p>')
     doubt = notes([answer["note"]] * bool(answer["note"]))
     return Html('{}<p class="guess">{}</p>{}<p class="note">{} confident · {:.0f} ms</p>{}{}').format(
-        doubtful, answer["label"], doubt, percent(answer["probability"]), answer["milliseconds"], bars(rows), more
+        doubtful, answer["label"], doubt, confident(answer["probability"]), answer["milliseconds"], bars(rows), more
     )
 
 
@@ -124,7 +136,7 @@ def _row(row: Mapping[str, Any], scored: bool) -> Html:
         '<tr data-kind="{}" data-confidence="{}">{}<td data-value="{}">{}</td><td>{}</td></tr>'
     ).format(
         " ".join(kinds), confidence, joined(map(Html("<td>{}</td>").format, cells)),
-        confidence, percent(row["probability"]) if known else "", row.get("note", ""),
+        confidence, confident(row["probability"]) if known else "", row.get("note", ""),
     )  # fmt: skip
 
 
