@@ -12,7 +12,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class PretrainedWeights:
+class Weights:
     """Weights with their license, "" if it is not said.
 
     `comes` is "installed" if a package brings them, else what the download takes, such as "45 MB to download".
@@ -23,12 +23,12 @@ class PretrainedWeights:
     here: bool = True
 
 
-def downloads(license: str, size: str, here: bool) -> PretrainedWeights:
+def downloads(license: str, size: str, here: bool) -> Weights:
     """Weights that are downloaded when they are first used."""
-    return PretrainedWeights(license, "downloaded already" if here else f"{size} to download", here)
+    return Weights(license, "downloaded already" if here else f"{size} to download", here)
 
 
-def starts_from(tell: Callable[[Mapping[str, Any]], PretrainedWeights | None]) -> Callable[[F], F]:
+def starts_from(tell: Callable[[Mapping[str, Any]], Weights | None]) -> Callable[[F], F]:
     """Decorator of an architecture: `tell` says for a recipe's choice of it which pretrained weights it takes."""
 
     def decorate(factory: F) -> F:
@@ -38,7 +38,7 @@ def starts_from(tell: Callable[[Mapping[str, Any]], PretrainedWeights | None]) -
     return decorate
 
 
-def pretrained_of(choice: Mapping[str, Any]) -> PretrainedWeights | None:
+def pretrained_of(choice: Mapping[str, Any]) -> Weights | None:
     """The pretrained weights of a recipe's choice; None for random ones, or if its plugin says nothing."""
     tell = getattr(architectures[choice["name"]].factory, "weights", None)
     return tell(choice) if tell and choice.get("pretrained", True) else None

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from core.errors import BadInput
 from core.model.architecture import Architecture
-from core.model.pretrained import PretrainedWeights, starts_from
+from core.model.pretrained import Weights, starts_from
 from core.model.timm_network import from_timm
 from core.registry import architectures
 
@@ -19,7 +19,7 @@ SHA256 = (  # of the weights of 0, 1 and 2
     "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
 )
 HALF = (0.5, 0.5, 0.5)
-INSTALLED = PretrainedWeights("apache-2.0")
+INSTALLED = Weights("apache-2.0")
 Pretrained = Annotated[bool, "Start from the installed ImageNet weights"]
 Head = Annotated[Literal["linear", "concat"], "timm's classifier, or fastai's two-layer head"]
 

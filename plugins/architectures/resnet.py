@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from core.model.architecture import Architecture
-from core.model.pretrained import F, downloads, starts_from
+from core.model.pretrained import Weights, downloads, starts_from
 from core.model.timm_network import from_timm, no_weights
 from core.registry import architectures
 
@@ -15,7 +15,7 @@ Pretrained = Annotated[bool, "Start from ImageNet weights"]
 Head = Annotated[Literal["linear", "concat"], "timm's classifier, or fastai's two-layer head"]
 
 
-def _downloads(file: str, size: str) -> Callable[[F], F]:
+def _download(file: str, size: str) -> Callable[[Any], Weights]:
     """The weights that torchvision keeps in a file of torch's cache; timm, too, gives their license as BSD."""
 
     def here() -> bool:
@@ -23,7 +23,7 @@ def _downloads(file: str, size: str) -> Callable[[F], F]:
 
         return Path(torch.hub.get_dir(), "checkpoints", file).is_file()
 
-    return starts_from(lambda _: downloads("bsd-3-clause", size, here()))
+    return lambda _: downloads("bsd-3-clause", size, here())
 
 
 def _resnet(name: str, num_classes: int, pretrained: bool, head: str) -> Architecture:
@@ -39,35 +39,35 @@ def _resnet(name: str, num_classes: int, pretrained: bool, head: str) -> Archite
 
 
 @architectures.register("resnet18")
-@_downloads("resnet18-f37072fd.pth", "47 MB")
+@starts_from(_download("resnet18-f37072fd.pth", "47 MB"))
 def resnet18(num_classes: int, /, pretrained: Pretrained = True, head: Head = "concat") -> Architecture:
     """ResNet-18, 11 million parameters."""
     return _resnet("resnet18", num_classes, pretrained, head)
 
 
 @architectures.register("resnet34")
-@_downloads("resnet34-b627a593.pth", "87 MB")
+@starts_from(_download("resnet34-b627a593.pth", "87 MB"))
 def resnet34(num_classes: int, /, pretrained: Pretrained = True, head: Head = "concat") -> Architecture:
     """ResNet-34, 21 million parameters."""
     return _resnet("resnet34", num_classes, pretrained, head)
 
 
 @architectures.register("resnet50")
-@_downloads("resnet50-0676ba61.pth", "103 MB")
+@starts_from(_download("resnet50-0676ba61.pth", "103 MB"))
 def resnet50(num_classes: int, /, pretrained: Pretrained = True, head: Head = "concat") -> Architecture:
     """ResNet-50, 24 million parameters."""
     return _resnet("resnet50", num_classes, pretrained, head)
 
 
 @architectures.register("resnet101")
-@_downloads("resnet101-63fe2227.pth", "179 MB")
+@starts_from(_download("resnet101-63fe2227.pth", "179 MB"))
 def resnet101(num_classes: int, /, pretrained: Pretrained = True, head: Head = "concat") -> Architecture:
     """ResNet-101, 43 million parameters."""
     return _resnet("resnet101", num_classes, pretrained, head)
 
 
 @architectures.register("resnet152")
-@_downloads("resnet152-394f9c45.pth", "242 MB")
+@starts_from(_download("resnet152-394f9c45.pth", "242 MB"))
 def resnet152(num_classes: int, /, pretrained: Pretrained = True, head: Head = "concat") -> Architecture:
     """ResNet-152, 58 million parameters."""
     return _resnet("resnet152", num_classes, pretrained, head)

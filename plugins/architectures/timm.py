@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from core.model.architecture import Architecture
-from core.model.pretrained import PretrainedWeights, downloads, starts_from
+from core.model.pretrained import Weights, downloads, starts_from
 from core.model.timm_network import from_timm, has_fixed_size
 from core.registry import Range, architectures
 
 
-def _weights(choice: Mapping[str, Any]) -> PretrainedWeights | None:
+def _weights(choice: Mapping[str, Any]) -> Weights | None:
     """Those of the model that timm names, in the cache of the Hub; without a model, whatever it will be."""
     if not choice.get("model"):
-        return PretrainedWeights(comes="weights to download", here=False)
+        return Weights(comes="weights to download", here=False)
     import timm
     from huggingface_hub import try_to_load_from_cache
 
