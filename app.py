@@ -47,7 +47,7 @@ from plugins.panels.kit.project.models import model_of, warm  # noqa: E402
 from plugins.panels.kit.project.project import Project  # noqa: E402
 from plugins.panels.kit.serving.guards import EVERYWHERE, LOOPBACK, MCP, fetch_nothing, guards, is_loopback, known_hosts  # noqa: E402
 from plugins.panels.kit.serving.limits import allow_many_connections, expiring_answers  # noqa: E402
-from plugins.panels.kit.serving.mode import MCP_TOOL, Mode, on_a_space  # noqa: E402
+from plugins.panels.kit.serving.mode import MCP_TOOL, Mode, default_workspace, on_a_space  # noqa: E402
 from plugins.panels.kit.views.pictures import decode_apart  # noqa: E402
 
 
@@ -76,9 +76,9 @@ def mode_of(args: argparse.Namespace) -> Mode:
         folder = model_folder(args.model, args.workspace)
         if not Run(folder).has_model:
             raise BadInput(f"{args.model!r} has no model; a run has one once it ends after at least one epoch.")
-        return Mode(kind, args.workspace, folder, args.mcp, link=args.share)
+        return Mode(kind, args.workspace, folder, args.mcp, link=args.share, explain=args.explain)
     if kind != "local" or not open_to_all:
-        return Mode(kind, args.workspace, mcp=args.mcp, link=args.share)
+        return Mode(kind, args.workspace, mcp=args.mcp, link=args.share, explain=args.explain)
     model = next((run.folder for run in runs_in(args.workspace) if run.has_model), None)
     if model is None:
         raise BadInput(
@@ -88,7 +88,7 @@ def mode_of(args: argparse.Namespace) -> Mode:
     print(
         f"Others are only served predictions of {model.name}; --auth USER opens the rest to anyone with the password."
     )
-    return Mode(kind, args.workspace, model, link=args.share)
+    return Mode(kind, args.workspace, model, link=args.share, explain=args.explain)
 
 
 def warm_up(mode: Mode) -> None:
@@ -189,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     space = on_a_space()
     parser.add_argument("--host", default="0.0.0.0" if space else "127.0.0.1", help="the address to serve at")
     parser.add_argument("--port", type=int, help="7860, or the next free port")
-    parser.add_argument("--workspace", type=Path, default=Path("workspace"), help="the folder for runs (./workspace)")
+    parser.add_argument("--workspace", type=Path, default=default_workspace(), help="the folder for runs (%(default)s)")
     parser.add_argument("--share", action="store_true", help="a public link for up to a week")
     parser.add_argument(
         "--auth", metavar="USER", help=f"the whole app for anyone with the password ({PASSWORD}, or a prompt)"
@@ -202,6 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--model", metavar="MODEL", help="only serve predictions of this run, folder or OWNER/NAME on the Hub"
     )
+    parser.add_argument("--explain", action="store_true", help="others may see where the model looks in their photos")
     return parser
 
 

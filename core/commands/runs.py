@@ -68,6 +68,18 @@ def train_recipe(args: argparse.Namespace) -> int:
 
 
 @command(
+    "train-longer",
+    RUN,
+    argument("--epochs", type=int, default=3, help="epochs of the unfrozen network (3)"),
+    *RUNNING,
+    long_running=True,
+)
+def train_longer(args: argparse.Namespace) -> int:
+    """Train the model of a run for more epochs, on the same photos, in a new run that names its parent."""
+    return _execute(lambda: _longer(args), args)
+
+
+@command(
     "resume",
     RUN,
     argument("--accept-changes", action="store_true", help="continue although the photos have changed"),
@@ -155,6 +167,13 @@ def _created(args: argparse.Namespace, kind: str) -> Run:
     if run.status != CREATED:
         raise BadInput(f"{run.name!r} is {run.status}; `resume` continues it, unless it is completed.")
     return run
+
+
+def _longer(args: argparse.Namespace) -> Run:
+    from core.runs.longer import create_longer
+    from core.runs.run import Run
+
+    return create_longer(Run.find(args.run, args.workspace), args.epochs)
 
 
 def _unfinished(args: argparse.Namespace) -> Run:

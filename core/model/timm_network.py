@@ -17,7 +17,7 @@ def is_timm(name: str) -> bool:
     """Whether timm has a model of this name, optionally with the tag of its weights, as in `resnet50.a1_in1k`."""
     import timm
 
-    return name in timm.list_models() or name in timm.list_pretrained()
+    return name in timm.list_pretrained() if "." in name else timm.is_model(name)
 
 
 def from_timm(

@@ -111,7 +111,7 @@ class Page:
     def wire(self, demo: gr.Blocks) -> None:
         """Connect all events; call it once, inside the Blocks, after all panels are built."""
         self.progress = gr.HTML("", elem_id="progress")
-        self.message = gr.HTML("", elem_id="message")
+        self.message = gr.HTML("", elem_id="message", js_on_load=SAID)
         self.target = gr.HTML("", elem_id="target", js_on_load=GO, visible="hidden")
         self.timer = gr.Timer(LIVE)
         self.shows(self.timer, lambda project: gr.update(value=LIVE if _is_live(project) else IDLE), "tick")
@@ -124,7 +124,9 @@ class Page:
 
     def _wire(self, handler: Handler, quiet: dict[str, Any]) -> None:
         def run(request: gr.Request, values: Sequence[Any]) -> Iterator[list[Any]]:
-            return self._safely(handler.redraw, request, lambda project: self._act(handler, project, request, values))
+            return self._safely(
+                handler.redraw, request, lambda project: self._act(handler, project, request, values), handler.edits
+            )
 
         mode = {"trigger_mode": "multiple"} if handler.edits else {}  # another edit may follow before the answer
         options = quiet | mode | handler.options
@@ -135,9 +137,12 @@ class Page:
             event.then(None, [self.message], js="said => presize.edited(said)", api_visibility="private")
 
     def _safely(
-        self, redraw: Any, request: gr.Request, act: Callable[[Project], Iterator[list[Any]]]
+        self, redraw: Any, request: gr.Request, act: Callable[[Project], Iterator[list[Any]]], edits: bool = False
     ) -> Iterator[list[Any]]:
-        """Yield from `act`; an exception is shown as a sentence, and the forms are reset to the recipe."""
+        """Yield from `act`; an exception is shown as a sentence, and the forms are reset to the recipe.
+
+        The forms stay if it `edits`: a refused value stands in its field, and Train waits until it is corrected.
+        """
         project, said = None, ""
         try:
             project = self.project(request)
@@ -145,7 +150,7 @@ class Page:
         except Exception as error:
             said = sentence(error, project)
         if said and project and redraw in LEVELS:
-            yield from self._all("load", project, request, again=True, message=alert(said))
+            yield from self._all(redraw if edits else "load", project, request, again=not edits, message=alert(said))
         elif said:
             yield self._only(redraw, progress="", message=alert(said))
         yield self._only(redraw)  # gradio sends the last values once more at the end, when they may be outdated
@@ -248,4 +253,5 @@ def _is_live(project: Project) -> bool:
     return project.under_way is not None or Insight(project).looking
 
 
+SAID = "watch('value', () => presize.said(element));"
 GO = "watch('value', () => { const to = element.querySelector('[data-to]'); if (to) presize.go(to.dataset.to); });"

@@ -1,4 +1,4 @@
-"""The look of the app: colours, radii and fonts, and the style sheets and the script beside this file."""
+"""The look of the app: colours, radii and fonts, and the style sheets and scripts beside this file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import gradio as gr
 
 HERE = Path(__file__).parent
 CSS = [HERE / "style.css", HERE / "labels.css"]
-SCRIPT = (HERE / "page.js").read_text(encoding="utf-8")
+SCRIPT = "".join((HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("page", "address", "edits"))
 
 
 def theme() -> gr.themes.Base:

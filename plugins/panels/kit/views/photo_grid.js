@@ -1,6 +1,6 @@
 // The list of photos, which of them are shown in which order, and the tiles of the rows in view.
 const part = name => element.querySelector(`[data-part=${name}]`);
-const box = part('box'), space = part('space');
+const box = part('box'), space = part('space'), typed = part('label');
 const [CHANGED, LEFT_OUT, RIGHT, UNREADABLE] = [1, 2, 4, 8];
 const GAP = 8, ROWS_AROUND = 2, AT_ONCE = 24, FLYING = 2, KEPT = 4000, MOST_CHIPS = 12, WAIT = 3000;
 const many = n => n === 1 ? '1 photo' : `${n.toLocaleString('en')} photos`;
@@ -21,10 +21,13 @@ const hintOf = photo => list.hints?.[photo] >= 0 ? list.hintNames[list.hints[pho
 
 const hinted = photo => list.labels[photo] < 0 && !isOut(photo) ? hintOf(photo) : '';
 
+let group = new Set(), likely = ''; // photos that look alike, and a label for them
+
 const FILTERS = {
   all: photo => !isOut(photo),
   none: photo => list.labels[photo] < 0 && !isOut(photo),
   out: isOut,
+  '~': photo => group.has(photo),
   changed: photo => (list.flags[photo] & CHANGED) !== 0,
   bad: photo => (list.flags[photo] & UNREADABLE) !== 0,
 };
@@ -46,6 +49,7 @@ function take(news) {
   if (filter !== 'all' && !list.names.some((_, photo) => fits(photo))) filter = 'all';
   controls();
   arrange();
+  whenCompared();
   if (list.looking) polling ||= setTimeout(wait, WAIT);
 }
 
@@ -75,6 +79,7 @@ function arrange() { // after a change of photos, filter or order
   tiles.clear();
   box.classList.toggle('empty', !order.length);
   measure();
+  drawMap();
   bar();
 }
 
@@ -141,7 +146,7 @@ function paint(place) {
   tile.title = list.names[photo];
 }
 
-const paintAll = () => { for (const place of tiles.keys()) paint(place); };
+const paintAll = () => { for (const place of tiles.keys()) paint(place); drawMap(); };
 
 async function fetchThumbs() {
   if (asked.size >= FLYING * AT_ONCE || !box.offsetParent) return;
