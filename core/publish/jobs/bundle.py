@@ -11,15 +11,18 @@ import core
 from core.data.files import TABLES, get_image_files, is_photo, is_stray, walk
 from core.errors import BadInput, quoted
 from core.events import Notice, to_line
+from core.model.file_names import CLASSES, CONFIG, HASHES, WEIGHTS
 from core.publish.jobs.agreed import SENT
 from core.recipe import Recipe
 from core.runs.events_file import EVENTS
-from core.runs.run import Run
+from core.runs.longer import PARENT, parent_of
+from core.runs.photos import PHOTOS, SPLITS
+from core.runs.run import LABELS, Run
 
 PROGRAM = Path(core.__file__).parents[1]
 CODE = ("core", "plugins")
 REQUIREMENTS = "requirements.txt"
-OF_THE_RUN = ("environment.json", "labels.jsonl", "photos.json", "splits.json", "checkpoint/*.safetensors")
+OF_THE_RUN = ("environment.json", LABELS, PHOTOS, SPLITS, PARENT, "checkpoint/*.safetensors")
 LISTS = (*TABLES, ".txt")
 
 
@@ -82,5 +85,8 @@ def _program() -> dict[str, Path]:
 
 
 def _files_of(run: Run) -> dict[str, Path]:
+    """The files of the run, and the model that it trains further, if there is one."""
     found = [file for pattern in OF_THE_RUN for file in run.folder.glob(pattern)]
-    return {f"runs/{run.name}/{file.relative_to(run.folder).as_posix()}": file for file in found}
+    if parent := parent_of(run):
+        found += [parent.folder / name for name in (WEIGHTS, CONFIG, CLASSES, HASHES)]
+    return {f"runs/{file.relative_to(run.folder.parent).as_posix()}": file for file in found}

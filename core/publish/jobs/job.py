@@ -107,7 +107,10 @@ def _start(job: Job, run: Run, rent: Rent, api: HfApi) -> JobInfo:
     return api.run_job(
         image=IMAGE,
         command=["bash", "-c", COMMAND, "presize", job.repo, run.name, str(rent.seconds)],
-        env={"MORE": " ".join([*more, *["--accept-changes"] * rent.accept_changes])},
+        env={
+            "MORE": " ".join([*more, *["--accept-changes"] * rent.accept_changes]),
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # they are for a terminal
+        },
         secrets={"HF_TOKEN": api.token or get_token()},
         flavor=rent.flavor,
         timeout=rent.seconds,

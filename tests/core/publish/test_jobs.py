@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
 from core.__main__ import main
-from core.events import Checked, EpochEnded, Event, Notice, RunEnded, RunResumed, RunStarted, replayed
+from core.data.check import examine
+from core.events import Checked, EpochEnded, Event, Notice, RunEnded, RunResumed, RunStarted, drain, replayed
 from core.model.hashes import check_hashes
 from core.publish.hub import Hub as Client
 from core.publish.jobs import job as jobs
@@ -20,6 +23,7 @@ from core.publish.jobs.job import Job, is_under_way, request, send
 from core.publish.jobs.offer import Rent
 from core.publish.jobs.rented import train_rented
 from core.recipe import Recipe
+from core.runs.longer import create_longer
 from core.runs.predictions import predictions_of
 from core.runs.record import held
 from core.runs.run import Run, runs_in
@@ -28,17 +32,17 @@ from tests.hub.server import Hub
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+def own_workspace(tmp_path: Path) -> Path:
     return tmp_path / "w"
 
 
 @pytest.fixture
-def train(recipe_dict: Callable[..., dict[str, Any]], tmp_path: Path, workspace: Path) -> Callable[..., int]:
+def train(recipe_dict: Callable[..., dict[str, Any]], tmp_path: Path, own_workspace: Path) -> Callable[..., int]:
     """Trains the quick recipe on a rented machine with these arguments."""
 
     def run(*arguments: str) -> int:
         (tmp_path / "recipe.json").write_text(json.dumps(recipe_dict({"epochs": 1, "freeze_epochs": 0})))
-        start = ["train", str(tmp_path / "recipe.json"), "--workspace", str(workspace), "--on", "hf-jobs"]
+        start = ["train", str(tmp_path / "recipe.json"), "--workspace", str(own_workspace), "--on", "hf-jobs"]
         return main([*start, *arguments])
 
     return run
@@ -49,7 +53,7 @@ def datasets(hub: Hub) -> list[str]:
 
 
 def test_the_price_and_what_is_sent_are_said_and_without_consent_nothing_happens(
-    signed_in: Hub, train: Callable[..., int], workspace: Path, capsys: pytest.CaptureFixture[str]
+    signed_in: Hub, train: Callable[..., int], own_workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train("--timeout", "90m") == 2
     said = capsys.readouterr()
@@ -60,7 +64,7 @@ def test_the_price_and_what_is_sent_are_said_and_without_consent_nothing_happens
     ):
         assert part in said.out
     assert "private data set" in said.out and "--yes" in said.err
-    assert not runs_in(workspace) and not signed_in.repos and not signed_in.jobs
+    assert not runs_in(own_workspace) and not signed_in.repos and not signed_in.jobs
 
 
 @pytest.mark.parametrize(
@@ -73,8 +77,44 @@ def test_a_machine_that_is_not_offered_or_would_be_wasted_is_refused(
     assert remedy in capsys.readouterr().err and not signed_in.repos
 
 
+def test_all_that_a_recipe_names_is_sent_and_a_run_finds_it_there(
+    recipe_dict: Callable[..., dict[str, Any]], trained: Run, photos: Path, tmp_path: Path
+) -> None:
+    """Photos by a folder, their labels in a table beside them or elsewhere; and the model that is trained further."""
+    for folder in (tmp_path / "mine", tmp_path / "tables"):
+        folder.mkdir()
+        names = sorted(path.name for path in photos.glob("*.jpg"))
+        (folder / "labels.csv").write_text("".join(f"{name},{name[:3]}\n" for name in ("name", *names)))
+    for name in names:
+        shutil.copy(photos / name, tmp_path / "mine")
+    run = Run(Path(shutil.copytree(trained.folder, tmp_path / "w" / "runs" / "parent")))
+    run = create_longer(run, 1)
+    run.write("events.jsonl", "")
+    for table in (tmp_path / "mine", tmp_path / "tables"):
+        recipe = Recipe.from_dict(
+            recipe_dict(
+                source={"name": "folder", "path": str(tmp_path / "mine")},
+                labeller={"name": "csv", "path": str(table / "labels.csv")},
+            )
+        )
+        bundle = Bundle(recipe, run.workspace)
+        bundle.write(tmp_path / "sent.zip", run)
+        there = tmp_path / f"there-{table.name}"
+        with ZipFile(tmp_path / "sent.zip") as zip:
+            zip.extractall(there)
+        assert (there / "core" / "publish" / "jobs" / "__main__.py").is_file() and (
+            there / "requirements.txt"
+        ).is_file()
+        moved = Run(there / "runs" / run.name).recipe
+        assert Path(moved.source["path"]).is_relative_to(there) and Path(moved.labeller["path"]).is_file()
+        found = drain(examine(moved, there))
+        assert found.split.items and set(found.split.labels) == {"blu", "gre", "red"}
+        assert (there / "runs" / "parent" / "model.safetensors").is_file()
+    assert str(bundle).startswith("24 photos and 2 other files (")
+
+
 def test_a_job_that_is_refused_leaves_nothing(
-    signed_in: Hub, train: Callable[..., int], workspace: Path, capsys: pytest.CaptureFixture[str]
+    signed_in: Hub, train: Callable[..., int], own_workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     signed_in.fail("hardware-of-jobs", 404)
     signed_in.fail("run-job", 402)
@@ -82,7 +122,7 @@ def test_a_job_that_is_refused_leaves_nothing(
     said = capsys.readouterr()
     assert "its price is not known" in said.out and "credit" in said.err
     assert not datasets(signed_in) and not signed_in.jobs
-    (run,) = runs_in(workspace)
+    (run,) = runs_in(own_workspace)
     assert not (run.folder / "job.json").exists() and not list(run.folder.glob(".*"))
 
 
@@ -97,12 +137,12 @@ def test_what_could_not_be_deleted_is_named(
 
 
 def test_a_job_that_fails_says_why_and_leaves_nothing(
-    signed_in: Hub, train: Callable[..., int], workspace: Path, capsys: pytest.CaptureFixture[str]
+    signed_in: Hub, train: Callable[..., int], own_workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     signed_in.jobs.uv = "#!/bin/sh\necho 'error: no space for torch'; exit 3\n"
     assert train("--yes") == 2
     assert "The job ended as ERROR: no space for torch" in capsys.readouterr().err
-    (run,) = runs_in(workspace)
+    (run,) = runs_in(own_workspace)
     assert run.status == "failed" and "no space" in run.read("log.txt") and not datasets(signed_in)
 
 
@@ -123,17 +163,17 @@ def test_requests_reach_the_training_there(signed_in: Hub, tmp_path: Path) -> No
 def test_a_run_is_followed_again_after_a_crash_here_stopped_there_and_resumed_on_a_new_machine(
     signed_in: Hub,
     recipe_dict: Callable[..., dict[str, Any]],
-    workspace: Path,
+    own_workspace: Path,
     photos: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(jobs, "RECONNECT", 0.1)
-    run = Run.create(Recipe.from_dict(recipe_dict({"epochs": 500, "freeze_epochs": 0})), workspace)
+    run = Run.create(Recipe.from_dict(recipe_dict({"epochs": 100, "freeze_epochs": 0})), own_workspace)
     signals, client = StopSignals(run.folder), Client()
     with held(run, signals) as log:  # a process that dies as soon as the job is there
         log.write(Notice("sending"))
         rent = Rent("t4-small", 1800, keep=True)
-        send(run, Bundle(run.recipe, workspace), rent, client.api, client.user())
+        send(run, Bundle(run.recipe, own_workspace), rent, client.api, client.user())
         log.write(Notice("waiting"))
     assert run.status == "interrupted" and is_under_way(run)
 
