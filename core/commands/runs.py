@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
@@ -223,7 +224,7 @@ def _execute(find: Callable[[], Run], args: argparse.Namespace, **options: Any) 
 def _rent(run: Run | None, args: argparse.Namespace) -> int:
     """Train on a rented machine: a new run, or one that exists, whose job is followed again if it has one."""
     from core.publish.hub import Hub
-    from core.publish.jobs.job import is_under_way
+    from core.publish.jobs.job import Job, is_under_way
     from core.publish.jobs.rented import train_rented
     from core.runs.stop_signals import StopSignals
 
@@ -236,8 +237,16 @@ def _rent(run: Run | None, args: argparse.Namespace) -> int:
         rent = rent_agreed(run.recipe if run else recipe_of(args), args, hub)
     run = run or _created(args, "runs")
     signals = StopSignals(run.folder)
-    with signals.catching_signals():
-        return _shown(run, signals, train_rented(run, signals, hub.api, hub.user(), rent), f" --on {JOBS}")
+    try:
+        with signals.catching_signals():
+            return _shown(run, signals, train_rented(run, signals, hub.api, hub.user(), rent), f" --on {JOBS}")
+    except KeyboardInterrupt:
+        if job := Job.of(run):
+            again = f"`python -m core resume {run.folder}` fetches what it has and deletes it"
+            print(
+                f"the job is cancelled; the private data set {job.repo} is still on the Hub: {again}", file=sys.stderr
+            )
+        raise
 
 
 def _shown(run: Run, signals: StopSignals, work: Generator[Event, None, None], again: str = "") -> int:

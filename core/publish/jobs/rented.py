@@ -89,7 +89,7 @@ def _train(
     elif isinstance(end, RunEnded):
         raise Stopped(end.error or "It was stopped before the job's time limit.")
     else:
-        why = reason.removeprefix("error: ") or info.status.message or "see log.txt in the run's folder"
+        why = reason.removeprefix("error: ") or info.status.message or "log.txt in the run's folder has its log."
         raise BadInput(f"The job ended as {info.status.stage}: {why}")
 
 
