@@ -191,7 +191,7 @@ def test_who_goes_away_in_the_middle_leaves_nothing(exported: Run, files: Files,
     items = predictions_of(exported).items[:2]
     expected = np.stack([load_model(exported.folder).predict(item)[2].numpy() for item in items])
     steps = rehearse(files, items, expected, Path(sys.executable))
-    assert [next(steps), next(steps)] == ["Starting the Space", "1 of 2 photos answered as the model does"]
+    assert "1 of 2 photos answered as the model does" in steps  # and not the second yet
     assert not nothing_is_left(temporary)
     steps.close()
     assert nothing_is_left(temporary)
