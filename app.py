@@ -25,6 +25,7 @@ if __name__ == "__main__":
 from plugins.panels.kit.serving.temporary import keep_swept, upload_folder
 
 PASSWORD = "PRESIZE_AUTH"
+QUEUE_SLEEPS = 0.1  # seconds
 
 # gradio and huggingface_hub read these when they are imported
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -42,7 +43,7 @@ from core.registry import panels  # noqa: E402
 from core.runs.run import Run, runs_in  # noqa: E402
 from plugins.panels.kit.page.frame import frame  # noqa: E402
 from plugins.panels.kit.page.page import Page  # noqa: E402
-from plugins.panels.kit.page.theme import CSS, SCRIPT, theme  # noqa: E402
+from plugins.panels.kit.page.theme import CSS, SCRIPT, run_first, theme  # noqa: E402
 from plugins.panels.kit.project.models import model_of, warm  # noqa: E402
 from plugins.panels.kit.project.project import Project  # noqa: E402
 from plugins.panels.kit.serving.guards import EVERYWHERE, LOOPBACK, MCP, fetch_nothing, guards, is_loopback, known_hosts  # noqa: E402
@@ -107,6 +108,7 @@ def build(mode: Mode) -> gr.Blocks:
         frame(page, {entry.name: entry.factory for entry in shown})
         page.wire(demo)
     demo.queue(default_concurrency_limit=4, max_size=400, api_open=False)  # calls that bypass the queue are not limited
+    demo._queue.sleep_when_free = QUEUE_SLEEPS  # it asks a thousand times a second whether there is an event
     return demo
 
 
@@ -123,6 +125,7 @@ def launch(demo: gr.Blocks, mode: Mode, args: argparse.Namespace, **more: Any) -
         decode_apart()
     keep_swept(Path(os.environ["GRADIO_TEMP_DIR"]), mode.keeps_uploads)
     fetch_nothing()
+    run_first()
     allow_many_connections()
 
     def is_right(user: str, given: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.errors import BadInput
 from core.model.file_names import CONFIG, read_json
+from core.model.pretrained import pretrained_of
 from core.runs.run import Run
 
 PERMISSIVE = {"apache-2.0", "mit", "bsd-3-clause", "bsd-2-clause", "cc-by-4.0", "cc0-1.0"}
@@ -11,9 +12,11 @@ OTHER = "other"  # as the Hub calls terms that it has no name for
 
 
 def weights_license(run: Run) -> str:
-    """The license of the pretrained weights by timm's metadata, "" if there are none or it is not said."""
+    """The license of the pretrained weights by their plugin or timm, "" if there are none or it is not said."""
     if run.recipe.architecture.get("pretrained") is False:
         return ""
+    if (told := pretrained_of(run.recipe.architecture)) and told.license:
+        return told.license
     import timm
 
     name = str(run.recipe.architecture.get("model") or read_json(run.folder / CONFIG)["architecture"])

@@ -22,11 +22,13 @@ from core.runs.run import Run
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.models import model_of
+from plugins.panels.kit.project.naming import title_of
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.html import Html, card, empty, figures, joined, notes, view
 
 LICENSES = ["", "apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0", "other"]
+TOKENS = "https://huggingface.co/settings/tokens/new?tokenType=write"
 PUSH_OPTIONS = params_of(PushOptions)
 OF_A_SPACE = ("space", "examples", "untried")
 SPACES = {  # with their prices, as of July 2026
@@ -52,7 +54,7 @@ class PublishPanel:
             button = gr.Button("Publish", variant="primary", elem_id="publish-push", visible=self.may)
         with gr.Row(elem_classes="columns"):
             if self.may:
-                with gr.Column():
+                with gr.Column(elem_classes="card fields"):
                     inputs = self._form()
             result = view("publish-result", label="What was published", elem_classes="grow")
         page.shows(result, self._waiting)
@@ -83,8 +85,14 @@ class PublishPanel:
         if run is None:
             return "Publish", "There is no model yet; train one first."
         if self.page.mode.signs_in:
-            return "Publish", f"Sign in to push the model of {run.name} to your own account; no token is kept here."
-        return "Publish", f"Push the model of {run.name} to the Hugging Face Hub, with a page where others can try it."
+            return (
+                "Publish",
+                f"Sign in to push the model of {title_of(run)} to your own account; no token is kept here.",
+            )
+        return (
+            "Publish",
+            f"Push the model of {title_of(run)} to the Hugging Face Hub, with a page where others can try it.",
+        )
 
     def _form(self) -> list[Any]:
         """The inputs: token, repository, and options; a token is sent to the Hub and never stored."""
@@ -94,7 +102,7 @@ class PublishPanel:
             token = gr.Textbox(
                 "",
                 label="Token with write access",
-                info=f"{known}It is only sent to the Hub and never stored.",
+                info=f"{known}It is only sent to the Hub and never stored. [Get a token]({TOKENS})",
                 type="password",
                 elem_id="publish-token",
             )

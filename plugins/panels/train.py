@@ -13,6 +13,7 @@ from core.registry import panels
 from core.runs.run import ALIVE, CREATED, QUEUED, RUNNING, Run
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.cure import cure
 from plugins.panels.kit.project.discarded import discard, restore
 from plugins.panels.kit.project.edits import choose, edit
 from plugins.panels.kit.project.naming import describe, title_of
@@ -22,10 +23,11 @@ from plugins.panels.kit.project.project import RECENT, Project
 from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.project.summary import summary
 from plugins.panels.kit.views.compared import compared
-from plugins.panels.kit.views.html import Html, card, clock, empty, joined, notes, percent, view
+from plugins.panels.kit.views.html import Html, acts, button, card, clock, empty, joined, notes, percent, view
 from plugins.panels.kit.views.recipe_form import advanced_form, basic_form, presets
 from plugins.panels.kit.views.run import about_form, accuracy_of, draw_run, status_said
 from plugins.panels.kit.views.runs import cancel_button, queued_said, runs_list, runs_view
+from plugins.panels.kit.views.which_model import which_model
 
 RESUMABLE = ("stopped", "failed", "interrupted", CREATED)
 
@@ -49,7 +51,9 @@ class TrainPanel:
         about = view("train-about", label="Name and note")
         page.shows(about, about_form, "load")
         page.does(about.edit, _describe)
-        page.shows(view("train-run", label="The run"), _run, "tick")
+        shown = view("train-run", label="The run")
+        page.shows(shown, _run, "tick")
+        page.does(shown.click, _cure, busy="Starting the training", redraw="load")
         with gr.Row(visible=False, elem_classes=["card", "longer"]) as more_epochs:
             epochs = gr.Number(3, label="More epochs from this model", precision=0, minimum=1, maximum=1000)
             longer = gr.Button("Train longer", elem_id="train-longer")
@@ -59,6 +63,7 @@ class TrainPanel:
         with gr.Column(elem_classes="card"):
             choices = view("train-presets", label="How long to train")
             first = view("train-form", label="What to train", elem_classes="wide")
+            which_model(page)
             with gr.Accordion("Advanced", open=False, elem_id="train-advanced"):
                 more = view("train-more", label="More options", elem_classes="wide")
         runs = runs_list()
@@ -288,6 +293,19 @@ def _queue(project: Project) -> str:
 def _run(project: Project) -> str:
     run = project.run
     try:
-        return draw_run(run_view(run)) if run else ""
+        return draw_run(run_view(run)) + _offer(project, run) if run else ""
     except BadInput as error:  # the recipe is damaged
         return card("", notes([str(error)], "bad"))
+
+
+def _offer(project: Project, run: Run) -> Html:
+    """A button that trains what a failed run could not, on the same photos."""
+    if others(project, run) or (recipe := cure(run)) is None:
+        return Html()
+    return acts(button(f"Train with {recipe.architecture['name']}", "cure", {"run": run.name}))
+
+
+def _cure(project: Project, data: Mapping[str, Any]) -> None:
+    if recipe := cure(project.find(str(data.get("run")))):
+        project.use(recipe)
+        project.start()

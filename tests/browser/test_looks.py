@@ -1,4 +1,7 @@
-"""A picture of every page, light and dark, wide and on a phone; a person is to look at them."""
+"""A picture of every page, light and dark, wide and on a phone, for a person to look at.
+
+axe-core looks at them, too: it is to find no fault with any, nor with what opens on them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import LOOKS, App, Serve, Shoot, Visit
-from tests.browser.steps import PAGES, drop, expect, go, until
+from tests.browser.steps import PAGES, drop, expect, faults, go, until
 from tests.matrix import thinned
 
 
@@ -25,6 +28,7 @@ def test_every_page(trained: App, visit: Visit, shoot: Shoot, held_out: Path, lo
             page.locator(f'#predict-answer img[alt="{held_out.name}"]').wait_for()
         file = shoot(page, f"{name}-{look}")
         assert file.stat().st_size > 10_000
+        assert not faults(page), name
     gallery = (file.parent / "index.html").read_text(encoding="utf-8")
     assert all(f"{name}-{look}.png" in gallery for name in PAGES)
 
@@ -36,11 +40,13 @@ def test_what_opens(trained: App, visit: Visit, shoot: Shoot, look: str) -> None
     page.locator("#data-seen-box").get_by_role("button").first.click()
     expect(page.locator("#data-seen .walk li").first).to_be_visible()
     shoot(page, f"seen-{look}")
+    assert not faults(page)
 
     go(page, "train")
     page.locator("#train-advanced").get_by_role("button").first.click()
     expect(page.locator('[data-path="training.seed"]')).to_be_visible()
     shoot(page, f"advanced-{look}")
+    assert not faults(page)
     page.locator("#train-advanced").get_by_role("button").first.click()
 
     go(page, "results")
@@ -48,16 +54,19 @@ def test_what_opens(trained: App, visit: Visit, shoot: Shoot, look: str) -> None
     page.locator("#results-photos figure button").first.click()
     expect(page.locator("#results-large dialog[open] img")).to_be_visible()
     shoot(page, f"large-{look}")
+    assert not faults(page)
     page.keyboard.press("Escape")
     expect(page.locator("#results-large dialog[open]")).to_have_count(0)
     for box in ("python", "recipe"):
         page.locator(f"#drawer-{box}").get_by_role("button").first.click()
         expect(page.locator(f"#drawer-{box} .cm-content")).to_be_visible()
     shoot(page, f"opened-{look}")
+    assert not faults(page)
 
     go(page, "predict")
     page.locator("#predict-drop").wait_for()
-    page.get_by_role("tab", name="Many photos").click()
+    page.get_by_role("tab", name="One photo").press("ArrowRight")
+    expect(page.get_by_role("tab", name="Many photos")).to_be_focused()
     photos = sorted((trained.workspace / "sources").rglob("*.jpg"))[:6]
     page.locator("#predict-many input[data-kind=files]").set_input_files(photos)
     rows = page.locator("#predict-table tbody tr")
@@ -72,6 +81,7 @@ def test_what_opens(trained: App, visit: Visit, shoot: Shoot, look: str) -> None
     expect(page.locator("#predict-large dialog[open] .guess")).to_be_visible()
     page.keyboard.press("Escape")
     shoot(page, f"many-{look}")
+    assert not faults(page)
 
 
 def test_the_first_page_and_the_terminal(serve: Serve, visit: Visit, shoot: Shoot) -> None:
@@ -80,6 +90,7 @@ def test_the_first_page_and_the_terminal(serve: Serve, visit: Visit, shoot: Shoo
     for name in PAGES:
         go(page, name)
         shoot(page, f"empty-{name}-light")
+        assert not faults(page), name
     go(page, "data")
     page.get_by_role("tab", name="Sample").click()
     page.locator("button:visible", has_text="More").click()

@@ -91,7 +91,7 @@ class Insight:
 
     def _ask(self, photos: Photos) -> None:
         project = self.project
-        rows, corrections = listed(project, photos.key), project.corrections
+        rows, corrections = listed(project), project.corrections
         project.check_network()
         project.check_room(0)  # what is found takes some, too
         about = {"key": photos.key, "version": project.said}

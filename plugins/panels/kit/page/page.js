@@ -40,6 +40,18 @@ document.addEventListener('click', event => {
   }
 });
 
+// In a list of tabs, the arrow keys open the one beside.
+const STEPS = {ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity};
+document.addEventListener('keydown', event => {
+  const tab = event.target.closest('[role=tab]');
+  if (!tab || !(event.key in STEPS)) return;
+  const tabs = [...tab.closest('[role=tablist]').querySelectorAll('[role=tab]:not(:disabled)')];
+  const next = tabs[Math.min(tabs.length - 1, Math.max(0, tabs.indexOf(tab) + STEPS[event.key]))];
+  event.preventDefault();
+  next.click();
+  next.focus();
+});
+
 new MutationObserver((_, observer) => {
   const first = document.querySelector('[id^="page-"]'), rail = document.getElementById('rail');
   if (!first) return;

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Protocol
 
 import gradio as gr
+from anyio import to_thread
 
 from core.events import Checked, WithResult
-from plugins.panels.kit.insight.insight import Insight
 from plugins.panels.kit.page.handler import Handler, endpoint, sentence
+from plugins.panels.kit.page.pulse import pulse
 from plugins.panels.kit.page.sent import LEVELS, Drawn, Sent, When
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.mode import Mode
 from plugins.panels.kit.views.html import Html, alert, content, doing
 
 State = Literal["todo", "active", "done"]
-LIVE, IDLE = 1.0, 5.0  # seconds between two ticks while something runs, or nothing does
+CLOCK = (Path(__file__).parent / "clock.js").read_text(encoding="utf-8")
 SESSIONS = 500  # browsers whose displayed values are remembered
 
 
@@ -113,14 +115,22 @@ class Page:
         self.progress = gr.HTML("", elem_id="progress")
         self.message = gr.HTML("", elem_id="message", js_on_load=SAID)
         self.target = gr.HTML("", elem_id="target", js_on_load=GO, visible="hidden")
-        self.timer = gr.Timer(LIVE)
-        self.shows(self.timer, lambda project: gr.update(value=LIVE if _is_live(project) else IDLE), "tick")
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+        async def ask(data: dict[str, Any], request: gr.Request) -> dict[str, Any]:  # not in gradio's queue
+            return await to_thread.run_sync(lambda: pulse(self.project(request)))
+
+        clock = gr.HTML("", elem_id="clock", js_on_load=CLOCK, visible="hidden", server_functions=[ask])
+        # else each of all outputs would have its own progress, hidden or not
+        quiet: dict[str, Any] = {
+            "show_progress": "hidden",
+            "show_progress_on": [self.target],
+            "api_visibility": "private",
+        }
         for handler in (*self._handlers, *self._answered):
             self._wire(handler, quiet)
         everything = self._outputs("load")
         demo.load(self._loaded, None, everything, concurrency_limit=None, **quiet)
-        self.timer.tick(self._ticked, None, everything, trigger_mode="once", concurrency_limit=None, **quiet)
+        clock.tick(self._ticked, None, everything, trigger_mode="always_last", concurrency_limit=None, **quiet)
 
     def _wire(self, handler: Handler, quiet: dict[str, Any]) -> None:
         def run(request: gr.Request, values: Sequence[Any]) -> Iterator[list[Any]]:
@@ -247,10 +257,6 @@ class Page:
     def _only(self, redraw: Any, progress: Any = None, message: Any = None) -> list[Any]:
         rest = [gr.skip() if value is None else content(value) for value in (progress, message)]
         return [gr.skip()] * (len(self._outputs(redraw)) - 2) + rest
-
-
-def _is_live(project: Project) -> bool:
-    return project.under_way is not None or Insight(project).looking
 
 
 SAID = "watch('value', () => presize.said(element));"

@@ -77,14 +77,13 @@ def _list(project: Project, recipe: Recipe) -> Photos:
     return Photos(files.take(readable), names, [contents[i] for i in readable], [found[i] for i in readable])
 
 
-def listed(project: Project, known: str = "") -> dict[str, Any]:
-    """What the grid shows: names unless the browser has those of the key `known`, labels, sets and flags."""
+def listed(project: Project) -> dict[str, Any]:
+    """What the grid shows: names, labels as numbers in a vocabulary, sets and flags."""
     if project.recipe is None:
         return {"key": "", "names": [], "vocab": [], "labels": [], "sets": [], "flags": []}
     photos, corrections = photos_of(project), project.corrections
     key = f"{photos.key} {project.said} {CHECKED.version(project.folder)}"
-    rows = LISTED.made(project.folder, key, lambda: _rows(photos, corrections, project.examined))
-    return rows if known == photos.key else {**rows, "names": photos.names}
+    return LISTED.made(project.folder, key, lambda: _rows(photos, corrections, project.examined))
 
 
 def labels_now(project: Project) -> list[str | None]:
@@ -100,6 +99,7 @@ def _rows(photos: Photos, corrections: Corrections, examined: Examined | BadInpu
     number = {"": -1} | {label: i for i, label in enumerate(vocab)}
     return {
         "key": photos.key,
+        "names": photos.names,
         "vocab": vocab,
         "labels": [number[label] for label in labels],
         "sets": _sets(photos, examined),

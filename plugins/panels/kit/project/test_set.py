@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,6 @@ from core.data.propose import source_of
 from core.errors import BadInput
 from core.events import Checked
 from core.recipe import Choice
-from core.registry import sources
 from core.runs.run import Run
 from plugins.panels.kit.project.bring import drop_kept, kept
 from plugins.panels.kit.project.project import Project
@@ -68,11 +68,11 @@ def _require_model(project: Project) -> Run:
 
 def _score(project: Project, source: Choice) -> Scoring:
     from core.runs.evaluate import score  # imports torch, which takes seconds
-    from core.runs.tested import keep_scored
+    from plugins.panels.kit.project.tested import keep_scored
 
     run = _require_model(project)
     project.admit({"source": source})
-    project.check_tables(Path(sources.build(source, project.folder).root))
+    project.check_tables(Path(project.build("source", replace(run.recipe, source=source)).root))
     found = yield from score(run, project.folder, source, read=_reader() if project.confined else None)
     keep_scored(run, found)
     project.draft.write(**{SOURCE: source, SHOWN: "test"})

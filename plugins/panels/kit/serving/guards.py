@@ -59,7 +59,7 @@ ROUTES = (
     Open(
         "POST",
         "/gradio_api/component_server/",
-        "the grid of photos; behind the login, one at a time for each address",
+        "the grid of photos, and whether the page has news; behind the login",
     ),
     Open("POST", "/gradio_api/cancel", "ends an event, by the random names of its session and itself"),
     Open("GET", "/gradio_api/heartbeat/{session_hash}", "a page that is open, so that its state is dropped after it"),

@@ -184,7 +184,7 @@ class Results:
 def results_of(run: Run, set_of: str = VALIDATION) -> Results:
     """The results of a run on a set, cached until its files change; raises BadInput if it has no predictions."""
     from core.runs.predictions import PREDICTIONS, predictions_of
-    from core.runs.tested import TESTED
+    from plugins.panels.kit.project.tested import TESTED
 
     try:
         stamps = tuple((run.folder / name).stat() for name in (TESTED if set_of == TEST else PREDICTIONS, HASHES))
@@ -198,7 +198,7 @@ def results_of(run: Run, set_of: str = VALIDATION) -> Results:
 @lru_cache(maxsize=8)
 def _read(folder: Path, set_of: str, stamps: tuple[tuple[int, int], ...]) -> Results:
     from core.runs.predictions import predictions_of
-    from core.runs.tested import scored_of
+    from plugins.panels.kit.project.tested import scored_of
 
     run = Run(folder)
     if set_of == TEST:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
@@ -22,17 +22,19 @@ def chooser(
     label: str,
     short: bool = False,
     names: Sequence[str] = (),
+    about: Callable[[Choice], str] = lambda _: "",
 ) -> Html:
     """A dropdown of the registry's names and the form of the chosen plugin, for the option `path` of a recipe.
 
-    With `names`, only those are offered.
+    With `names`, only those are offered; `about` says something of each choice.
     """
     choice = as_choice(choice)
     entry = registry[choice["name"]]
     offered = [e.name for e in registry if not names or e.name in names or e is entry]
+    listed = [(name, " · ".join(filter(None, (called(registry[name]), about({"name": name}))))) for name in offered]
     pick = Html(
         '<label class="option"><span>{}</span><select data-choose data-path="{}">{}</select><small>{}</small></label>'
-    ).format(label, path, _choices([(name, called(registry[name])) for name in offered], entry.name), entry.help)
+    ).format(label, path, _choices(listed, entry.name), entry.help)
     options = (short_form if short else form)(entry.params, choice, path)
     return Html('<div class="choosing">{}{}</div>').format(pick, _fresh(options, entry.name))
 

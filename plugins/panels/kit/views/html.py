@@ -90,7 +90,7 @@ def view(elem_id: str, value: str = "", label: str = "", **options: Any) -> gr.H
 
 def card(title: str, body: str, note: str = "") -> Html:
     """A box with an optional title and note."""
-    head = Html("<h3>{}</h3>").format(title) if title else ""
+    head = Html("<h2>{}</h2>").format(title) if title else ""
     remark = Html('<p class="note">{}</p>').format(note) if note else ""
     return Html('<section class="card">{}{}{}</section>').format(head, remark, body)
 

@@ -43,7 +43,9 @@ function take(news) {
   if (news.error) return say(news.error);
   const same = news.key === list.key;
   if (!same) { thumbs.clear(); chosen.clear(); cursor = anchor = 0; filter = 'all'; }
-  list = {...(same ? {names: list.names} : {}), ...news};
+  const whole = news.since === undefined ? {...(same ? {names: list.names} : {}), ...news} : changed(news);
+  if (!whole) return news.token === list.token ? undefined : refresh('');
+  list = whole;
   element.querySelector('.labels').hidden = !list.names.length;
   if (filter.startsWith('=') && !list.vocab.includes(filter.slice(1))) filter = 'all';
   if (filter !== 'all' && !list.names.some((_, photo) => fits(photo))) filter = 'all';
@@ -53,16 +55,30 @@ function take(news) {
   if (list.looking) polling ||= setTimeout(wait, WAIT);
 }
 
+function changed({changed: columns, ...news}) { // the list with what is new, if that follows from it
+  if (news.since !== list.token) return null;
+  const whole = {...list, ...news};
+  if (news.vocab && !news.labels) {
+    const table = list.vocab.map(label => news.vocab.indexOf(label));
+    whole.labels = list.labels.map(label => label < 0 ? -1 : table[label]);
+  }
+  for (const [name, [at, values]] of Object.entries(columns)) {
+    whole[name] = [...whole[name]];
+    at.forEach((photo, i) => { whole[name][photo] = values[i]; });
+  }
+  return whole;
+}
+
 let polling = 0; // for suggestions
 async function wait() {
-  const news = await server.photos({key: list.key}).catch(() => ({looking: true}));
+  const news = await server.photos({key: list.key, token: list.token}).catch(() => ({looking: true}));
   polling = 0;
   if (news.looking) polling = setTimeout(wait, WAIT);
   else take(news);
 }
 
-async function refresh() {
-  try { take(await server.photos({key: list.key})); } catch { say('The photos could not be listed; reload the page.'); }
+async function refresh(token = list.token) {
+  try { take(await server.photos({key: list.key, token})); } catch { say('The photos could not be listed; reload the page.'); }
 }
 
 function arrange() { // after a change of photos, filter or order

@@ -21,6 +21,7 @@ from core.errors import BadInput
 from plugins.panels.kit.insight.alike import more_like, next_group
 from plugins.panels.kit.insight.insight import FOLDER, Insight, with_findings
 from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project.changes import changes
 from plugins.panels.kit.project.labels import act, listed, photos_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.thumbnails import jpeg_of, thumbnails
@@ -72,11 +73,11 @@ def photo_grid(page: Page) -> gr.HTML:
 
 def photos(project: Project, data: Mapping[str, Any]) -> Any:
     """The list of photos, as far as the browser lacks it; they are compared if some have no label, or for the map."""
-    rows, insight = _rows(project, data), Insight(project)
-    if -1 in rows["labels"] or (data.get("look") is True and rows["labels"]):
+    news, insight, labels = _rows(project, data), Insight(project), listed(project)["labels"]
+    if -1 in labels or (data.get("look") is True and labels):
         with suppress(BadInput):  # without the network's weights there are no suggestions
             insight.look()
-    return {**rows, "looking": insight.looking}
+    return {**news, "looking": insight.looking}
 
 
 def thumbs(project: Project, data: Mapping[str, Any]) -> Any:
@@ -115,7 +116,11 @@ def say(project: Project, data: Mapping[str, Any]) -> Any:
 
 
 def _rows(project: Project, data: Mapping[str, Any]) -> dict[str, Any]:
-    return with_findings(project, listed(project, str(data.get("key"))))
+    rows = with_findings(project, listed(project))
+    news = changes(project.folder, rows, str(data.get("token")))
+    if data.get("key") == rows["key"]:
+        news.pop("names", None)
+    return news
 
 
 def _answer(page: Page, ask: Callable[[Project, Mapping[str, Any]], Any], data: Any, request: gr.Request) -> Any:

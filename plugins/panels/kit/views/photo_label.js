@@ -7,7 +7,7 @@ function tell(what) { // one at a time, in the order of the keys
   typed.value = '';
   paintAll();
   bar();
-  last = last.then(() => send(asked));
+  last = last.then(() => send({...asked, token: list.token}));
 }
 
 async function send(asked) {
@@ -193,5 +193,5 @@ element.ownerDocument.addEventListener('keydown', event => {
   event.preventDefault();
   tell({do: event.shiftKey || key === 'y' ? 'redo' : 'undo', photos: []});
 });
-presize.photosChanged = refresh;
+presize.photosChanged = () => refresh();
 refresh();

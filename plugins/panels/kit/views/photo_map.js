@@ -23,7 +23,7 @@ part('view').addEventListener('click', async () => {
   if (list.map) return toMap(!mapped);
   wanted = true;
   say('Comparing the photos, to lay them out.');
-  take(await server.photos({key: list.key, look: true}).catch(() => ({error: 'The app does not answer; try again.'})));
+  take(await server.photos({key: list.key, token: list.token, look: true}).catch(() => ({error: 'The app does not answer; try again.'})));
   if (wanted && !list.looking) say('The photos cannot be compared now; try again when no run is under way.');
 });
 function whenCompared() {

@@ -6,6 +6,7 @@ from inspect import isclass
 
 from core.data.check import Examined
 from core.data.transforms import BatchTransform
+from core.model.pretrained import pretrained_of
 from core.recipe import LAST, TRAINING, VALID_LOSS, Choice, Recipe, Training
 from core.registry import architectures, as_choice, metrics, transforms
 from plugins.panels.kit.project.estimate import Speed, speed_for
@@ -22,9 +23,26 @@ BASIC = ("epochs", "freeze_epochs", "base_lr")  # the training options that are 
 def basic_form(recipe: Recipe) -> Html:
     """The form of the architecture, the epochs and the learning rate."""
     options = [p for p in TRAINING if p.name in BASIC]
-    return chooser(architectures, recipe.architecture, "architecture", "Network") + form(
-        options, vars(recipe.training), "training"
+    return joined(
+        [
+            chooser(architectures, recipe.architecture, "architecture", "Network", about=_comes),
+            notes(_weights(recipe), "note"),
+            form(options, vars(recipe.training), "training"),
+        ]
     )
+
+
+def _comes(choice: Choice) -> str:
+    weights = pretrained_of(choice)
+    return weights.comes if weights else ""
+
+
+def _weights(recipe: Recipe) -> list[str]:
+    """Where the weights of the chosen network come from, and their license."""
+    if (weights := pretrained_of(recipe.architecture)) is None:
+        return []
+    license = f"license {weights.license}" if weights.license else "their license is not said"
+    return [f"Its pretrained weights: {weights.comes}; {license}."]
 
 
 def presets(project: Project) -> Html:

@@ -20,7 +20,7 @@ from plugins.panels.kit.views.run import accuracy_of, status_said
 
 MAX_ROWS = 500
 SCRIPT = DELEGATE + (Path(__file__).parent / "runs.js").read_text(encoding="utf-8")
-HEADER = ["", "Run", "Status", "Accuracy", "Photos", "Network", "Epochs", "Rate", "Time", ""]
+HEADER = ["Compare", "Run", "Status", "Accuracy", "Photos", "Network", "Epochs", "Rate", "Time", "Actions"]
 FILTER = Html(
     '<div class="runs-top"><input type="search" data-find placeholder="Find a run" aria-label="Find a run">{}</div>'
 )
