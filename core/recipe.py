@@ -193,7 +193,7 @@ class Recipe:
             places = [os.path.abspath(folder / os.path.expanduser(path)) for folder in folders or (Path(),)]
             return next(filter(os.path.exists, places), places[-1])
 
-        return self._with_paths(found)
+        return self.with_paths(found)
 
     def relative_to(self, folder: Path, name: str = "") -> Recipe:
         """A copy whose paths inside `folder` are relative to it, prefixed with `name`, so that it can be moved."""
@@ -202,9 +202,11 @@ class Recipe:
         def shortened(path: str) -> str:
             return Path(name, Path(path).relative_to(base)).as_posix() if base in Path(path).parents else path
 
-        return self._with_paths(shortened)
+        return self.with_paths(shortened)
 
-    def _with_paths(self, change: Callable[[str], str]) -> Recipe:
+    def with_paths(self, change: Callable[[str], str]) -> Recipe:
+        """A copy with each path changed, that of the source first."""
+
         def changed(key: str, choice: Choice) -> Choice:
             return choice | {name: _map_texts(choice[name], change) for name in path_options(key, choice)}
 
