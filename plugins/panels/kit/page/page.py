@@ -116,10 +116,6 @@ class Page:
         self.message = gr.HTML("", elem_id="message", js_on_load=SAID)
         self.target = gr.HTML("", elem_id="target", js_on_load=GO, visible="hidden")
 
-        async def ask(data: dict[str, Any], request: gr.Request) -> dict[str, Any]:  # not in gradio's queue
-            return await to_thread.run_sync(lambda: pulse(self.project(request)))
-
-        clock = gr.HTML("", elem_id="clock", js_on_load=CLOCK, visible="hidden", server_functions=[ask])
         # else each of all outputs would have its own progress, hidden or not
         quiet: dict[str, Any] = {
             "show_progress": "hidden",
@@ -130,6 +126,13 @@ class Page:
             self._wire(handler, quiet)
         everything = self._outputs("load")
         demo.load(self._loaded, None, everything, concurrency_limit=None, **quiet)
+        if self.mode.model:  # whose predictions do not change
+            return
+
+        async def ask(data: dict[str, Any], request: gr.Request) -> dict[str, Any]:  # not in gradio's queue
+            return await to_thread.run_sync(lambda: pulse(self.project(request)))
+
+        clock = gr.HTML("", elem_id="clock", js_on_load=CLOCK, visible="hidden", server_functions=[ask])
         clock.tick(self._ticked, None, everything, trigger_mode="always_last", concurrency_limit=None, **quiet)
 
     def _wire(self, handler: Handler, quiet: dict[str, Any]) -> None:

@@ -84,9 +84,10 @@ class Mode:
             return Project(self.workspace)
         token = (request.cookies or {}).get(COOKIE, "")
         if not TOKEN.fullmatch(token):  # a program without cookies is identified by its session
-            if not request.session_hash:  # else all such programs would share one folder
+            session = getattr(request, "session_hash", None)
+            if not session:  # else all such programs would share one folder
                 raise BadInput("This request has no session; send a cookie or a session_hash with it.")
-            token = f"session {request.session_hash}"
+            token = f"session {session}"
         # hashed, because others may see the folder's name in a listing or a process's arguments
         name = hashlib.sha256(f"presize visitor {token}".encode(errors="replace")).hexdigest()[:40]
         return VisitorProject(self.workspace / "visitors" / name, request.client.host if request.client else "")
