@@ -12,6 +12,7 @@ import signal
 import sys
 import webbrowser
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -24,6 +25,7 @@ if __name__ == "__main__":
 from plugins.panels.kit.serving.temporary import keep_swept, upload_folder
 
 PASSWORD = "PRESIZE_AUTH"
+QUEUE_SLEEPS = 0.1  # seconds
 
 # gradio and huggingface_hub read these when they are imported
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -41,12 +43,12 @@ from core.registry import panels  # noqa: E402
 from core.runs.run import Run, runs_in  # noqa: E402
 from plugins.panels.kit.page.frame import frame  # noqa: E402
 from plugins.panels.kit.page.page import Page  # noqa: E402
-from plugins.panels.kit.page.theme import CSS, SCRIPT, theme  # noqa: E402
+from plugins.panels.kit.page.theme import CSS, SCRIPT, run_first, theme  # noqa: E402
 from plugins.panels.kit.project.models import model_of, warm  # noqa: E402
 from plugins.panels.kit.project.project import Project  # noqa: E402
-from plugins.panels.kit.serving.guards import EVERYWHERE, LOOPBACK, fetch_nothing, guards, is_loopback, known_hosts  # noqa: E402
+from plugins.panels.kit.serving.guards import EVERYWHERE, LOOPBACK, MCP, fetch_nothing, guards, is_loopback, known_hosts  # noqa: E402
 from plugins.panels.kit.serving.limits import allow_many_connections, expiring_answers  # noqa: E402
-from plugins.panels.kit.serving.mode import Mode, on_a_space  # noqa: E402
+from plugins.panels.kit.serving.mode import MCP_TOOL, Mode, default_workspace, on_a_space  # noqa: E402
 from plugins.panels.kit.views.pictures import decode_apart  # noqa: E402
 
 
@@ -66,14 +68,18 @@ def main(arguments: list[str] | None = None) -> int:
 def mode_of(args: argparse.Namespace) -> Mode:
     """The mode that the command-line options ask for; raises BadInput if there is no model to serve."""
     open_to_all = args.share or not is_loopback(args.host)
+    if args.mcp and (open_to_all or args.auth):
+        raise BadInput("--mcp is for programs on this computer; leave out --share, --auth and --host.")
+    if args.mcp and find_spec("mcp") is None:
+        raise BadInput("--mcp needs the package mcp; run: pip install 'gradio[mcp]'")
     kind: Any = "space" if on_a_space() else "shared" if args.auth else "local"
     if args.model:
         folder = model_folder(args.model, args.workspace)
         if not Run(folder).has_model:
             raise BadInput(f"{args.model!r} has no model; a run has one once it ends after at least one epoch.")
-        return Mode(kind, args.workspace, folder, args.share)
+        return Mode(kind, args.workspace, folder, args.mcp, link=args.share, explain=args.explain)
     if kind != "local" or not open_to_all:
-        return Mode(kind, args.workspace, link=args.share)
+        return Mode(kind, args.workspace, mcp=args.mcp, link=args.share, explain=args.explain)
     model = next((run.folder for run in runs_in(args.workspace) if run.has_model), None)
     if model is None:
         raise BadInput(
@@ -83,7 +89,7 @@ def mode_of(args: argparse.Namespace) -> Mode:
     print(
         f"Others are only served predictions of {model.name}; --auth USER opens the rest to anyone with the password."
     )
-    return Mode(kind, args.workspace, model, args.share)
+    return Mode(kind, args.workspace, model, link=args.share, explain=args.explain)
 
 
 def warm_up(mode: Mode) -> None:
@@ -102,6 +108,7 @@ def build(mode: Mode) -> gr.Blocks:
         frame(page, {entry.name: entry.factory for entry in shown})
         page.wire(demo)
     demo.queue(default_concurrency_limit=4, max_size=400, api_open=False)  # calls that bypass the queue are not limited
+    demo._queue.sleep_when_free = QUEUE_SLEEPS  # it asks a thousand times a second whether there is an event
     return demo
 
 
@@ -118,6 +125,7 @@ def launch(demo: gr.Blocks, mode: Mode, args: argparse.Namespace, **more: Any) -
         decode_apart()
     keep_swept(Path(os.environ["GRADIO_TEMP_DIR"]), mode.keeps_uploads)
     fetch_nothing()
+    run_first()
     allow_many_connections()
 
     def is_right(user: str, given: str) -> bool:
@@ -140,6 +148,7 @@ def launch(demo: gr.Blocks, mode: Mode, args: argparse.Namespace, **more: Any) -
         run_history=False,
         enable_monitoring=False,
         ssr_mode=False,
+        mcp_server=mode.mcp,
         show_error=False,
         quiet=True,
         prevent_thread_lock=True,
@@ -150,6 +159,8 @@ def launch(demo: gr.Blocks, mode: Mode, args: argparse.Namespace, **more: Any) -
     if args.host in EVERYWHERE:  # another machine cannot open 0.0.0.0
         local = local.replace("localhost", next((h for h in hosts if h not in LOOPBACK), "localhost"))
     print(f"Presize is at {local}" + (f" and, for anyone with the link, at {shared}" if shared else ""), flush=True)
+    if mode.mcp:
+        print(f"AI assistants find the tool {MCP_TOOL} at {local.rstrip('/')}{MCP}/?tools={MCP_TOOL}", flush=True)
     if mode.local and sys.stdout.isatty():
         webbrowser.open(local)
     demo.block_thread()
@@ -181,14 +192,20 @@ def _parser() -> argparse.ArgumentParser:
     space = on_a_space()
     parser.add_argument("--host", default="0.0.0.0" if space else "127.0.0.1", help="the address to serve at")
     parser.add_argument("--port", type=int, help="7860, or the next free port")
-    parser.add_argument("--workspace", type=Path, default=Path("workspace"), help="the folder for runs (./workspace)")
+    parser.add_argument("--workspace", type=Path, default=default_workspace(), help="the folder for runs (%(default)s)")
     parser.add_argument("--share", action="store_true", help="a public link for up to a week")
     parser.add_argument(
         "--auth", metavar="USER", help=f"the whole app for anyone with the password ({PASSWORD}, or a prompt)"
     )
     parser.add_argument(
+        "--mcp",
+        action="store_true",
+        help="offer predictions to AI assistants on this computer",
+    )
+    parser.add_argument(
         "--model", metavar="MODEL", help="only serve predictions of this run, folder or OWNER/NAME on the Hub"
     )
+    parser.add_argument("--explain", action="store_true", help="others may see where the model looks in their photos")
     return parser
 
 

@@ -58,7 +58,7 @@ def as_python(recipe: Recipe, corrected: bool = False) -> str:
         "",
         *before,
         _call("block = DataBlock", block, width=0),
-        _call("dls = block.dataloaders", [photos, *_changed(recipe, "batch_size", "seed", "device")]),
+        _call("dls = block.dataloaders", [photos, *_changed(recipe, "batch_size", "seed", "device", "resident")]),
         f"torch.manual_seed({_literal(training.seed)})  # the same initial weights of the head as in a run",
         _call("learn = vision_learner", learner),
         *([f"# Only runs have {alone}; this learner keeps the model of the last step."] if alone else []),

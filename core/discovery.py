@@ -12,7 +12,7 @@ from types import ModuleType
 
 from core.registry import registries
 
-FOLDER = Path(__file__).resolve().parent.parent / "plugins"
+PLUGINS = Path(__file__).resolve().parent.parent / "plugins"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def _discover(panels: bool) -> Discovery:
     for kind in registries:
         if kind == "panels" and not panels:
             continue
-        files = sorted((FOLDER / kind).glob("*.py"))
+        files = sorted((PLUGINS / kind).glob("*.py"))
         names = {f"plugins.{kind}.{f.stem}": f"plugins.{kind}.{f.stem}" for f in files if f.stem != "__init__"}
         names |= {f"{e.name} of {e.value}": e.module for e in entry_points(group=f"presize.{kind}")}
         for label, name in names.items():

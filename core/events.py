@@ -153,7 +153,7 @@ class RunEnded:
     """The last event: the status "completed", "stopped" or "failed", with the error as one sentence.
 
     `metrics` are those of the kept model; `seconds` is the time since the run started or was resumed, of which
-    `saving` was spent on checkpoints and on writing events.
+    `saving` was spent on checkpoints and on writing events; `memory` is the most that its process took, in MB.
     """
 
     status: str
@@ -161,6 +161,7 @@ class RunEnded:
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     saving: float = 0.0
+    memory: float = 0.0
 
 
 Event = (

@@ -81,7 +81,7 @@ def _explanation(status: int, pause: float | None, error: BaseException) -> str:
     again = f"try again in {max(1, round(pause / 60))} min" if pause else "try again later"
     sentences = {
         401: "a valid login is needed; run `hf auth login`, or give another token",
-        402: "this needs a paid plan, as a Space on cpu-basic does; choose another Space, or none",
+        402: "this needs a paid plan, as a Space on cpu-basic does, or credit, as Jobs do; choose another Space",
         403: "this login has no write access there; use one that has, and a repository in your own namespace",
         404: "there is no such repository, or this login may not see it; check its name",
         409: "it is being changed by someone else; try again",

@@ -14,6 +14,7 @@ from core.registry import (
     NameOf,
     Range,
     Registry,
+    Title,
     architectures,
     as_choice,
     check_options,
@@ -44,11 +45,11 @@ _TRAINED_BY = {"loss": losses, "optimizer": optimizers}
 class Training:
     """The options of fine-tuning; these defaults hold in Python, on the command line and in the browser."""
 
-    epochs: Annotated[int, "Epochs of the unfrozen network", Range(0, 1000)] = 3
+    epochs: Annotated[int, "Epochs of the unfrozen network", Range(0, 1000), Title("Epochs, everything")] = 3
     frozen_stages: Annotated[
         int, "How many of the backbone's first stages stay frozen even then, which is faster", Range(0, 100)
     ] = 0
-    freeze_epochs: Annotated[int, "Frozen epochs before that, in which only the head is trained", Range(0, 1000)] = 1
+    freeze_epochs: Annotated[int, "Frozen epochs before that, of the head", Range(0, 1000), Title("Epochs, head")] = 1
     features: Annotated[
         bool,
         "In the frozen epochs, compute the backbone's features of each photo once and train the head on them several "
@@ -58,9 +59,13 @@ class Training:
         float,
         "Peak learning rate of the head in the frozen epochs; a quarter of it on features, half of it when unfrozen",
         Range(1e-7, 10),
+        Title("Learning rate"),
     ] = 4e-3
     lr_mult: Annotated[
-        float, "The first layers' learning rate is the head's divided by this when unfrozen", Range(1, 10_000)
+        float,
+        "The first layers' learning rate is the head's divided by this when unfrozen",
+        Range(1, 10_000),
+        Title("First layers learn slower by"),
     ] = 100.0
     batch_size: Annotated[int, "Photos per optimizer step", Range(1, 4096)] = 64
     micro_batch: Annotated[
@@ -73,14 +78,19 @@ class Training:
         str | Choice, "The optimizer; its own options are set as training.optimizer.NAME", optimizers
     ] = "adamw"
     ema: Annotated[
-        float, "Decay of the exponential moving average of the weights, which is the model; 0 is off", Range(0, 0.9999)
+        float,
+        "Decay of the exponential moving average of the weights, which is the model; 0 is off",
+        Range(0, 0.9999),
+        Title("Averaging of the weights"),
     ] = 0.95
     train_bn: Annotated[bool, "Also train the norm layers of the body, as fastai does (slower)"] = False
     metrics: Annotated[tuple[str | Choice, ...], "Metrics to report after each epoch", metrics] = ("error_rate",)
     best_by: Annotated[
         str,
-        "Which epoch's model is kept: the best by a metric (ties go to the lower loss) or by valid_loss, or the last",
+        "Which epoch's model is kept: the best by valid_loss, by a metric (by accuracy or error_rate, the lower loss "
+        "decides unless one epoch gets significantly more photos right), or the last",
         NameOf(metrics, (VALID_LOSS, LAST)),
+        Title("Epoch to keep"),
     ] = "error_rate"
     patience: Annotated[
         int, "End a stage after this many epochs in a row without improvement; 0 is never", Range(0, 1000)
@@ -97,6 +107,11 @@ class Training:
         "What training computes in; auto is bf16 or fp16 where the hardware is faster with it, else fp32. Validation "
         "is in fp32, as predictions are",
     ] = "auto"
+    resident: Annotated[
+        float,
+        "Share of a GPU's free memory, and of the machine's, in which presized photos stay between epochs; 0 is none",
+        Range(0, 0.9),
+    ] = 0.25
     compile: Annotated[bool, "Compile the unfrozen network with torch.compile, which first takes a minute"] = False
 
     def __post_init__(self) -> None:
@@ -181,7 +196,7 @@ class Recipe:
             places = [os.path.abspath(folder / os.path.expanduser(path)) for folder in folders or (Path(),)]
             return next(filter(os.path.exists, places), places[-1])
 
-        return self._with_paths(found)
+        return self.with_paths(found)
 
     def relative_to(self, folder: Path, name: str = "") -> Recipe:
         """A copy whose paths inside `folder` are relative to it, prefixed with `name`, so that it can be moved."""
@@ -190,9 +205,11 @@ class Recipe:
         def shortened(path: str) -> str:
             return Path(name, Path(path).relative_to(base)).as_posix() if base in Path(path).parents else path
 
-        return self._with_paths(shortened)
+        return self.with_paths(shortened)
 
-    def _with_paths(self, change: Callable[[str], str]) -> Recipe:
+    def with_paths(self, change: Callable[[str], str]) -> Recipe:
+        """A copy with each path changed, that of the source first."""
+
         def changed(key: str, choice: Choice) -> Choice:
             return choice | {name: _map_texts(choice[name], change) for name in path_options(key, choice)}
 

@@ -49,6 +49,13 @@ class NameOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Title:
+    """What forms call an option whose name says little to a newcomer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Param:
     """One option of a factory, from which forms, the checks of recipes and the help are made.
 
@@ -62,6 +69,7 @@ class Param:
     range: Range | None = None
     registry: Registry[Any] | None = None
     name_of: NameOf | None = None
+    title: str = ""
 
     @property
     def required(self) -> bool:
@@ -261,6 +269,7 @@ def _param(parameter: inspect.Parameter, hint: Any, annotated: Any) -> Param:
         range=next(iter(bounds), None),
         registry=next((n for n in notes if isinstance(n, Registry)), None),
         name_of=next((n for n in notes if isinstance(n, NameOf)), None),
+        title=next((n.text for n in notes if isinstance(n, Title)), parameter.name.replace("_", " ").capitalize()),
     )
 
 

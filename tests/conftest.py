@@ -12,13 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from core.discovery import discover
 
-discover()
 COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (210, 50, 40)}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Import the plugins, and with them torch, where tests run: not where two workers are only waited for."""
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        discover()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -41,6 +45,8 @@ def data_folder() -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Tiny tensors gain nothing from threads, and lose much where another process has the cores."""
+    import torch
+
     os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
     torch.set_num_threads(1)
 
@@ -88,6 +94,14 @@ def recipe_dict(photos: Path) -> Callable[..., dict[str, Any]]:
         }
 
     return make
+
+
+@pytest.fixture
+def forked_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`start` forks runs off a process that has imported torch, which takes a run five seconds."""
+    from tests.warm import FORKED
+
+    monkeypatch.setattr("core.runs.start.subprocess", FORKED)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import forkserver as _forkserver
@@ -25,6 +26,7 @@ from core.environment import SECRETS_FD
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = ["gradio", "torch", "torch._dynamo", "torchvision", "timm", "safetensors.torch"]
+PAUSE = "PRESIZE_TEST_PAUSE"  # a run that is watched sleeps so many seconds after each epoch, and takes no processor
 AT_IMPORT = ("HF_ENDPOINT", "HF_HOME", "OAUTH_CLIENT_ID")  # libraries keep what they were then
 
 _server: Any = _forkserver._forkserver  # type: ignore[attr-defined]
@@ -128,7 +130,9 @@ def _run(command: list[str], variables: dict[str, str], cwd: Path, output: int, 
         _server.ensure_running = lambda: None  # which is not its child
         from core.runs import start
 
-        start.subprocess = SimpleNamespace(Popen=_begin, DEVNULL=subprocess.DEVNULL)  # type: ignore[attr-defined]
+        start.subprocess = FORKED  # type: ignore[attr-defined]
+    if pause := float(variables.get(PAUSE, 0)):
+        _pause(pause)
     program, *arguments = command[1:] if command[1] != "-P" else command[2:]
     try:
         if program == "-m":
@@ -141,8 +145,26 @@ def _run(command: list[str], variables: dict[str, str], cwd: Path, output: int, 
         atexit._run_exitfuncs()  # which `multiprocessing` leaves out
 
 
+def _pause(seconds: float) -> None:
+    """Let a run sleep after each epoch, and a tenth of that after each rate that is tried."""
+    from core.events import EpochEnded, Event, LearningRateTried
+    from core.runs.record import Log
+
+    write, seconds_after = Log.write, {EpochEnded: seconds, LearningRateTried: seconds / 10}
+
+    def written(log: Log, event: Event) -> Event:
+        event = write(log, event)
+        time.sleep(seconds_after.get(type(event), 0))
+        return event
+
+    Log.write = written  # type: ignore[method-assign]
+
+
 def _begin(command: list[str], env: Mapping[str, str], stdout: Any, start_new_session: bool, **rest: Any) -> Forked:
     return Forked(command, env, stdout=stdout, start_new_session=start_new_session)
+
+
+FORKED = SimpleNamespace(Popen=_begin, DEVNULL=subprocess.DEVNULL)  # stands for `subprocess` in `core.runs.start`
 
 
 def end_runs(workspace: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 from core.commands.command import argument, command
 from core.commands.photos import SET, recipe_of
 from core.recipe import parse_choice
+from core.registry import architectures
 from core.runs.run import PRESIZED
 
 
@@ -50,7 +51,7 @@ def inspect(args: argparse.Namespace) -> None:
         nargs="+",
         required=True,
         metavar="NAME",
-        help="names, or JSON as in a recipe, such as '{\"name\": \"timm\", \"model\": \"mobilenetv4_conv_small\"}'",
+        help='names, or JSON as in a recipe, such as \'{"name": "timm", "model": "mobilenetv4_conv_small"}\'',
     ),
     argument("--json", action="store_true", help="print a JSON list, the best first"),
     SET,
@@ -62,7 +63,9 @@ def compare(args: argparse.Namespace) -> None:
     from core.insight.backbones import against_best, compare_backbones, document
     from core.training.progress import Progress
 
-    recipe, choices = recipe_of(args), [parse_choice(text) for text in args.architectures]
+    recipe, choices = recipe_of(args), list(map(parse_choice, args.architectures))
+    for choice in choices:  # refused before all photos are read
+        architectures.check(choice)
     with Progress() as progress:
         examined = drain(examine(recipe, args.workspace, cache=args.workspace / PRESIZED), progress.show)
     with Progress() as progress:

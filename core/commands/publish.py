@@ -60,6 +60,10 @@ def export(args: argparse.Namespace) -> None:
         f"{done.file}: {done.file.stat().st_size / 1e6:.1f} MB; on {done.photos} validation photos no probability "
         f"differs from torch's by more than {done.largest_difference:.1e}"
     )
+    if done.loss:
+        print(f"it costs {done.loss:.1%} of accuracy on them" if done.loss > 0 else "it is no less accurate on them")
+    if done.said:
+        print(done.said)
 
 
 def _choices(parser: argparse.ArgumentParser) -> None:
@@ -76,9 +80,11 @@ def _choices(parser: argparse.ArgumentParser) -> None:
     _choices,
 )
 def push(args: argparse.Namespace) -> None:
-    """Push a model to the Hugging Face Hub, optionally with a Space that is first tested on this machine."""
+    """Push a model to the Hugging Face Hub, with a Space that is first tested on this machine, or without."""
     from core.events import drain
+    from core.publish.browser import find_browser
     from core.publish.hub import Hub
+    from core.publish.page_rehearsal import NO_BROWSER
     from core.publish.push import push as pushing
     from core.runs.run import Run
 
@@ -87,6 +93,9 @@ def push(args: argparse.Namespace) -> None:
     if not options.license and sys.stdin.isatty():
         license = input("License, such as apache-2.0, cc-by-4.0 or mit; empty for none: ").strip()
         options = replace(options, license=license)
+    if options.space == "static" and not options.untried and not find_browser() and sys.stdin.isatty():
+        answer = input(f"{NO_BROWSER}. Publish it untried? [y/N] ")
+        options = replace(options, untried=answer.strip().lower() in ("y", "yes"))
 
     pushed = drain(pushing(run, args.repo, options, Hub()), partial(print, flush=True))
     print(f"model: {pushed.model}")

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.commands.command import DEVICE, RUN, argument, command
 from core.commands.photos import SET, TRAINING_OPTIONS, recipe_of
+from core.commands.rent import JOBS, ON, rent_agreed
 from core.errors import BadInput
-from core.events import RunEnded, drain
+from core.events import Event, RunEnded, drain
 from core.runs.stop_signals import SHARE, SPARE
 
 if TYPE_CHECKING:
     from core.runs.run import Run
     from core.runs.stop_signals import StopSignals
-    from core.runs.train import RunOptions
 
 
 def _seconds(text: str) -> float:
@@ -59,10 +60,24 @@ def lr_find(args: argparse.Namespace) -> int:
     return _execute(lambda: _created(args, "lr_finds"), args)
 
 
-@command("train", RECIPE, SET, *RUNNING, epilog=TRAINING_OPTIONS, long_running=True)
+@command("train", RECIPE, SET, *RUNNING, *ON, epilog=TRAINING_OPTIONS, long_running=True)
 def train_recipe(args: argparse.Namespace) -> int:
     """Train what a recipe describes: one row per epoch, and a model in a new folder under WORKSPACE/runs/."""
+    if args.on == JOBS:
+        return _rent(None, args)
     return _execute(lambda: _created(args, "runs"), args)
+
+
+@command(
+    "train-longer",
+    RUN,
+    argument("--epochs", type=int, default=3, help="epochs of the unfrozen network (3)"),
+    *RUNNING,
+    long_running=True,
+)
+def train_longer(args: argparse.Namespace) -> int:
+    """Train the model of a run for more epochs, on the same photos, in a new run that names its parent."""
+    return _execute(lambda: _longer(args), args)
 
 
 @command(
@@ -70,10 +85,16 @@ def train_recipe(args: argparse.Namespace) -> int:
     RUN,
     argument("--accept-changes", action="store_true", help="continue although the photos have changed"),
     *RUNNING,
+    *ON,
     long_running=True,
 )
 def resume(args: argparse.Namespace) -> int:
     """Continue a run that was stopped, interrupted or failed, exactly from its last checkpoint."""
+    from core.publish.jobs.job import is_under_way
+    from core.runs.run import Run
+
+    if args.on == JOBS or is_under_way(Run.find(args.run, args.workspace)):
+        return _rent(_unfinished(args), args)
     return _execute(lambda: _unfinished(args), args, accept_changes=args.accept_changes)
 
 
@@ -149,6 +170,13 @@ def _created(args: argparse.Namespace, kind: str) -> Run:
     return run
 
 
+def _longer(args: argparse.Namespace) -> Run:
+    from core.runs.longer import create_longer
+    from core.runs.run import Run
+
+    return create_longer(Run.find(args.run, args.workspace), args.epochs)
+
+
 def _unfinished(args: argparse.Namespace) -> Run:
     """The run to resume; a completed one is allowed if its model is damaged, as the last checkpoint can restore it."""
     from core.model.hashes import check_hashes
@@ -171,7 +199,7 @@ def _unfinished(args: argparse.Namespace) -> Run:
 def _execute(find: Callable[[], Run], args: argparse.Namespace, **options: Any) -> int:
     """Run training or the LR finder in this process; returns 0, or 128 + N if signal N stopped it."""
     from core.runs.stop_signals import StopSignals
-    from core.runs.train import RunOptions, run_worker
+    from core.runs.train import RunOptions, find_rate, run_worker, train
     from core.training.parallel import join
 
     chosen = RunOptions(queue=not args.no_queue, cache=args.cache or not args.no_cache, world=join(), **options)
@@ -184,28 +212,55 @@ def _execute(find: Callable[[], Run], args: argparse.Namespace, **options: Any) 
         run = find()
         _ = run.recipe  # a broken recipe is refused before the run is shown as running
         signals = StopSignals(run.folder, args.finish_after)
+        work = find_rate if run.is_lr_find else train
         with signals.catching_signals():
-            code = _shown(run, signals, chosen)
+            code = _shown(run, signals, work(run, signals, chosen))
         return code if world.size == 1 else 0  # torchrun takes any other code for a crash
     finally:
         world.broadcast_once(None)  # if training never started, so that the other processes do not wait for a plan
         world.leave()
 
 
-def _shown(run: Run, signals: StopSignals, chosen: RunOptions) -> int:
-    from core.runs.train import find_rate
-    from core.runs.train import train as train_run
+def _rent(run: Run | None, args: argparse.Namespace) -> int:
+    """Train on a rented machine: a new run, or one that exists, whose job is followed again if it has one."""
+    from core.publish.hub import Hub
+    from core.publish.jobs.job import Job, is_under_way
+    from core.publish.jobs.rented import train_rented
+    from core.runs.stop_signals import StopSignals
+
+    hub, rent = Hub(), None
+    if run is None and Path(args.recipe).is_dir():
+        run = _created(args, "runs")
+    if run and run.is_lr_find:
+        raise BadInput(f"{run.name!r} is a run of the LR finder, which takes a minute here; leave out --on {JOBS}.")
+    if run is None or not is_under_way(run):
+        rent = rent_agreed(run.recipe if run else recipe_of(args), args, hub)
+    run = run or _created(args, "runs")
+    signals = StopSignals(run.folder)
+    try:
+        with signals.catching_signals():
+            return _shown(run, signals, train_rented(run, signals, hub.api, hub.user(), rent), f" --on {JOBS}")
+    except KeyboardInterrupt:
+        if job := Job.of(run):
+            again = f"`python -m core resume {run.folder}` fetches what it has and deletes it"
+            print(
+                f"the job is cancelled; the private data set {job.repo} is still on the Hub: {again}", file=sys.stderr
+            )
+        raise
+
+
+def _shown(run: Run, signals: StopSignals, work: Generator[Event, None, None], again: str = "") -> int:
     from core.training.progress import Progress
     from core.training.recorder import Recorder
 
     recorder, end = Recorder(), RunEnded("")
-    with Progress() as progress, closing((find_rate if run.is_lr_find else train_run)(run, signals, chosen)) as events:
+    with Progress() as progress, closing(work) as events:
         for event in events:
             recorder.record(event)
             progress.show(event)
             end = event if isinstance(event, RunEnded) else end
     if end.status == "stopped":
-        print(f"{end.error.rstrip('.') or 'stopped'}; to continue: python -m core resume {run.folder}")
+        print(f"{end.error.rstrip('.') or 'stopped'}; to continue: python -m core resume {run.folder}{again}")
         return 128 + signals.signal if signals.signal else 0
     if run.is_lr_find:
         recorder.plot_lr_find().save(run.folder / "curve.png")

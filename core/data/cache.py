@@ -28,7 +28,7 @@ from core.data.transforms import Pixels
 from core.errors import BadInput
 from core.lock import ProcessLock
 
-LIMIT = 8_000_000_000  # bytes
+DEFAULT_LIMIT = 8_000_000_000  # bytes
 FREE_SHARE = 0.5  # share of the free disk space that a cache may fill
 HEADER = struct.Struct("<4sIII")  # magic, height, width, CRC-32 of the pixels
 MAGIC = b"PRE1"
@@ -55,7 +55,7 @@ class Cache:
     """
 
     def __init__(self, folder: Path, limit: int | None = None) -> None:
-        self.folder, self.limit = folder, LIMIT if limit is None else limit
+        self.folder, self.limit = folder, DEFAULT_LIMIT if limit is None else limit
         self._lock, self._turn = ProcessLock(folder / LOCK), threading.Lock()
         self._known: dict[tuple[Path, str], tuple[int, int, Path]] = {}  # size and mtime of the file, and its entry
         self._whole: set[Path] = set()  # entries that this process has checked or written

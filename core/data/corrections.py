@@ -64,8 +64,8 @@ class Corrections:
 
     @property
     def by_content(self) -> bool:
-        """Whether labels or the choice of photos depend on their content, so that it has to be read."""
-        return bool(self.labels or self.left_out or self.not_trained)
+        """Whether labels, the choice of photos or their split depend on their content, so that it has to be read."""
+        return bool(self.labels or self.left_out or self.not_trained or self.same)
 
     def label_of(self, content: str, found: str) -> str:
         """The label of a photo for which the labeller `found` a label, or "" if it has none."""

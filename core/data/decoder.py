@@ -22,7 +22,7 @@ from core.data import photo
 from core.data.colours import in_srgb
 from core.data.photo import BadPhoto, NotNow, TooMuchWork, View
 
-SECONDS = 10.0  # limit per photo; the largest take two
+DECODE_SECONDS = 10.0  # limit per photo; the largest take two
 SMALL_FILE = 8_000_000  # bytes
 SMALL_MEMORY, LARGE_MEMORY = 450_000_000, 650_000_000  # bytes of address space; decoding uses less
 SMALL_WORK = 130_000_000  # pixels x passes: a third of a second
@@ -60,7 +60,7 @@ def prepare(
 class Decoders:
     """Two decoding processes, so that small photos never wait for large ones."""
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    def __init__(self, seconds: float = DECODE_SECONDS) -> None:
         self._small, self._large = _Process(SMALL_MEMORY, seconds), _Process(LARGE_MEMORY, seconds)
         self._room = BoundedSemaphore(ROOM)
         self._checks = Lock()

@@ -10,7 +10,7 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Words = np.ndarray[Any, np.dtype[np.uint64]]
-VERSION = 2  # of the numbers that are drawn; before, each photo had a generator of its own
+DRAWS_VERSION = 2  # of the numbers that are drawn; before, each photo had a generator of its own
 STEP = 0x9E3779B97F4A7C15  # 2**64 / the golden ratio
 MASK = 2**64 - 1
 

@@ -107,7 +107,15 @@ class Labelled:
         )
 
     def _divide(self, splitter: Splitter, photos: Sequence[int], labels: list[str]) -> tuple[list[int], list[int]]:
-        return sides(splitter, self.names.take(photos), labels, self.items.take(photos))
+        return sides(splitter, self.names.take(photos), labels, self.items.take(photos), self._same(photos))
+
+    def _same(self, photos: Sequence[int]) -> list[tuple[int, int]]:
+        """The places in `photos` of those that a person called the same."""
+        places: dict[str, list[int]] = {}
+        for place, i in enumerate(photos if self.corrections.same else ()):
+            places.setdefault(self.contents[i], []).append(place)
+        alike = ([*places.get(one, ()), *places.get(other, ())] for one, other in sorted(self.corrections.same))
+        return [(first, place) for first, *others in filter(None, alike) for place in others]
 
     def _by_hand(self, share: float) -> dict[int, bool]:
         """For photos that only people labelled, in the order of their first labels: whether they are for validation.

@@ -28,6 +28,7 @@ from core.data.threads import photo_threads
 from core.data.transforms import Pixels
 from core.device import choose
 from core.errors import BadInput
+from core.recipe import Training
 
 AHEAD = 2  # batches to prefetch
 PART = 16  # photos of a batch that one thread prepares at most, as drawing costs the same for any number
@@ -63,13 +64,13 @@ class Loader:
     shuffle: bool = False
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    workers: int = field(default_factory=lambda: min(8, os.cpu_count() or 1))
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     prepared: Prepare = decoded
     share: tuple[int, int] = (0, 1)  # rank and world size of the processes that share each batch
     skipped: dict[Path, str] = field(default_factory=dict)
     vocab: Sequence[str] = ()  # class names
     mixes: bool = True  # whether transforms such as MixUp apply in training
-    resident: float = 0.25  # share of an accelerator's free memory, and of the machine's, in which photos stay
+    resident: float = Training.resident  # share of the free memory of an accelerator, and of the machine, for photos
     store: PhotoStore | None = None  # these photos
     _epoch: int = 0
 

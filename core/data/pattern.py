@@ -10,7 +10,7 @@ import regex
 
 from core.errors import BadInput, quoted
 
-SECONDS = 1.0  # limit for one name; most patterns take microseconds
+MATCH_SECONDS = 1.0  # limit for one name; most patterns take microseconds
 MEAN = 0.001  # limit in seconds per name, on average
 MAX_PATTERN_LENGTH, MOST_COPIES = 1000, 10_000
 SHORT = 255  # characters; the longest file name on most systems
@@ -33,13 +33,13 @@ class Pattern:
             try:
                 if self._simple and len(text) <= SHORT:
                     return self._find(text)
-                return self._find(text, timeout=SECONDS)
+                return self._find(text, timeout=MATCH_SECONDS)
             except TimeoutError:  # give up: thousands of names would take as long
                 self._too_slow = True
             finally:
                 self._names += 1
                 self._spent += time.perf_counter() - began
-                self._too_slow |= self._spent > max(SECONDS, self._names * MEAN)
+                self._too_slow |= self._spent > max(MATCH_SECONDS, self._names * MEAN)
         raise BadInput(
             f"The regular expression {quoted(self.pattern)} takes too long on names such as {quoted(text)}; "
             "avoid repeating a group that itself repeats or has alternatives, as in (a|aa)+."

@@ -57,15 +57,19 @@ def divide(
 
 
 def sides(
-    splitter: Splitter, items: Sequence[Any], labels: list[str], files: Iterable[Path | str] | None = None
+    splitter: Splitter,
+    items: Sequence[Any],
+    labels: list[str],
+    files: Iterable[Path | str] | None = None,
+    same: Sequence[tuple[int, int]] = (),
 ) -> tuple[list[int], list[int]]:
     """The indices for training and validation that a splitter gives.
 
-    It also gets the labels and the photos' files, which have other names than the items if they are from a zip, if
-    it takes them.
+    If it takes them, it also gets the labels, the photos' files, which have other names than the items if they are
+    from a zip, and the pairs of items that a person called the `same`.
     """
     takes = len(inspect.signature(splitter).parameters)
-    given = items, labels, Files.of(items if files is None else files)
+    given = items, labels, Files.of(items if files is None else files), same
     train, valid = splitter(*given[:takes])
     return list(map(int, train)), list(map(int, valid))
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from core.errors import BadInput, quoted
 
 CHUNK = 2**20
-LARGEST = 200 * 2**20  # bytes: a hundred per line
+MAX_TEXT_BYTES = 200 * 2**20  # bytes: a hundred per line
 MOST_LINES = 2_000_000
 LONGEST_LINE = 2**20  # characters
 LONGEST_SHOWN = 40
 
 
-def read_bytes(path: Path, limit: int = LARGEST) -> bytes:
+def read_bytes(path: Path, limit: int = MAX_TEXT_BYTES) -> bytes:
     """The content of a regular file of at most `limit` bytes; raises BadInput."""
     try:
         with open(path, "rb", opener=_open_at_once) as file:

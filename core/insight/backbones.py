@@ -1,4 +1,4 @@
-"""Which backbone suits the user's own photos: the accuracy of a linear head on the features of each, before training."""
+"""Which backbone suits one's own photos: the accuracy of a linear head on the features of each, before training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from core.model.predictor import Predictor
 from core.recipe import Choice, Recipe
 from core.training.metrics import wilson_interval
 
-BATCH, SECONDS = 16, 0.5  # of the timing
+BATCH, TIMING_SECONDS = 16, 0.5  # of the timing
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _speed(predictor: Predictor) -> float:
     network, images = frozen_features(predictor), torch.zeros(BATCH, 3, *predictor.views[-1].size)
     network(images)
     began, batches = time.perf_counter(), 0
-    while time.perf_counter() - began < SECONDS:
+    while time.perf_counter() - began < TIMING_SECONDS:
         network(images)
         batches += 1
     return batches * BATCH / (time.perf_counter() - began)

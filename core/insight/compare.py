@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.training.metrics import SIGNIFICANT, mcnemar
+
 FEWEST = 30  # photos in common
-SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,3 @@ def compare(first: Mapping[str, str], second: Mapping[str, str], labels: Mapping
     accuracies = sum(a for a, _ in pairs) / n, sum(b for _, b in pairs) / n
     only = len(first) - len(shared), len(second) - len(shared)
     return Comparison(len(pairs), *alone, *accuracies, mcnemar(*alone), *only)
-
-
-def mcnemar(first_alone: int, second_alone: int) -> float:
-    """The two-sided p-value of the exact test: whether a fair coin would fall so unevenly (McNemar 1947)."""
-    n, few = first_alone + second_alone, min(first_alone, second_alone)
-    # the logarithms of binomial coefficients, which are too large for a float
-    logs = (math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2) for k in range(few + 1))
-    return min(1.0, 2 * sum(map(math.exp, logs)))

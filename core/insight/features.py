@@ -30,9 +30,9 @@ from core.model.predictor import Predictor
 from core.recipe import Recipe
 from core.registry import transforms
 
-FOLDER = "features"  # of a workspace
+FEATURES = "features"  # of a workspace
 SHARD = 1024  # photos per file, the most that a crash can lose
-VERSION = 1
+FEATURES_VERSION = 1
 BYTES = DIGITS // 2  # of a photo's digest
 Row = dict[str, Tensor]
 
@@ -51,7 +51,7 @@ def photo_features(
     files: Sequence[Path], digests: Sequence[str], predictor: Predictor, workspace: Path
 ) -> Generator[FeaturesMade, None, PhotoFeatures]:
     """The features of photos with these digests, extracted only where the workspace does not have them."""
-    folder = workspace / FOLDER / _key(predictor)
+    folder = workspace / FEATURES / _key(predictor)
     kept = _kept(folder, set(digests))
     new = list({digest: file for file, digest in zip(files, digests, strict=True) if digest not in kept}.items())
     yield FeaturesMade(len(files) - len(new), len(files))
@@ -67,7 +67,7 @@ def photo_features(
         if found:
             _write(folder, found)
             kept |= found
-    evict(workspace / FOLDER, MAX_CACHE_BYTES)
+    evict(workspace / FEATURES, MAX_CACHE_BYTES)
     yield FeaturesMade(len(files), len(files))
     empty = next(iter(kept.values()), _empty())
     rows = [kept.get(digest) for digest in digests]
@@ -127,7 +127,7 @@ def _extracted(
 
 def _key(predictor: Predictor) -> str:
     """The cache key: a hash of the body's weights and the preprocessing."""
-    hashed = hashlib.sha256(f"{VERSION} {predictor.views} {torch.__version__}".encode())
+    hashed = hashlib.sha256(f"{FEATURES_VERSION} {predictor.views} {torch.__version__}".encode())
     head = {f"{predictor.architecture.head_name}.{name}" for name in predictor.architecture.head.state_dict()}
     for name, weight in predictor.architecture.model.state_dict().items():
         if name not in head:

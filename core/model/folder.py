@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,20 +70,36 @@ def load_model(folder: str | Path) -> Predictor:
         raise BadInput(f"{str(folder)!r} is not a trained model: it has no {CONFIG}.")
     check_hashes(folder)
     config = read_config(folder)
-    try:
+    with _fitting(folder, config.architecture["name"]):
         with suppress(NotImplementedError), torch.device("meta"):  # a plugin may compute while it builds
             check_size(folder / WEIGHTS, _network(config).model)
         architecture = _network(config)
-        check_size(folder / WEIGHTS, architecture.model)
-        take_weights(architecture.model, _own_names(architecture, load_file(folder / WEIGHTS)))
-    except (OSError, RuntimeError, ValueError, safetensors.SafetensorError) as error:
-        reason = str(error).splitlines()[:2][-1].strip(" \t.")[:150]  # torch's first line only names the class
-        raise BadInput(
-            f"The weights in {str(folder)!r} do not fit {config.architecture['name']!r}: {reason}."
-        ) from None
+        _load_weights(folder, architecture)
     architecture.model.to(choose().torch, memory_format=torch.channels_last)
     temperature, strangers = config.calibration.temperature, read_strangers(folder)
     return Predictor(architecture, config.views, config.vocab, temperature, strangers, read_threshold(folder))
+
+
+def load_weights(folder: Path, architecture: Architecture, name: str) -> None:
+    """Load the weights of a model folder into a network, called `name` in the BadInput that is raised."""
+    check_hashes(folder)
+    with _fitting(folder, name):
+        _load_weights(folder, architecture)
+
+
+def _load_weights(folder: Path, architecture: Architecture) -> None:
+    check_size(folder / WEIGHTS, architecture.model)
+    take_weights(architecture.model, _own_names(architecture, load_file(folder / WEIGHTS)))
+
+
+@contextmanager
+def _fitting(folder: Path, name: str) -> Iterator[None]:
+    """Raise BadInput where weights do not fit the network called `name`."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, safetensors.SafetensorError) as error:
+        reason = str(error).splitlines()[:2][-1].strip(" \t.")[:150]  # torch's first line only names the class
+        raise BadInput(f"The weights in {str(folder)!r} do not fit {name!r}: {reason}.") from None
 
 
 def read_config(folder: Path) -> ModelConfig:

@@ -17,7 +17,7 @@ def is_timm(name: str) -> bool:
     """Whether timm has a model of this name, optionally with the tag of its weights, as in `resnet50.a1_in1k`."""
     import timm
 
-    return name in timm.list_models() or name in timm.list_pretrained()
+    return name in timm.list_pretrained() if "." in name else timm.is_model(name)
 
 
 def from_timm(
@@ -126,12 +126,21 @@ def _wrong_size(name: str, size: tuple[int, int], why: str) -> BadInput:
     return BadInput(f"{height} x {width} pixels are a size that {name!r} {why}; change the size in the last transform.")
 
 
+NO_WEIGHTS = "The weights of {!r} could not be downloaded"
+
+
 def no_weights(name: str, error: Exception) -> BadInput:
     """The BadInput for weights that could not be downloaded."""
     return BadInput(
-        f"The weights of {name!r} could not be downloaded ({type(error).__name__}); choose the architecture "
+        f"{NO_WEIGHTS.format(name)} ({type(error).__name__}); choose the architecture "
         "'efficientnet_lite0', whose weights are installed, or set pretrained to false to start from random ones."
     )
+
+
+def says_no_weights(error: str) -> bool:
+    """Whether an error is that of `no_weights`."""
+    before, after = NO_WEIGHTS.split("{!r}")
+    return error.startswith(before) and after in error
 
 
 def _classifiers(network: Any) -> tuple[str, ...]:

@@ -15,10 +15,14 @@ from core.model.file_names import CONFIG
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-Hardware = Literal["cpu-basic", "zero-gpu"]
+Space = Literal["static", "cpu-basic", "zero-gpu"]
 HARDWARE: dict[str, str] = {"cpu-basic": "cpu-basic", "zero-gpu": "zero-a10g"}  # as the Hub calls them
 OF_THE_HUB = {".gitattributes", "README.md"}  # files that the Hub writes into a new repository
 REPLACED = re.compile(r"model\.onnx|confusion\.png|curves\.png|examples/\d+\.jpg")  # our files that a push may lack
+IN_A_SPACE = re.compile(  # and those that a Space of another kind lacks
+    r"app\.py|requirements\.txt|core/data/\w+\.py|strangers\.\w+|threshold\.json|index\.html|(page|sw|p\w+)\.js(on)?"
+    r"|metadata\.js|colours\.js|style\.css|icon\.svg|manifest\.webmanifest|runtime/\w+(\.\w+)?"
+)
 
 
 class Hub:
@@ -48,11 +52,17 @@ class Hub:
 
         with_retries("README.md", lambda: ModelCard(card).validate())
 
-    def create(self, repo: str, private: bool, hardware: Hardware | None) -> dict[str, Any]:
+    def create(self, repo: str, private: bool, space: Space | None) -> dict[str, Any]:
         """Create a repository if it does not exist; returns the arguments that identify it. Raises BadInput."""
-        known: dict[str, Any] = {"repo_id": checked_repo_id(repo), "repo_type": "space" if hardware else "model"}
-        space: dict[str, Any] = {"space_sdk": "gradio", "space_hardware": HARDWARE[hardware]} if hardware else {}
-        with_retries(repo, lambda: self.api.create_repo(**known, private=private or None, exist_ok=True, **space))
+        known: dict[str, Any] = {"repo_id": checked_repo_id(repo), "repo_type": "space" if space else "model"}
+        kind: dict[str, Any] = {}
+        if space:
+            kind = (
+                {"space_sdk": "gradio", "space_hardware": HARDWARE[space]}
+                if space in HARDWARE
+                else {"space_sdk": space}
+            )
+        with_retries(repo, lambda: self.api.create_repo(**known, private=private or None, exist_ok=True, **kind))
         return known
 
     def push(
@@ -60,18 +70,18 @@ class Hub:
         repo: str,
         files: Mapping[str, bytes | Path],
         private: bool = False,
-        hardware: Hardware | None = None,
+        space: Space | None = None,
     ) -> str:
-        """Push files to a model repository or, with `hardware`, to a Space; returns its URL.
+        """Push files to a model repository or, with `space`, to a Space of that kind; returns its URL.
 
         The repository is created if it does not exist. Files of an earlier push that this one does not have are
         removed; other files stay. Raises BadInput, also if the repository has something that is not of this program.
         """
-        api, known = self.api, self.create(repo, private, hardware)
+        api, known = self.api, self.create(repo, private, space)
         with_retries(repo, lambda: _commit(api, known, files, private))
-        if hardware:
-            with_retries(repo, lambda: _move(api, repo, HARDWARE[hardware]))
-        return f"{api.endpoint}/{'spaces/' if hardware else ''}{repo}"
+        if space in HARDWARE:
+            with_retries(repo, lambda: _move(api, repo, HARDWARE[space]))
+        return f"{api.endpoint}/{'spaces/' if space else ''}{repo}"
 
 
 def _commit(api: HfApi, known: dict[str, Any], files: Mapping[str, bytes | Path], private: bool) -> None:
@@ -86,7 +96,9 @@ def _commit(api: HfApi, known: dict[str, Any], files: Mapping[str, bytes | Path]
     if there and not _is_ours(api, known, there):
         raise BadInput(f"{repo!r} has files that this program did not make; choose a name that is free.")
     adds = [CommitOperationAdd(name, data) for name, data in files.items()]
-    stale = [CommitOperationDelete(name) for name in sorted(there - set(files)) if REPLACED.fullmatch(name)]
+    replaced = [REPLACED, IN_A_SPACE] if known["repo_type"] == "space" else [REPLACED]
+    gone = [name for name in sorted(there - set(files)) if any(pattern.fullmatch(name) for pattern in replaced)]
+    stale = [CommitOperationDelete(name) for name in gone]
     api.create_commit(operations=[*adds, *stale], commit_message="Presize", parent_commit=info.sha, **known)
 
 

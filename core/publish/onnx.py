@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from core.atomic import sha256
@@ -46,6 +47,17 @@ def onnx_is_current(run: Run) -> bool:
         return False
 
 
+def needed(module: str) -> ModuleType:
+    """A module of the export's packages; raises BadInput if it is missing."""
+    try:
+        return import_module(module)
+    except ImportError:
+        package = module.partition(".")[0]
+        raise BadInput(
+            f"The export needs the package {package!r}; `pip install -r core/publish/requirements-onnx.txt`."
+        ) from None
+
+
 class Onnx:
     """The ONNX exporter; raises BadInput if a package is missing."""
 
@@ -53,12 +65,7 @@ class Onnx:
 
     def __init__(self) -> None:
         for package in NEEDS:
-            try:
-                import_module(package)
-            except ImportError:
-                raise BadInput(
-                    f"The export needs the package {package!r}; `pip install -r core/publish/requirements-onnx.txt`."
-                ) from None
+            needed(package)
 
     def convert(self, predictor: Predictor, about: Mapping[str, str]) -> bytes:
         """The bytes of the ONNX file, with `about` as metadata and no paths of this machine."""

@@ -13,7 +13,9 @@ class PushOptions:
     license: Annotated[str, "The license, as the Hub names it, such as apache-2.0; empty for none"] = ""
     private: Annotated[bool, "Only you can see it"] = False
     space: Annotated[
-        Literal["none", "zero-gpu", "cpu-basic"],
-        "A page on which others can try the model; cpu-basic needs a paid account, zero-gpu is free for two Spaces",
-    ] = "none"
+        Literal["static", "none", "zero-gpu", "cpu-basic"],
+        "A page on which others can try the model. static: free, runs in the visitor's browser; zero-gpu: free for two "
+        "Spaces; cpu-basic: needs a paid account",
+    ] = "static"
     examples: Annotated[bool, "Show some of your validation photos on that page, without their names"] = False
+    untried: Annotated[bool, "Publish a static page without trying it in a browser here, if there is none"] = False

@@ -44,7 +44,16 @@ class Rehearsal:
     memory_mb: float
     first_ms: float
     median_ms: float
+    photos: int
     largest_difference: float
+
+    def __str__(self) -> str:
+        return (
+            f"Rehearsed: {self.megabytes:.0f} MB installed, ready in {self.ready_seconds:.1f} s, "
+            f"{self.memory_mb:.0f} MB of memory, {self.first_ms:.0f} ms for the first answer and "
+            f"{self.median_ms:.0f} for the median one; no probability differs from the engine's by more than "
+            f"{self.largest_difference:.1e} on {self.photos} photos"
+        )
 
 
 def rehearse(
@@ -70,6 +79,9 @@ def rehearse(
             python = install(root, space)
             installing = time.perf_counter() - began
         megabytes = size_of(root)
+        here, there = "{}.{}".format(*sys.version_info), _settings(space)["python_version"]
+        if not there.startswith(here):
+            yield f"The Space will run Python {there}, which is not here; it is rehearsed with {here}"
         yield "Starting the Space"
         began = time.perf_counter()
         log = root / "log.txt"
@@ -81,7 +93,7 @@ def rehearse(
                 largest = max(largest, _difference(photo, answer, dict(zip(names, row.tolist(), strict=True))))
                 yield f"{len(times)} of {len(photos)} photos answered as the model does"
             memory = memory_of(process)
-    return Rehearsal(megabytes, installing, ready, memory, times[0], statistics.median(times), largest)
+    return Rehearsal(megabytes, installing, ready, memory, times[0], statistics.median(times), len(times), largest)
 
 
 def write(space: Path, files: Mapping[str, bytes]) -> None:
@@ -97,9 +109,7 @@ def write(space: Path, files: Mapping[str, bytes]) -> None:
 
 def install(root: Path, space: Path) -> Path:
     """A fresh virtual environment in `root` for the Space that lies in `space`; returns its Python, raises BadInput."""
-    from huggingface_hub import SpaceCard
-
-    data = SpaceCard.load(space / "README.md").data
+    data = _settings(space)
     gradio = f"gradio{'[oauth]' if data.get('hf_oauth') else ''}=={data['sdk_version']}"
     python = root / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-cache-dir"]
@@ -117,6 +127,13 @@ def install(root: Path, space: Path) -> Path:
         if done.returncode:
             raise BadInput(f"The Space could not be installed: {_last_line(done.stdout + done.stderr)}")
     return python
+
+
+def _settings(space: Path) -> Any:
+    """What the front matter of a Space says."""
+    from huggingface_hub import SpaceCard
+
+    return SpaceCard.load(space / "README.md").data
 
 
 @contextmanager

@@ -25,9 +25,9 @@ from core.recipe import LAST, Recipe
 from core.registry import labellers, splitters
 from core.runs.card_pictures import card_pictures
 from core.runs.without_paths import without_paths
+from core.training.best import Best
 from core.training.interpretation import ClassificationInterpretation
 from core.training.learner import Learner
-from core.training.state import Best
 
 if TYPE_CHECKING:  # huggingface_hub is slow to import
     from huggingface_hub import ModelCardData
@@ -36,6 +36,7 @@ TEMPLATE = Path(__file__).with_name("card.md")
 NO_LICENSE = "none was given, so nobody may assume one"
 ON_THE_HUB = {  # replacements in the card of a folder that is pushed as OWNER/NAME
     'load_learner("this_folder")': 'load_learner("OWNER/NAME")',
+    'pipeline("image-classification", "this_folder")': 'pipeline("image-classification", "OWNER/NAME")',
     '"local-dir:this_folder"': '"hf-hub:OWNER/NAME"',
     "from safetensors.torch": "from huggingface_hub import hf_hub_download\nfrom safetensors.torch",
     '"this_folder/model.safetensors"': 'hf_hub_download("OWNER/NAME", "model.safetensors")',
@@ -60,6 +61,7 @@ class Trained:
     calibration: Calibration
     strangers: Strangers | None = None
     corrected: Corrected = field(default_factory=Corrected)
+    parent: str = ""  # the name of the run whose model was trained further
 
 
 def card(trained: Trained) -> dict[str, str | bytes]:
@@ -85,7 +87,7 @@ def card(trained: Trained) -> dict[str, str | bytes]:
         input=_input(views),
         statistics=[architecture.mean, architecture.std],
         license=NO_LICENSE,
-        made=[*_made(document), *trained.corrected.sentences()],
+        made=[*_made(document), *trained.corrected.sentences(), *_parent(trained.parent)],
         options=recipe.training,
         epochs=len(trained.epochs),
         rows=list(_rows(results, Counter(learner.dls.train.targets))),
@@ -211,6 +213,10 @@ def _made(document: dict[str, Any]) -> Iterator[str]:
         options = [f"{key} {_code(value)}" for key, value in document[kind].items() if key != "name"]
         name = document[kind]["name"]
         yield f"The {kind} was {', '.join([_code(name), *options])}: {registry[name].help}"
+
+
+def _parent(name: str) -> list[str]:
+    return [f"The training began with the model of the run {_code(name)}, on the same photos."] if name else []
 
 
 def _rows(results: ClassificationInterpretation, trained: Counter[int]) -> Iterator[list[Any]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from core.data.content import digest
 from core.errors import BadInput
 from core.runs.photos import PHOTOS, SPLITS, Known, compare
+from core.runs.predictions import named_predictions
 from core.runs.run import Run
 
 
@@ -51,6 +52,13 @@ class History:
         """The number of files that have the content of a training photo."""
         trained = {self.known[name][1] for name in self.train}
         return sum(digest in trained for digest in _digests(files))
+
+
+def training_photos(run: Run) -> list[Path]:
+    """The training photos of a finished run that are where they were; raises BadInput if it has no predictions."""
+    results, names = named_predictions(run)
+    root = results.items[0].parents[len(Path(names[0]).parts) - 1]
+    return [file for name in History.of(run).train if (file := root / name).is_file()]
 
 
 def _hashed(root: Path, names: Collection[str]) -> Known:

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -83,3 +84,13 @@ def _count(file: Path) -> int | None:
         if found := KILLS.search(file.read_text()):
             return int(found[1])
     return None
+
+
+def peak_memory() -> float:
+    """The most memory that this process has taken, in MB; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(most / (2**20 if sys.platform == "darwin" else 2**10), 1)

@@ -19,9 +19,11 @@ from core.device import check_compiler, choose, wanted
 from core.errors import BadInput
 from core.events import Event, FinishingEarly, Notice, WithResult
 from core.model.architecture import build_architecture
+from core.model.folder import load_weights
 from core.recipe import Recipe
 from core.registry import losses, metrics, optimizers, transforms
 from core.runs.checkpoint import Checkpoints
+from core.runs.longer import parent_of
 from core.runs.photos import PHOTOS, recall, remember
 from core.runs.run import Run
 from core.runs.stop_signals import StopSignals
@@ -43,11 +45,14 @@ class Plan:
     finish: Finish | None = None  # requested in an earlier process
     cache: Path | None = None  # the folder of presized photos
     corrected: Corrected = field(default_factory=Corrected)
+    parent: Path | None = None  # the folder of the model that is trained further
 
     def state(self, world: World) -> tuple[Learner, TrainState]:
         """The learner and its state, restored from the checkpoint; raises BadInput if this does not fit the recipe."""
         training = self.recipe.training
         learner = learner_of(self.recipe, self.split, world, self.cache)
+        if self.parent and not self.document:
+            load_weights(self.parent, learner.task.architecture, self.recipe.architecture["name"])
         stages = fine_tuning(
             learner.task,
             training.epochs,
@@ -101,7 +106,10 @@ def make_plan(run: Run, signals: StopSignals, accept_changes: bool, cache: Path 
         yield Notice(f"warning: the checkpoint {file.name} is damaged; {other}")
     checkpoints.set_aside(damaged)
     finish = finishes[-1] if finishes else None
-    return Plan(recipe, split, True, tensors, document, finish, cache, examined.report.corrected)
+    parent = parent_of(run)
+    resumed = parent is None or bool(document)  # a child has its photos before it begins
+    corrected, model = examined.report.corrected, parent.folder if parent else None
+    return Plan(recipe, split, resumed, tensors, document, finish, cache, corrected, model)
 
 
 def examined_photos(
@@ -134,7 +142,8 @@ def learner_of(recipe: Recipe, split: Split, world: World = ALONE, cache: Path |
     item_tfms = [transforms.build(choice) for choice in recipe.item_tfms]
     batch_tfms = [transforms.build(choice) for choice in recipe.batch_tfms]
     share, on = (world.rank, world.size), wanted(training.device)
-    dls = loaders_of(split, item_tfms, batch_tfms, training.batch_size, training.seed, on, cache=cache, share=share)
+    loading: dict[str, Any] = {"cache": cache, "share": share, "resident": training.resident}
+    dls = loaders_of(split, item_tfms, batch_tfms, training.batch_size, training.seed, on, **loading)
     torch.manual_seed(training.seed)
     architecture = build_architecture(recipe.architecture, dls.c, dls.valid.pipeline.size)
     return Learner(

@@ -22,8 +22,10 @@ PREDICTIONS = "predictions.safetensors"
 DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError)
 
 
-def keep_predictions(run: Run, results: ClassificationInterpretation, root: Path) -> None:
-    """Write calibrated logits [N, C] and targets [N] with the names of their photos in `root`.
+def keep_predictions(
+    run: Run, results: ClassificationInterpretation, root: Path, name: str = PREDICTIONS, **more: Any
+) -> None:
+    """Write calibrated logits [N, C] and targets [N] with the names of their photos in `root`, and `more` about them.
 
     Raises BadInput on a full disk. They are written after the model and carry its hash, so that a kill between the two
     leaves nothing misleading.
@@ -35,10 +37,11 @@ def keep_predictions(run: Run, results: ClassificationInterpretation, root: Path
             "root": (root.relative_to(run.workspace) if root.is_relative_to(run.workspace) else root).as_posix(),
             "names": [item.relative_to(root).as_posix() for item in results.items],
             "vocab": results.vocab,
+            **more,
         }
     )
     content = save(tensors, metadata={"about": about, "sha256": _digest(about, tensors)})
-    write_atomic(run.folder / PREDICTIONS, content)
+    write_atomic(run.folder / name, content)
 
 
 def predictions_of(run: Run) -> ClassificationInterpretation:
@@ -46,12 +49,18 @@ def predictions_of(run: Run) -> ClassificationInterpretation:
 
     The paths of the photos are those at the time of saving, and may no longer exist.
     """
-    return named_predictions(run)[0]
+    return kept_predictions(run)[0]
 
 
 def named_predictions(run: Run) -> tuple[ClassificationInterpretation, list[str]]:
     """As `predictions_of`, with the paths of the photos relative to their folder."""
-    model, file = _model_of(run), run.folder / PREDICTIONS
+    results, about = kept_predictions(run)
+    return results, about["names"]
+
+
+def kept_predictions(run: Run, name: str = PREDICTIONS) -> tuple[ClassificationInterpretation, dict[str, Any]]:
+    """The predictions that `keep_predictions` wrote under that name, with all that it wrote about them."""
+    model, file = _model_of(run), run.folder / name
     try:
         content = file.read_bytes()  # not mapped: Windows cannot replace an open file, and a mapped one may change
         tensors, about = _opened(content)
@@ -64,7 +73,7 @@ def named_predictions(run: Run) -> tuple[ClassificationInterpretation, list[str]
     if about["model"] != model:
         raise BadInput(f"{str(file)!r} belongs to another model than the one in this folder; {_remedy(run)}.")
     results = ClassificationInterpretation(tensors["logits"], tensors["targets"], items, about["vocab"])
-    return results, about["names"]
+    return results, about
 
 
 def _opened(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -16,7 +16,7 @@ from core.errors import BadInput
 from core.events import CheckpointSaved, Event, Notice, RunEnded, RunResumed, RunStarted, to_line
 from core.lock import ProcessLock
 from core.runs.events_file import EVENTS
-from core.runs.host import introduce
+from core.runs.host import introduce, peak_memory
 from core.runs.queue import Queue
 from core.runs.run import LOCK, Run
 from core.runs.stop_signals import Stopped, StopSignals
@@ -53,7 +53,8 @@ class Log:
             self._saving += event.seconds
         if isinstance(event, RunEnded):
             self._ended = True
-            event = replace(event, seconds=time.perf_counter() - self._began, saving=self._saving)
+            seconds = time.perf_counter() - self._began
+            event = replace(event, seconds=seconds, saving=self._saving, memory=peak_memory())
         self._append(event)
         return event
 

@@ -232,16 +232,22 @@ class Run:
 
     def delete(self) -> None:
         """Delete the folder and everything in it; raises BadInput while the run has a process."""
+        try:
+            self.move(gone := self.folder.with_name(f".{self.name}.deleted"))  # not taken for a run when partly deleted
+            shutil.rmtree(gone)
+        except OSError as error:
+            raise BadInput(f"{str(self.folder)!r} could not be deleted: {error.strerror or error}.") from error
+
+    def move(self, target: Path) -> None:
+        """Give the folder another place on the same disk; raises BadInput while the run has a process."""
         self.check_is_run()
         lock = ProcessLock(self.folder / LOCK)
         if not lock.take():
             raise BadInput(f"{self.name!r} is {self.status}; stop it before it is deleted.")
-        gone = self.folder.with_name(f".{self.name}.deleted")  # a partly deleted folder must not be taken for a run
         try:
             if os.name == "nt":  # Windows cannot rename a folder with an open file in it
                 lock.release()
-            self.folder.rename(gone)
-            shutil.rmtree(gone)
+            self.folder.rename(target)
         except OSError as error:
             raise BadInput(f"{str(self.folder)!r} could not be deleted: {error.strerror or error}.") from error
         finally:

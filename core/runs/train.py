@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from core.atomic import write_atomic
-from core.data.draws import VERSION as DRAWS
+from core.data.draws import DRAWS_VERSION
 from core.device import choose
 from core.events import (
     CheckpointSaved,
@@ -105,7 +105,7 @@ def _train(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Gen
     if plan.resumed:
         at = ("", 0, 0) if state.done else (state.now.name, state.step, state.steps)
         yield RunResumed(plan.document.get("events", 0), *at)
-        if plan.document and not state.done and plan.document.get("draws", 1) != DRAWS:
+        if plan.document and not state.done and plan.document.get("draws", 1) != DRAWS_VERSION:
             yield Notice(
                 "this run began in an earlier version, which drew augmentation otherwise: it goes on as it would have, "
                 "but not with the same random crops"
@@ -182,7 +182,8 @@ def _keep_best(
     keep_predictions(run, results, root)
     strangers = keep_strangers(run.folder, learner) if ended else None
     epochs = [event for event in replayed(run.events()) if isinstance(event, EpochEnded)]
-    trained = Trained(plan.recipe, learner, best, epochs, results, calibration, strangers, plan.corrected)
+    parent = plan.parent.name if plan.parent else ""
+    trained = Trained(plan.recipe, learner, best, epochs, results, calibration, strangers, plan.corrected, parent)
     for name, content in card(trained).items():
         write_atomic(run.folder / name, content)
     low, high = results.interval

@@ -12,6 +12,7 @@ from torch import Tensor
 from core.errors import BadInput
 from core.registry import metrics
 
+SIGNIFICANT = 0.05  # p-values below it
 Metric = Callable[[Tensor, Tensor], float]  # or a Tensor with one value
 M = TypeVar("M", bound=Callable[..., float])
 
@@ -41,6 +42,14 @@ def wilson_interval(share: float, n: int, z: float = 1.959964) -> tuple[float, f
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def mcnemar(first_alone: int, second_alone: int) -> float:
+    """The two-sided p-value of the exact test: whether a fair coin would fall so unevenly (McNemar 1947)."""
+    n, few = first_alone + second_alone, min(first_alone, second_alone)
+    # the logarithms of binomial coefficients, which are too large for a float
+    logs = (math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2) for k in range(few + 1))
+    return min(1.0, 2 * sum(map(math.exp, logs)))
 
 
 def named(given: Metric | Sequence[Metric] | None) -> dict[str, Metric]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from core.errors import BadInput
 
+FINISH_SHARE = 0.1  # of a stage's steps, over which the learning rate is annealed when a run finishes early
+
 
 def cosine(start: float, end: float, progress: float) -> float:
     """Cosine annealing from `start` to `end`, with `progress` in 0..1."""

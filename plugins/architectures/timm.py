@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from core.model.architecture import Architecture
+from core.model.pretrained import Weights, downloads, starts_from
 from core.model.timm_network import from_timm, has_fixed_size
 from core.registry import Range, architectures
 
 
+def _weights(choice: Mapping[str, Any]) -> Weights | None:
+    """Those of the model that timm names, in the cache of the Hub; without a model, whatever it will be."""
+    if not choice.get("model"):
+        return Weights(comes="weights to download", here=False)
+    import timm
+    from huggingface_hub import try_to_load_from_cache
+
+    config = timm.get_pretrained_cfg(str(choice["model"]), allow_unregistered=True)
+    if not config or not config.hf_hub_id:
+        return None
+    cached = try_to_load_from_cache(config.hf_hub_id, "model.safetensors")
+    return downloads(config.license or "", "weights", isinstance(cached, str))
+
+
 @architectures.register("timm")
+@starts_from(_weights)
 def timm_model(
     num_classes: int,
     /,

@@ -14,6 +14,8 @@ from core.registry import labellers
 class ByHandLabeller:
     """Leaves the labels to people, who give them in the app or with the command labels."""
 
+    title = "People, one by one"
+
     def __call__(self, path: Path | str) -> str:
         raise BadInput("It has no label yet.")
 

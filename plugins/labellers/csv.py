@@ -23,6 +23,8 @@ from core.registry import labellers
 class CsvLabeller:
     """Reads labels from a CSV table that names photos by path, by file name or, as on Kaggle, without suffix."""
 
+    title = "A table"
+
     def __init__(
         self,
         path: Annotated[str, "CSV file separated by comma, semicolon, tab or |; or a folder of such files"],

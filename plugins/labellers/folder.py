@@ -29,6 +29,8 @@ def parent_label(o: Path | str) -> str:
 class FolderLabeller:
     """Labels a photo with the name of its parent folder, or of a folder above it."""
 
+    title = "The folder"
+
     def __init__(
         self,
         level: Annotated[int, "1 is the photo's parent folder, 2 the folder above it", Range(1, 20)] = 1,

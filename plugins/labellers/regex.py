@@ -33,6 +33,8 @@ LABELLED, REPEATED = 0.9, 0.8  # a proposed pattern labels this share of photos;
 class RegexLabeller:
     """Labels a photo with the first group of a regular expression searched in its file name."""
 
+    title = "The name of the file"
+
     def __init__(
         self,
         pattern: Annotated[str, "Regular expression; its first group is the label"] = r"(.+)_\d+\.\w+$",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import gradio as gr
 
 from core.errors import BadInput
+from core.events import Checked
 from core.registry import labellers, panels, splitters
 from plugins.panels.kit.insight.insight import Insight
 from plugins.panels.kit.page.head import head
@@ -51,6 +52,7 @@ class DataPanel:
                 page.does(found.click, _on_found, redraw="load", busy="Looking at the photos")
         grid = photo_grid(page)
         page.does(grid.changed, lambda project, data: None, busy="Counting the labels", trigger_mode="always_last")
+        page.does(grid.train, _train_labelled, busy="Starting the training", redraw="load")
         news = gr.HTML("", elem_id="data-photos", js_on_load=NEWS, visible="hidden")
         page.shows(news, _version, "tick")
         with gr.Accordion("As the model sees them", open=False, elem_id="data-seen-box") as box:
@@ -117,12 +119,18 @@ def _train(project: Project) -> str:
     return "train"
 
 
+def _train_labelled(project: Project, data: Mapping[str, Any]) -> Generator[Checked, None, str]:
+    if project.examined is None:
+        yield from project.examine()
+    return _train(project)
+
+
 def _forms(project: Project) -> str:
     recipe = project.shown_recipe
     if recipe is None:
         return ""
     return Html('<div class="pair">{}{}</div>').format(
-        chooser(labellers, recipe.labeller, "labeller", "Label comes from", short=True),
+        chooser(labellers, recipe.labeller, "labeller", "Label from", short=True),
         chooser(splitters, recipe.splitter, "splitter", "Validation photos", short=True),
     )
 

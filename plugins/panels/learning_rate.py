@@ -23,6 +23,7 @@ from plugins.panels.kit.views.run import preparing
 
 WORDS = {"valley": "safe choice", "steep": "steepest fall", "minimum": "a tenth of the lowest point"}
 HIGHEST = 10.0  # the LR finder's last rate, unless the loss diverges earlier
+CLOSE = 3.0  # a factor within which the finder does not tell two rates apart
 
 
 @panels.register("learning_rate")
@@ -110,7 +111,47 @@ def _chart(project: Project) -> str:
         line = f"{rate(chosen)} is chosen, which suits most photos; the LR finder takes about a minute."
         return card("", empty("Not run yet", line))
     shown = run_view(test)
-    return card("", joined([_curve(shown, chosen), _said(shown, project), _cards(shown, chosen)]))
+    advice = _advice(shown, chosen) if not _others(shown, project.recipe) else Html()
+    return card("", joined([advice, _curve(shown, chosen), _said(shown, project), _cards(shown, chosen)]))
+
+
+def _advice(shown: RunView, chosen: float) -> Html:
+    """The rate to train with and the reason for it, with a button where it is not the chosen one."""
+    rates = shown.state.suggestion.rates if shown.state.suggestion else {}
+    best = next((r for r in rates.values() if r is not None), None)
+    if best is None:
+        return Html()
+    advised, reason = _recommended([(t.lr, t.loss) for t in shown.state.tried], best, chosen)
+    keeps = advised == chosen
+    act = Html('<button type="button" class="plain primary" data-do="edit" data-x="{}">Use {}</button>')
+    return Html('<div class="advice"><p><b>{} {}.</b> {}</p>{}</div>').format(
+        "Keep yours," if keeps else "Take", rate(advised), reason, "" if keeps else act.format(best, rate(best))
+    )
+
+
+def _recommended(points: list[tuple[float, float]], best: float, chosen: float) -> tuple[float, str]:
+    """The chosen rate where it is as good as the suggested one, else that; and why."""
+    lowest = min(points, key=lambda p: p[1] if math.isfinite(p[1]) else math.inf)[0]
+    suggested = f"{rate(best)} lies half-way down the longest fall of the loss"
+    if chosen >= lowest:
+        return best, f"{suggested}; yours, {rate(chosen)}, lies where the loss rises again, so training may diverge."
+    if chosen * CLOSE < best:
+        return (
+            best,
+            f"{suggested}; yours, {rate(chosen)}, is {_times(best / chosen)} smaller, so it learns more slowly.",
+        )
+    if chosen > best * CLOSE:
+        return (
+            best,
+            f"{suggested}; yours, {rate(chosen)}, is {_times(chosen / best)} larger, near where the loss turns.",
+        )
+    if _same(chosen, best):
+        return chosen, "It lies half-way down the longest fall of the loss."
+    return chosen, f"The loss falls there, and it is within a factor of {CLOSE:.0f} of the suggested {rate(best)}."
+
+
+def _times(factor: float) -> str:
+    return f"{factor:,.0f} times" if factor >= 10 else f"{factor:.1f} times"
 
 
 def _curve(shown: RunView, chosen: float) -> str:
@@ -121,12 +162,13 @@ def _curve(shown: RunView, chosen: float) -> str:
     low, high = min(y for _, y in points), max(start * 1.3, min(max(y for _, y in points), start * 2))
     ticks = nice(low, high)
     last = HIGHEST if shown.status in ALIVE else points[-1][0]
-    axes = Axes((points[0][0], last), (ticks[0], ticks[-1]), log=True)
+    span, heights = (points[0][0], last), (ticks[0], ticks[-1])
+    axes = Axes(span, heights, log=True, x_title="learning rate, logarithmic", y_title="smoothed loss")
     suggested = shown.state.suggestion.rates if shown.state.suggestion else {}
     places = {name: r for name, r in suggested.items() if r is not None}
-    marks = [Mark(name, (r, _at(points, r)), _same(r, chosen)) for name, r in places.items()]
-    if not any(m.chosen for m in marks) and axes.x[0] <= chosen <= axes.x[1]:
-        marks.append(Mark("chosen", (chosen, _at(points, chosen)), True))
+    marks = [Mark(name, (r, _at(points, r))) for name, r in places.items() if not _same(r, chosen)]
+    if axes.x[0] <= chosen <= axes.x[1]:
+        marks.append(Mark(f"yours, {rate(chosen)}", (chosen, _at(points, chosen)), True))
     return chart("Smoothed loss by learning rate", axes, [Line("", points, "training")], marks, pick=True)
 
 

@@ -2,48 +2,42 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import gradio as gr
-from PIL import Image
 
-from core.data.decoder import Prepared, decoders, prepare
+from core.data.decoder import decoders
 from core.data.files import SUFFIXES
-from core.data.photo import BadPhoto, View
-from core.errors import BadInput
+from core.data.photo import BadPhoto
+from core.errors import BadInput, quoted
 from core.model.file_names import CLASSES, WEIGHTS, read_json
 from core.registry import panels
 from core.runs.run import Run
+from plugins.panels.kit.insight.gradcam import where_it_looks
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.adding import add, adds_to
 from plugins.panels.kit.project.models import model_of, predictor, zip_for
 from plugins.panels.kit.project.others import others
+from plugins.panels.kit.project.predicting import MANY, predicted, prepared
 from plugins.panels.kit.project.project import Project
-from plugins.panels.kit.views.drop import Uploaded, drop, received
-from plugins.panels.kit.views.gradcam import where_it_looks
+from plugins.panels.kit.project.sent_photos import SentPhoto, photo_of, sent_photos
+from plugins.panels.kit.serving.mode import MCP_TOOL
+from plugins.panels.kit.views.drop import drop, received
 from plugins.panels.kit.views.html import Html, button, card, empty, notes, view
+from plugins.panels.kit.views.large import dialog, large_photo
 from plugins.panels.kit.views.pictures import embedded
-from plugins.panels.kit.views.predictions import guess, numbers, predictions
-
-if TYPE_CHECKING:  # torch takes seconds to import, and the page must not wait for it
-    from torch import Tensor
-
-    from core.model.predictor import Predictor
+from plugins.panels.kit.views.predictions import guess, mending, numbers, predictions
 
 ACCEPT = ",".join(["image/*", *sorted(SUFFIXES)])
+TO_ANSWER = "() => document.querySelector('#predict-answer').scrollIntoView({block: 'nearest'})"
+NEXT_FRAME = "() => document.dispatchEvent(new Event('presize-answered'))"
 SHOWN, SMALL = 560, 96  # pixels of the photo on the page, and in a table
-MANY = 500  # photos in one request
-LONGEST_MANY = 120.0  # seconds for one request of a visitor
 NAMED = 12  # classes in the title's sentence
 MAX_REQUESTS = 8  # concurrent requests for one photo
 MANY_AT_ONCE = 2  # concurrent requests for many photos
-TOGETHER = 8  # photos in a batch; a visitor's time limit is checked once per batch
 API_KEYS = ("label", "probability", "probabilities", "sure", "stranger", "note", "milliseconds")
 PRIVACY = "Your photo is sent to the computer that runs this page and kept there for at most an hour."
 
@@ -67,13 +61,17 @@ class PredictPanel:
                     one = drop("predict-drop", "Drop or paste a photo here", ACCEPT, camera=True)
                 answer = view("predict-answer", label="Prediction", elem_classes="grow")
             with gr.Tab("Many photos"), gr.Column(elem_classes="card"):
-                many = drop("predict-many", "Drop photos or a folder here", ACCEPT, folders=True)
+                many = drop("predict-many", "Drop photos, a folder or a zip here", f".zip,{ACCEPT}", folders=True)
                 answers = view("predict-table", label="Predictions")
+        large = large_photo("predict-large")
         page.shows(answer, self._waiting)
-        page.answers(one.upload, self._one, [], answer, concurrency_limit=MAX_REQUESTS, concurrency_id="predict")
-        if page.mode.local:  # a shared machine should not explain itself to everyone
-            page.answers(answer.click, self._again, [], answer, busy="Looking")
+        at_once: dict[str, Any] = {"concurrency_limit": MAX_REQUESTS, "concurrency_id": "predict"}
+        page.after(page.answers(one.upload, self._one, [], answer, **at_once), TO_ANSWER)
+        page.after(page.answers(one.live, self._live, [], answer, trigger_mode="once", **at_once), NEXT_FRAME)
+        if not page.mode.model or page.mode.explains:
+            page.answers(answer.click, self._again, [], answer, busy="Looking", **at_once)
         page.answers(many.upload, self._many, [], answers, busy="Predicting", concurrency_limit=MANY_AT_ONCE)
+        page.answers(answers.open, self._open, [], large, busy="Opening the photo", **at_once)
         self._api()
 
     def status(self, project: Project) -> tuple[State, str]:
@@ -126,51 +124,85 @@ class PredictPanel:
         return card("Prediction", Html('<div data-model="{}">{}</div>').format(model, body))
 
     def _one(self, project: Project, data: Mapping[str, Any]) -> str:
-        return self._answer(project, received(data))
+        photos = sent_photos(received(data))
+        more = notes(
+            [f"This is the first of {len(photos)} photos; use the Many photos tab to predict all."] * (len(photos) > 1)
+        )
+        return self._answer(project, photos[0], more)
+
+    def _live(self, project: Project, data: Mapping[str, Any]) -> str:
+        """What the model says of a frame of the camera."""
+        photo = sent_photos(received(data))[0]
+        found = self._predicted(project, photo, SMALL)
+        if self.page.mode.local:
+            photo.path.unlink(missing_ok=True)  # two a second would fill the owner's disk, which is swept once a day
+        if isinstance(found, BadPhoto):
+            raise BadInput(f"The camera's picture cannot be read: {found}.")
+        return card("Live", guess(found[0]))
 
     def _again(self, project: Project, data: Mapping[str, Any]) -> str:
-        """The same answer, with or without where the model looks."""
-        file = {"path": data.get("file"), "rel": data.get("name")}
-        return self._answer(project, received({"files": [file]}), explained=data.get("do") == "why")
+        """The same answer with where the model looks, or after the photo was added to those that it learns from."""
+        photo = photo_of(data)
+        if data.get("do") != "add" or self.page.mode.model:  # who may only use a model has no photos to add to
+            return self._answer(project, photo, explained=data.get("do") == "why" and self.page.mode.explains)
+        label = str(data.get("value") or "").strip()
+        if not label:
+            raise BadInput("Type the right label first.")
+        add(project, received({"files": [{"path": photo.path, "rel": photo.name.name}]}), label)
+        return self._answer(project, photo, notes([f"Added to your photos as {label}. Train again to use it."], "good"))
 
-    def _answer(self, project: Project, files: Sequence[Uploaded], explained: bool = False) -> str:
-        model = predictor(self._folder(project))
-        found = next(self._predicted(model, [files[0].path], SHOWN))
+    def _answer(self, project: Project, photo: SentPhoto, said: str = "", explained: bool = False) -> str:
+        found = self._predicted(project, photo, SHOWN)
         if isinstance(found, BadPhoto):
-            return card("", notes([f"{files[0].name.name} cannot be read as a photo: {found}."], "bad"))
+            return card("", notes([f"{photo.name.name} cannot be read as a photo: {found}."], "bad"))
         answer, image = found
+        more = Html(said)
         if explained:
-            pixels, _ = self._prepared(files[0].path, model.views, SHOWN)
+            model = predictor(self._folder(project))
+            pixels = prepared(model, photo, SHOWN, self.page.mode.local).pixels
             image = where_it_looks(model, pixels, model.vocab.index(answer["label"]))
-        more = notes(
-            [f"This is the first of {len(files)} photos; use the Many photos tab to predict all."] * (len(files) > 1)
-        )
-        shown = Html('<img class="photo" src="{}" alt="{}">').format(embedded(image, 88), files[0].name.name)
-        if self.page.mode.local:
-            again = {"file": files[0].path, "name": files[0].name}
+        shown = Html('<img class="photo" src="{}" alt="{}">').format(embedded(image, 88), photo.name.name)
+        if self.page.mode.explains:
             label, do = ("Show the photo", "plain") if explained else ("Where it looks", "why")
-            more += button(label, do, again)
+            more += button(label, do, photo.told())
+        if not self.page.mode.model and not said:
+            more += mending(photo, answer, self._why_not_added(project))
         body = Html('<div class="answer">{}<div>{}{}</div></div>{}')
         return card("", body.format(shown, guess(answer), more, numbers(answer)))
 
+    def _why_not_added(self, project: Project) -> str:
+        """Why a photo cannot be added to the photos that the model learns from; "" if it can."""
+        if other := others(project, self._run(project)):
+            return f"This model is {other}, so a photo is not added to the photos that are here now."
+        if adds_to(project) is None:
+            return "Photos can be added to a data set that was dropped here; the files of this one are not changed."
+        return ""
+
     def _many(self, project: Project, data: Mapping[str, Any]) -> Generator[str, None, str]:
-        files = received(data)
-        if len(files) > MANY:
-            raise BadInput(
-                f"{len(files):,} photos are more than the limit of {MANY}; `python -m core predict` takes any number."
-            )
+        photos = sent_photos(received(data))
         model = predictor(self._folder(project))
         rows: list[dict[str, Any]] = []
-        until = self._until()
-        answers = self._predicted(model, [file.path for file in files], SMALL)
-        for i, (file, found) in enumerate(zip(files, answers, strict=True), 1):
-            _check_time(until)
+        answers = predicted(model, photos, SMALL, self.page.mode.local)
+        for i, (photo, found) in enumerate(zip(photos, answers, strict=True), 1):
+            row = {"file": str(photo.name), "told": photo.told(), "true": photo.label(model.vocab)}
             if isinstance(found, BadPhoto):
-                rows.append({"file": str(file.name), "error": str(found)})
+                rows.append(row | {"error": str(found)})
             else:
-                rows.append({"file": str(file.name), **found[0], "src": embedded(found[1])})
-            yield f"Predicting: {i} of {len(files)}"
+                rows.append(row | found[0] | {"src": embedded(found[1])})
+            yield f"Predicting: {i} of {len(photos)}"
         return predictions(rows, model.vocab)
+
+    def _open(self, project: Project, data: Mapping[str, Any]) -> str:
+        """A photo of the table, large."""
+        photo = photo_of(data)
+        found = self._predicted(project, photo, SHOWN)
+        if isinstance(found, BadPhoto):
+            raise BadInput(f"{photo.name.name} cannot be read as a photo: {found}.")
+        picture = Html('<img src="{}" alt="{}">').format(embedded(found[1], 88), photo.name.name)
+        return dialog(photo.name.name, Html('<p class="file">{}</p>').format(photo.name) + guess(found[0]), picture)
+
+    def _predicted(self, project: Project, photo: SentPhoto, side: int) -> Any:
+        return next(predicted(predictor(self._folder(project)), [photo], side, self.page.mode.local))
 
     def _zip(self, project: Project) -> Any:
         file = zip_for(project, self._folder(project))
@@ -196,6 +228,9 @@ class PredictPanel:
         page.offers(
             many.click, "predict_many", self._api_many, [photos, run], all_found, concurrency_limit=MANY_AT_ONCE
         )
+        if page.mode.mcp:
+            path = gr.Textbox("", label="path", visible=False)
+            page.offers(gr.Button(visible=False).click, MCP_TOOL, self._api_file, [path], found)
 
     def _api_one(self, project: Project, photo: str, run: str = "") -> dict[str, Any]:
         if not photo:
@@ -205,60 +240,29 @@ class PredictPanel:
             raise BadInput(found["error"])
         return {key: found[key] for key in API_KEYS}
 
+    def _api_file(self, project: Project, path: str) -> dict[str, Any]:
+        """Classify the photo at a path on this computer: its label, calibrated probability, and whether it is sure."""
+        file = Path(path).expanduser()
+        if not file.is_absolute() or not file.is_file():
+            raise BadInput(f"There is no file {quoted(path)}; give the absolute path of a photo on this computer.")
+        return self._api_one(project, str(file))
+
     def _api_many(self, project: Project, photos: Sequence[str], run: str = "") -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         if len(photos or []) > MANY:
             raise BadInput(f"{len(photos):,} photos are more than the limit of {MANY}; send fewer at once.")
         if not photos:
             return rows
-        until = self._until()
-        files = [Path(photo) for photo in photos]
-        answers = self._predicted(predictor(self._folder(project, run)), files, SMALL)
+        files = [SentPhoto(Path(photo), PurePosixPath(Path(photo).name)) for photo in photos]
+        answers = predicted(predictor(self._folder(project, run)), files, SMALL, self.page.mode.local)
         for file, found in zip(files, answers, strict=True):
-            _check_time(until)
             if isinstance(found, BadPhoto):
-                rows.append({"file": file.name, "error": f"{file.name!r} cannot be read as a photo: {found}."})
+                rows.append(
+                    {"file": file.name.name, "error": f"{file.name.name!r} cannot be read as a photo: {found}."}
+                )
             else:
-                rows.append({"file": file.name, **{key: found[0][key] for key in API_KEYS}})
+                rows.append({"file": file.name.name, **{key: found[0][key] for key in API_KEYS}})
         return rows
-
-    def _until(self) -> float:
-        """The deadline of a request for many photos, in monotonic seconds; the owner has none."""
-        return math.inf if self.page.mode.local else time.monotonic() + LONGEST_MANY
-
-    def _predicted(
-        self, model: Predictor, files: Sequence[Path], side: int
-    ) -> Iterator[tuple[dict[str, Any], Image.Image] | BadPhoto]:
-        """For each file its label, outputs, probabilities and mean milliseconds with its image, or why it is bad."""
-        images: dict[int, Image.Image] = {}
-        reading = nullcontext() if self.page.mode.local else Lock()  # one large photo of a visitor in memory at a time
-
-        def read(item: tuple[int, Path]) -> Tensor:
-            with reading:
-                pixels, images[item[0]] = self._prepared(item[1], model.views, side)
-            return model.tensor(pixels)
-
-        began = time.perf_counter()
-        for (i, _), found in model.answers(list(enumerate(files)), TOGETHER, read):
-            if isinstance(found, BadPhoto):
-                yield found
-                continue
-            answer = found.to_dict()
-            outputs = dict(zip(model.vocab, found.logits.tolist(), strict=True))
-            answer["outputs"] = {name: outputs[name] for name in answer["probabilities"]}
-            answer["milliseconds"] = round(1000 * (time.perf_counter() - began) / (i + 1), 1)
-            yield answer, images.pop(i)
-
-    def _prepared(self, file: Path, views: Sequence[View], side: int) -> Prepared:
-        """The model's input from a photo and a small copy; a process that can be killed decodes visitors' photos."""
-        if not self.page.mode.local:
-            return decoders().prepare(file, views, side)
-        return prepare(file, views, side)
-
-
-def _check_time(until: float) -> None:
-    if time.monotonic() > until:
-        raise BadInput(f"These photos take more than {LONGEST_MANY / 60:.0f} minutes; send fewer at once.")
 
 
 def _known(folder: Path) -> str:

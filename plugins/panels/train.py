@@ -13,15 +13,21 @@ from core.registry import panels
 from core.runs.run import ALIVE, CREATED, QUEUED, RUNNING, Run
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.cure import cure
+from plugins.panels.kit.project.discarded import discard, restore
 from plugins.panels.kit.project.edits import choose, edit
+from plugins.panels.kit.project.naming import describe, title_of
 from plugins.panels.kit.project.others import others
+from plugins.panels.kit.project.presets import choose_preset
 from plugins.panels.kit.project.project import RECENT, Project
 from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.project.summary import summary
-from plugins.panels.kit.views.html import Html, card, clock, empty, joined, notes, percent, view
-from plugins.panels.kit.views.recipe_form import advanced_form, basic_form
-from plugins.panels.kit.views.run import accuracy_of, draw_run
-from plugins.panels.kit.views.runs import cancel_button, queued_said, runs_view
+from plugins.panels.kit.views.compared import compared
+from plugins.panels.kit.views.html import Html, acts, button, card, clock, empty, joined, notes, percent, view
+from plugins.panels.kit.views.recipe_form import advanced_form, basic_form, presets
+from plugins.panels.kit.views.run import about_form, accuracy_of, draw_run, status_said
+from plugins.panels.kit.views.runs import cancel_button, queued_said, runs_list, runs_view
+from plugins.panels.kit.views.which_model import which_model
 
 RESUMABLE = ("stopped", "failed", "interrupted", CREATED)
 
@@ -42,16 +48,32 @@ class TrainPanel:
             train = gr.Button("Train", variant="primary", elem_id="train-start", elem_classes="starts")
             use = gr.Button("Try it", variant="primary", elem_id="train-use")
         queue = view("train-queue", label="Queued runs")
-        page.shows(view("train-run", label="The run"), _run, "tick")
+        about = view("train-about", label="Name and note")
+        page.shows(about, about_form, "load")
+        page.does(about.edit, _describe)
+        shown = view("train-run", label="The run")
+        page.shows(shown, _run, "tick")
+        page.does(shown.click, _cure, busy="Starting the training", redraw="load")
+        with gr.Row(visible=False, elem_classes=["card", "longer"]) as more_epochs:
+            epochs = gr.Number(3, label="More epochs from this model", precision=0, minimum=1, maximum=1000)
+            longer = gr.Button("Train longer", elem_id="train-longer")
+        page.shows(more_epochs, lambda project: gr.update(visible=_usable(project.run)), "tick")
+        page.does(longer.click, _longer, [epochs], busy="Starting the training", redraw="load")
         page.shows(queue, _queue, "tick")
         with gr.Column(elem_classes="card"):
+            choices = view("train-presets", label="How long to train")
             first = view("train-form", label="What to train", elem_classes="wide")
+            which_model(page)
             with gr.Accordion("Advanced", open=False, elem_id="train-advanced"):
                 more = view("train-more", label="More options", elem_classes="wide")
-        runs = view("train-runs", label="All runs", elem_classes="runs")
+        runs = runs_list()
+        side_by_side = view("train-compared", label="Runs compared")
+        page.shows(choices, presets)
+        page.does(choices.click, lambda project, data: choose_preset(project, str(data.get("name"))), redraw="load")
         page.shows(first, _first, "load")
         page.shows(more, _more, "load")
         page.shows(runs, runs_view, "tick")
+        page.answers(runs.compare, compared, [], side_by_side, busy="Comparing", trigger_mode="always_last")
         for options in (first, more):
             page.does(options.select, choose, redraw="load", busy="Changing the recipe")
             page.does(options.edit, edit)
@@ -90,8 +112,10 @@ class TrainPanel:
         if shown.status in ALIVE:
             left = f" · {clock(shown.left)} left" if shown.left is not None else ""
             line = f"{percent(shown.fraction)}{left}" if shown.fraction else shown.status.capitalize()
+            line = f"Finishing{left}" if shown.asked_to_finish else line
             return "active", " · ".join(filter(None, (line, other)))
-        return ("done" if shown.status == "completed" and not other else "active"), other or shown.status.capitalize()
+        said = status_said(run, shown.status).capitalize()
+        return ("done" if shown.status == "completed" and not other else "active"), other or said
 
 
 def _title(project: Project) -> tuple[str, str]:
@@ -99,12 +123,15 @@ def _title(project: Project) -> tuple[str, str]:
     limit = f" Here a run finishes early after {project.seconds / 60:.0f} minutes." if project.seconds else ""
     if run is None:
         return "Train", f"The defaults suit most photos; everything can be changed.{limit}"
-    status = run_view(run).status
-    titles = {"running": "Training", "queued": "Waiting", "completed": "Trained", "created": "Not started"}
-    title = titles.get(status, status.capitalize())
+    shown = run_view(run)
+    status = shown.status
+    titles = {RUNNING: "Training", QUEUED: "Waiting", "completed": "Trained", CREATED: "Not started"}
+    title = titles.get(status, status_said(run, status).capitalize())
+    if shown.asked_to_finish:
+        title = "Finishing" if shown.left is None else f"Finishing: {shown.left:.0f} s"
     if status in ALIVE:
         return title, f"You can close this page. Come back any time and it will still be here.{limit}"
-    return title, f"{run.name}. Change the options below and train again, or choose a run from the list."
+    return title, f"{title_of(run)}. Change the options below and train again, or choose a run from the list."
 
 
 def _require_run(project: Project) -> Run:
@@ -136,6 +163,12 @@ def _resume(project: Project) -> None:
     project.resume(_require_run(project))
 
 
+def _longer(project: Project, epochs: float | None) -> None:
+    if epochs is None:
+        raise BadInput("The number of epochs is empty; give 1 or more.")
+    project.train_longer(_require_run(project), int(epochs))
+
+
 def _stoppable(shown: RunView) -> bool:
     return shown.status == RUNNING
 
@@ -145,11 +178,15 @@ def _queued(shown: RunView) -> bool:
 
 
 def _finishable(shown: RunView) -> bool:
-    return shown.status == RUNNING and bool(shown.losses)
+    return shown.status == RUNNING and bool(shown.losses) and not shown.asked_to_finish
 
 
 def _resumable(shown: RunView) -> bool:
     return shown.status in RESUMABLE
+
+
+def _describe(project: Project, data: Mapping[str, Any]) -> None:
+    describe(_require_run(project), str(data.get("option")), str(data.get("value")))
 
 
 def _visible_if(fits: Any) -> Any:
@@ -191,7 +228,9 @@ def _on_run(project: Project, data: Mapping[str, Any]) -> str | None:
         case "recipe":
             project.use(project.find(name).recipe)
         case "delete":
-            project.find(name).delete()
+            discard(project.find(name))
+        case "restore":
+            project.look_at(restore(project.folder).name)
         case "cancel":
             run = project.find(name)
             run.stop()
@@ -247,13 +286,26 @@ def _queue(project: Project) -> str:
     looked_at = project.run
     waiting = [run for run in project.runs[:RECENT] if run != looked_at and run.status == QUEUED]
     row = Html("<li><span><b>{}</b> {}</span>{}</li>")
-    rows = joined(row.format(queued_said(run), run.name, cancel_button(run)) for run in reversed(waiting))
+    rows = joined(row.format(queued_said(run), title_of(run), cancel_button(run)) for run in reversed(waiting))
     return card("", Html('<ul class="queue">{}</ul>').format(rows)) if waiting else ""
 
 
 def _run(project: Project) -> str:
     run = project.run
     try:
-        return draw_run(run_view(run)) if run else ""
+        return draw_run(run_view(run)) + _offer(project, run) if run else ""
     except BadInput as error:  # the recipe is damaged
         return card("", notes([str(error)], "bad"))
+
+
+def _offer(project: Project, run: Run) -> Html:
+    """A button that trains what a failed run could not, on the same photos."""
+    if others(project, run) or (recipe := cure(run)) is None:
+        return Html()
+    return acts(button(f"Train with {recipe.architecture['name']}", "cure", {"run": run.name}))
+
+
+def _cure(project: Project, data: Mapping[str, Any]) -> None:
+    if recipe := cure(project.find(str(data.get("run")))):
+        project.use(recipe)
+        project.start()

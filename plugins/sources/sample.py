@@ -1,4 +1,7 @@
-"""Drawn sample pictures, to train on without photos and without a network."""
+"""Drawn sample pictures, to train on without photos and without a network.
+
+From the 17th of a class on they also teach: some balloons and mushrooms look alike, and a few labels are wrong.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ from core.registry import Range, sources
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
 
+CLEAR = 16  # pictures of each class before those that teach
+FAR, WRONG = 3, 30  # from there on, every third balloon or mushroom is far away, and the label of every 30th is wrong
 FINER = 2  # draw at twice the size and reduce, for smooth edges
 WHITE, INK, CREAM, WOOD = (255, 255, 255), (52, 46, 58), (250, 240, 220), (133, 88, 60)
 PALETTES: tuple[tuple[Colour, Colour, Colour], ...] = (
@@ -47,7 +52,7 @@ LANDS: tuple[Colour, ...] = (
 
 @sources.register("sample", default={"source": {}})
 class SampleSource:
-    """Draws pictures of balloons, boats, fish, houses and mushrooms; needs no network."""
+    """Draws balloons, boats, fish, houses and mushrooms, some hard to tell apart, and a few with a wrong label."""
 
     for_visitors = True
 
@@ -77,7 +82,7 @@ class SampleSource:
             for thing in THINGS:
                 for number in range(1, self.count + 1):
                     name = f"{thing.__name__}_{number:03}.jpg"
-                    picture(thing, Random(f"{self.seed} {name}")).save(folder / name, quality=88)
+                    picture(drawn_as(thing, number), Random(f"{self.seed} {name}")).save(folder / name, quality=88)
             try:
                 folder.rename(self.root)
             except OSError:
@@ -211,8 +216,38 @@ def mushroom(pen: Pen, rng: Random, colours: Sequence[Colour]) -> None:
         pen.ellipse(light, 50 + x * wide, rim + y * tall, r * squeeze * rng.uniform(0.8, 1.2), r * 0.9)
 
 
+def far_balloon(pen: Pen, rng: Random, colours: Sequence[Colour]) -> None:
+    """A balloon of one colour, far away, with its basket."""
+    _round_top(pen, rng, colours)
+    pen.box(WOOD, 46, 78, 54, 84, 1)
+
+
+def far_mushroom(pen: Pen, rng: Random, colours: Sequence[Colour]) -> None:
+    """A young mushroom, far away, with its foot."""
+    _round_top(pen, rng, colours)
+    pen.ellipse(WOOD, 50, 82, 5, 3)
+
+
+def _round_top(pen: Pen, rng: Random, colours: Sequence[Colour]) -> None:
+    main, second, light = colours
+    wide = rng.uniform(20, 26)
+    pen.polygon(light, (50 - wide * 0.5, 50), (50 + wide * 0.5, 50), (53, 79), (47, 79))
+    pen.ellipse(main, 50, 40, wide, rng.uniform(20, 24))
+    for x in rng.choice(((-0.4, 0.35), (-0.5, 0, 0.5), ())):
+        pen.ellipse(second, 50 + x * wide, 36, 3, 9)
+
+
 Thing = Callable[[Pen, Random, Sequence[Colour]], None]
 THINGS: tuple[Thing, ...] = (balloon, boat, fish, house, mushroom)
+FROM_FAR: dict[Thing, Thing] = {balloon: far_balloon, mushroom: far_mushroom}
+
+
+def drawn_as(thing: Thing, number: int) -> Thing:
+    """What is on the picture of that number whose label is `thing`."""
+    after = number - CLEAR
+    if after > 0 and after % WRONG == 1:
+        return THINGS[(THINGS.index(thing) + 1) % len(THINGS)]
+    return FROM_FAR.get(thing, thing) if after > 0 and after % FAR == 0 else thing
 
 
 def picture(thing: Thing, rng: Random) -> Image.Image:

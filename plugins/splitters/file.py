@@ -18,6 +18,8 @@ from core.registry import splitters
 class FileSplitter:
     """Uses the photos listed in a text file, one per line, for validation and all others for training."""
 
+    title = "A list of photos"
+
     def __init__(self, path: Annotated[str, "Text file with one file name, or end of a path, per line"]) -> None:
         self.path = Path(os.path.expanduser(path))
         self.files = [self.path]

@@ -20,6 +20,8 @@ from core.registry import splitters
 class FolderSplitter:
     """Splits by the nearest folder above a photo that has one of the given names; other photos are left out."""
 
+    title = "Folders such as train and valid"
+
     def __init__(
         self,
         valid: Annotated[Sequence[str], "Folder names whose photos are for validation"] = ("valid",),

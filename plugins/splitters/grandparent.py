@@ -22,6 +22,8 @@ VALID_OR_TEST = VALID | {"test"}
 class GrandparentSplitter:
     """Splits by the folder above the class folder: train/CLASS/ or valid/CLASS/; other photos are left out."""
 
+    title = "Folders above the labels"
+
     def __init__(
         self,
         train_name: Annotated[str, "Folder of the training photos; 'train' also matches 'training'"] = "train",

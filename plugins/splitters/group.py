@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Annotated, ClassVar, Literal
@@ -26,6 +26,8 @@ Seen = tuple[str, np.ndarray | None]  # the hash of a photo's content, or its pa
 @splitters.register("group")
 class GroupSplitter:
     """Uses about a share of each class for validation, with all photos of a group on one side."""
+
+    title = "A share, groups together"
 
     visitors_may: ClassVar = {"by": ("name", "table")}  # twins: photos are decoded in the program's own process
 
@@ -53,9 +55,14 @@ class GroupSplitter:
             self._lookup = Lookup(self.files[0], rows)
 
     def __call__(
-        self, items: Sequence[Path], labels: Sequence[str] | None = None, files: Sequence[Path] | None = None
+        self,
+        items: Sequence[Path],
+        labels: Sequence[str] | None = None,
+        files: Sequence[Path] | None = None,
+        same: Sequence[tuple[int, int]] = (),
     ) -> tuple[list[int], list[int]]:
         groups = self._twins(files or items) if self.by == "twins" else [self._group(item) for item in items]
+        groups = _joined(groups, [(groups[one], groups[other]) for one, other in same])
         members: dict[str, list[int]] = defaultdict(list)
         for i, group in enumerate(groups):
             members[group].append(i)
@@ -84,20 +91,11 @@ class GroupSplitter:
         """The content of the first photo of each photo's copies; one that cannot be read is alone."""
         with photo_threads(min(8, os.cpu_count() or 1)) as pool:
             seen = list(pool.map(self._see, files))
-        first: dict[str, str] = {content: content for content, _ in seen}
-
-        def root(content: str) -> str:
-            while first[content] != content:
-                content = first[content]
-            return content
-
         distinct = {content: thumbnail for content, thumbnail in seen if thumbnail is not None}
         contents = list(distinct)
         thumbnails = np.stack(list(distinct.values())) if distinct else np.empty((0, 64, 64), np.uint8)
-        for i, j, _ in copies(thumbnails):
-            one, other = sorted((root(contents[i]), root(contents[j])))
-            first[other] = one
-        return [root(content) for content, _ in seen]
+        pairs = [(contents[i], contents[j]) for i, j, _ in copies(thumbnails)]
+        return _joined([content for content, _ in seen], pairs)
 
     def _see(self, file: Path) -> Seen:
         """What `_seen` returns, kept unless the file has changed since."""
@@ -109,6 +107,21 @@ class GroupSplitter:
         if key not in self._known:
             self._known[key] = _seen(file)
         return self._known[key]
+
+
+def _joined(groups: Sequence[str], pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """The groups with those of each pair made one, under the first of their names."""
+    first = {group: group for group in groups}
+
+    def root(group: str) -> str:
+        while first[group] != group:
+            group = first[group]
+        return group
+
+    for pair in pairs:
+        one, other = sorted(map(root, pair))
+        first[other] = one
+    return [root(group) for group in groups]
 
 
 def _seen(file: Path) -> Seen:

@@ -13,6 +13,8 @@ from core.registry import Range, splitters
 class RandomSplitter:
     """Uses a random share of all photos for validation; the same seed gives the same split on every machine."""
 
+    title = "A random share"
+
     def __init__(
         self,
         valid_pct: Annotated[float, "Share of the photos for validation", Range(0.01, 0.9)] = 0.2,

@@ -16,6 +16,8 @@ from core.registry import Range, splitters
 class StratifiedSplitter:
     """Uses a random share of every class for validation; classes with two photos or more are on both sides."""
 
+    title = "A random share of each label"
+
     def __init__(
         self,
         valid_pct: Annotated[float, "Share of each class for validation", Range(0.01, 0.9)] = 0.2,

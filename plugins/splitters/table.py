@@ -22,6 +22,8 @@ from core.registry import splitters
 class TableSplitter:
     """Splits by a column of a table, or by one table for each side; photos not listed are left out."""
 
+    title = "A table"
+
     def __init__(
         self,
         path: Annotated[str, "CSV file, or a folder of CSV files"],

@@ -11,6 +11,7 @@ import pytest
 import app
 from core.errors import BadInput
 from core.runs.run import Run
+from plugins.panels.kit.serving import mode
 from plugins.panels.kit.serving.mode import Mode
 from tests.app.running import OTHER, PASSWORD, USER, App, Visitor, answers, begin, jpeg
 
@@ -71,6 +72,17 @@ def test_others_get_predictions_alone(
         app.mode_of(options("--workspace", str(tmp_path), *given))  # type: ignore[arg-type]
     mode = app.mode_of(options("--workspace", str(tmp_path), "--auth", USER, *given))  # type: ignore[arg-type]
     assert (mode.kind, mode.model, mode.local) == ("shared", None, False)
+
+
+def test_a_spaces_storage_bucket_keeps_the_workspaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mode, "BUCKET", tmp_path)
+    assert app.mode_of(options()).workspace == Path("workspace")  # type: ignore[arg-type]
+    monkeypatch.setenv("SPACE_ID", "anna/presize")
+    kept = app.mode_of(options())  # type: ignore[arg-type]
+    assert kept.workspace == tmp_path / "workspace" and "restarts" not in kept.place
+    monkeypatch.setattr(mode, "BUCKET", tmp_path / "none")
+    lost = app.mode_of(options())  # type: ignore[arg-type]
+    assert lost.workspace == Path("workspace") and "until it restarts" in lost.place
 
 
 def test_a_model_is_all_that_is_served(model: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from core.runs.run import Run
+from plugins.panels.kit.project.naming import title_of
 from tests.app.running import SPACE, Answer, App, Visitor, answers, begin
 from tests.hub.fixtures import environment
 from tests.hub.server import Hub
@@ -78,7 +79,7 @@ def button(visitor: Visitor) -> str:
 
 def test_the_page_says_how_to_sign_in(visitor: Visitor, model: Run) -> None:
     assert button(visitor) == "Sign in with Hugging Face"
-    assert f"Sign in to push the model of {model.name} to your own account" in visitor.load().text
+    assert f"Sign in to push the model of {title_of(model)} to your own account" in visitor.load().text
     assert "publish-token" not in visitor.names.values()
 
 

@@ -230,8 +230,7 @@ def test_other_ways_out_of_a_visitors_workspace(shared: App, outside: Path) -> N
     hub = {"architecture": {"name": "timm", "model": "hf-hub:someone/model"}}
     assert load(visitor, mine | hub).error
     assert recipe_of(visitor) == mine
-    for explains in ("predict-answer", "results-more"):  # Grad-CAM is for the owner
-        assert (explains, "click") not in visitor.events
+    assert ("results-more", "click") not in visitor.events  # Grad-CAM is for the owner
     assert ("data-path", "submit") not in visitor.events and ("data-open", "click") not in visitor.events
 
 

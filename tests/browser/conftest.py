@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import html
+import io
+import json
 import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from filelock import FileLock
 
 from core.__main__ import main
 from plugins.panels.kit.project.project import Project
-from tests.warm import Forked, end_runs
+from tests.warm import PAUSE, Forked, end_runs
 
 pytest.importorskip("gradio")
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +37,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera that films a test picture, and may be used
+    "--use-fake-ui-for-media-stream",
 ]
 STARTS, WAITS = 120, 30  # seconds that the app, and a thing on the page, may take on a busy machine
 LOOKS = {  # width, height, dark
@@ -44,6 +48,9 @@ LOOKS = {  # width, height, dark
     "phone-dark": (390, 844, True),
 }
 SCREENSHOTS = "PRESIZE_SCREENSHOTS"
+TINY = {"name": "timm", "model": "test_resnet", "pretrained": False}
+DRAWN = ("source.count=12", "item_tfms.0.size=96", "batch_tfms.0.size=64")
+DRAWN += ("training.freeze_epochs=2", "training.epochs=2", "training.batch_size=8")
 # what Chromium says of a stream that ended because the test reloaded the page or ended the app
 CUT_OFF = re.compile(
     r"net::ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|ABORTED)"
@@ -86,7 +93,8 @@ class App:
         began = self.log.stat().st_size
         options = map(str, ["--port", self.port, "--workspace", self.workspace, *self.arguments])
         with self.log.open("ab") as output:
-            begun = Forked([sys.executable, "app.py", *options], os.environ, stdout=output, forks_runs=True)
+            variables = os.environ | {PAUSE: "0.25"}
+            begun = Forked([sys.executable, "app.py", *options], variables, stdout=output, forks_runs=True)
         self.process = psutil.Process(begun.pid)
         end = time.monotonic() + STARTS
         while f"Presize is at {self.url}" not in (said := self.said[began:]):
@@ -167,15 +175,37 @@ def _absent(why: str) -> None:
     pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
 
 
+@pytest.fixture(scope="session")
+def app(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app for all tests that may share one: it keeps nothing but its workspace, which each finds empty."""
+    folder = tmp_path_factory.mktemp("app")
+    app = App(folder / "workspace", _free_port(), folder / "app.log")
+    yield app.start()
+    app.close()
+
+
 @pytest.fixture
-def serve(browser: Any, tmp_path: Path) -> Iterator[Serve]:
-    """`serve(workspace)` starts the app; it is ended with the test."""
+def empty(app: App) -> Iterator[Path]:
+    """The workspace of `app`, with nothing in it; what it runs and says is the test's."""
+    if not app.process.is_running():
+        app.start()
+    shutil.rmtree(app.workspace, ignore_errors=True)
+    app.log.write_text(f"Presize is at {app.url}\n")
+    yield app.workspace
+    end_runs(app.workspace)
+    assert app.is_quiet, app.said
+
+
+@pytest.fixture
+def serve(app: App, empty: Path, tmp_path: Path) -> Iterator[Serve]:
+    """`serve(workspace)` gives the app on the workspace that tests share, or starts one, which ends with the test."""
     apps: list[App] = []
 
-    def start(workspace: Path | None = None, *arguments: object) -> App:
-        app = App(workspace or tmp_path / "workspace", _free_port(), tmp_path / f"app{len(apps)}.log", arguments)
-        apps.append(app)
-        return app.start()
+    def start(workspace: Path = empty, *arguments: object) -> App:
+        if workspace == empty:
+            return app
+        apps.append(App(workspace, _free_port(), tmp_path / f"app{len(apps)}.log", arguments))
+        return apps[-1].start()
 
     yield start
     for app in apps:
@@ -184,13 +214,10 @@ def serve(browser: Any, tmp_path: Path) -> Iterator[Serve]:
         assert app.is_quiet, app.said
 
 
-@pytest.fixture(scope="session")
-def trained(browser: Any, drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """The app on that workspace, for tests that only look."""
-    app = App(drawn, _free_port(), tmp_path_factory.mktemp("trained") / "app.log")
-    yield app.start()
-    app.close()
-    assert app.is_quiet, app.said
+@pytest.fixture
+def trained(app: App, workspace: Path) -> App:
+    """The app with a finished run of the drawn sample."""
+    return app
 
 
 @pytest.fixture
@@ -225,15 +252,18 @@ def visit(browser: Any) -> Iterator[Visit]:
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with the drawn sample of 12 pictures a class, a test of learning rates, and a run, all finished."""
+    """A workspace with the drawn sample of 12 pictures a class, a test of learning rates, and a run, all finished.
+
+    The network is tiny, and what it has learnt is little.
+    """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # the first worker that needs it makes it
     made, recipe, done = shared / "drawn", shared / "drawn.json", shared / "drawn.done"
     with FileLock(shared / "drawn.lock"):
         if not done.exists():
-            options = ["source.count=12", "training.freeze_epochs=2", "training.epochs=2", "training.batch_size=8"]
-            with recipe.open("w", encoding="utf-8") as written, redirect_stdout(written):
-                assert main(["new", *(part for option in options for part in ("--set", option))]) == 0
+            with redirect_stdout(io.StringIO()) as written:
+                assert main(["new", *(f"--set={option}" for option in DRAWN)]) == 0
+            recipe.write_text(json.dumps({**json.loads(written.getvalue()), "architecture": TINY}))
             for command in ("lr-find", "train"):
                 assert main([command, str(recipe), "--workspace", str(made)]) == 0
             project = Project(made)
@@ -250,30 +280,32 @@ def held_out(drawn: Path) -> Path:
 
 def core(*arguments: object, folder: Path = ROOT) -> str:
     """`python -m core` with these arguments, in a folder; what it printed."""
-    variables = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "core", *map(str, arguments)]
-    ended = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=600)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+    with tempfile.TemporaryFile() as output:
+        ended = Forked([sys.executable, "-m", "core", *map(str, arguments)], os.environ, folder, output).wait(600)
+        output.seek(0)
+        said = output.read().decode()
+    assert ended == 0, said
+    return said
 
 
 @pytest.fixture
-def workspace(drawn: Path, tmp_path: Path) -> Path:
-    """A copy of that workspace, to be changed."""
-    return Path(shutil.copytree(drawn, tmp_path / "workspace"))
+def workspace(drawn: Path, empty: Path) -> Path:
+    """A copy of that workspace in that of `app`, to be changed."""
+    return Path(shutil.copytree(drawn, empty))
 
 
 @pytest.fixture
-def prepared(tmp_path: Path, photos: Path) -> Prepare:
-    """`prepared(size, option=value)` gives a project of 24 small photos; the options are those of training."""
+def prepared(empty: Path, photos: Path) -> Prepare:
+    """`prepared(option=value)` gives a project of 24 small photos and a tiny network in `app`; options of training."""
 
     def prepare(size: int = 64, **options: object) -> Project:
-        project = Project(tmp_path / "workspace")
+        project = Project(empty)
         project.open({"name": "folder", "path": str(photos)})
         for name, value in options.items():
             project.edit(f"training.{name}", value)
         project.edit("item_tfms.0.size", size * 4 // 3)
         project.edit("batch_tfms.0.size", size)
+        project.use(replace(project.require_recipe(), architecture=TINY))
         return project
 
     return prepare

@@ -13,7 +13,9 @@ import pytest
 from core.runs.run import Run
 
 if not os.environ.get("CI"):
-    pytest.importorskip("playwright", reason="playwright is not installed: pip install playwright")
+    for package in ("playwright", "axe_playwright_python"):
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install -r tests/requirements.txt")
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
 
 WAITS, TRAINS = 30, 240  # seconds, on a busy machine
@@ -80,6 +82,14 @@ def until(true: Callable[[], Any], seconds: float = WAITS, what: str = "") -> An
 def titled(page: Any, name: str, title: str, seconds: float = WAITS) -> None:
     """Wait until the page has this title."""
     expect(page.locator(f"#{name}-head h1")).to_have_text(title, timeout=1000 * seconds)
+
+
+def faults(page: Any) -> list[str]:
+    """What axe-core finds wrong with the page as it is shown, targets below 24 pixels included; none is right."""
+    page.evaluate(f"window.axe || (() => {{{AXE_SCRIPT}}})()")
+    options = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+    found = page.evaluate("options => axe.run(document, options)", options)["violations"]
+    return [f"{kind['id']}: {node['html'][:200]} {node['failureSummary']}" for kind in found for node in kind["nodes"]]
 
 
 def epochs(page: Any) -> int:

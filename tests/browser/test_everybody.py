@@ -1,4 +1,4 @@
-"""On a phone, in the dark, with the keyboard, with a screen reader."""
+"""With the keyboard, with a screen reader."""
 
 from __future__ import annotations
 
@@ -8,22 +8,10 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import App, Visit
-from tests.browser.steps import PAGES, expect, go, until
-from tests.matrix import thinned
+from tests.browser.steps import PAGES, expect, go
 
 NAMED = {"button", "textbox", "searchbox", "combobox", "checkbox", "radio", "spinbutton", "slider", "link", "switch"}
 NAMED |= {"tab", "DisclosureTriangle", "progressbar", "img", "image", "listbox"}
-WIDTH = 390
-
-
-@pytest.mark.parametrize("look", thinned(["phone", "phone-dark"], {"phone-dark"}.__contains__))
-def test_nothing_is_wider_than_a_phone(trained: App, visit: Visit, look: str) -> None:
-    page = visit(trained, look)
-    expect(page.locator("#data-train")).to_be_enabled()
-    assert page.evaluate("document.body.classList.contains('dark')") == (look == "phone-dark")
-    for name in PAGES:
-        go(page, name)
-        until(lambda: page.evaluate("document.scrollingElement.scrollWidth") <= WIDTH, what=f"{name} is no wider")
 
 
 def test_with_the_keyboard_alone(trained: App, visit: Visit) -> None:

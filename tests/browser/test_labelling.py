@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from core.data.content import digest
-from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.project.labels import photos_of
 from tests.browser.conftest import Serve, Visit
 from tests.browser.steps import TRAINS, expect, go, until
 
@@ -47,7 +49,19 @@ def test_unlabelled_photos_are_labelled_by_keyboard(photos: Path, serve: Serve, 
 
     page.keyboard.press("Control+z")
     expect(tile(page, "IMG_0015.jpg")).to_have_attribute("aria-label", "IMG_0015.jpg, no label")
-    page.keyboard.press("Control+Shift+z")
+    tile(page, "IMG_0009.jpg").click()
+    expect(page.locator('#data-grid [data-part="more"]')).to_have_text("7 more like this?", timeout=1000 * TRAINS)
+    page.keyboard.press("+")
+    expect(page.locator('#data-grid .shot[aria-selected="true"]')).to_have_count(8)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Label group by group").click()
+    expect(page.locator("#data-grid .shot")).to_have_count(8)
+    tile(page, "IMG_0015.jpg").click()  # does not belong
+    page.keyboard.type("sea")
+    page.keyboard.press("Enter")
+    expect(page.locator("#data-grid .shot")).to_have_count(1)
+    page.keyboard.press("Enter")  # its neighbours' label
+    expect(page.locator('#data-grid [data-part="next"]')).to_have_text("Train")
     expect(tile(page, "IMG_0015.jpg")).to_have_attribute("aria-label", "IMG_0015.jpg, label sea")
     expect(page.locator("#data-train")).to_be_enabled()
 
@@ -56,7 +70,48 @@ def test_unlabelled_photos_are_labelled_by_keyboard(photos: Path, serve: Serve, 
     expect(tile(page, "IMG_0000.jpg")).to_have_attribute("aria-label", "IMG_0000.jpg, label blue")
     page.locator('#data-grid [data-filter="=sea"]').click()
     expect(page.locator("#data-grid .shot")).to_have_count(8)
+
+    page.locator('#data-grid [data-part="view"]').click()  # the map
+    drawn = page.locator('#data-grid [data-part="map"]')
+    drawn.evaluate("map => map.scrollIntoView({block: 'center'})")
+    frame = drawn.bounding_box()
+    page.mouse.move(frame["x"] + 20, frame["y"] + 5)
+    page.mouse.down()
+    for x, y in ((0.99, 0.01), (0.99, 0.99), (0.01, 0.99)):
+        page.mouse.move(frame["x"] + x * frame["width"], frame["y"] + y * frame["height"], steps=3)
+    page.mouse.up()
+    expect(page.locator('#data-grid [data-part="count"]')).to_have_text("8 selected")
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_the_camera_takes_photos_into_labels(serve: Serve, visit: Visit) -> None:
+    app = serve()
+    page = visit(app)
+    camera, said = page.locator("#data-camera"), page.locator('#data-camera [data-camera="said"]')
+    camera.get_by_role("button", name="Take photos with the camera").click()
+    expect(camera.locator("input")).to_be_focused()
+    page.keyboard.type("ball")
+    page.keyboard.press("Enter")
+    taking = camera.get_by_role("button", name="Hold to take photos")
+    expect(taking).to_be_focused()
+    taking.hover()
+    page.mouse.down()
+    expect(said).to_have_text(re.compile(r"[3-9] taken for ball"))
+    page.mouse.up()
+    expect(said).to_contain_text("labelled ball. Hold again")
+    expect(page.locator("#data-grid .shot").nth(2)).to_have_attribute("aria-label", re.compile("label ball"))
+
+    camera.locator("input").fill("clock")
+    page.keyboard.press("Enter")
+    page.keyboard.down(" ")
+    expect(said).to_have_text(re.compile(r"[2-9] taken for clock"))
+    page.keyboard.up(" ")
+    expect(page.locator("#data-train")).to_be_enabled()
+    project = app.project
+    counts = Counter(project.corrections.labels[content] for content in photos_of(project).contents)
+    assert counts.keys() == {"ball", "clock"} and counts["ball"] >= 3 and counts["clock"] >= 2
+    camera.get_by_role("button", name="Done").click()
+    expect(camera.locator("video")).to_be_hidden()
 
 
 def test_a_wrong_label_is_mended_and_the_model_trained_again(
@@ -64,11 +119,12 @@ def test_a_wrong_label_is_mended_and_the_model_trained_again(
 ) -> None:
     folder = Path(shutil.copytree(drawn / "sources" / "sample-12-0", tmp_path / "photos"))
     wrong = (folder / "boat_003.jpg").rename(folder / "fish_099.jpg")
-    project = Project(tmp_path / "workspace")
+    app = serve()
+    project = app.project
     project.open({"name": "folder", "path": str(folder)})
     for option, value in {"training.epochs": 0, "training.freeze_epochs": 1, "training.batch_size": 8}.items():
         project.edit(option, value)
-    page = visit(serve(project.folder), page="results")
+    page = visit(app, page="results")
     page.locator('#results-suspects [data-do="look"]').click()
     suspect = page.locator("#results-suspects li", has_text=wrong.name)
     expect(suspect.first).to_contain_text("boat", timeout=1000 * TRAINS)

@@ -11,7 +11,7 @@ from tests.browser.steps import TRAINS, expect, until
 
 
 def test_curve_suggestions_and_clicks(prepared: Prepare, serve: Serve, visit: Visit) -> None:
-    project = prepared(size=128, batch_size=12, features=False)  # it takes long enough to be watched
+    project = prepared(batch_size=12)
     page = visit(serve(project.folder), page="learning_rate")
     page.locator("#rate-test").click()
     sizes = [until(lambda: points(page), TRAINS)]

@@ -8,9 +8,8 @@ import pytest
 from tests.browser.conftest import Prepare, Serve, Visit
 from tests.browser.steps import TRAINS, epochs, expect, figure, log_size, titled, until
 
-PHOTOS = {"features": False}  # or the frozen epochs would be over before they are looked at
-LONG = PHOTOS | {"freeze_epochs": 400, "epochs": 0}  # of half a second; ends when the test wants it to
-MIDDLE = PHOTOS | {"freeze_epochs": 100, "epochs": 0}  # a tenth of them is trained yet when it is asked to finish early
+LONG = {"freeze_epochs": 900, "epochs": 0}  # of a third of a second; ends when the test wants it to
+MIDDLE = {"freeze_epochs": 100, "epochs": 0}  # a tenth of them is trained yet when it is asked to finish early
 
 
 def test_reload_and_other_browsers(prepared: Prepare, serve: Serve, visit: Visit) -> None:
@@ -41,7 +40,7 @@ def test_reload_and_other_browsers(prepared: Prepare, serve: Serve, visit: Visit
 
     other.locator("#train-pause").click()
     for view in (page, other, tab):
-        titled(view, "train", "Stopped")
+        titled(view, "train", "Paused")
     until(lambda: len({epochs(view) for view in (page, other, tab)}) == 1)
     until(lambda: {figure(view, "Accuracy", "#train-run") for view in (page, other, tab)} != {"–"})
 
@@ -74,12 +73,12 @@ def test_the_app_is_killed_and_started_again(prepared: Prepare, serve: Serve, vi
 
 
 def test_pause_resume_and_complete(prepared: Prepare, serve: Serve, visit: Visit) -> None:
-    project = prepared(freeze_epochs=12, epochs=1, **PHOTOS)
+    project = prepared(freeze_epochs=12, epochs=1)
     page = visit(serve(project.folder), page="train")
     page.locator("#train-start").click()
     until(lambda: epochs(page) >= 1, TRAINS)
     page.locator("#train-pause").click()
-    titled(page, "train", "Stopped")
+    titled(page, "train", "Paused")
     expect(page.locator("#train-pause")).to_be_hidden()
     paused = epochs(page)
     assert 1 <= paused < 13
@@ -107,6 +106,7 @@ def test_stop_and_keep_best(prepared: Prepare, serve: Serve, visit: Visit) -> No
     expect(page.locator("#results-try")).to_be_enabled()
 
 
+@pytest.mark.slow
 def test_finish_early(prepared: Prepare, serve: Serve, visit: Visit) -> None:
     project = prepared(**MIDDLE)
     page = visit(serve(project.folder), page="train")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
+from core.model.folder import load_model
 from core.publish.fetch import load_learner
 from tests.browser.conftest import Serve, Visit
 from tests.browser.steps import TRAINS, expect, go
+from tests.core.publish.chromium import fetched_runtime
 from tests.hub.fixtures import environment
 from tests.hub.fixtures import hub as hub
 from tests.hub.server import Hub
@@ -18,7 +22,7 @@ REPO = "anna/my-shapes"
 
 def test_from_the_page_to_the_hub(
     hub: Hub,
-    workspace: Path,
+    drawn: Path,
     held_out: Path,
     serve: Serve,
     visit: Visit,
@@ -28,7 +32,9 @@ def test_from_the_page_to_the_hub(
     for name, value in environment(hub, tmp_path / "home").items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("HF_TOKEN")
-    page = visit(serve(workspace))
+    workspace = Path(shutil.copytree(drawn, tmp_path / "workspace"))
+    app = serve(workspace)
+    page = visit(app)
     expect(page.locator("#data-train")).to_be_enabled()
     go(page, "publish")
 
@@ -45,6 +51,7 @@ def test_from_the_page_to_the_hub(
 
     page.locator("#publish-token input").fill(hub.token)
     page.locator("#publish-private input").check()
+    page.locator("#publish-space").get_by_text("The model alone").click()
     page.locator("#publish-push").click()
     result = page.locator("#publish-result")
     expect(result).to_contain_text(f"{hub.url}/{REPO}", timeout=1000 * TRAINS)
@@ -58,4 +65,11 @@ def test_from_the_page_to_the_hub(
     assert not [file for file in workspace.rglob("*") if file.is_file() and hub.token.encode() in file.read_bytes()]
 
     monkeypatch.setenv("HF_TOKEN", hub.token)
-    assert load_learner(REPO).predict(held_out)[0] == held_out.name.split("_")[0]
+    ours, theirs = (model.predict(held_out) for model in (load_model(app.project.runs[0].folder), load_learner(REPO)))
+    assert ours[0] == theirs[0] and ours[2].tolist() == pytest.approx(theirs[2].tolist())
+
+    fetched_runtime()  # or the rest is skipped
+    with page.expect_download(timeout=1000 * TRAINS) as download:
+        page.locator("#publish-page").click()
+    with ZipFile(download.value.path()) as archive:
+        assert {name.partition("/")[2] for name in archive.namelist()} >= {"index.html", "model.onnx", "sw.js"}

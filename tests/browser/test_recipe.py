@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+import pytest
+
 from core.as_python import as_python
 from tests.browser.conftest import Prepare, Serve, Visit
 from tests.browser.steps import expect, go, until
@@ -48,6 +50,7 @@ def test_edit_and_load(prepared: Prepare, serve: Serve, visit: Visit) -> None:
     until(lambda: json.loads(shown(page, "recipe")) == document)
 
 
+@pytest.mark.slow
 def test_show_as_python(prepared: Prepare, serve: Serve, visit: Visit) -> None:
     project = prepared(epochs=7)
     page = visit(serve(project.folder), page="results")

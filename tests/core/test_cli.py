@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +117,13 @@ def test_check_lists_what_cannot_be_used(
 
 @pytest.fixture(scope="module")
 def by_command(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """new, train and predict as real processes, one after the other."""
+    """new, train and predict, one after the other."""
     folder = tmp_path_factory.mktemp("by command")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "core", *arguments, "--workspace", str(folder / "w")]
-        return subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=120)
+        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+            code = main([*arguments, "--workspace", str(folder / "w")])
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
     small = ["item_tfms.0.size=40", "batch_tfms.0.size=32", "training.epochs=1", "training.freeze_epochs=1"]
     made = run("new", str(photos), *(f"--set={setting}" for setting in small))

@@ -10,7 +10,7 @@ import site
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,11 +116,30 @@ def build_wheel(folder: Path) -> Path:
 
 
 Environment = Callable[..., subprocess.CompletedProcess[str]]
+ANSWERS = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from core.__main__ import main
+
+answers = sys.stdout
+for line in sys.stdin:
+    given, code = json.loads(line), 0
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        if given[0] == "-c":
+            sys.argv = given[1:]
+            exec(given[1], {})
+        else:
+            code = main(given)
+    print(json.dumps([given, code, out.getvalue(), err.getvalue()]), file=answers, flush=True)
+"""
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """Runs Python in a new virtual environment with the plugin package installed by pip."""
+def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """`core` or `-c CODE` with arguments in a new virtual environment with the plugin package, installed by pip.
+
+    One process answers all, as each would import torch.
+    """
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True, timeout=120)
     python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
@@ -130,18 +149,23 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     packages = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
     Path(packages, "ours.pth").write_text("\n".join(site.getsitepackages()) + "\n")  # torch and the others
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [python, *arguments]
-        return subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=120)
+    command = [python, "-c", ANSWERS]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
 
-    return run
+        def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+            assert process.stdin and process.stdout
+            process.stdin.write(json.dumps(arguments) + "\n")
+            process.stdin.flush()
+            return subprocess.CompletedProcess(*json.loads(process.stdout.readline()))
+
+        yield run
 
 
 @pytest.fixture(scope="module")
 def environment(python: Environment, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """Runs `python -m core` there."""
     workspace = tmp_path_factory.mktemp("workspace")
-    return lambda *arguments: python("-m", "core", *arguments, "--workspace", str(workspace))
+    return lambda *arguments: python(*arguments, "--workspace", str(workspace))
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +288,7 @@ def test_a_failing_file_of_the_folder_is_listed(tmp_path: Path, monkeypatch: pyt
     (folder / "labellers").mkdir(parents=True)
     (folder / "labellers" / "zz_wrong.py").write_text("this is no Python\n")
     (folder / "labellers" / "zz_right.py").write_text("fine = True\n")
-    monkeypatch.setattr(discovery, "FOLDER", folder)
+    monkeypatch.setattr(discovery, "PLUGINS", folder)
     package = __import__("plugins.labellers").labellers
     monkeypatch.setattr(package, "__path__", [str(folder / "labellers"), *package.__path__])
     found = discovery._discover.__wrapped__(False)  # not the remembered answer
@@ -302,7 +326,7 @@ def test_a_plugin_that_registers_and_then_fails_leaves_nothing(tmp_path: Path, m
         name, module, value = "half", "half_a_plugin", "half_a_plugin"
 
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(discovery, "FOLDER", tmp_path)
+    monkeypatch.setattr(discovery, "PLUGINS", tmp_path)
     monkeypatch.setattr(discovery, "entry_points", lambda group: [Found] if group == "presize.labellers" else [])
     before = [entry.name for entry in registries["labellers"]]
     for _ in range(2):  # the second time it is not "already registered" either

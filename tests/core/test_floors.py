@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,16 +16,30 @@ FILES = sorted((ROOT / "core").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 
 
-def imported(file: Path) -> Iterator[str]:
+@cache
+def nodes(file: Path) -> list[ast.AST]:
+    """Everything in a file."""
+    return list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+
+
+@cache
+def imported(file: Path) -> tuple[str, ...]:
     """Every module that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    found: list[str] = []
+    for node in nodes(file):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: a relative import"
             assert [a.name for a in node.names] != ["*"], f"{file}: a star import"
-            yield str(node.module)
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(found)
+
+
+def importing(files: Iterable[Path], *rooms: str) -> dict[str, list[str]]:
+    """What these files import from there, by file."""
+    found = {name(file): [module for module in imported(file) if within(module, *rooms)] for file in files}
+    return {file: modules for file, modules in found.items() if modules}
 
 
 def name(file: Path) -> str:
@@ -40,9 +55,8 @@ def test_there_is_something_to_walk() -> None:
     assert "core.data.photo" in imported(ROOT / "core/data/reading.py") and len(PLUGINS) > 15
 
 
-@pytest.mark.parametrize("file", FILES, ids=name)
-def test_core_imports_neither_gradio_nor_plugins(file: Path) -> None:
-    assert not [m for m in imported(file) if within(m, "gradio", "plugins", "app", "tests")]
+def test_core_imports_neither_gradio_nor_plugins() -> None:
+    assert importing(FILES, "gradio", "plugins", "app", "tests") == {}
 
 
 REGISTRIES = {"sources", "labellers", "splitters", "transforms", "architectures"}
@@ -54,7 +68,7 @@ NAMING = {  # what fastai's own words stand for
 
 def named(file: Path) -> Iterator[str]:
     """The plugins that a file names: `create("zip", ...)`, `sources["zip"]`, `{"name": "zip"}`, `== "zip"`."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in nodes(file):
         found: list[ast.expr | None] = []
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "create":
             found = list(node.args[:1])
@@ -71,21 +85,19 @@ def test_core_names_no_plugin() -> None:
     assert {name(file): found for file in FILES if (found := set(named(file)))} == NAMING
 
 
-@pytest.mark.parametrize("file", PLUGINS, ids=name)
-def test_plugins_import_gradio_in_panels_alone(file: Path) -> None:
-    if "panels" not in file.parts:
-        assert not [m for m in imported(file) if within(m, "gradio", "app", "tests")]
+def test_plugins_import_gradio_in_panels_alone() -> None:
+    assert importing((file for file in PLUGINS if "panels" not in file.parts), "gradio", "app", "tests") == {}
 
 
 DOORS = {ROOT / f"plugins/panels/kit/project/{name}.py" for name in ("checked", "project")}
 PANELS = [ROOT / "app.py", *(file for file in PLUGINS if "panels" in file.parts and file not in DOORS)]
 
 
-@pytest.mark.parametrize("file", PANELS, ids=name)
-def test_a_page_reaches_plugins_that_read_files_through_its_project(file: Path) -> None:
-    calls = (node.func for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call))
-    made = [f for f in calls if isinstance(f, ast.Attribute) and f.attr in ("build", "create", "factory")]
-    assert {ast.unparse(f.value) for f in made} <= {"project", "transforms"}, "which read no files"
+def test_a_page_reaches_plugins_that_read_files_through_its_project() -> None:
+    for file in PANELS:
+        calls = (node.func for node in nodes(file) if isinstance(node, ast.Call))
+        made = [f for f in calls if isinstance(f, ast.Attribute) and f.attr in ("build", "create", "factory")]
+        assert {ast.unparse(f.value) for f in made} <= {"project", "transforms"}, f"{file}: these read no files"
 
 
 OFFERED = {"core.runs.start", "core.as_python"}  # to programs and notebooks too
@@ -116,12 +128,12 @@ BELOW = {"core.data": DATA, "core.model": MODEL, "core.training": TRAINING, "cor
          **dict.fromkeys(LOW, LOW)}  # fmt: skip
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if within(name(f), *BELOW)], ids=name)
-def test_a_room_imports_from_below_alone(file: Path) -> None:
-    room = max((r for r in BELOW if within(name(file), r)), key=len)
-    above = [m for m in imported(file) if within(m, "core") and not within(m, *BELOW[room]) and m != "core"]
-    # `from core.data import photo` also reads as the package core.data itself, which is a room
-    assert not above
+def test_a_room_imports_from_below_alone() -> None:
+    for file in (f for f in FILES if within(name(f), *BELOW)):
+        room = max((r for r in BELOW if within(name(file), r)), key=len)
+        above = [m for m in imported(file) if within(m, "core") and not within(m, *BELOW[room]) and m != "core"]
+        # `from core.data import photo` also reads as the package core.data itself, which is a room
+        assert not above, file
 
 
 def test_every_file_of_core_has_a_floor() -> None:

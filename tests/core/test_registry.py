@@ -49,7 +49,7 @@ def test_options_are_read_from_the_signature(registry: Registry[Any]) -> None:
     entry = registry["sharpen"]
     assert [p.name for p in entry.params] == ["amount", "method", "box", "names", "on"]
     amount, method, box, _, on = entry.params
-    assert amount == Param("amount", float, 1.0, "How much", Range(0, 2))
+    assert amount == Param("amount", float, 1.0, "How much", Range(0, 2), title="Amount")
     assert method.choices == ("soft", "hard") and method.default == "soft" and method.help == "In which way"
     assert box.choices == () and box.default is None and box.range is None
     assert on.type is bool and on.default is True and not on.required

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from core.errors import BadInput
-from core.publish.hub import Hardware
 from core.publish.hub import Hub as Client
+from core.publish.hub import Space
 from tests.hub.server import DROPPED, Hub
 
 REPO = "anna/my-pets"
@@ -29,11 +29,11 @@ class Case:
     status: int | Literal["drop"]
     times: int = 1
     when: Literal["before", "after"] = "before"
-    hardware: Hardware | None = None
+    space: Space | None = None
     xet: bool = False
 
     def __str__(self) -> str:
-        where = "space-" if self.hardware else "xet-" if self.xet else ""
+        where = f"{self.space}-" if self.space else "xet-" if self.xet else ""
         return f"{where}{self.call}-{self.status}-{self.times}-{self.when}"
 
 
@@ -47,6 +47,7 @@ CASES = [
     ),
     *(Case(call, status, 1, "after") for call in ("create", "put", "commit") for status in (500, 503, "drop")),
     *(Case(call, status, 1, "after", "cpu-basic") for call in ("create", "commit") for status in (503, "drop")),
+    *(Case(call, status, 1, "after", "static") for call in ("create", "put", "commit") for status in (503, "drop")),
     *(Case(call, status, 100, "before", "zero-gpu") for call in ("create", "commit") for status in (402, 429, "drop")),
 ]
 
@@ -67,23 +68,23 @@ def pushed(hub: Hub, case: Case) -> str:
     hub.fail(case.call, case.status, case.times, when=case.when)
     said = ""
     try:
-        push(case.hardware)
+        push(case.space)
     except BadInput as error:
         said = str(error)
     status = DROPPED if case.status == "drop" else case.status
     assert any((call.name, call.status) == (case.call, status) for call in hub.calls), "it never came to that"
     hub.forgive()
-    push(case.hardware)
-    push(case.hardware)
-    repo = hub.repos[("space" if case.hardware else "model", REPO)]
+    push(case.space)
+    push(case.space)
+    repo = hub.repos[("space" if case.space else "model", REPO)]
     files = {name: data for name, data in repo.files.items() if name != ".gitattributes"}
     assert files == FILES, sorted(files)
     assert len(repo.commits) == 2, [commit.changed for commit in repo.commits]
     return said
 
 
-def push(hardware: Hardware | None) -> None:
+def push(space: Space | None) -> None:
     """What the command and the page do, without a rehearsal."""
     client = Client()
     client.user()
-    client.push(REPO, FILES, hardware=hardware)
+    client.push(REPO, FILES, space=space)

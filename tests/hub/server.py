@@ -18,9 +18,11 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match
 
 from tests.hub.calls import router
+from tests.hub.jobs import Jobs
+from tests.hub.jobs import router as jobs
 from tests.hub.state import Repo, User, XetFolder
 
-ROUTES = [route for route in router.routes if isinstance(route, APIRoute)]
+ROUTES = [route for route in (*jobs.routes, *router.routes) if isinstance(route, APIRoute)]
 CALLS = frozenset(route.name for route in ROUTES)
 UNKNOWN = "unknown"
 DROPPED = 0
@@ -71,11 +73,13 @@ class Hub:
             self.other_token: User("zoe"),
         }
         self.repos: dict[tuple[str, str], Repo] = {}
+        self.jobs = Jobs(self)
         self.calls: list[Call] = []
         self.xet = XetFolder(xet) if xet else None
         self._faults: list[Fault] = []
         self._app = FastAPI(openapi_url=None, redirect_slashes=False)
         self._app.state.hub = self
+        self._app.include_router(jobs)
         self._app.include_router(router)
         self._app.add_exception_handler(HTTPException, _as_the_hub_says)
         # with its protocol named asyncio does not wait for the client between the head of an answer and its body
@@ -91,7 +95,8 @@ class Hub:
         self._thread.start()
 
     def close(self) -> None:
-        """Answer nobody any more."""
+        """Answer nobody any more, and end all jobs."""
+        self.jobs.close()
         self._server.should_exit = True
         self._thread.join()
 

@@ -30,8 +30,9 @@ BUILT_IN = {
     "losses": {"cross_entropy", "focal"},
     "metrics": {"accuracy", "error_rate", "f1_macro", "macro_error", "top_k_accuracy"},
     "optimizers": {"adamw", "sgd"},
-    "architectures": {"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "timm", "efficientnet_lite0"},
-    "exporters": {"onnx", "torch_export"},
+    "architectures": {"timm", *(f"resnet{n}" for n in (18, 34, 50, 101, 152))}
+    | {f"efficientnet_lite{n}" for n in range(3)},
+    "exporters": {"onnx", "onnx_fp16", "onnx_int8", "page", "torch_export"},
 }
 
 

@@ -51,7 +51,7 @@ def test_copies_of_a_photo_stay_together(tmp_path: Path, data_folder: Path, monk
 
 
 def test_a_pattern_of_exponential_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pattern, "SECONDS", 0.2)
+    monkeypatch.setattr(pattern, "MATCH_SECONDS", 0.2)
     splitter = splitters.create("group", by="name", pattern=r"^((a|aa)+)$")
     with takes_at_most(2), pytest.raises(BadInput, match="takes too long"):
         splitter([Path("a" * (60 + n) + "!") for n in range(100)])

@@ -356,6 +356,17 @@ def test_sample_is_drawn_once_and_alike(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path / "one" / "sources")) == ["sample-3-1", "sample-3-2"]
 
 
+def test_the_sample_teaches_from_its_17th_picture_on() -> None:
+    from plugins.sources.sample import THINGS, drawn_as, far_balloon, far_mushroom, fish, house
+
+    assert all(drawn_as(thing, number) is thing for thing in THINGS for number in range(1, 17))
+    shown = {(thing, drawn_as(thing, number)) for thing in THINGS for number in range(17, 41)}
+    wrong = [(thing, n) for thing in THINGS for n in range(1, 41) if drawn_as(thing, n) in set(THINGS) - {thing}]
+    assert [n for _, n in wrong] == [17] * 5 and (fish, house) in shown
+    alike = {picture for _, picture in shown} - set(THINGS)
+    assert alike == {far_balloon, far_mushroom}
+
+
 def test_sample_leaves_nothing_half_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import plugins.sources.sample as sample_module
 

@@ -3,9 +3,9 @@
 PHOTOS is a folder of train/CLASS and validation/CLASS, such as `clothing`. For resnet50 and efficientnet_lite0 at 224
 pixels (460 before), batches of 64 and 256: `plain`, an eager loop on synthetic data in the best precision; `synthetic`,
 our `fit` on the same; `photos`, our `fit` on photos; `loader` alone, by threads; `minute`, the first minute of a run,
-step by step; `reach`, seconds to fastai's final accuracy; `fastai` with to_fp16(); `compiled`, with torch.compile. Compare rows of one run only. It
-needs no network; fastai's rows are empty unless --fastai names a Python that has it. With --device cpu, sizes are tiny:
-it shows that every part runs, and its figures mean nothing.
+step by step; `reach`, seconds to fastai's final accuracy; `fastai` with to_fp16(); `compiled`, with torch.compile.
+Compare rows of one run only. It needs no network; fastai's rows are empty unless --fastai names a Python that has it.
+With --device cpu, sizes are tiny: it shows that every part runs, and its figures mean nothing.
 """
 
 from __future__ import annotations

@@ -134,3 +134,14 @@ def test_a_splitter_by_folder_takes_photos_labelled_by_hand(folder: Path, journa
     assert "for validation" in check(folder, journal, **choices).unready
     journal.labels({digest(file): "ab"[i > 3] for i, file in enumerate(files) if not i % 4})
     assert sides(check(folder, journal, **choices))[1] == {file.name for file in files[::4]}
+
+
+@pytest.mark.parametrize("by", ["name", "twins"])
+def test_photos_that_a_person_called_the_same_are_not_parted(folder: Path, journal: Journal, by: str) -> None:
+    for first, label in ((0, "blue"), (8, "green"), (16, "red")):
+        journal.label(contents(folder, first, first + 8), label)
+    for pair in zip(contents(folder, 0, 8), contents(folder, 8, 16), strict=True):
+        journal.same(*pair)
+    train, valid = sides(check(folder, journal, splitter={"name": "group", "by": by, "pattern": r"(.+)\.jpg"}))
+    assert len(train) + len(valid) == 24 and any(f"IMG_{n:04}.jpg" in valid for n in range(16))
+    assert all((f"IMG_{n:04}.jpg" in valid) == (f"IMG_{n + 8:04}.jpg" in valid) for n in range(8))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,21 +48,34 @@ def drawn(planted: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(planted, tmp_path / "drawn"))
 
 
+def inspected(photos: Path, workspace: Path, *arguments: str) -> Any:
+    """What `inspect` says of photos: its JSON, or its text."""
+    recipe = workspace.with_name("recipe.json")
+    if not recipe.exists():
+        recipe.write_text(said("new", "--workspace", str(workspace), str(photos)))
+    sizes = ["--set", "item_tfms.0.size=160", "--set", "batch_tfms.0.size=128"]
+    found = said("inspect", "--workspace", str(workspace), str(recipe), *sizes, *arguments)
+    return json.loads(found) if "--json" in arguments else found
+
+
+def said(*arguments: str) -> str:
+    with redirect_stdout(io.StringIO()) as output:
+        assert main([*arguments]) == 0
+    return output.getvalue()
+
+
+@pytest.fixture(scope="module")
+def extracted(planted: Path) -> Path:
+    """The features of their photos."""
+    inspected(planted, planted.with_name("w"), "--json")
+    return planted.with_name("w") / "features"
+
+
 @pytest.fixture
-def inspect(drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Inspect:
-    """Runs `inspect` on them; gives its JSON, or its text."""
-
-    def run(*arguments: str) -> Any:
-        recipe = tmp_path / "recipe.json"
-        if not recipe.exists():
-            assert main(["new", "--workspace", str(tmp_path / "w"), str(drawn)]) == 0
-            recipe.write_text(capsys.readouterr().out)
-        sizes = ["--set", "item_tfms.0.size=160", "--set", "batch_tfms.0.size=128"]
-        assert main(["inspect", "--workspace", str(tmp_path / "w"), str(recipe), *sizes, *arguments]) == 0
-        said = capsys.readouterr().out
-        return json.loads(said) if "--json" in arguments else said
-
-    return run
+def inspect(drawn: Path, extracted: Path, tmp_path: Path) -> Inspect:
+    """Runs `inspect` on them in a workspace where their features are known; gives its JSON, or its text."""
+    shutil.copytree(extracted, tmp_path / "w" / "features")
+    return partial(inspected, drawn, tmp_path / "w")
 
 
 def test_what_was_planted_is_found(inspect: Inspect, drawn: Path) -> None:
@@ -126,7 +142,10 @@ def test_a_photo_of_another_world_is_a_stranger(inspect: Inspect, drawn: Path) -
     assert [stranger["photo"] for stranger in inspect("--json")["strangers"]][:1] == ["boat/noise.png"]
 
 
-def test_each_photo_is_extracted_once(inspect: Inspect, drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_photo_is_extracted_once(
+    inspect: Inspect, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(tmp_path / "w" / "features")
     loaded: list[Path] = []
     load = photo.load
     monkeypatch.setattr(
@@ -150,6 +169,7 @@ def test_each_photo_is_extracted_once(inspect: Inspect, drawn: Path, monkeypatch
 
 
 def test_a_damaged_file_of_features_is_extracted_again(inspect: Inspect, drawn: Path, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "w" / "features")  # in other batches a feature differs by its last bits
     for file in drawn.glob("*/*_01*.jpg"):  # what is extracted twice is fewer
         file.unlink()
     first = inspect("--json")
@@ -159,6 +179,7 @@ def test_a_damaged_file_of_features_is_extracted_again(inspect: Inspect, drawn: 
 
 
 def test_a_network_with_random_weights_is_the_same_each_time(inspect: Inspect, drawn: Path, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "w" / "features")
     for file in drawn.glob("*/*_01*.jpg"):
         file.unlink()
     random = ("--json", "--set", "architecture.pretrained=false")

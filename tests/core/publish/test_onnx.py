@@ -59,9 +59,7 @@ def create(recipe_dict: Callable[..., dict[str, Any]], tmp_path: Path) -> Create
     return make
 
 
-@pytest.mark.parametrize(
-    "network", thinned(NETWORKS, lambda name: name not in ("linear", "concat"))
-)  # as in `exported`
+@pytest.mark.parametrize("network", thinned(NETWORKS, {"vit"}.__contains__))
 def test_it_answers_like_torch_one_photo_or_many(
     network: str, create: Create, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import SpaceCard
 
 from core.__main__ import main
 from core.errors import BadInput
@@ -21,9 +22,11 @@ from core.model.folder import load_model
 from core.publish.fetch import fetch, load_learner, model_folder
 from core.publish.hub import Hub as Client
 from core.publish.options import PushOptions
+from core.publish.page_rehearsal import PageRehearsal
 from core.publish.push import Pushed, push
 from core.runs.predictions import predictions_of
 from core.runs.run import Run
+from tests.core.publish.chromium import fetched_runtime
 from tests.hub.fixtures import environment
 from tests.hub.state import File
 
@@ -39,7 +42,7 @@ def ended(steps: Generator[str, None, Pushed]) -> tuple[list[str], Pushed]:
 
 
 def test_there_and_back(signed_in: Any, trained: Run, photos: Path) -> None:
-    _, done = ended(push(trained, REPO, PushOptions("mit"), Client()))
+    _, done = ended(push(trained, REPO, PushOptions("mit", space="none"), Client()))
     assert done == Pushed(f"{signed_in.url}/{REPO}")
     files = signed_in.repos["model", REPO].files
     assert set(files) >= PUBLISHED and not any(name.endswith((".bin", ".pth", ".pkl")) for name in files)
@@ -53,7 +56,7 @@ def test_there_and_back(signed_in: Any, trained: Run, photos: Path) -> None:
 
 
 def test_without_the_hub_the_last_one_seen_is_used(signed_in: Any, trained: Run, monkeypatch: Any) -> None:
-    ended(push(trained, REPO, PushOptions(), Client()))
+    ended(push(trained, REPO, PushOptions(space="none"), Client()))
     before = fetch(REPO)
     signed_in.fail("info", "drop", 100)
     assert fetch(REPO) == before == model_folder(REPO)
@@ -66,14 +69,14 @@ def test_without_the_hub_the_last_one_seen_is_used(signed_in: Any, trained: Run,
 
 def test_half_of_a_cache_is_no_model(signed_in: Any, trained: Run) -> None:
     for _ in range(2):  # the second time it looks at the config that is there, which the client keeps
-        ended(push(trained, REPO, PushOptions(), Client()))
+        ended(push(trained, REPO, PushOptions(space="none"), Client()))
     signed_in.fail("info", "drop", 100)
     with pytest.raises(BadInput, match="cannot be reached"):
         fetch(REPO)
 
 
 def test_a_refusal_is_no_reason_to_use_what_was_seen(signed_in: Any, trained: Run, monkeypatch: Any) -> None:
-    ended(push(trained, REPO, PushOptions(), Client()))
+    ended(push(trained, REPO, PushOptions(space="none"), Client()))
     fetch(REPO)
     signed_in.repos["model", REPO].private = True
     monkeypatch.setenv("HF_TOKEN", signed_in.other_token)
@@ -82,7 +85,7 @@ def test_a_refusal_is_no_reason_to_use_what_was_seen(signed_in: Any, trained: Ru
 
 
 def test_a_strangers_json_is_small(signed_in: Any, trained: Run) -> None:
-    ended(push(trained, REPO, PushOptions(), Client()))
+    ended(push(trained, REPO, PushOptions(space="none"), Client()))
     repo = signed_in.repos["model", REPO]
     repo.commit("by hand", repo.tree | {"hashes.json": File(b" " * 11_000_000, lfs=True)})
     with pytest.raises(BadInput, match=r"hashes\.json of 'anna/my-pets' is larger than 10 MB"):
@@ -111,7 +114,7 @@ def test_a_photo_that_cannot_be_read_any_more_is_no_reason_to_stop(
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no photo")
     results.items[0] = broken
-    monkeypatch.setattr("core.publish.push.predictions_of", lambda run: results)
+    monkeypatch.setattr("core.publish.sample.predictions_of", lambda run: results)
     _, done = ended(push(mine, REPO, PushOptions(space="zero-gpu"), Client(), HERE))
     assert done.space and done.rehearsal
 
@@ -119,7 +122,7 @@ def test_a_photo_that_cannot_be_read_any_more_is_no_reason_to_stop(
 def test_what_cannot_be_pushed_says_why(signed_in: Any, mine: Run, tmp_path: Path) -> None:
     def refused(run: Run) -> str:
         with pytest.raises(BadInput) as caught:
-            ended(push(run, REPO, PushOptions(), Client()))
+            ended(push(run, REPO, PushOptions(space="none"), Client()))
         assert not signed_in.calls
         return str(caught.value)
 
@@ -139,7 +142,7 @@ def test_what_cannot_be_pushed_says_why(signed_in: Any, mine: Run, tmp_path: Pat
 def test_what_is_downloaded_is_little_and_ours(signed_in: Any, trained: Run, monkeypatch: Any) -> None:
     from core.publish import fetch as module
 
-    ended(push(trained, REPO, PushOptions(), Client()))
+    ended(push(trained, REPO, PushOptions(space="none"), Client()))
     repo = signed_in.repos["model", REPO]
     evil = {"pytorch_model.bin": b"\x80\x04", "setup.py": b"raise SystemExit"}
     repo.commit("by hand", repo.tree | {name: next(iter(repo.tree.values())) for name in evil})
@@ -179,6 +182,30 @@ def test_a_space_is_rehearsed_and_answers_the_same(signed_in: Any, mine: Run, ph
         assert not file.is_file() or signed_in.token.encode() not in file.read_bytes(), file
 
 
+def test_a_static_space_is_free_and_was_tried_in_a_browser(signed_in: Any, mine: Run) -> None:
+    runtime = fetched_runtime()
+    _, done = ended(push(mine, "paul/pets", PushOptions("mit"), Client(signed_in.poor_token)))
+    assert isinstance(done.rehearsal, PageRehearsal) and done.rehearsal.largest_difference < 1e-4
+    space = signed_in.repos["space", "paul/pets"]
+    said = SpaceCard(space.files["README.md"].decode()).data.to_dict()
+    assert (space.sdk, said["sdk"], said["app_file"], said["license"]) == ("static", "static", "index.html", "mit")
+    assert space.files["runtime/ort.wasm"] == runtime["ort.wasm"] and b"pets" in space.files["page.json"]
+    assert space.files["model.onnx"] == signed_in.repos["model", "paul/pets"].files["model.onnx"]
+    ended(push(mine, "paul/pets", PushOptions("mit", untried=True), Client(signed_in.poor_token)))
+    assert len(space.commits) == 2, "nothing has changed"
+
+
+def test_the_terms_of_the_pretrained_weights_are_kept(signed_in: Any, mine: Run) -> None:
+    recipe = json.loads((mine.folder / "recipe.json").read_text(encoding="utf-8"))
+    recipe["architecture"] = {"name": "timm", "model": "convnextv2_atto.fcmae_ft_in1k"}
+    (mine.folder / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
+    with pytest.raises(BadInput, match=r"are under cc-by-nc-4\.0, which mit may not replace; give --license cc-by-nc"):
+        ended(push(mine, REPO, PushOptions("mit", space="none"), Client()))
+    assert not signed_in.repos
+    said, _ = ended(push(mine, REPO, PushOptions("cc-by-nc-4.0", space="none"), Client()))
+    assert any("read its terms" in line for line in said)
+
+
 def test_nothing_is_pushed_that_fails_here(signed_in: Any, mine: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     from core.publish import space
 
@@ -191,20 +218,19 @@ def test_nothing_is_pushed_that_fails_here(signed_in: Any, mine: Run, monkeypatc
     assert not signed_in.repos
 
 
-def test_the_commands(signed_in: Any, mine: Run, photos: Path, tmp_path: Path) -> None:
+def test_the_commands(
+    signed_in: Any, mine: Run, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     known = {**os.environ, **environment(signed_in, tmp_path / "home")}
-
-    def core(*arguments: object) -> str:
-        command = [sys.executable, "-m", "core", *map(str, arguments)]
-        done = subprocess.run(command, env=known, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        assert done.returncode == 0 and signed_in.token not in done.stdout + done.stderr, done.stderr
-        return done.stdout
-
-    said = core("push", mine.folder, REPO, "--license", "cc0-1.0", "--private")
-    assert said.splitlines()[-1] == f"model: {signed_in.url}/{REPO}"
+    push = [sys.executable, "-m", "core", "push", mine.folder, REPO, "--license", "cc0-1.0"]
+    push += ["--private", "--space", "none"]
+    done = subprocess.run(push, env=known, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0 and signed_in.token not in done.stdout + done.stderr, done.stderr
+    assert done.stdout.splitlines()[-1] == f"model: {signed_in.url}/{REPO}"
     assert signed_in.repos["model", REPO].private
     photo = sorted(photos.iterdir())[0]
-    (answer,) = map(json.loads, core("predict", REPO, photo).splitlines())
+    assert main(["predict", REPO, str(photo)]) == 0
+    (answer,) = map(json.loads, capsys.readouterr().out.splitlines())
     assert answer["label"] == load_model(mine.folder).predict(photo)[0]
 
 

@@ -121,7 +121,7 @@ def test_it_answers_like_the_engine(
     photos = [*odd_photos, *hostile, *predictions_of(exported).items[:2]]
     assert len(photos) == 29
     said, found = rehearsed(exported, {**files, "app.py": app}, photos)
-    assert said[0] == "Starting the Space" and said[-1] == "29 of 29 photos answered as the model does"
+    assert "Starting the Space" in said and said[-1] == "29 of 29 photos answered as the model does"
     assert isinstance(found, Rehearsal) and found.largest_difference <= TOLERANCE
     assert found.install_seconds == 0 and 0 < found.ready_seconds < 120 and 30 < found.memory_mb < 2000
     assert found.megabytes == pytest.approx(sum(map(len, files.values())) / 1e6, abs=0.1)
@@ -191,7 +191,7 @@ def test_who_goes_away_in_the_middle_leaves_nothing(exported: Run, files: Files,
     items = predictions_of(exported).items[:2]
     expected = np.stack([load_model(exported.folder).predict(item)[2].numpy() for item in items])
     steps = rehearse(files, items, expected, Path(sys.executable))
-    assert [next(steps), next(steps)] == ["Starting the Space", "1 of 2 photos answered as the model does"]
+    assert "1 of 2 photos answered as the model does" in steps  # and not the second yet
     assert not nothing_is_left(temporary)
     steps.close()
     assert nothing_is_left(temporary)

@@ -49,7 +49,8 @@ def test_what_the_hub_reads(exported: Run) -> None:
 
 def test_no_license_is_made_up_and_zero_gpu_needs_its_package(exported: Run) -> None:
     files = space_files(exported, "anna/my-pets", "zero-gpu", None, 0)
-    assert "license" not in SpaceCard(files["README.md"].decode()).data.to_dict()
+    said = SpaceCard(files["README.md"].decode()).data.to_dict()
+    assert "license" not in said and said["python_version"] == "3.12.12"  # of the two that ZeroGPU has
     assert files["requirements.txt"].decode().splitlines()[-1] == "spaces"
 
 

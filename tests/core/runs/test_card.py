@@ -30,9 +30,9 @@ from core.runs.card import Trained, card, hub_card
 from core.runs.run import Run
 from core.runs.train import train
 from core.runs.without_paths import without_paths
+from core.training.best import Best
 from core.training.interpretation import ClassificationInterpretation
 from core.training.learner import Learner, vision_learner
-from core.training.state import Best
 from core.training.validate import Outputs, predict
 from tests.core.data.test_colours import P3
 

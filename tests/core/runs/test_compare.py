@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from core.__main__ import main
-from core.insight.compare import compare, mcnemar
+from core.insight.compare import compare
 from core.runs.compare import compare_runs
 from core.runs.predictions import keep_predictions, predictions_of
 from core.runs.run import Run
+from core.training.metrics import mcnemar
 
 Photos = dict[str, str]
 

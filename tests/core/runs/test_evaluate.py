@@ -176,7 +176,7 @@ def test_evaluate_on_nothing_it_knows(trained: Run, workspace: Path, photos: Pat
         evaluate(trained, workspace, str(folder))
     with pytest.raises(BadInput, match="no folder"):
         evaluate(trained, workspace, str(tmp_path / "nowhere"))
-    with pytest.raises(BadInput, match="--labeller"):
+    with pytest.raises(BadInput, match="neither a name nor JSON"):
         evaluate(trained, workspace, str(folder), "{name: regex}")
     with pytest.raises(BadInput, match="'rgx'"):
         evaluate(trained, workspace, str(folder), "rgx")

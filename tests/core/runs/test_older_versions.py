@@ -67,7 +67,7 @@ def test_a_run_from_before_todays_draws_goes_on_and_says_so(
     tiny = {"name": "timm", "model": "test_resnet", "pretrained": False}
     run = Run.create(Recipe.from_dict(recipe_dict({"epochs": 1, "freeze_epochs": 0}, architecture=tiny)), tmp_path)
     with monkeypatch.context() as earlier, closing(train(run)) as events:
-        earlier.setattr("core.training.state.DRAWS", 1)
+        earlier.setattr("core.training.state.DRAWS_VERSION", 1)
         next(event for event in events if isinstance(event, StepEnded))
         events.close()
     again = list(train(run))

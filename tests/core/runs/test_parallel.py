@@ -1,9 +1,10 @@
-"""Two real processes that torchrun starts train as one does, stop together, and go on together."""
+"""Two processes, as torchrun starts them, train as one does, stop together, and go on together."""
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -18,19 +19,45 @@ from core.events import EpochEnded, RunEnded, RunResumed, RunStarted, StepEnded,
 from core.recipe import Recipe
 from core.runs.run import Run, runs_in
 from core.runs.train import train
+from tests.warm import Forked
 
 ROOT = Path(__file__).resolve().parents[3]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "core"]
 
 
-def begin(*arguments: str) -> subprocess.Popen[str]:
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [*TORCHRUN, *arguments], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+class Pair:
+    """Two ranks as torchrun starts them, but forked off a process that has imported torch."""
+
+    def __init__(self, said: Path, *arguments: str) -> None:
+        self.said = said
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = str(probe.getsockname()[1])
+        shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        command = [sys.executable, "-m", "core", *arguments]
+        with said.open("wb") as output:
+            self.ranks = [
+                Forked(command, {**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank}, stdout=output)
+                for rank in ("0", "1")
+            ]
+
+    def poll(self) -> int | None:
+        """The exit code of the first that has ended."""
+        return next((rank.returncode for rank in self.ranks if rank.returncode is not None), None)
+
+    def kill(self) -> None:
+        """End both."""
+        for rank in self.ranks:
+            rank.kill()
+
+    def end(self) -> str:
+        """Wait until both have left, and neither was killed; what they said."""
+        codes = [rank.wait(120) for rank in self.ranks]
+        assert codes == [0, 0], self.said.read_text()
+        return self.said.read_text()
 
 
-def when(process: subprocess.Popen[str], workspace: Path, steps: int) -> Run:
+def when(process: Any, workspace: Path, steps: int) -> Run:
     """The run, after its first `steps`."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
@@ -39,7 +66,7 @@ def when(process: subprocess.Popen[str], workspace: Path, steps: int) -> Run:
                 return run
         time.sleep(0.02)
     process.kill()
-    raise AssertionError(process.communicate()[0])
+    raise AssertionError(f"it has not made {steps} steps")
 
 
 def figures(run: Run) -> tuple[list[float], list[float]]:
@@ -64,17 +91,13 @@ def test_two_processes_train_as_one_and_stop_and_go_on(
     recipe = tmp_path / "recipe.json"
     recipe.write_text(json.dumps(document))
 
-    process = begin("train", str(recipe), "--workspace", str(tmp_path / "two"))
-    run = when(process, tmp_path / "two", 5)
+    pair = Pair(tmp_path / "train.txt", "train", str(recipe), "--workspace", str(tmp_path / "two"))
+    run = when(pair, tmp_path / "two", 5)
     run.stop()
-    said = process.communicate(timeout=120)[0]
-    assert process.returncode == 0, said  # both have left, and neither was killed
-    assert run.status == "stopped"
-
-    process = begin("resume", str(run.folder))
-    said = process.communicate(timeout=120)[0]
-    assert process.returncode == 0, said
-    assert run.status == "completed"
+    said = pair.end()
+    assert run.status == "stopped", said
+    said = Pair(tmp_path / "resume.txt", "resume", str(run.folder)).end()
+    assert run.status == "completed", said
     assert sum(isinstance(e, RunResumed) for e in run.events()) == 1
     start = next(e for e in run.events() if isinstance(e, RunStarted))
     assert start.device.startswith("2 x ") and start.valid % 2 == 1
@@ -92,13 +115,17 @@ def test_a_lost_process_leaves_none_waiting_and_the_run_resumable(
 ) -> None:
     recipe = tmp_path / "recipe.json"
     recipe.write_text(json.dumps(recipe_dict({"epochs": 200, "batch_size": 7})))
-    process = begin("train", str(recipe), "--workspace", str(tmp_path))
+    process = subprocess.Popen(
+        [*TORCHRUN, "train", str(recipe), "--workspace", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     run = when(process, tmp_path, 3)
     children = psutil.Process(process.pid).children()
     (other,) = [c for c in children if c.pid != run.process and "core" in c.cmdline()]
     other.kill()
-    process.communicate(timeout=120)
-    assert process.returncode != 0
+    assert process.wait(120) != 0
     assert not any(c.is_running() and c.status() != psutil.STATUS_ZOMBIE for c in children)
     assert run.status in ("failed", "interrupted")
     end = run.events()[-1]

@@ -199,7 +199,7 @@ def test_a_run_outlives_its_starter_stops_goes_on_and_finishes_early(
 
 
 def test_a_run_with_a_broken_recipe_is_refused_with_its_sentence(
-    create: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    create: Callable[..., Run], forked_runs: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = create()
     document = json.loads(run.read("recipe.json"))
@@ -222,7 +222,7 @@ def test_a_run_with_a_broken_recipe_is_refused_with_its_sentence(
         assert isinstance(end, RunEnded) and end.error == sentence
 
 
-def test_a_learning_rate_test_is_started_as_one(create: Callable[..., Run]) -> None:
+def test_a_learning_rate_test_is_started_as_one(create: Callable[..., Run], forked_runs: None) -> None:
     run = create("lr_finds")
     start(run)
     *_, end = run.follow(pause=0.02)

@@ -18,6 +18,7 @@ from core.recipe import Recipe
 from core.runs.queue import Queue
 from core.runs.run import Run
 from core.runs.train import RunOptions, find_rate, train
+from tests.warm import Forked
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = {"name": "timm", "model": "test_resnet", "pretrained": False}
@@ -258,21 +259,18 @@ def test_runs_of_different_workspaces_do_not_wait_for_each_other(
     events.close()  # type: ignore[attr-defined]
 
 
-def test_of_two_real_processes_the_second_waits_and_then_trains(
+def test_of_two_processes_the_second_waits_and_then_trains(
     recipe_dict: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
-    begun: list[subprocess.Popen[str]] = []
+    begun: list[Forked] = []
 
-    def begin(run: Run) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "core", "train", str(run.folder)],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        begun.append(process)
-        return process
+    def begin(run: Run) -> Forked:
+        with said(run).open("wb") as output:
+            begun.append(Forked([sys.executable, "-m", "core", "train", str(run.folder)], os.environ, stdout=output))
+        return begun[-1]
+
+    def said(run: Run) -> Path:
+        return tmp_path / f"{run.name}.txt"
 
     def until(true: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 120
@@ -280,7 +278,7 @@ def test_of_two_real_processes_the_second_waits_and_then_trains(
             if time.monotonic() > deadline or any(p.poll() is not None for p in begun):
                 for process in begun:
                     process.kill()
-                raise AssertionError([process.communicate()[0] for process in begun])
+                raise AssertionError([said(run).read_text() for run in (first, second)])
             time.sleep(0.02)
 
     long = recipe_dict({"epochs": 1000}, architecture=TINY)
@@ -296,11 +294,10 @@ def test_of_two_real_processes_the_second_waits_and_then_trains(
     assert not any(isinstance(e, RunStarted) for e in second.events())
 
     first.stop()
-    said = trains.communicate(timeout=120)[0]
-    assert first.status == "stopped", said
-    said = waits.communicate(timeout=120)[0]
-    assert waits.returncode == 0, said
-    assert f"waiting for runs/{first.name}, at place 1 of the queue" in said
+    trains.wait(120)
+    assert first.status == "stopped", said(first).read_text()
+    assert waits.wait(120) == 0, said(second).read_text()
+    assert f"waiting for runs/{first.name}, at place 1 of the queue" in said(second).read_text()
     assert second.status == "completed"
     assert sum(isinstance(e, RunStarted) for e in second.events()) == 1
     assert tickets(tmp_path) == []

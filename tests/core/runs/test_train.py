@@ -64,8 +64,8 @@ TINY = {"name": "timm", "model": "test_resnet", "pretrained": False}
 
 def without_seconds(event: Event) -> Event:
     """An end without how long it took."""
-    assert isinstance(event, RunEnded) and event.seconds >= event.saving >= 0
-    return replace(event, seconds=0.0, saving=0.0)
+    assert isinstance(event, RunEnded) and event.seconds >= event.saving >= 0 and event.memory >= 0
+    return replace(event, seconds=0.0, saving=0.0, memory=0.0)
 
 
 def run_all(document: dict[str, Any], workspace: Path) -> tuple[Run, list[Event]]:

@@ -53,10 +53,10 @@ def test_losses_are_smoothed_as_fastai_does(task: Task) -> None:
 
 
 def test_rates_grow_by_the_same_factor(task: Task) -> None:
-    tried, _ = curve(task, [1.0] * 100)
-    assert len(tried) == 100
-    assert [t.lr for t in tried] == pytest.approx([1e-7 * 1e8 ** (i / 100) for i in range(100)])
-    assert [t.step for t in tried] == list(range(1, 101))
+    tried, _ = curve(task, [1.0] * 30, num_it=30)
+    assert len(tried) == 30
+    assert [t.lr for t in tried] == pytest.approx([1e-7 * 1e8 ** (i / 30) for i in range(30)])
+    assert [t.step for t in tried] == list(range(1, 31))
 
 
 def test_it_stops_when_the_smoothed_loss_is_over_four_times_its_best(task: Task) -> None:
@@ -74,7 +74,7 @@ def test_no_suggestion_from_ten_steps(task: Task) -> None:
 
 
 def test_no_suggestion_from_a_flat_curve(task: Task) -> None:
-    _, suggestion = curve(task, [2.0] * 100)
+    _, suggestion = curve(task, [2.0] * 40, num_it=40)
     assert set(suggestion.rates.values()) == {None}
     assert "never fell" in suggestion.reason
 

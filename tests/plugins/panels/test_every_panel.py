@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -125,15 +126,13 @@ STATES: dict[str, Callable[[Project, Path], Any]] = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def built() -> Callable[[str, Project], tuple[AppPage, Any]]:
-    def build(name: str, project: Project) -> tuple[AppPage, Any]:
-        page = AppPage(Mode("local", project.folder))
-        with gr.Blocks():
-            panel = panels.create(name, page)
-        return page, panel
-
-    return build
+@cache
+def built(name: str) -> tuple[AppPage, Any]:
+    """A page with that panel alone; all that it shows comes of the project that it draws."""
+    page = AppPage(Mode("local", Path("nowhere")))
+    with gr.Blocks():
+        panel = panels.create(name, page)
+    return page, panel
 
 
 def drawn(page: AppPage, project: Project) -> Iterator[str]:
@@ -149,15 +148,13 @@ def drawn(page: AppPage, project: Project) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_it_shows_every_state(
-    state: str, built: Callable[..., tuple[AppPage, Any]], tmp_path: Path, photos: Path
-) -> None:
+def test_it_shows_every_state(state: str, tmp_path: Path, photos: Path) -> None:
     if os.name == "nt" and state not in ("nothing", "not checked"):
         pytest.skip("Windows has no folders of such names")
     project = Project(tmp_path / "workspace")
     STATES[state](project, photos)
     for name in NAMES:
-        page, panel = built(name, project)
+        page, panel = built(name)
         for html in drawn(page, project):
             seen = Page(html)
             assert not [a for a in seen.all("img") if "onerror" in a], name
@@ -168,9 +165,7 @@ def test_it_shows_every_state(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_shows_a_run_under_way(
-    name: str, built: Callable[..., tuple[AppPage, Any]], tmp_path: Path, photos: Path, recipe: Recipe
-) -> None:
+def test_it_shows_a_run_under_way(name: str, tmp_path: Path, photos: Path, recipe: Recipe) -> None:
     project = Project(tmp_path)
     run = Run.create(recipe, tmp_path)
     (run.folder / EVENTS).write_text("".join(f"{to_line(e)}\n" for e in [*STARTED, *STEPS[:3]]))
@@ -178,7 +173,7 @@ def test_it_shows_a_run_under_way(
     assert lock.take()
     lock.announce()
     try:
-        page, panel = built(name, project)
+        page, panel = built(name)
         shown = "".join(drawn(page, project))
         assert run.status == "running" and panel.status(project)
         assert name != "train" or ("Time left" in shown and '<polyline class="training"' in shown)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import json
 import re
 import shutil
@@ -14,6 +16,7 @@ import torch
 from PIL import Image
 
 from core.errors import BadInput
+from core.events import Checked
 from core.model.doubt import read_threshold
 from core.model.folder import load_model
 from core.recipe import Recipe
@@ -24,8 +27,10 @@ from core.training.interpretation import ClassificationInterpretation
 from plugins.panels import results as panel_module
 from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.project.test_set import score_again, score_place
 from plugins.panels.kit.serving.mode import Mode
 from plugins.panels.kit.views.confusion import results_of
+from plugins.panels.kit.views.test_set import show_set
 from plugins.panels.results import ResultsPanel
 from tests.cpu import takes_at_most
 
@@ -74,8 +79,11 @@ class Shown:
         with gr.Blocks():
             self.panel = ResultsPanel(page)
         self.drawn = {drawn.component.elem_id: drawn.draw for drawn in page._drawn}
-        self.click, self.compare, self.why = (answer.act for answer in page._answered[:3])
-        self.choose = next(h.act for h in page._handlers if h.trigger.event_name == "edit")
+        acts = {(answer.redraw.elem_id, answer.busy): answer.act for answer in page._answered}
+        self.click, self.compare = acts["results-photos", "Opening the photos"], acts["results-compared", "Comparing"]
+        self.open, self.why = acts["results-large", "Opening the photo"], acts["results-large", "Looking"]
+        self.save = acts["results-saved", "Drawing the figure"]
+        self.choose = next(h.act for h in page._handlers if getattr(h.trigger, "event_name", "") == "edit")
 
     def __call__(self, name: str) -> str:
         """What a component shows."""
@@ -84,14 +92,19 @@ class Shown:
     @property
     def all(self) -> str:
         """All that is shown, the photos of each cell with it."""
-        clicks = re.findall(r'data-run="(.*?)" data-true="(\d+)" data-predicted="(\d+)"', self("body"))
+        clicks = re.findall(r'data-run="([^"]*)" data-set="\w+" data-true="(\d+)" data-predicted="(\d+)"', self("body"))
         cells = [self.photos(true, predicted, run) for run, true, predicted in clicks]
-        return "".join((self("head"), self("body"), self("confidence"), self("more"), *cells))
+        return "".join((self("head"), self("body"), self("confidence"), self("labels"), self("more"), *cells))
 
     def photos(self, true: object, predicted: object, run: str = "") -> str:
         """What a click on a cell shows."""
         name = run or self.project.run.name  # type: ignore[union-attr]
-        return str(self.click(self.project, {"do": "photos", "run": name, "true": true, "predicted": predicted}))
+        cell = {"set": "validation", "true": true, "predicted": predicted}
+        return str(self.click(self.project, {"do": "photos", "run": name, **cell}))
+
+    def place(self, photo: object, set_of: str = "validation") -> dict[str, object]:
+        """What a click on a photo carries."""
+        return {"run": self.project.run.name, "set": set_of, "photo": photo}  # type: ignore[union-attr]
 
 
 def fake(run: Run, vocab: list[str], seen: list[tuple[int, int, float]], root: Path | None = None) -> None:
@@ -115,14 +128,14 @@ def figure(html: str, name: str) -> tuple[str, str]:
 def test_all_totals_agree(run: Run) -> None:
     shown, found = Shown(run.workspace), predictions_of(run)
     n, right = len(found.targets), int((found.logits.argmax(1) == found.targets).sum())
-    body, more = shown("body"), shown("more")
+    body, labels = shown("body"), shown("labels")
     accuracy, note = figure(body, "Accuracy")
     assert note.startswith(f"{right} of {n} correct") and accuracy == f"{100 * right / n:.1f}%"
     buttons = re.findall(r'<td><button class="(right|wrong).*?>(\d+)</button>', body)
     assert sum(int(c) for _, c in buttons) == n
     assert sum(int(c) for kind, c in buttons if kind == "right") == right
     assert figure(body, "Confident mistakes")[1].endswith(f"of {n - right} mistakes")
-    assert sum(map(int, re.findall(r"<td>(\d+)</td></tr>", more))) == n
+    assert sum(map(int, re.findall(r"<tr><td>.*?</td><td>(\d+)</td>", labels))) == n
     assert f"Checked on {n} photos" in shown("head") and "the best of 2 epochs was chosen on them" in shown("head")
     assert shown.panel.status(shown.project) == ("done", f"{accuracy} on {n} photos")
 
@@ -233,7 +246,7 @@ def test_a_draw_costs_little_once_the_predictions_are_read(run: Run, monkeypatch
     seen = [(true, predicted, 3.0) for true, predicted in rng.integers(0, 40, (1000, 2)).tolist()]
     fake(run, [f"label {i}" for i in range(40)], seen)
     shown = Shown(run.workspace)
-    names = ("head", "body", "photos", "more", "confidence")
+    names = ("head", "sets", "body", "photos", "labels", "more", "confidence", "tested")
     first = [shown(name) for name in names]
     monkeypatch.setattr("core.runs.predictions.predictions_of", pytest.fail)
     with takes_at_most(1):  # 20 ms each
@@ -272,9 +285,93 @@ def test_another_run_is_compared_and_a_mistake_explained(run: Run) -> None:
     assert "not comparable: they have 12 validation photos in common" in shown.compare(shown.project, {"run": names[0]})
     with pytest.raises(BadInput):
         shown.compare(shown.project, {"run": "../elsewhere"})
-    found = results_of(shown.project.run)  # type: ignore[arg-type]
-    assert shown("more").count("Where it looks") == len(found.mistakes[:12])
-    looked = shown.why(shown.project, {"run": found.name, "mistake": "0"})
+    mistake = next(i for i, seen in enumerate(results_of(shown.project.run).photos) if seen.wrong)  # type: ignore[arg-type]
+    assert "Where it looks" in shown.open(shown.project, shown.place(mistake))
+    looked = shown.why(shown.project, shown.place(mistake))
     assert looked.count("data:image/jpeg") == 2 and "what it said" in looked
+    for wrong in (99, -99, "x", None):
+        with pytest.raises(BadInput):
+            shown.why(shown.project, shown.place(wrong))
+
+
+def test_a_photo_opens_large_with_its_name_its_label_and_the_probabilities(run: Run) -> None:
+    shown = Shown(run.workspace)
+    found = results_of(run)
+    html = shown.open(shown.project, shown.place(0))
+    seen = found.photos[0]
+    ranked = found.probabilities(seen)
+    assert seen.file.name in html and "data:image/jpeg" in html and "its label is" in html
+    assert [f"{100 * p:.1f}%" for _, p in ranked] == re.findall(r"<b>(\d+\.\d%)</b>", html)
+    assert sum(p for _, p in ranked) == pytest.approx(1)
+    assert html != shown.open(shown.project, shown.place(0))  # so that it opens a second time
+
+
+def test_figures_are_saved_as_png_and_csv(run: Run) -> None:
+    fake(run, ["=cat", "dog"], [(0, 0, 3.0)] * 6 + [(0, 1, 2.0)] * 2 + [(1, 1, 1.0)] * 4)
+    shown = Shown(run.workspace)
+
+    def saved(figure: str, kind: str) -> bytes:
+        html = shown.save(shown.project, {**shown.place(0), "figure": figure, "kind": kind})
+        return base64.b64decode(re.search(r"base64,([^\"]+)", html)[1])  # type: ignore[index]
+
+    rows = list(csv.reader(saved("confusion", "csv").decode("utf-8-sig").splitlines()))
+    assert rows == [["true label", "'=cat", "dog"], ["'=cat", "6", "2"], ["dog", "0", "4"]]
+    names, cat, dog = csv.reader(saved("labels", "csv").decode("utf-8-sig").splitlines())
+    assert names == ["label", "photos", "recall", "precision", "f1", "recall from", "recall to"]
+    assert (cat[:2], float(cat[2]), dog[:2], float(dog[2])) == (["'=cat", "8"], 0.75, ["dog", "4"], 1)
+    assert all(float(row[5]) < float(row[2]) < float(row[6]) or float(row[2]) == 1 for row in (cat, dog))
+    assert len(saved("coverage", "csv").splitlines()) > 2 and b"confidence" in saved("reliability", "csv")
+    for figure in ("confusion", "coverage", "reliability"):
+        assert saved(figure, "png").startswith(b"\x89PNG")
+    for figure, kind in (("confusion", "exe"), ("labels", "png"), ("../recipe", "csv")):
+        with pytest.raises(BadInput):
+            saved(figure, kind)
+
+
+def test_a_test_set_is_scored_beside_validation(run: Run, tmp_path: Path) -> None:
+    photos, rng = tmp_path / "test set", np.random.default_rng(1)
+    photos.mkdir()
+    lines = ["file,label"]
+    for i in range(6):
+        pixels = rng.integers(0, 160, (40, 48, 3)).astype(np.uint8)
+        pixels[..., i % 3] += 90
+        Image.fromarray(pixels).save(photos / f"{i}.png")
+        lines.append(f"{i}.png,{('blue', 'red', 'green')[i % 3]}")
+    (photos / "labels.csv").write_text("\n".join(lines))
+    shown = Shown(run.workspace)
+    validation = shown("body")
+    assert shown("sets") == "" and "A test set of your own" in shown("tested")
+    steps = list(score_place(shown.project, str(photos)))
+    assert steps[-1] == Checked(4, 4)
+    assert figure(shown("tested"), "Photos")[0] == "4" and "does not know the class &#39;green&#39;" in shown("tested")
+    assert "Scored on 4 photos of your test set" in shown("head") and shown("body") != validation
+    assert shown("sets").count('aria-pressed="true"') == 1 and 'data-set="test"' in shown("more")
+    opened = [shown.open(shown.project, shown.place(i, "test")) for i in range(4)]
+    assert sorted(name for html in opened for name in re.findall(r"\d\.png", html)[:1]) == [
+        "0.png",
+        "1.png",
+        "3.png",
+        "4.png",
+    ]
+    show_set(shown.project, "validation")
+    assert shown("body") == validation
+    shutil.copytree(run.folder, run.folder.with_name("9_newer"), ignore=shutil.ignore_patterns("tested*"))
+    assert shown.project.run.name == "9_newer" and shown("sets") == ""  # type: ignore[union-attr]
+    list(score_again(shown.project))
+    assert "Scored on 4 photos" in shown("head")
     with pytest.raises(BadInput):
-        shown.why(shown.project, {"run": found.name, "mistake": "99"})
+        list(score_place(shown.project, str(tmp_path / "nothing")))
+
+
+def test_a_run_that_is_right_on_every_photo_says_so_and_offers_to_finish(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(run, ["a", "b"], [(0, 0, 1.0)] * 3)
+    assert "All 3 photos are right, so more training cannot be seen to help" in Shown(run.workspace)("body")
+    (run.folder / PREDICTIONS).unlink()
+    monkeypatch.setattr(Run, "status", "running")
+    monkeypatch.setattr(panel_module, "accuracy_of", lambda epoch: 1.0)
+    shown = Shown(run.workspace)
+    assert "it can finish now" in shown("head") and shown.drawn["results-finish"](shown.project)["visible"]
+    monkeypatch.setattr(panel_module, "accuracy_of", lambda epoch: 0.99)
+    assert not shown.drawn["results-finish"](shown.project)["visible"]

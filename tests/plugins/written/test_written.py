@@ -44,12 +44,12 @@ CHOICES = {
 def dropped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The files beside ours, in a folder of plugins that is not ours; afterwards they are forgotten."""
     folder = tmp_path_factory.mktemp("dropped") / "plugins"
-    shutil.copytree(discovery.FOLDER, folder, ignore=shutil.ignore_patterns("kit", "__pycache__"))
+    shutil.copytree(discovery.PLUGINS, folder, ignore=shutil.ignore_patterns("kit", "__pycache__"))
     for name, kind in FILES.items():
         shutil.copy(WRITTEN / kind / f"{name}.py", folder / kind)
     plugins = importlib.import_module("plugins")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(discovery, "FOLDER", folder)
+        patch.setattr(discovery, "PLUGINS", folder)
         for kind in set(FILES.values()):
             package = importlib.import_module(f"plugins.{kind}")
             patch.setattr(package, "__path__", [*package.__path__, str(folder / kind)])

@@ -17,12 +17,14 @@ from core.insight.strangers import find_strangers
 from core.insight.suspects import Suspect, find_suspects
 from core.insight.twins import Twins, find_twins
 from core.recipe import Recipe
-from plugins.panels.kit.insight.likeness import likeness_order
+from plugins.panels.kit.insight.groups import groups_of
+from plugins.panels.kit.insight.likeness import likeness_map, likeness_order
 
 NEAREST = 6  # photos shown beside a suspect
 MOST = 200  # findings of each kind
 MOST_TWINS = 5_000  # pairs
 MORE, MOST_COMPARED, AT_ONCE = 12, 50_000, 2048  # photos most like each, if there are not too many to compare
+MAP = 10_000  # the map's width and height
 LIKELY = 0.5  # probability from which a label is suggested
 
 
@@ -47,6 +49,12 @@ def findings(asked: dict[str, Any], workspace: Path) -> Generator[FeaturesMade, 
     likeness = [len(good)] * len(photos)
     for rank, i in enumerate(order):
         likeness[good[i]] = rank
+    groups = [-1] * len(photos)
+    for i, group in zip(good, groups_of(values[good], order), strict=True):
+        groups[i] = group
+    places = [[-1, -1]] * len(photos)
+    for i, place_on_map in zip(good, (likeness_map(values[good]) * MAP).int().tolist(), strict=True):
+        places[i] = place_on_map
     doubt = [0.0] * len(photos)
     for suspect in suspects:
         doubt[suspect.photo] = round(1 - suspect.own, 4)
@@ -69,6 +77,9 @@ def findings(asked: dict[str, Any], workspace: Path) -> Generator[FeaturesMade, 
         ],
         "strangers": [{"photo": good[i], "near": _nearest(unit, good[i], good)} for i, _ in strangers],
         "likeness": likeness,
+        "groups": groups,
+        "map": [number for place_on_map in places for number in place_on_map],
+        "given": labels,
         "near": _neighbours(unit, good) if len(good) <= MOST_COMPARED else [],
         "doubt": doubt,
         "hints": _hints(values, labels, labelled, good),

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -17,12 +16,11 @@ from core.atomic import disk_error, open_own, write_atomic
 from core.environment import environment
 from core.lock import holder
 from plugins.panels.kit.insight.look import ASKED, LOCK, PROGRESS, RESULT, answer_about
-from plugins.panels.kit.project.labels import Photos, listed, photos_of
+from plugins.panels.kit.project.labels import LEFT_OUT, RIGHT, Photos, listed, photos_of
 from plugins.panels.kit.project.project import Project
 
 FOLDER = "insight"  # of a workspace
 LOG = "log.txt"
-MORE = 24  # photos offered as alike
 MOST_PHOTOS, MOST_JUDGED = 50_000, 20_000_000  # of a stranger: photos, and probabilities (photos x labels)
 LONGEST = 1200.0  # seconds for which a stranger's photos are looked at
 REMEMBERED = 1000  # folders
@@ -93,7 +91,7 @@ class Insight:
 
     def _ask(self, photos: Photos) -> None:
         project = self.project
-        rows, corrections = listed(project, photos.key), project.corrections
+        rows, corrections = listed(project), project.corrections
         project.check_network()
         project.check_room(0)  # what is found takes some, too
         about = {"key": photos.key, "version": project.said}
@@ -135,25 +133,21 @@ class Insight:
             raise disk_error(log, error) from error
 
 
-def more_like(project: Project, chosen: list[int]) -> list[int]:
-    """Photos without a label that look like the chosen ones, most alike first."""
-    near = Insight(project).found.get("near") or []
-    labels = listed(project)["labels"]
-    votes = Counter(i for photo in chosen if photo < len(near) for i in near[photo] if labels[i] < 0)
-    for photo in chosen:
-        del votes[photo]
-    return [photo for photo, _ in votes.most_common(MORE)]
-
-
 def with_findings(project: Project, rows: dict[str, Any]) -> dict[str, Any]:
     """The rows of the grid, with the order by likeness, doubts and likely labels as far as they are known."""
     found = Insight(project).found
-    if "likeness" not in found:
+    if "map" not in found:
         return rows
     hints = sorted(set(found["hints"]) - {""})
     number = {"": -1} | {label: i for i, label in enumerate(hints)}
     more = {"hintNames": hints, "hints": [number[label] for label in found["hints"]]} if hints else {}
-    return {**rows, "likeness": found["likeness"], "doubt": found["doubt"], **more}
+    names = [*rows["vocab"], ""]
+    settled = (
+        flags & (LEFT_OUT | RIGHT) or names[label] != given
+        for label, flags, given in zip(rows["labels"], rows["flags"], found["given"], strict=True)
+    )
+    doubt = [0 if done else doubt for done, doubt in zip(settled, found["doubt"], strict=True)]
+    return {**rows, "likeness": found["likeness"], "map": found["map"], "doubt": doubt, **more}
 
 
 @lru_cache(maxsize=4)

@@ -51,7 +51,8 @@ def end_with_parent() -> None:
     """End this process when its stdin is closed: nobody waits for the answer any more."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        while os.read(sys.stdin.fileno(), 4096):  # not of the buffer, whose lock a process cannot end with
+            pass
         os._exit(0)
 
     Thread(target=wait, daemon=True).start()

@@ -17,9 +17,13 @@ def drawer(page: Page) -> None:
     """Add two closed accordions to the page: Show as Python, and Recipe."""
     with gr.Row(elem_id="drawer"):
         with gr.Accordion("Show as Python", open=False, elem_id="drawer-python"):
-            python = gr.Code(NOTHING, language="python", label="The same in a notebook", interactive=False)
+            python = gr.Code(
+                NOTHING, language="python", label="The same in a notebook", interactive=False, wrap_lines=True
+            )
         with gr.Accordion("Recipe", open=False, elem_id="drawer-recipe"):
-            recipe = gr.Code("", language="json", label="The whole experiment; edit it, or paste another")
+            recipe = gr.Code(
+                "", language="json", label="The whole experiment; edit it, or paste another", wrap_lines=True
+            )
             load = gr.Button("Load this recipe", elem_id="drawer-load")
     page.shows(python, _python)
     page.shows(recipe, lambda project: _shown(project.recipe, project) if project.recipe else "")

@@ -42,6 +42,9 @@ def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
     gr.HTML(f"<style>{rules}</style>", elem_id="rules")
     page.shows(top, _top, "tick")
     if rail:
+        where = gr.HTML("", elem_id="where", js_on_load=WHERE, visible="hidden")
+        page.shows(where, _where, "tick")
+        page.does(where.visit, lambda project, data: project.look_at(str(data.get("run"))), redraw="load")
         page.shows(rail, lambda project: _rail(built, project), "tick")
 
 
@@ -56,6 +59,21 @@ def _top(project: Project) -> Html:
         '<div class="pills">{}<button type="button" class="pill" data-dark aria-label="Dark or light">◐</button>'
         "</div></div>"
     ).format(pills)
+
+
+def _where(project: Project) -> Html:
+    """The selected run, which its address names, and the progress of the one under way, for the title of the tab."""
+    run, working = project.run, project.under_way
+    progress = f"{percent(run_view(working).fraction)} trained" if working and not working.is_lr_find else ""
+    return Html('<i data-run="{}" data-progress="{}"></i>').format(run.name if run else "", progress)
+
+
+WHERE = """
+watch('value', () => {
+  const said = element.querySelector('[data-run]');
+  if (said) presize.placed(said.dataset, run => trigger('visit', {run}));
+});
+"""
 
 
 @cache

@@ -17,16 +17,16 @@ def head(
     page: Page,
     name: str,
     title: Callable[[Project], tuple[str, str]],
-    run: Callable[[Project], Run | None] = lambda project: None,
+    run: Callable[[Project], Run | None] | None = None,
 ) -> gr.Row:
     """Show a title and a sentence, redrawn after each event; returns the row in which to create buttons.
 
-    If the `run` that the page shows was trained on other photos, a line says so.
+    A page that shows a `run` has the run in its address, and a line says if it was trained on other photos.
     """
-    with gr.Row(elem_classes="head"):
+    with gr.Row(elem_classes=["head", "of-run"] if run else "head"):
         shown = view(f"{name}-head", elem_classes="head-text")
         buttons = gr.Row(elem_classes="head-buttons")
-    page.shows(shown, lambda project: _lines(*title(project), others(project, run(project))), "tick")
+    page.shows(shown, lambda project: _lines(*title(project), others(project, run(project) if run else None)), "tick")
     return buttons
 
 

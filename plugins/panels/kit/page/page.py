@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Protocol
 
 import gradio as gr
+from anyio import to_thread
 
 from core.events import Checked, WithResult
-from plugins.panels.kit.insight.insight import Insight
 from plugins.panels.kit.page.handler import Handler, endpoint, sentence
+from plugins.panels.kit.page.pulse import pulse
 from plugins.panels.kit.page.sent import LEVELS, Drawn, Sent, When
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.mode import Mode
 from plugins.panels.kit.views.html import Html, alert, content, doing
 
 State = Literal["todo", "active", "done"]
-LIVE, IDLE = 1.0, 5.0  # seconds between two ticks while something runs, or nothing does
+CLOCK = (Path(__file__).parent / "clock.js").read_text(encoding="utf-8")
 SESSIONS = 500  # browsers whose displayed values are remembered
 
 
@@ -103,6 +105,7 @@ class Page:
     ) -> None:
         """Offer `act(project, *inputs)` to programs as a named endpoint; BadInput is raised in the client."""
         call = endpoint(self.project, act, inputs)
+        call.__name__ = name  # by which MCP names it
         trigger(
             call, list(inputs), output, api_name=name, api_description=act.__doc__, show_progress="hidden", **options
         )
@@ -110,20 +113,33 @@ class Page:
     def wire(self, demo: gr.Blocks) -> None:
         """Connect all events; call it once, inside the Blocks, after all panels are built."""
         self.progress = gr.HTML("", elem_id="progress")
-        self.message = gr.HTML("", elem_id="message")
+        self.message = gr.HTML("", elem_id="message", js_on_load=SAID)
         self.target = gr.HTML("", elem_id="target", js_on_load=GO, visible="hidden")
-        self.timer = gr.Timer(LIVE)
-        self.shows(self.timer, lambda project: gr.update(value=LIVE if _is_live(project) else IDLE), "tick")
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+        # else each of all outputs would have its own progress, hidden or not
+        quiet: dict[str, Any] = {
+            "show_progress": "hidden",
+            "show_progress_on": [self.target],
+            "api_visibility": "private",
+        }
         for handler in (*self._handlers, *self._answered):
             self._wire(handler, quiet)
         everything = self._outputs("load")
         demo.load(self._loaded, None, everything, concurrency_limit=None, **quiet)
-        self.timer.tick(self._ticked, None, everything, trigger_mode="once", concurrency_limit=None, **quiet)
+        if self.mode.model:  # whose predictions do not change
+            return
+
+        async def ask(data: dict[str, Any], request: gr.Request) -> dict[str, Any]:  # not in gradio's queue
+            return await to_thread.run_sync(lambda: pulse(self.project(request)))
+
+        clock = gr.HTML("", elem_id="clock", js_on_load=CLOCK, visible="hidden", server_functions=[ask])
+        clock.tick(self._ticked, None, everything, trigger_mode="always_last", concurrency_limit=None, **quiet)
 
     def _wire(self, handler: Handler, quiet: dict[str, Any]) -> None:
         def run(request: gr.Request, values: Sequence[Any]) -> Iterator[list[Any]]:
-            return self._safely(handler.redraw, request, lambda project: self._act(handler, project, request, values))
+            return self._safely(
+                handler.redraw, request, lambda project: self._act(handler, project, request, values), handler.edits
+            )
 
         mode = {"trigger_mode": "multiple"} if handler.edits else {}  # another edit may follow before the answer
         options = quiet | mode | handler.options
@@ -134,9 +150,12 @@ class Page:
             event.then(None, [self.message], js="said => presize.edited(said)", api_visibility="private")
 
     def _safely(
-        self, redraw: Any, request: gr.Request, act: Callable[[Project], Iterator[list[Any]]]
+        self, redraw: Any, request: gr.Request, act: Callable[[Project], Iterator[list[Any]]], edits: bool = False
     ) -> Iterator[list[Any]]:
-        """Yield from `act`; an exception is shown as a sentence, and the forms are reset to the recipe."""
+        """Yield from `act`; an exception is shown as a sentence, and the forms are reset to the recipe.
+
+        The forms stay if it `edits`: a refused value stands in its field, and Train waits until it is corrected.
+        """
         project, said = None, ""
         try:
             project = self.project(request)
@@ -144,7 +163,7 @@ class Page:
         except Exception as error:
             said = sentence(error, project)
         if said and project and redraw in LEVELS:
-            yield from self._all("load", project, request, again=True, message=alert(said))
+            yield from self._all(redraw if edits else "load", project, request, again=not edits, message=alert(said))
         elif said:
             yield self._only(redraw, progress="", message=alert(said))
         yield self._only(redraw)  # gradio sends the last values once more at the end, when they may be outdated
@@ -243,8 +262,5 @@ class Page:
         return [gr.skip()] * (len(self._outputs(redraw)) - 2) + rest
 
 
-def _is_live(project: Project) -> bool:
-    return project.under_way is not None or Insight(project).looking
-
-
+SAID = "watch('value', () => presize.said(element));"
 GO = "watch('value', () => { const to = element.querySelector('[data-to]'); if (to) presize.go(to.dataset.to); });"

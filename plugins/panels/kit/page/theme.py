@@ -1,14 +1,28 @@
-"""The look of the app: colours, radii and fonts, and the style sheets and the script beside this file."""
+"""The look of the app: colours, radii and fonts, and the style sheets and scripts beside this file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import gradio as gr
+from gradio import routes
+from jinja2 import FunctionLoader
 
 HERE = Path(__file__).parent
 CSS = [HERE / "style.css", HERE / "labels.css"]
-SCRIPT = (HERE / "page.js").read_text(encoding="utf-8")
+SCRIPT = "".join((HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("page", "address", "edits"))
+
+FIRST = (HERE / "frames.js").read_text(encoding="utf-8")
+
+
+def run_first(script: str = FIRST) -> None:
+    """Put a script into the page before gradio's own, which keep what they find; `head=` comes after them."""
+    pages = routes.templates.env
+    loader = pages.loader
+    assert loader is not None
+    pages.loader = FunctionLoader(
+        lambda name: loader.get_source(pages, name)[0].replace("<head>", f"<head><script>{script}</script>", 1)
+    )
 
 
 def theme() -> gr.themes.Base:
@@ -29,6 +43,8 @@ def theme() -> gr.themes.Base:
         block_background_fill_dark="#1a1b22",
         block_border_color="#e8e8ee",
         block_border_color_dark="#2b2d38",
+        block_info_text_color="#5f6273",
+        block_info_text_color_dark="#a3a6b8",
         input_border_width="1px",
         input_border_color="#d9d9e3",
         input_border_color_dark="#3a3c4a",

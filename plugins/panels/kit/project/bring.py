@@ -29,12 +29,11 @@ def upload(project: Project, data: Mapping[str, Any]) -> None:
         return add(project, files)
     with refusals(project):
         project.check_room(total(files))
-        source = _kept(project, files)
+        source = kept(project, files)
         try:
             project.open(source)
         except BadInput:  # do not keep files that cannot be used
-            photos = project.folder / "photos"
-            shutil.rmtree(photos / Path(source["path"]).relative_to(photos).parts[0])
+            drop_kept(project, source)
             raise
 
 
@@ -48,8 +47,8 @@ def refusals(project: Project) -> Iterator[None]:
         raise
 
 
-def _kept(project: Project, files: list[Uploaded]) -> Choice:
-    """Put uploaded files into the workspace; returns the source to read them with."""
+def kept(project: Project, files: list[Uploaded]) -> Choice:
+    """Put uploaded files into the workspace; returns the source to read them with. Raises BadInput."""
     folder = project.folder / "photos" / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{os.urandom(2).hex()}"
     zips = [file for file in files if _is_zip(file)]
     photos = {file for file in files if file.name.suffix.lower() in SUFFIXES.union(TABLES)}
@@ -74,6 +73,12 @@ def _kept(project: Project, files: list[Uploaded]) -> Choice:
     if zips:
         return {"name": "zip", "path": str(folder / zips[0].name)}
     return {"name": "folder", "path": str(folder / tops.pop() if inside else place)}
+
+
+def drop_kept(project: Project, source: Choice) -> None:
+    """Delete the files that `kept` has put into the workspace."""
+    photos = project.folder / "photos"
+    shutil.rmtree(photos / Path(source["path"]).relative_to(photos).parts[0])
 
 
 def _is_zip(file: Uploaded) -> bool:

@@ -11,6 +11,7 @@ from core.errors import BadInput
 from core.recipe import Recipe
 from plugins.panels.kit.project.draft import Draft
 from plugins.panels.kit.project.places import check_transforms, follow_metrics
+from plugins.panels.kit.project.plain import plain
 
 
 class EditedRecipe:
@@ -87,7 +88,7 @@ class EditedRecipe:
 
     def plain(self, error: BadInput) -> str:
         """The message of an error as it may be shown to the user of this project."""
-        return str(error)
+        return plain(str(error), self.folder)
 
     def _recipe(self, name: str) -> Recipe | None:
         document = self.draft.read().get(name)

@@ -22,6 +22,7 @@ from plugins.panels.kit.project.known import CHECKED, LISTED, PHOTOS
 from plugins.panels.kit.project.project import Project
 
 SETS = ("", "training", "validation")
+NONE_CHOSEN = "No photo of this data set was chosen; choose at least one."
 CHANGED, LEFT_OUT, RIGHT, UNREADABLE, NOT_TRAINED = 1, 2, 4, 8, 16  # flags of a photo
 
 
@@ -44,12 +45,17 @@ class Photos:
         return list(map(corrections.label_of, self.contents, self.found))
 
     def chosen(self, key: Any, numbers: Any) -> list[int]:
-        """The photos that a browser means by their numbers in the list of that key; raises BadInput."""
+        """The photos, at least one, that a browser means by their numbers in the list of that key; raises BadInput."""
+        if chosen := self.numbered(key, numbers):
+            return chosen
+        raise BadInput(NONE_CHOSEN)
+
+    def numbered(self, key: Any, numbers: Any) -> list[int]:
+        """As `chosen`, but there may be none."""
         if key != self.key:
             raise BadInput("The photos have changed meanwhile; choose again.")
-        fine = isinstance(numbers, list) and all(type(n) is int and 0 <= n < len(self.files) for n in numbers)
-        if not fine or not numbers:
-            raise BadInput("No photo of this data set was chosen; choose at least one.")
+        if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n < len(self.files) for n in numbers):
+            raise BadInput(NONE_CHOSEN)
         return list(dict.fromkeys(numbers))
 
 
@@ -71,14 +77,20 @@ def _list(project: Project, recipe: Recipe) -> Photos:
     return Photos(files.take(readable), names, [contents[i] for i in readable], [found[i] for i in readable])
 
 
-def listed(project: Project, known: str = "") -> dict[str, Any]:
-    """What the grid shows: names unless the browser has those of the key `known`, labels, sets and flags."""
+def listed(project: Project) -> dict[str, Any]:
+    """What the grid shows: names, labels as numbers in a vocabulary, sets and flags."""
     if project.recipe is None:
         return {"key": "", "names": [], "vocab": [], "labels": [], "sets": [], "flags": []}
     photos, corrections = photos_of(project), project.corrections
     key = f"{photos.key} {project.said} {CHECKED.version(project.folder)}"
-    rows = LISTED.made(project.folder, key, lambda: _rows(photos, corrections, project.examined))
-    return rows if known == photos.key else {**rows, "names": photos.names}
+    return LISTED.made(project.folder, key, lambda: _rows(photos, corrections, project.examined))
+
+
+def labels_now(project: Project) -> list[str | None]:
+    """The label of each photo, "" if it has none, and None if it was left out."""
+    rows = listed(project)
+    names = [*rows["vocab"], ""]
+    return [None if flags & LEFT_OUT else names[n] for n, flags in zip(rows["labels"], rows["flags"], strict=True)]
 
 
 def _rows(photos: Photos, corrections: Corrections, examined: Examined | BadInput | None) -> dict[str, Any]:
@@ -87,6 +99,7 @@ def _rows(photos: Photos, corrections: Corrections, examined: Examined | BadInpu
     number = {"": -1} | {label: i for i, label in enumerate(vocab)}
     return {
         "key": photos.key,
+        "names": photos.names,
         "vocab": vocab,
         "labels": [number[label] for label in labels],
         "sets": _sets(photos, examined),

@@ -77,13 +77,25 @@ def zip_for(project: Project, folder: Path) -> Path:
         made, file = _zips.pop(key, (0, Path()))
         if made != changed or not file.exists():  # the app deletes old files
             _remove(file)
+            content = zipped(folder)
             file = Path(get_upload_folder(), secrets.token_hex(20), f"{folder.name}.zip")
             file.parent.mkdir(parents=True)
-            write_atomic(file, zipped(folder))
-        _zips[key] = changed, file
+            write_atomic(file, content)
+        _zips[key] = _changed(folder), file  # an export to ONNX changes it
         if len(_zips) > CACHED_ZIPS:
             _remove(_zips.pop(next(iter(_zips)))[1])
     return file
+
+
+@lru_cache(maxsize=CACHED_ZIPS)
+def _export(folder: Path, changed: int) -> None:
+    """Export the model to ONNX; one that cannot be, which takes as long, is not tried again."""
+    from core.publish.onnx import can_export, export_onnx, onnx_is_current
+
+    run = Run(folder)
+    if can_export() and not onnx_is_current(run):
+        with suppress(BadInput):
+            export_onnx(run)
 
 
 def _remove(file: Path) -> None:
@@ -93,9 +105,10 @@ def _remove(file: Path) -> None:
 
 
 def zipped(folder: Path) -> bytes:
-    """A model folder as the bytes of a zip, without paths or names of its training photos."""
+    """A model folder as the bytes of a zip, without paths or names of its training photos; with ONNX if it can be."""
     from core.publish.model_files import model_files
 
+    _export(folder, _changed(folder))
     with io.BytesIO() as stream:
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:  # weights do not compress
             for name, data in model_files(Run(folder)).items():

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from core.errors import BadInput
 from core.model.file_names import CLASSES, read_json
-from core.recipe import Recipe
 from core.runs.run import Run
+from plugins.panels.kit.project.naming import recipe_of
 from plugins.panels.kit.project.project import Project
 
 NAMED = 2
@@ -20,17 +20,12 @@ def others(project: Project, run: Run | None) -> str:
     if run is None or (here is None and not project.refused):
         return ""
     try:
-        trained = _recipe(run.folder)
+        trained = recipe_of(run)
     except BadInput:  # the page of the run reports it
         return ""
     if here is None or trained.source != here.source:
         return f"from other photos{_labels(run.folder)}"
     return f"with other labels{_labels(run.folder)}" if trained.labeller != here.labeller else ""
-
-
-@lru_cache(maxsize=64)
-def _recipe(folder: Path) -> Recipe:
-    return Run(folder).recipe
 
 
 def _labels(folder: Path) -> str:

@@ -6,9 +6,12 @@ import shutil
 
 from core.data.check import Examined
 from core.errors import BadInput
+from core.runs.longer import create_longer
 from core.runs.run import LR_FINDS, QUEUED, RUNS, Run, runs_in
 from core.runs.start import start
 from plugins.panels.kit.project.checked import CheckedRecipe
+from plugins.panels.kit.project.discarded import empty
+from plugins.panels.kit.project.estimate import expect, speed_for
 
 RECENT = 20  # newest runs checked for being under way
 SPARE = 2**30  # bytes of the disk that must stay free
@@ -24,6 +27,7 @@ class Project(CheckedRecipe):
 
     def check_room(self, size: int) -> None:
         """Raise BadInput if the disk has no room for `size` more bytes."""
+        empty(self.folder)
         there = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
         if shutil.disk_usage(there).free < size + SPARE:
             raise BadInput(f"The disk of {self.folder.name!r} has too little room for these photos; free some space.")
@@ -64,13 +68,22 @@ class Project(CheckedRecipe):
             raise BadInput(str(found))
         if isinstance(found, Examined) and found.unready:
             raise BadInput(found.unready)
+        speed, run = speed_for(self.runs, recipe), Run.create(recipe, self.folder, kind)
+        if kind == RUNS and isinstance(found, Examined):
+            expect(run, speed, len(found.split.train))
+        return self._begin(run)
+
+    def train_longer(self, run: Run, epochs: int) -> Run:
+        """Train the model of a run for more epochs, in a new run and a process of its own; raises BadInput."""
+        return self._begin(create_longer(run, epochs))
+
+    def _begin(self, run: Run) -> Run:
         trains = self.under_way
-        run = Run.create(recipe, self.folder, kind)
         with run.beginning():
             try:
                 start(run, seconds=self.seconds, cache=self.cache)
             finally:
-                if kind == RUNS:  # while another run trains, that one stays selected
+                if not run.is_lr_find:  # while another run trains, that one stays selected
                     self.draft.write(run=(run if trains is None or trains.is_lr_find else trains).name)
         return run
 

@@ -27,6 +27,8 @@ from core.events import (
 )
 from core.recipe import Recipe
 from core.runs.run import Run
+from core.runs.stop_signals import FINISH
+from core.training.schedules import FINISH_SHARE
 
 WINDOW = 30.0  # seconds over which the speed is measured
 CACHED_VIEWS = 64
@@ -198,8 +200,13 @@ class RunView:
 
     @property
     def finishing(self) -> bool:
-        """Whether the run has been told to finish early."""
+        """Whether the run anneals its learning rate to finish early."""
         return self.state.finish is not None
+
+    @property
+    def asked_to_finish(self) -> bool:
+        """Whether it was asked to finish early and has not ended yet; it may not have reacted either."""
+        return self.status == "running" and (self.finishing or (self.run.folder / FINISH).exists())
 
     @property
     def fraction(self) -> float:
@@ -237,8 +244,11 @@ class RunView:
             epoch = now.steps / now.work * self._photos_a_step / speed
         else:
             return None
-        own = max(0, now.last - now.done) * now.work / now.steps
-        to_come = 0 if self.finishing else self.planned - sum(s.work for s in stages)
+        last = now.last
+        if self.asked_to_finish and not self.finishing:
+            last = min(last, now.done + round(FINISH_SHARE * now.steps))
+        own = max(0, last - now.done) * now.work / now.steps
+        to_come = 0 if self.asked_to_finish else self.planned - sum(s.work for s in stages)
         return own * epoch + to_come * epoch * (1 if now.name == "unfrozen" else UNFROZEN)
 
     @property

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, quoted
-from core.recipe import TRAINING, path_options
+from core.recipe import TRAINING, Training, path_options
 from core.registry import Registry, architectures, labellers, sources, splitters, transforms
 
 LARGEST_SIDE, LARGEST_BATCH = 512, 128  # pixels per side, photos per batch
 LARGEST_INPUT = 64 * 224 * 224  # pixels of the photos in one forward pass
 LONGEST_LIST = 20  # transforms or metrics
-ONLY = {"device": "auto", "compile": False}  # which GPU is the owner's choice; compiling runs a C compiler
+OWNERS = ("device", "compile", "resident")  # training options: which GPU, a C compiler, and how much memory
 IN_THE_APP: dict[str, Registry[Any]] = {"labeller": labellers, "splitter": splitters}  # run in its own process
 TRAINING_PLUGINS = [p.name for p in TRAINING if p.registry is not None]  # loss, optimizer, metrics
 
@@ -27,7 +27,8 @@ def check_confined(document: Mapping[str, Any], folder: Path) -> None:
         if not getattr(sources[name].factory, "for_visitors", False):
             raise BadInput(f"The source {name!r} is not open to visitors; upload photos or a zip.")
     _check_sizes(document)
-    for name, only in ONLY.items():
+    for name in OWNERS:
+        only = getattr(Training, name)
         if (value := document.get("training", {}).get(name, only)) != only:
             raise BadInput(f"training.{name} {value!r} is for the owner of this computer; leave it at {only!r}.")
     for key, choice in _choices(document):

@@ -59,12 +59,14 @@ ROUTES = (
     Open(
         "POST",
         "/gradio_api/component_server/",
-        "the grid of photos; behind the login, one at a time for each address",
+        "the grid of photos, and whether the page has news; behind the login",
     ),
     Open("POST", "/gradio_api/cancel", "ends an event, by the random names of its session and itself"),
     Open("GET", "/gradio_api/heartbeat/{session_hash}", "a page that is open, so that its state is dropped after it"),
     Open("GET HEAD", "/gradio_api/file={path_or_url:path}", "a download that an event answered with; behind the login"),
 )
+MCP = "/gradio_api/mcp"
+WITH_MCP = (Open("GET POST", MCP + "/", "the tools of AI assistants on this computer"),)
 WITH_PASSWORD = (Open("POST", "/login", "the password; slowed, the body bounded in size and time"),)
 ON_A_SPACE = (
     Open("GET", "/login/huggingface", "signing in with the Hub"),
@@ -211,7 +213,7 @@ class SafeHeaders:
 def guards(mode: Mode, hosts: list[str], logins: bool) -> list[Middleware]:
     """The list of middleware for a mode; `hosts` may grow while the app runs."""
     on_a_space = mode.kind == "space"
-    routes = ROUTES + WITH_PASSWORD * logins + ON_A_SPACE * mode.signs_in
+    routes = ROUTES + WITH_MCP * mode.mcp + WITH_PASSWORD * logins + ON_A_SPACE * mode.signs_in
     found = [
         Middleware(SafeHeaders, framed=on_a_space),
         Middleware(KnownHosts, hosts=hosts, proxied=on_a_space),

@@ -16,24 +16,36 @@ from core.errors import BadInput
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.visitors import GB, LIMIT, VisitorProject
 
+BUCKET = Path("/data")  # where a Space mounts its storage bucket, by the Hub's convention
 COOKIE = "presize_visitor"
+MCP_TOOL = "predict_file"  # the tool that AI assistants are offered, by their Model Context Protocol
 TOKEN = re.compile(r"[0-9a-f]{32}")
 Kind = Literal["local", "shared", "space"]
 
 
 @dataclass(frozen=True)
 class Mode:
-    """Who uses the app and where; with `model` it only serves predictions of that model folder."""
+    """Who uses the app and where; with `model` it only serves predictions of that model folder.
+
+    With `explain`, everybody may see where a model looks, which else only the owner of the computer may.
+    """
 
     kind: Kind
     workspace: Path
     model: Path | None = None
+    mcp: bool = False  # whether programs on this computer, such as AI assistants, are offered predictions as a tool
     link: bool = False  # whether there is a public link, whose requests come from this machine's own address
+    explain: bool = False
 
     @property
     def local(self) -> bool:
         """Whether the user is the owner of this computer, who may open its folders and use its login."""
         return self.kind == "local" and self.model is None
+
+    @property
+    def explains(self) -> bool:
+        """Whether the user may see where a model looks, which tells about its training photos and costs more."""
+        return self.local or self.explain
 
     @property
     def signs_in(self) -> bool:
@@ -62,7 +74,8 @@ class Mode:
         if self.local:
             return "Everything stays on this computer."
         if self.kind == "space":
-            return "Your photos go to this Space, in a folder of your own, until it restarts: download what you need."
+            ends = "" if BUCKET in self.workspace.parents else ", until it restarts: download what you need"
+            return f"Your photos go to this Space, in a folder of your own{ends}."
         return "Your photos go to the computer that runs this page, in a folder of your own."
 
     def project(self, request: gr.Request) -> Project:
@@ -71,12 +84,19 @@ class Mode:
             return Project(self.workspace)
         token = (request.cookies or {}).get(COOKIE, "")
         if not TOKEN.fullmatch(token):  # a program without cookies is identified by its session
-            if not request.session_hash:  # else all such programs would share one folder
+            session = getattr(request, "session_hash", None)
+            if not session:  # else all such programs would share one folder
                 raise BadInput("This request has no session; send a cookie or a session_hash with it.")
-            token = f"session {request.session_hash}"
+            token = f"session {session}"
         # hashed, because others may see the folder's name in a listing or a process's arguments
         name = hashlib.sha256(f"presize visitor {token}".encode(errors="replace")).hexdigest()[:40]
         return VisitorProject(self.workspace / "visitors" / name, request.client.host if request.client else "")
+
+
+def default_workspace() -> Path:
+    """The folder for runs if none is given: on a Space with a storage bucket in it, which outlasts a restart."""
+    kept = on_a_space() and os.access(BUCKET, os.W_OK)
+    return BUCKET / "workspace" if kept else Path("workspace")
 
 
 def on_a_space() -> bool:

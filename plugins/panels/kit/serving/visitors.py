@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -19,6 +19,8 @@ from core.events import Checked
 from core.model.architecture import parameters_of
 from core.recipe import Choice, Recipe
 from core.runs.run import LOCK, LR_FINDS, PRESIZED, RUNS, Run, runs_in
+from plugins.panels.kit.project.discarded import empty
+from plugins.panels.kit.project.plain import plain
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.confinement import check_confined
 from plugins.panels.kit.serving.hourly import Hourly
@@ -137,6 +139,7 @@ class VisitorProject(Project):
 
     def check_room(self, size: int) -> None:
         """Raise BadInput if `size` more bytes exceed the visitor's quota or do not fit on the disk."""
+        empty(self.folder)
         if bytes_in(self.folder) + size > LIMIT:
             raise BadInput(
                 f"Your workspace here is limited to {LIMIT // GB} GB, which this would exceed; delete some runs."
@@ -148,22 +151,30 @@ class VisitorProject(Project):
     def start(self, kind: str = RUNS) -> Run:
         """Start a run if this visitor may train now; raises BadInput."""
         self.check_network()
-        with _starting:
-            self._check_turn()
-            run = super().start(kind)
-            self._take_turn()
-        return run
+        with self._turn():
+            return super().start(kind)
+
+    def train_longer(self, run: Run, epochs: int) -> Run:
+        """Train a run's model further if this visitor may train now; raises BadInput."""
+        with self._turn():
+            return super().train_longer(run, epochs)
 
     def resume(self, run: Run) -> None:
         """Resume a run if this visitor may train now; raises BadInput."""
+        with self._turn():
+            super().resume(run)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Use this visitor's turn to train, once what is started in the block has started; raises BadInput."""
         with _starting:
             self._check_turn()
-            super().resume(run)
+            yield
             self._take_turn()
 
     def plain(self, error: BadInput) -> str:
         """The message of an error, with paths shown relative to the visitor's workspace."""
-        return str(error).replace(f"{self.folder}{os.sep}", "").replace(str(self.folder), "your workspace")
+        return plain(str(error), self.folder, "your workspace")
 
     def _check_turn(self) -> None:
         """Raise BadInput if too many runs are under way: each takes gigabytes and all cores."""

@@ -26,7 +26,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Mark:
-    """A marked point; a `chosen` one is filled, with a line down to the axis."""
+    """A marked point; a `chosen` one is filled, with its name beside its line down to the axis."""
 
     name: str
     at: Point
@@ -41,7 +41,9 @@ class Axes:
     y: tuple[float, float]
     log: bool = False
     y_percent: bool = False
-    x_name: str = ""
+    x_name: str = ""  # in the corner, for short ones
+    x_title: str = ""  # inside of the chart, as is the other
+    y_title: str = ""
     width: int = WIDTH
 
     def place(self, point: Point) -> Point:
@@ -114,6 +116,10 @@ def _grid(axes: Axes) -> Iterator[Html]:
         yield _label(at, HEIGHT - 8, "middle", shown)
     if axes.x_name:
         yield _label(LEFT - 8, HEIGHT - 8, "end", axes.x_name)
+    if axes.x_title:
+        yield _label(right, HEIGHT - BOTTOM - 7, "end", axes.x_title)
+    if axes.y_title:
+        yield _label(LEFT + 4, TOP + 14, "start", axes.y_title)
 
 
 def _label(x: float, y: float, anchor: str, text: str) -> Html:
@@ -137,7 +143,12 @@ def _line(axes: Axes, line: Line) -> Html:
 
 def _mark(axes: Axes, mark: Mark) -> Html:
     x, y = axes.place(mark.at)
+    left = x > axes.width * 0.75
+    name = _label(x - 6 if left else x + 6, HEIGHT - BOTTOM - 24, "end" if left else "start", mark.name)
     return Html(
         '<line class="stem{chosen}" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>'
-        '<circle class="mark{chosen}" cx="{x:.1f}" cy="{y:.1f}" r="6"><title>{name}</title></circle>'
-    ).format(chosen=" chosen" if mark.chosen else "", x=x, y=y, top=TOP, bottom=HEIGHT - BOTTOM, name=mark.name)
+        '<circle class="mark{chosen}" cx="{x:.1f}" cy="{y:.1f}" r="6"><title>{name}</title></circle>{said}'
+    ).format(
+        chosen=" chosen" if mark.chosen else "", x=x, y=y, top=TOP, bottom=HEIGHT - BOTTOM, name=mark.name,
+        said=name if mark.chosen else "",
+    )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.model.doubt import read_threshold
 from core.runs.run import Run
+from plugins.panels.kit.views.accuracy import saves
 from plugins.panels.kit.views.charts import Axes, Line, Mark, chart
 from plugins.panels.kit.views.confusion import Results
 from plugins.panels.kit.views.html import Html, button, card, joined, notes, percent
@@ -29,19 +30,37 @@ class Confidence:
 
     said: str
     bins: Reliability
+    drawn: bool  # too few photos make a diagram that says nothing
 
 
 def confidence_card(run: Run, found: Results) -> Html:
     """Both charts with their sentences."""
     known = _confidence(run.folder, found.key)
-    points = [(100 * c, a) for c, a in zip(known.bins.confidence, known.bins.accuracy, strict=True)]
-    lines = [Line("perfect", [(0, 0), (100, 1)], "validation"), Line("this model", points, "training", dots=True)]
-    axes = Axes((0, 100), (0, 1), y_percent=True, x_name="%", width=CHART)
-    diagram = chart("Accuracy by confidence", axes, lines) + notes([known.said], "note")
-    reliable = card("Is its confidence right?", diagram, "On the line, 80 % confident means right 8 times in 10.")
+    said = notes([known.said], "note")
+    if known.drawn:
+        said = _diagram(known) + said + saves(found, "reliability")
+    reliable = card("Is its confidence right?", said, "Of photos with a confidence of 80 %, 8 of 10 should be right.")
     return Html('<div class="confidence">{}{}</div>').format(
         reliable, _threshold_card(found, read_threshold(run.folder))
     )
+
+
+def _diagram(known: Confidence) -> Html:
+    points = [(100 * c, a) for c, a in zip(known.bins.confidence, known.bins.accuracy, strict=True)]
+    lines = [Line("perfect", [(0, 0), (100, 1)], "validation"), Line("this model", points, "training", dots=True)]
+    axes = Axes((0, 100), (0, 1), y_percent=True, x_title="confidence, %", y_title="accuracy", width=CHART)
+    return chart("Accuracy by confidence", axes, lines)
+
+
+def reliability_of(run: Run, found: Results) -> Reliability:
+    """Accuracy by cross-fitted confidence."""
+    return _confidence(run.folder, found.key).bins
+
+
+def coverage(found: Results) -> list[tuple[float, float, float]]:
+    """For each threshold with an answer: the share of photos that are answered, and the accuracy of these."""
+    ranked = _Ranked(found)
+    return [(t / 100, *ranked.at(t / 100)) for t in range(101) if ranked.at(t / 100)[0]]
 
 
 def threshold_of_click(x: object) -> float:
@@ -52,14 +71,14 @@ def threshold_of_click(x: object) -> float:
 @lru_cache(maxsize=16)
 def _threshold_card(found: Results, chosen: float) -> Html:
     ranked = _Ranked(found)
-    axes = Axes((0, 100), (0, 1), y_percent=True, x_name="%", width=CHART)
-    steps = [t / 100 for t in range(101) if ranked.at(t / 100)[0]]
+    axes = Axes((0, 100), (0, 1), y_percent=True, x_title="confidence from which it answers, %", width=CHART)
+    steps = coverage(found)
     lines = [
-        Line("answered", [(100 * t, ranked.at(t)[0]) for t in steps], "validation"),
-        Line("right, of these", [(100 * t, ranked.at(t)[1]) for t in steps], "training"),
+        Line("answered", [(100 * t, answered) for t, answered, _ in steps], "validation"),
+        Line("right, of these", [(100 * t, right) for t, _, right in steps], "training"),
     ]
     share, correct = ranked.at(chosen)
-    marks = [Mark("chosen", (100 * chosen, correct), True)] if chosen else []
+    marks = [Mark(f"{chosen:.0%}", (100 * chosen, correct), True)] if chosen else []
     drawn = chart("Accuracy and coverage by threshold", axes, lines, marks, pick=True)
     said = (
         f"Below a confidence of {chosen:.0%} it answers “not sure”. Of the validation photos it answers "
@@ -71,7 +90,8 @@ def _threshold_card(found: Results, chosen: float) -> Html:
     goals = [goal for goal in PROPOSED if goal > ranked.at(0)[1]]
     proposed = {low: goal for goal in goals if (low := ranked.low(goal)) is not None}
     offered += [button(f"{goal:.0%} right", "threshold", {"x": 100 * low}) for low, goal in proposed.items()]
-    body = joined([drawn, notes([said], "note"), Html('<p class="offers">{}</p>').format(joined(offered))])
+    offers = Html('<p class="offers">{}</p>').format(joined(offered))
+    body = joined([drawn, notes([said], "note"), offers, saves(found, "coverage")])
     return card("When should it say “not sure”?", body, "Chosen for this model, and kept with it.")
 
 
@@ -96,7 +116,7 @@ class _Ranked:
 
 @lru_cache(maxsize=8)
 def _confidence(folder: Path, key: str) -> Confidence:
-    from core.insight.calibration import cross_fitted, described, reliability
+    from core.insight.calibration import ENOUGH, cross_fitted, described, reliability
     from core.model.folder import read_config
     from core.runs.predictions import predictions_of
 
@@ -104,6 +124,6 @@ def _confidence(folder: Path, key: str) -> Confidence:
     if not calibration.photos:  # an older model
         confidence, predicted = results.logits.softmax(1).max(1)
         said = "This model was saved without a temperature; train it again for a calibrated confidence."
-        return Confidence(said, reliability(confidence, predicted == results.targets))
+        return Confidence(said, reliability(confidence, predicted == results.targets), len(confidence) >= ENOUGH)
     bins = reliability(*cross_fitted(results.logits * calibration.temperature, results.targets))
-    return Confidence(described(calibration), bins)
+    return Confidence(described(calibration), bins, calibration.photos >= ENOUGH)

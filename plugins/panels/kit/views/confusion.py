@@ -1,4 +1,4 @@
-"""The results of a run from its validation predictions, and the confusion matrix."""
+"""The results of a run from its predictions on validation photos or on a test set, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from core.runs.run import Run
 from plugins.panels.kit.views.html import Html, joined
 
 if TYPE_CHECKING:  # imports torch, which takes seconds, and the page must not wait for it
+    from core.runs.evaluate import Scored
     from core.training.interpretation import ClassificationInterpretation
 
+VALIDATION, TEST = "validation", "test"  # the sets of photos on which a run has predictions
 MAX_LABELS = 60  # labels in the table
 ROOMY = 12  # labels up to which its cells are large
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A validation photo with its prediction; `true` and `predicted` are indices into the vocabulary."""
+    """A photo with its prediction; `true` and `predicted` are indices into the vocabulary."""
 
+    row: int  # of the logits
     file: Path
     true: int
     predicted: int
@@ -39,13 +42,20 @@ class Seen:
 
 
 class Results:
-    """What a page shows of a run's predictions; `key` changes when they do."""
+    """What a page shows of a run's predictions on one set of photos; `key` changes when they do.
 
-    def __init__(self, run: Run, found: ClassificationInterpretation, key: str = "") -> None:
-        confidence, predicted = found.logits.softmax(1).max(1)
+    `scored` says more of the photos if they are a test set.
+    """
+
+    def __init__(
+        self, run: Run, found: ClassificationInterpretation, key: str = "", scored: Scored | None = None
+    ) -> None:
+        self._shares = found.logits.softmax(1)
+        confidence, predicted = self._shares.max(1)
         columns = (found.targets, predicted, found.losses(), confidence)
-        rows = zip(found.items, *(column.tolist() for column in columns), strict=True)
-        self.name, self.key = run.name, f"{run.name} {key}"
+        rows = zip(range(len(found.items)), found.items, *(column.tolist() for column in columns), strict=True)
+        self.name, self.set, self.scored = run.name, TEST if scored else VALIDATION, scored
+        self.key = f"{run.name} {self.set} {key}"
         self.vocab = found.vocab
         self.photos = sorted((Seen(*row) for row in rows), key=lambda seen: -seen.loss)
         self.counts: list[list[int]] = found.confusion_matrix().tolist()
@@ -71,6 +81,18 @@ class Results:
         """Each (true, predicted) of two different labels, most frequent first."""
         return sorted((c for c in self.cells if c[0] != c[1]), key=lambda c: (-len(self.cells[c]), c))
 
+    def probabilities(self, seen: Seen) -> list[tuple[str, float]]:
+        """The labels of a photo with their probabilities, largest first."""
+        pairs = zip(self.vocab, self._shares[seen.row].tolist(), strict=True)
+        return sorted(pairs, key=lambda pair: -pair[1])
+
+    def photo(self, data: Mapping[str, Any]) -> Seen:
+        """The photo that was clicked, from its place in `photos`; raises BadInput."""
+        try:
+            return self.photos[int(data["photo"])]
+        except (KeyError, TypeError, ValueError, IndexError):
+            raise BadInput("This photo is no longer there; reload the page.") from None
+
     def cell(self, data: Mapping[str, Any]) -> tuple[int, int]:
         """The cell that was clicked, from the attributes of `cell_data`; raises BadInput if it has no photos."""
         try:
@@ -90,9 +112,15 @@ class Results:
         """The attributes of a button that opens the photos of a cell."""
         n = len(self.cells[cell])
         return Html(
-            'type="button" data-do="photos" data-run="{run}" data-true="{true}" data-predicted="{predicted}" '
-            'title="{label}" aria-label="{label}"'
-        ).format(run=self.name, true=cell[0], predicted=cell[1], label=f"{self.said(cell)}: {n:,} photo{'s' * (n > 1)}")
+            'type="button" data-do="photos" data-run="{run}" data-set="{set}" data-true="{true}" '
+            'data-predicted="{predicted}" title="{label}" aria-label="{label}"'
+        ).format(
+            run=self.name,
+            set=self.set,
+            true=cell[0],
+            predicted=cell[1],
+            label=f"{self.said(cell)}: {n:,} photo{'s' * (n > 1)}",
+        )
 
     @cached_property
     def shown(self) -> list[int]:
@@ -153,20 +181,27 @@ class Results:
         )
 
 
-def results_of(run: Run) -> Results:
-    """The results of a run, cached until its files change; raises BadInput if it has no predictions."""
+def results_of(run: Run, set_of: str = VALIDATION) -> Results:
+    """The results of a run on a set, cached until its files change; raises BadInput if it has no predictions."""
     from core.runs.predictions import PREDICTIONS, predictions_of
+    from plugins.panels.kit.project.tested import TESTED
 
     try:
-        stamps = tuple((run.folder / name).stat() for name in (PREDICTIONS, HASHES))
+        stamps = tuple((run.folder / name).stat() for name in (TESTED if set_of == TEST else PREDICTIONS, HASHES))
     except OSError:
+        if set_of == TEST:
+            raise BadInput(f"{run.name!r} has not been scored on a test set; drop one on the Results page.") from None
         return Results(run, predictions_of(run))  # raises BadInput with the reason
-    return _read(run.folder, tuple((s.st_mtime_ns, s.st_size) for s in stamps))
+    return _read(run.folder, set_of, tuple((s.st_mtime_ns, s.st_size) for s in stamps))
 
 
 @lru_cache(maxsize=8)
-def _read(folder: Path, stamps: tuple[tuple[int, int], ...]) -> Results:
+def _read(folder: Path, set_of: str, stamps: tuple[tuple[int, int], ...]) -> Results:
     from core.runs.predictions import predictions_of
+    from plugins.panels.kit.project.tested import scored_of
 
     run = Run(folder)
+    if set_of == TEST:
+        scored = scored_of(run)
+        return Results(run, scored.results, str(stamps), scored)
     return Results(run, predictions_of(run), str(stamps))

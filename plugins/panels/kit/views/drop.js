@@ -3,6 +3,7 @@ const status = element.querySelector('.drop-status');
 const video = element.querySelector('video');
 const inputs = Object.fromEntries([...element.querySelectorAll('input')].map(input => [input.dataset.kind, input]));
 const UPLOADS_AT_ONCE = 6;
+const LIVE_WIDTH = 448, BETWEEN_FRAMES = 300, LONGEST_FRAME = 10000; // pixels, and milliseconds
 let busy = false;
 
 const say = sentence => { status.textContent = sentence; };
@@ -83,6 +84,7 @@ for (const input of Object.values(inputs)) input.addEventListener('change', () =
 zone.addEventListener('click', event => {
   const pick = event.target.closest('[data-pick]')?.dataset.pick;
   if (pick === 'camera') camera();
+  else if (pick === 'live') live();
   else if (pick) inputs[pick].click();
   else if (!event.target.closest('input, video, button')) inputs.files.click();
 });
@@ -92,26 +94,62 @@ zone.addEventListener('keydown', event => {
 
 async function camera() {
   if (!video.hidden) { // the second press takes the photo
-    const canvas = document.createElement('canvas');
-    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
-    canvas.getContext('2d').drawImage(video, 0, 0);
-    const photo = await new Promise(good => canvas.toBlob(good, 'image/jpeg', 0.95));
+    const photo = await picture(video.videoWidth, 0.95);
     dark();
     return send([{file: new File([photo], 'camera.jpg', {type: 'image/jpeg'}), rel: 'camera.jpg'}]);
   }
+  if (await open()) element.querySelector('[data-pick=camera]').textContent = 'Take the photo';
+}
+
+async function open() {
   try {
     video.srcObject = await navigator.mediaDevices.getUserMedia({video: {facingMode: 'environment'}});
     video.hidden = false;
     await video.play();
-    element.querySelector('[data-pick=camera]').textContent = 'Take the photo';
+    return true;
   } catch {
     say('This page has no access to a camera; choose or paste a photo.');
+    return false;
   }
 }
 
+function picture(width, quality) {
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [width, Math.round(video.videoHeight * width / video.videoWidth)];
+  canvas.getContext('2d').drawImage(video, 0, 0, canvas.width, canvas.height);
+  return new Promise(good => canvas.toBlob(good, 'image/jpeg', quality));
+}
+
+// One frame after another, each sent when the one before has been answered, or after a while without an answer.
+async function live() {
+  if (!video.hidden) return dark();
+  if (!await open()) return;
+  element.querySelector('[data-pick=live]').textContent = 'Stop';
+  while (!video.hidden && zone.offsetParent) {
+    if (!document.hidden) try {
+      const frame = await picture(Math.min(LIVE_WIDTH, video.videoWidth), 0.85);
+      const {path} = await upload(new File([frame], 'live.jpg', {type: 'image/jpeg'}));
+      const answered = new Promise(good => {
+        document.addEventListener('presize-answered', good, {once: true});
+        setTimeout(good, LONGEST_FRAME);
+      });
+      trigger('live', {files: [{path, rel: 'live.jpg'}]});
+      await answered;
+    } catch (error) {
+      dark();
+      return say(`The camera's picture could not be sent (${String(error.message || error).slice(0, 120)}); try again.`);
+    }
+    await new Promise(good => setTimeout(good, BETWEEN_FRAMES));
+  }
+  dark();
+}
+
 function dark() {
-  for (const track of video.srcObject.getTracks()) track.stop();
+  for (const track of video.srcObject?.getTracks() ?? []) track.stop();
   video.srcObject = null;
   video.hidden = true;
-  element.querySelector('[data-pick=camera]').textContent = 'Camera';
+  for (const [name, label] of [['camera', 'Camera'], ['live', 'Live']]) {
+    const button = element.querySelector(`[data-pick=${name}]`);
+    if (button) button.textContent = label;
+  }
 }

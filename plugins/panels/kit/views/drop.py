@@ -36,8 +36,12 @@ class Uploaded:
 
 
 def drop(elem_id: str, sentence: str, accept: str, folders: bool = False, camera: bool = False) -> gr.HTML:
-    """A drop zone whose event `upload` carries `{"files": [{"path", "rel"}]}`, to be checked with `received`."""
-    more = [("files", "Choose files")] + [("folder", "Choose a folder")] * folders + [("camera", "Camera")] * camera
+    """A drop zone whose event `upload` carries `{"files": [{"path", "rel"}]}`, to be checked with `received`.
+
+    With `camera`, its event `live` carries one frame after another.
+    """
+    more = [("files", "Choose files")] + [("folder", "Choose a folder")] * folders
+    more += [("camera", "Camera"), ("live", "Live")] * camera
     pick = Html('<button type="button" class="plain" data-pick="{}">{}</button>')
     template = Html(
         '<div class="drop" tabindex="0" role="group" aria-label="{sentence}">{icon}'

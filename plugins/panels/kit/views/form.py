@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
@@ -22,17 +22,19 @@ def chooser(
     label: str,
     short: bool = False,
     names: Sequence[str] = (),
+    about: Callable[[Choice], str] = lambda _: "",
 ) -> Html:
     """A dropdown of the registry's names and the form of the chosen plugin, for the option `path` of a recipe.
 
-    With `names`, only those are offered.
+    With `names`, only those are offered; `about` says something of each choice.
     """
     choice = as_choice(choice)
     entry = registry[choice["name"]]
     offered = [e.name for e in registry if not names or e.name in names or e is entry]
+    listed = [(name, " · ".join(filter(None, (called(registry[name]), about({"name": name}))))) for name in offered]
     pick = Html(
         '<label class="option"><span>{}</span><select data-choose data-path="{}">{}</select><small>{}</small></label>'
-    ).format(label, path, _choices(offered, entry.name), entry.help)
+    ).format(label, path, _choices(listed, entry.name), entry.help)
     options = (short_form if short else form)(entry.params, choice, path)
     return Html('<div class="choosing">{}{}</div>').format(pick, _fresh(options, entry.name))
 
@@ -68,10 +70,19 @@ def form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> Html:
     return Html('<div class="options">{}</div>').format(joined(_option(p, values, path) for p in params))
 
 
+def called(entry: Entry[Any]) -> str:
+    """What forms call a plugin: its `title`, else its name."""
+    return str(getattr(entry.factory, "title", "") or entry.name)
+
+
 def short_form(params: Iterable[Param], values: Mapping[str, Any], path: str) -> Html:
-    """A form that shows required options and a first text option, such as a pattern; the others are under `More`."""
+    """A form that shows required options, and a first text option, such as a pattern, once it is not the default.
+
+    The others are under `More`.
+    """
     known = list(params)
-    first = [p for i, p in enumerate(known) if p.required or (i == 0 and p.type is str)]
+    changed = bool(known) and known[0].type is str and values.get(known[0].name, known[0].default) != known[0].default
+    first = [p for i, p in enumerate(known) if p.required or (i == 0 and changed)]
     rest = [p for p in known if p not in first]
     more = Html("<details><summary>More</summary>{}</details>").format(form(rest, values, path)) if rest else ""
     return form(first, values, path) + more
@@ -79,9 +90,9 @@ def short_form(params: Iterable[Param], values: Mapping[str, Any], path: str) ->
 
 def option(param: Param, value: Any, path: str, choices: Sequence[object] = ()) -> Html:
     """One input with its label and help; with `choices`, only those are offered."""
-    label = param.name.replace("_", " ")
+    label = param.title or param.name
     if param.registry is not None:
-        return (chooser_list if is_list(param) else chooser)(param.registry, value, path, label.capitalize())
+        return (chooser_list if is_list(param) else chooser)(param.registry, value, path, label)
     field = _field(param, value, Html('data-path="{path}" name="{path}"').format(path=path), choices or param.choices)
     return Html('<label class="option"><span>{}</span>{}<small>{}</small></label>').format(label, field, param.help)
 
@@ -132,7 +143,8 @@ def _fresh(body: Html, shown: str | Sequence[Choice]) -> Html:
 def _field(param: Param, value: Any, attributes: Html, choices: Sequence[object]) -> Html:
     kinds = {param.type, *get_args(param.type)}
     if choices:
-        return Html("<select {}>{}</select>").format(attributes, _choices(choices, value))
+        named = [(choice, str(choice).replace("_", " ")) for choice in choices]
+        return Html("<select {}>{}</select>").format(attributes, _choices(named, value))
     if param.type is bool:
         return Html('<input type="checkbox" {}{}>').format(attributes, " checked" if value else "")
     if kinds <= {int, float, NoneType}:
@@ -149,6 +161,8 @@ def _field(param: Param, value: Any, attributes: Html, choices: Sequence[object]
     return Html('<input type="text" autocomplete="off" spellcheck="false" {} value="{}">').format(attributes, shown)
 
 
-def _choices(names: Iterable[object], chosen: object) -> Html:
-    one = Html('<option value="{name}"{selected}>{name}</option>')
-    return joined(one.format(name=name, selected=" selected" if name == chosen else "") for name in names)
+def _choices(names: Iterable[tuple[object, str]], chosen: object) -> Html:
+    one = Html('<option value="{name}"{selected}>{label}</option>')
+    return joined(
+        one.format(name=name, label=label, selected=" selected" if name == chosen else "") for name, label in names
+    )

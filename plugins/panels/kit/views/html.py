@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from markupsafe import Markup
+
+CERTAIN = 0.995  # confidence above which only "over 99%" is said
+
+_alerts = count(1)
 
 
 class Html(Markup):
@@ -23,6 +29,7 @@ class Html(Markup):
 DELEGATE = """
 const edit = (data, kind = 'edit') => {
   presize.edits += 1;
+  presize.asked.push(data.option);
   presize.last = {data, focused: document.activeElement};
   trigger(kind, data);
 };
@@ -30,9 +37,10 @@ element.addEventListener('click', event => {
   const found = event.target.closest('[data-do]');
   if (found && element.contains(found) && !found.disabled) {
     if (found.dataset.confirm && !window.confirm(found.dataset.confirm)) return;
+    if (found.dataset.with) found.dataset.value = element.querySelector(found.dataset.with).value;
     if ('option' in found.dataset) edit({...found.dataset}, 'select');
     else if (found.dataset.do === 'edit') edit({...found.dataset});
-    else trigger('click', {...found.dataset});
+    else trigger(['open', 'save'].includes(found.dataset.do) ? found.dataset.do : 'click', {...found.dataset});
     return;
   }
   const chart = event.target.closest('svg.pick');
@@ -50,7 +58,10 @@ const told = field => ({
 });
 element.addEventListener('change', event => {
   const option = event.target.closest('[data-path]');
-  if (option && option.reportValidity()) edit(told(option), 'choose' in option.dataset ? 'select' : 'edit');
+  if (!option) return;
+  option.setCustomValidity('');
+  presize.explain(option);
+  if (option.checkValidity()) edit(told(option), 'choose' in option.dataset ? 'select' : 'edit');
 });
 let waiting;
 element.addEventListener('input', event => {
@@ -60,22 +71,26 @@ element.addEventListener('input', event => {
 });
 """
 
+SCROLLS = Html(' tabindex="0" role="group" aria-label="Table"')  # else the keyboard cannot scroll what has no buttons
+SORTS = Html('<th scope="col" aria-sort="none"><button type="button" data-sort>{}</button></th>')
+TABLES = (Path(__file__).parent / "tables.js").read_text(encoding="utf-8")
+
 
 def view(elem_id: str, value: str = "", label: str = "", **options: Any) -> gr.HTML:
     """A component for HTML of this package; each of its events carries a dictionary.
 
-    `click` has the data-* of what was clicked; `select` (another plugin), `edit` (an option) and `typed` (text being
-    typed) have the path of an `option` in the recipe, and a `value`; `select` in a list of plugins has what to `do`;
-    `edit` from a click on a chart has `x`.
+    `click` has the data-* of what was clicked, as have `open` (a photo) and `save` (a figure); `select` (another
+    plugin), `edit` (an option) and `typed` (text being typed) have the path of an `option` in the recipe, and a
+    `value`; `select` in a list of plugins has what to `do`; `edit` from a click on a chart has `x`.
     """
     attributes = Html(' role="region" aria-label="{}"').format(label) if label else ""
     template = f"<div{attributes}>${{value}}</div>"
-    return gr.HTML(value, html_template=template, js_on_load=DELEGATE, elem_id=elem_id, **options)
+    return gr.HTML(value, html_template=template, js_on_load=DELEGATE + TABLES, elem_id=elem_id, **options)
 
 
 def card(title: str, body: str, note: str = "") -> Html:
     """A box with an optional title and note."""
-    head = Html("<h3>{}</h3>").format(title) if title else ""
+    head = Html("<h2>{}</h2>").format(title) if title else ""
     remark = Html('<p class="note">{}</p>').format(note) if note else ""
     return Html('<section class="card">{}{}{}</section>').format(head, remark, body)
 
@@ -97,13 +112,14 @@ def bars(rows: Iterable[tuple[str, float, str]]) -> Html:
     return Html('<ul class="bars">{}</ul>').format(joined(lines))
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Html:
-    """A table whose cells are text or HTML."""
-    head = joined(Html('<th scope="col">{}</th>').format(name) for name in header)
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "", sorts: bool = False) -> Html:
+    """A table whose cells are text or HTML; with `sorts`, a press on a heading sorts it, in the browser."""
+    heading = SORTS if sorts else Html('<th scope="col">{}</th>')
+    head = joined(heading.format(name) for name in header)
     body = joined(Html("<tr>{}</tr>").format(joined(map(Html("<td>{}</td>").format, row))) for row in rows)
     title = Html("<caption>{}</caption>").format(caption) if caption else ""
-    return Html('<div class="scroll"><table>{}<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(
-        title, head, body
+    return Html('<div class="scroll"{}><table>{}<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(
+        Html("") if sorts else SCROLLS, title, head, body
     )
 
 
@@ -147,9 +163,21 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def duration(seconds: float) -> str:
+    """Seconds in words, rounded as an estimate deserves: 40 s, 4 min, 2.5 h."""
+    if seconds < 100:
+        return f"{max(5, round(seconds / 5) * 5)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def percent(share: float) -> str:
     """A fraction of 1 as 91.6%."""
     return f"{100 * share:.1f}%"
+
+
+def confident(share: float) -> str:
+    """A probability as `percent` says it, but never as if there were no doubt."""
+    return percent(share) if share < CERTAIN else "over 99%"
 
 
 def rate(value: float) -> str:
@@ -168,7 +196,8 @@ def doing(sentence: str, share: float | None = None) -> Html:
 
 
 def alert(sentence: str) -> Html:
-    """A message in front of the page, until it is closed."""
+    """A message in front of the page, until the next action or for ten seconds; it is new even if its text is not."""
     return Html(
-        '<div class="said" role="alert"><p>{}</p><button type="button" data-close aria-label="Close">×</button></div>'
-    ).format(sentence)
+        '<div class="said" role="alert" data-n="{}"><p>{}</p>'
+        '<button type="button" data-close aria-label="Close">×</button></div>'
+    ).format(next(_alerts), sentence)

@@ -8,71 +8,86 @@ from typing import Any
 from core.data.decoder import prepare
 from core.data.photo import BadPhoto
 from core.errors import BadInput
+from plugins.panels.kit.insight.gradcam import where_it_looks
 from plugins.panels.kit.project.models import predictor
 from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.accuracy import photos_said
 from plugins.panels.kit.views.confusion import Results, Seen, results_of
-from plugins.panels.kit.views.gradcam import where_it_looks
-from plugins.panels.kit.views.html import Html, button, card, empty, joined
+from plugins.panels.kit.views.html import Html, acts, bars, button, card, confident, empty, joined
+from plugins.panels.kit.views.large import dialog, photo_dialog
 from plugins.panels.kit.views.pictures import embedded, thumbnail
 
 WORST = 12  # shown
+LIKELY = 6  # labels of a photo that are shown with their probabilities
 
 
-def photos_said(n: int) -> str:
-    """`1 photo` or `2 photos`."""
-    return f"{n:,} photo{'s' * (n != 1)}"
+def shots(found: Results, photos: Iterable[tuple[Seen, str]]) -> Html:
+    """Photos with their captions, losses and confidences, each of which opens large."""
+    places = {seen.row: place for place, seen in enumerate(found.photos)}
+    shown = joined(_shot(found, seen, places[seen.row], caption) for seen, caption in photos)
+    return Html('<div class="shots">{}</div>').format(shown)
 
 
-def shots(photos: Iterable[tuple[Seen, str]]) -> Html:
-    """Photos with their captions, losses and confidences."""
-    return Html('<div class="shots">{}</div>').format(joined(_shot(seen, caption) for seen, caption in photos))
-
-
-def _shot(seen: Seen, caption: str, more: str = "") -> Html:
+def _shot(found: Results, seen: Seen, place: int, caption: str) -> Html:
     src = thumbnail(seen.file)
     lost = "cannot be read" if seen.file.is_file() else "gone or moved"
-    picture = Html('<img src="{}" alt="{}" loading="lazy">').format(src, caption) if src else Html(f"<em>{lost}</em>")
-    confidence = f"{seen.confidence:.0%}" if seen.confidence < 0.995 else "over 99%"
+    picture = Html('<img src="{}" alt="" loading="lazy">').format(src) if src else Html(f"<em>{lost}</em>")
     return Html(
-        '<figure>{picture}<figcaption><b title="{caption}">{caption}</b>'
-        "<span>loss {loss:.2f} · confidence {confidence}</span>{more}</figcaption></figure>"
-    ).format(picture=picture, caption=caption, loss=seen.loss, confidence=confidence, more=more)
+        '<figure><button type="button" data-do="open" data-run="{run}" data-set="{set}" data-photo="{place}" '
+        'aria-label="{caption}: open">{picture}</button><figcaption><b>{caption}</b>'
+        "<span>loss {loss:.2f} · confidence {confidence}</span></figcaption></figure>"
+    ).format(
+        run=found.name, set=found.set, place=place, picture=picture, caption=caption, loss=seen.loss,
+        confidence=confident(seen.confidence),
+    )  # fmt: skip
 
 
-def worst_mistakes(found: Results, explains: bool) -> str:
-    """The worst mistakes; with `explains`, each can show where the model looks."""
+def worst_mistakes(found: Results) -> Html:
+    """The worst mistakes."""
     if not found.mistakes:
         return card("Worst mistakes", empty("None", f"It is correct on {photos_said(found.total)}."))
     worst = [(s, f"{found.vocab[s.true]} → {found.vocab[s.predicted]}") for s in found.mistakes[:WORST]]
     n = len(found.mistakes)
     few = "All of its mistakes" if n <= WORST else f"{WORST} of its {n:,} mistakes"
     note = f"{few}, largest loss first, as true → predicted. Often the label in the data is the one that is wrong."
-    shown = joined(
-        _shot(*shot, button("Where it looks", "why", {"run": found.name, "mistake": i}) if explains else "")
-        for i, shot in enumerate(worst)
-    )
-    return card("Worst mistakes", Html('<div class="shots">{}</div>').format(shown), note)
+    return card("Worst mistakes", shots(found, worst), note)
 
 
-def explained(project: Project, data: Mapping[str, Any]) -> str:
-    """The photo of a mistake with what spoke for the predicted label, and for the true one."""
+def opened(project: Project, data: Mapping[str, Any], explains: bool) -> Html:
+    """A photo, large, with its label and what the model says; with `explains`, it can show where the model looks."""
     run = project.find(str(data.get("run")))
-    found = results_of(run)
-    try:
-        seen = found.mistakes[int(data["mistake"])]
-    except (KeyError, TypeError, ValueError, IndexError):
-        raise BadInput("This mistake is no longer there; reload the page.") from None
+    found = results_of(run, str(data.get("set")))
+    seen = found.photo(data)
+    true, said = found.vocab[seen.true], found.vocab[seen.predicted]
+    verdict = f"{said}, which is right" if not seen.wrong else f"{said}, but its label is {true}"
+    ranked = found.probabilities(seen)
+    likely = bars((name, p, confident(p)) for name, p in ranked[:LIKELY])
+    more = f"and {len(ranked) - LIKELY} more labels" if len(ranked) > LIKELY else ""
+    place = {"run": found.name, "set": found.set, "photo": data["photo"]}
+    looks = acts(button("Where it looks", "why", place) if explains else "")
+    body = Html('<p class="file">{}</p><p><b>{}</b></p><p class="note">loss {:.2f} · confidence {}</p>{}<p>{}</p>{}')
+    return photo_dialog(
+        seen.file, body.format(seen.file.name, verdict, seen.loss, confident(seen.confidence), likely, more, looks)
+    )
+
+
+def explained(project: Project, data: Mapping[str, Any]) -> Html:
+    """A photo with what spoke for the predicted label, and for the true one."""
+    run = project.find(str(data.get("run")))
+    found = results_of(run, str(data.get("set")))
+    seen = found.photo(data)
     model = predictor(run.folder)
     try:
         pixels = prepare(seen.file, model.views, 1).pixels
     except BadPhoto as error:
         raise BadInput(f"{seen.file.name} cannot be read as a photo: {error}.") from None
-    shots = [
+    looks = [(seen.predicted, "what it said")] + [(seen.true, "the label")] * seen.wrong
+    shots = joined(
         Html('<figure><img src="{}" alt=""><figcaption><b>{}</b><span>{}</span></figcaption></figure>').format(
             embedded(where_it_looks(model, pixels, label), 88), found.vocab[label], said
         )
-        for label, said in ((seen.predicted, "what it said"), (seen.true, "the label"))
-    ]
+        for label, said in looks
+    )
     note = "Red is what speaks for the label; it says where, not why, and a photo without red has nothing that does."
-    shown = card("Where it looks", Html('<div class="shots">{}</div>').format(joined(shots)), note)
-    return Html('<div data-cell role="region" aria-label="Where it looks">{}</div>').format(shown)
+    body = Html('<p class="file">{}</p><p class="note">{}</p><div class="shots">{}</div>')
+    return dialog(f"Where it looks: {seen.file.name}", body.format(seen.file.name, note, shots))

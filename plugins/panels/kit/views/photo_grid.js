@@ -1,6 +1,6 @@
 // The list of photos, which of them are shown in which order, and the tiles of the rows in view.
 const part = name => element.querySelector(`[data-part=${name}]`);
-const box = part('box'), space = part('space');
+const box = part('box'), space = part('space'), typed = part('label');
 const [CHANGED, LEFT_OUT, RIGHT, UNREADABLE] = [1, 2, 4, 8];
 const GAP = 8, ROWS_AROUND = 2, AT_ONCE = 24, FLYING = 2, KEPT = 4000, MOST_CHIPS = 12, WAIT = 3000;
 const many = n => n === 1 ? '1 photo' : `${n.toLocaleString('en')} photos`;
@@ -21,10 +21,13 @@ const hintOf = photo => list.hints?.[photo] >= 0 ? list.hintNames[list.hints[pho
 
 const hinted = photo => list.labels[photo] < 0 && !isOut(photo) ? hintOf(photo) : '';
 
+let group = new Set(), likely = ''; // photos that look alike, and a label for them
+
 const FILTERS = {
   all: photo => !isOut(photo),
   none: photo => list.labels[photo] < 0 && !isOut(photo),
   out: isOut,
+  '~': photo => group.has(photo),
   changed: photo => (list.flags[photo] & CHANGED) !== 0,
   bad: photo => (list.flags[photo] & UNREADABLE) !== 0,
 };
@@ -40,25 +43,42 @@ function take(news) {
   if (news.error) return say(news.error);
   const same = news.key === list.key;
   if (!same) { thumbs.clear(); chosen.clear(); cursor = anchor = 0; filter = 'all'; }
-  list = {...(same ? {names: list.names} : {}), ...news};
+  const whole = news.since === undefined ? {...(same ? {names: list.names} : {}), ...news} : changed(news);
+  if (!whole) return news.token === list.token ? undefined : refresh('');
+  list = whole;
   element.querySelector('.labels').hidden = !list.names.length;
   if (filter.startsWith('=') && !list.vocab.includes(filter.slice(1))) filter = 'all';
   if (filter !== 'all' && !list.names.some((_, photo) => fits(photo))) filter = 'all';
   controls();
   arrange();
+  whenCompared();
   if (list.looking) polling ||= setTimeout(wait, WAIT);
+}
+
+function changed({changed: columns, ...news}) { // the list with what is new, if that follows from it
+  if (news.since !== list.token) return null;
+  const whole = {...list, ...news};
+  if (news.vocab && !news.labels) {
+    const table = list.vocab.map(label => news.vocab.indexOf(label));
+    whole.labels = list.labels.map(label => label < 0 ? -1 : table[label]);
+  }
+  for (const [name, [at, values]] of Object.entries(columns)) {
+    whole[name] = [...whole[name]];
+    at.forEach((photo, i) => { whole[name][photo] = values[i]; });
+  }
+  return whole;
 }
 
 let polling = 0; // for suggestions
 async function wait() {
-  const news = await server.photos({key: list.key}).catch(() => ({looking: true}));
+  const news = await server.photos({key: list.key, token: list.token}).catch(() => ({looking: true}));
   polling = 0;
   if (news.looking) polling = setTimeout(wait, WAIT);
   else take(news);
 }
 
-async function refresh() {
-  try { take(await server.photos({key: list.key})); } catch { say('The photos could not be listed; reload the page.'); }
+async function refresh(token = list.token) {
+  try { take(await server.photos({key: list.key, token})); } catch { say('The photos could not be listed; reload the page.'); }
 }
 
 function arrange() { // after a change of photos, filter or order
@@ -75,6 +95,7 @@ function arrange() { // after a change of photos, filter or order
   tiles.clear();
   box.classList.toggle('empty', !order.length);
   measure();
+  drawMap();
   bar();
 }
 
@@ -141,7 +162,7 @@ function paint(place) {
   tile.title = list.names[photo];
 }
 
-const paintAll = () => { for (const place of tiles.keys()) paint(place); };
+const paintAll = () => { for (const place of tiles.keys()) paint(place); drawMap(); };
 
 async function fetchThumbs() {
   if (asked.size >= FLYING * AT_ONCE || !box.offsetParent) return;

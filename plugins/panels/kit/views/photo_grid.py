@@ -18,16 +18,17 @@ from core.data import photo
 from core.data.decoder import decoders
 from core.data.photo import View
 from core.errors import BadInput
-from plugins.panels.kit.insight.insight import FOLDER, Insight, more_like, with_findings
+from plugins.panels.kit.insight.alike import more_like, next_group
+from plugins.panels.kit.insight.insight import FOLDER, Insight, with_findings
 from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project.changes import changes
 from plugins.panels.kit.project.labels import act, listed, photos_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.thumbnails import jpeg_of, thumbnails
 
 HERE = Path(__file__).parent
-SCRIPT = "".join(
-    (HERE / f"photo_{part}.js").read_text(encoding="utf-8") for part in ("grid", "select", "label", "large")
-)
+PARTS = ("grid", "select", "map", "label", "group", "large")
+SCRIPT = "".join((HERE / f"photo_{part}.js").read_text(encoding="utf-8") for part in PARTS)
 TEMPLATE = (HERE / "photo_grid.html").read_text(encoding="utf-8")
 AT_ONCE = 60  # thumbnails per request
 LARGE = 900  # pixels of the longer side of an enlarged photo
@@ -53,7 +54,7 @@ class Turns:
 
 
 def photo_grid(page: Page) -> gr.HTML:
-    """The grid; its event `changed` tells that a person has said something about photos."""
+    """The grid; its events tell that a person has said something about photos, `changed`, or wants to `train`."""
     turns = Turns()
 
     def answering(ask: Callable[[Project, Mapping[str, Any]], Any]) -> Callable[..., Any]:
@@ -64,19 +65,19 @@ def photo_grid(page: Page) -> gr.HTML:
         answer.__name__ = ask.__name__
         return answer
 
-    functions = [answering(ask) for ask in (photos, thumbs, large, alike, say)]
+    functions = [answering(ask) for ask in (photos, thumbs, large, alike, group, say)]
     return gr.HTML(
         "", html_template=TEMPLATE, js_on_load=SCRIPT, elem_id="data-grid", server_functions=functions, visible=True
     )
 
 
 def photos(project: Project, data: Mapping[str, Any]) -> Any:
-    """The list of photos, as far as the browser lacks it; while some have no label, likely labels are looked for."""
-    rows, insight = _rows(project, data), Insight(project)
-    if -1 in rows["labels"]:
+    """The list of photos, as far as the browser lacks it; they are compared if some have no label, or for the map."""
+    news, insight, labels = _rows(project, data), Insight(project), listed(project)["labels"]
+    if -1 in labels or (data.get("look") is True and labels):
         with suppress(BadInput):  # without the network's weights there are no suggestions
             insight.look()
-    return {**rows, "looking": insight.looking}
+    return {**news, "looking": insight.looking}
 
 
 def thumbs(project: Project, data: Mapping[str, Any]) -> Any:
@@ -102,6 +103,12 @@ def alike(project: Project, data: Mapping[str, Any]) -> Any:
     return {"photos": more_like(project, photos_of(project).chosen(data.get("key"), data.get("photos")))}
 
 
+def group(project: Project, data: Mapping[str, Any]) -> Any:
+    """Photos without a label that look alike, and their likely label; `photos` are those declined before."""
+    alike, likely = next_group(project, set(photos_of(project).numbered(data.get("key"), data.get("photos"))))
+    return {"photos": alike, "likely": likely}
+
+
 def say(project: Project, data: Mapping[str, Any]) -> Any:
     """Do what a person said; answers with a sentence and the list of photos."""
     said = act(project, data)
@@ -109,7 +116,11 @@ def say(project: Project, data: Mapping[str, Any]) -> Any:
 
 
 def _rows(project: Project, data: Mapping[str, Any]) -> dict[str, Any]:
-    return with_findings(project, listed(project, str(data.get("key"))))
+    rows = with_findings(project, listed(project))
+    news = changes(project.folder, rows, str(data.get("token")))
+    if data.get("key") == rows["key"]:
+        news.pop("names", None)
+    return news
 
 
 def _answer(page: Page, ask: Callable[[Project, Mapping[str, Any]], Any], data: Any, request: gr.Request) -> Any:

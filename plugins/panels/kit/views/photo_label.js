@@ -1,5 +1,4 @@
 // The chips and the bar: filter, label, leave out, rename, undo and redo.
-const typed = part('label');
 let later = 0, last = Promise.resolve();
 
 function tell(what) { // one at a time, in the order of the keys
@@ -8,7 +7,7 @@ function tell(what) { // one at a time, in the order of the keys
   typed.value = '';
   paintAll();
   bar();
-  last = last.then(() => send(asked));
+  last = last.then(() => send({...asked, token: list.token}));
 }
 
 async function send(asked) {
@@ -19,6 +18,7 @@ async function send(asked) {
     if (!error) {
       say(news.said);
       take(news);
+      if (filter === '~') await nextGroup();
       clearTimeout(later);
       later = setTimeout(() => trigger('changed', {}), 700); // the page counts again once a person pauses
     }
@@ -33,8 +33,9 @@ async function send(asked) {
 function give() {
   if (renaming) return rename();
   if (!chosen.size) return say('Select photos first: click them, or press Space.');
-  const label = typed.value.trim() || shared(hintOf);
+  const label = typed.value.trim() || guess();
   if (!label) { typed.focus(); return say('Type a label first.'); }
+  if (filter === '~') for (const photo of group) if (!chosen.has(photo)) declined.add(photo);
   tell({do: 'label', label});
   box.focus({preventScroll: true});
 }
@@ -43,6 +44,8 @@ function leaveOut() {
   if (chosen.size) tell({do: [...chosen].every(isOut) ? 'take_back' : 'leave_out'});
 }
 
+const guess = () => filter === '~' ? likely : shared(hintOf);
+const suggested = () => filter === '~' ? likely : filter.startsWith('?') && filter.slice(1); // what Enter stands for
 const shared = of => { const found = new Set([...chosen].map(of)); return found.size === 1 ? [...found][0] : ''; };
 
 let renaming = '';
@@ -57,7 +60,7 @@ function rename() {
 }
 
 function bar() {
-  const n = chosen.size, hint = shared(hintOf);
+  const n = chosen.size, hint = guess(), is = suggested();
   part('bar').classList.toggle('on', n > 0 || renaming !== '');
   part('count').textContent = renaming ? `Rename ${renaming}` : n ? `${n.toLocaleString('en')} selected` : 'Nothing selected';
   typed.placeholder = renaming ? 'Its new name' : hint ? `${hint}?` : 'Label';
@@ -66,9 +69,12 @@ function bar() {
   part('out').hidden = renaming !== '' || !n;
   part('clear').textContent = n || renaming ? 'Clear' : 'Select all';
   part('rename').hidden = !filter.startsWith('=');
-  part('how').textContent = `${filter.startsWith('?') ? `Click those that are not ${filter.slice(1)}, then press Enter.`
-    : 'Click photos that show the same, type what it is, press Enter.'} Your files are not changed.${
+  part('how').textContent = `${is ? `Click those that are not ${is}, then press Enter.`
+    : mapped ? 'Draw around photos, type what they show, press Enter. A red ! marks labels that may be wrong.'
+    : filter === '~' ? 'These look alike: click those that do not belong, type what the others show, press Enter.'
+      : 'Click photos that show the same, type what it is, press Enter.'} Your files are not changed.${
     list.looking && !list.likeness ? ' Comparing the photos, to suggest labels.' : ''}`;
+  offerNext();
   askAlike();
 }
 
@@ -77,7 +83,7 @@ function askAlike() {
   clearTimeout(asking);
   like = [];
   part('more').hidden = true;
-  if (!list.likeness || !chosen.size || !list.labels.includes(-1)) return;
+  if (!list.likeness || !chosen.size || filter === '~' || !list.labels.includes(-1)) return;
   asking = setTimeout(async () => {
     const {photos = []} = await server.alike({key: list.key, photos: [...chosen].slice(0, 500)}).catch(() => ({}));
     like = photos.filter(photo => !chosen.has(photo));
@@ -85,16 +91,17 @@ function askAlike() {
     part('more').textContent = `${like.length} more like ${chosen.size === 1 ? 'this' : 'these'}?`;
   }, 250);
 }
-part('more').addEventListener('click', () => {
+function addAlike() {
   for (const photo of like) if (fits(photo)) chosen.add(photo);
   paintAll();
   bar();
   box.focus({preventScroll: true});
-});
+}
+part('more').addEventListener('click', addAlike);
 
 function controls() {
   const counts = new Map();
-  const figures = {all: 0, none: 0, out: 0, changed: 0, bad: 0};
+  const figures = {all: 0, none: 0, out: 0, changed: 0, bad: 0, '~': 0};
   const sets = [0, 0, 0], hints = new Map();
   list.names.forEach((_, photo) => {
     for (const name of Object.keys(figures)) figures[name] += FILTERS[name](photo);
@@ -102,14 +109,15 @@ function controls() {
     sets[list.sets[photo]] += 1;
     if (hinted(photo)) hints.set(hinted(photo), (hints.get(hinted(photo)) ?? 0) + 1);
   });
-  const words = {all: 'All', none: 'No label', out: 'Left out', changed: 'Changed by you', bad: 'Cannot be read'};
-  const chips = Object.entries(figures).filter(([name, n]) => n || name === 'all').map(([name, n]) => chip(name, words[name], n));
+  const words = {all: 'All', '~': 'Alike', none: 'No label', out: 'Left out', changed: 'Changed by you', bad: 'Cannot be read'};
+  const chips = Object.entries(figures).filter(([name, n]) => name === 'all' || (n && (name !== '~' || filter === '~'))).map(([name, n]) => chip(name, words[name], n));
   const labels = list.vocab.map((label, i) => [`=${label}`, label, counts.get(i) ?? 0]);
   if (labels.length <= MOST_CHIPS) chips.splice(figures.none ? 2 : 1, 0, ...labels.map(each => chip(...each)));
   else chips.push(menu(labels));
   if (hints.size <= MOST_CHIPS) chips.push(...[...hints].map(([label, n]) => chip(`?${label}`, `${label}?`, n)));
   part('chips').replaceChildren(...chips);
   part('known').replaceChildren(...list.vocab.map(label => Object.assign(document.createElement('option'), {value: label})));
+  if (mapped && !list.map) toMap(false);
   offer(part('set'), [['0', 'Both sets'], ['1', `Training ${sets[1].toLocaleString('en')}`], ['2', `Validation ${sets[2].toLocaleString('en')}`]]);
   offer(part('sort'), [['name', 'By name'], ['label', 'By label'], ...(list.likeness ? [['likeness', 'By likeness']] : []), ...(list.doubt ? [['doubt', 'By doubt']] : [])]);
 }
@@ -118,6 +126,7 @@ function chip(name, text, n) {
   const found = Object.assign(document.createElement('button'), {type: 'button', className: `chip ${name.startsWith('?') ? 'maybe' : name}`});
   found.dataset.filter = name;
   found.setAttribute('aria-pressed', filter === name);
+  if (mapped && name.startsWith('=')) found.style.borderColor = colour(list.vocab.indexOf(text));
   found.append(`${text} `, Object.assign(document.createElement('i'), {textContent: n.toLocaleString('en')}));
   return found;
 }
@@ -145,7 +154,7 @@ function show(name) {
   chosen.clear();
   controls();
   arrange();
-  if (!name.startsWith('?')) return;
+  if (!name.startsWith('?') && name !== '~') return;
   for (const photo of order) chosen.add(photo);
   paintAll();
   bar();
@@ -179,10 +188,10 @@ typed.addEventListener('keydown', event => {
 });
 element.ownerDocument.addEventListener('keydown', event => {
   const key = event.key.toLowerCase();
-  if (!(event.ctrlKey || event.metaKey) || (key !== 'z' && key !== 'y') || !box.offsetParent) return;
+  if (!(event.ctrlKey || event.metaKey) || (key !== 'z' && key !== 'y') || !part('bar').offsetParent) return;
   if (event.target.matches('input, textarea, [contenteditable=true]') && event.target.value !== '') return;
   event.preventDefault();
   tell({do: event.shiftKey || key === 'y' ? 'redo' : 'undo', photos: []});
 });
-presize.photosChanged = refresh;
+presize.photosChanged = () => refresh();
 refresh();

@@ -79,7 +79,8 @@ box.addEventListener('keydown', event => {
   else if (command && event.key.toLowerCase() === 'a') { for (const photo of order) chosen.add(photo); paintAll(); bar(); }
   else if (event.key === 'Escape') clear();
   else if (event.key === 'Delete' && chosen.size) leaveOut();
-  else if (event.key === 'Enter' && chosen.size && filter.startsWith('?')) give(); // as suggested
+  else if (event.key === 'Enter' && chosen.size && suggested()) give();
+  else if (event.key === '+' && like.length) addAlike();
   else if (event.key === 'Enter' || (event.key.length === 1 && !command && !event.altKey)) {
     if (!chosen.size) toggle(cursor, false);
     part('label').focus(); // the letter is typed into it

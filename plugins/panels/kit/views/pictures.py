@@ -15,7 +15,7 @@ from core.data.decoder import decoders
 from core.data.photo import BadPhoto, NotNow
 from plugins.panels.kit.views.html import Html, joined
 
-THUMBNAIL = 192  # pixels
+THUMBNAIL, LARGE = 192, 900  # pixels
 
 _decode: Callable[[Path, int], Image.Image] = photo.thumbnail
 
@@ -39,6 +39,14 @@ def thumbnail(file: Path, side: int = THUMBNAIL) -> str:
         status = file.stat()
         return _thumbnail(file, side, status.st_size, status.st_mtime_ns)
     except (OSError, NotNow):
+        return ""
+
+
+def large(file: Path) -> str:
+    """A photo as a data URL for `src`, large; empty if it cannot be read."""
+    try:
+        return embedded(_decode(file, LARGE), 88)
+    except (OSError, NotNow, BadPhoto):
         return ""
 
 

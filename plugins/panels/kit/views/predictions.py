@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from plugins.panels.kit.views.html import Html, bars, notes, percent, table
+from plugins.panels.kit.project.sent_photos import SentPhoto
+from plugins.panels.kit.views.files import as_csv, data_url
+from plugins.panels.kit.views.html import (
+    SORTS,
+    Html,
+    acts,
+    bars,
+    button,
+    confident,
+    figures,
+    joined,
+    notes,
+    percent,
+    table,
+)
 
 TOP = 10  # classes with a bar
 
@@ -17,7 +28,7 @@ TOP = 10  # classes with a bar
 def guess(answer: Mapping[str, Any]) -> Html:
     """The predicted label, its confidence, and the most probable labels."""
     probabilities = answer["probabilities"]
-    rows = [(name, p, percent(p)) for name, p in list(probabilities.items())[:TOP]]
+    rows = [(name, p, confident(p)) for name, p in list(probabilities.items())[:TOP]]
     rest = len(probabilities) - len(rows)
     others = percent(sum(list(probabilities.values())[TOP:]))
     more = Html('<p class="note">and {} other labels with {} together</p>').format(rest, others) if rest else ""
@@ -25,7 +36,7 @@ def guess(answer: Mapping[str, Any]) -> Html:
     doubtful = "" if trusted else Html('<p class="note">Not sure, perhaps</p>')
     doubt = notes([answer["note"]] * bool(answer["note"]))
     return Html('{}<p class="guess">{}</p>{}<p class="note">{} confident · {:.0f} ms</p>{}{}').format(
-        doubtful, answer["label"], doubt, percent(answer["probability"]), answer["milliseconds"], bars(rows), more
+        doubtful, answer["label"], doubt, confident(answer["probability"]), answer["milliseconds"], bars(rows), more
     )
 
 
@@ -52,39 +63,91 @@ def numbers(answer: Mapping[str, Any]) -> Html:
     )
 
 
+def mending(photo: SentPhoto, answer: Mapping[str, Any], why_not: str) -> Html:
+    """A field for the right label of a photo, to add it to the photos that the model learns from, or why not."""
+    if why_not:
+        return _folded("Is it wrong?", notes([why_not], "note"))
+    known = joined(Html('<option value="{}"></option>').format(name) for name in answer["probabilities"])
+    add = button("Add to my photos", "add", photo.told() | {"with": "#predict-label"})
+    field = Html(
+        '<label class="option"><span>The right label</span><input type="text" id="predict-label" autocomplete="off" '
+        'list="predict-labels"></label><datalist id="predict-labels">{}</datalist>{}'
+    )
+    return _folded("Is it wrong?", field.format(known, acts(add)))
+
+
+def _folded(title: str, body: Html) -> Html:
+    return Html('<details class="mend"><summary>{}</summary>{}</details>').format(title, body)
+
+
 def predictions(rows: Sequence[Mapping[str, Any]], vocab: Sequence[str]) -> Html:
-    """A table with a row per photo, and a link that downloads it as CSV."""
-    thumb, code = Html('<img class="thumb" src="{}" alt="">').format, Html("<code>{}</code>").format
-    bad = Html('<span class="bad">{}</span>').format
-    shown = [
-        (
-            thumb(row["src"]) if row.get("src") else "",
-            code(row["file"]),
-            row["label"] if "label" in row else bad(row["error"]),
-            percent(row["probability"]) if "label" in row else "",
-            row.get("note", ""),
-        )
-        for row in rows
+    """A table with a row per photo, to filter and sort, its CSV, and the accuracy if folders give labels."""
+    scored = any(row["true"] for row in rows)
+    header = joined(map(SORTS.format, ["Photo", "File", "Label", *["Folder"] * scored, "Confidence", "Doubt"]))
+    body = joined(_row(row, scored) for row in rows)
+    link = Html('<a class="plain" download="predictions.csv" href="{}">Download the table</a>').format(
+        _csv(rows, vocab)
+    )
+    return Html(
+        '{}{}<p>{}</p><div class="scroll"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+    ).format(_scored(rows), _filters(scored, len(rows)), link, header, body)
+
+
+def _scored(rows: Sequence[Mapping[str, Any]]) -> Html:
+    """The accuracy on the photos whose folders give a label that the model knows."""
+    known = [row["label"] == row["true"] for row in rows if row["true"] and "label" in row]
+    if not known:
+        return Html()
+    from core.training.metrics import wilson_interval  # imports torch, which takes seconds
+
+    right, share = sum(known), sum(known) / len(known)
+    low, high = wilson_interval(share, len(known))
+    said = f"{right:,} of {len(known):,} as their folders say; 95 % interval {percent(low)} to {percent(high)}"
+    return figures([("Accuracy", percent(share), said)])
+
+
+def _filters(scored: bool, n: int) -> Html:
+    kinds = [("", "all photos"), ("unsure", "doubtful ones"), *[("wrong", "other than their folder")] * scored]
+    options = joined(map(Html('<option value="{}">{}</option>').format, *zip(*kinds, strict=True)))
+    return Html(
+        '<div class="filters" data-filters><label>Find <input type="search"></label>'
+        "<label>Show <select>{}</select></label>"
+        '<label>Confidence up to <input type="number" min="0" max="100" value="100"> %</label>'
+        '<output role="status">{:,} shown</output></div>'
+    ).format(options, n)
+
+
+def _row(row: Mapping[str, Any], scored: bool) -> Html:
+    known = "label" in row
+    thumb = Html(
+        '<button type="button" class="thumb" data-do="open" aria-label="{0}: open"{1}><img src="{2}" alt=""></button>'
+    )
+    told = joined(Html(' data-{}="{}"').format(name, value) for name, value in row["told"].items())
+    wrong = known and row["true"] not in ("", row["label"])
+    kinds = ["wrong"] * wrong + ["unsure"] * (not known or bool(row["note"]))
+    cells = [
+        thumb.format(row["file"], told, row["src"]) if row.get("src") else "",
+        Html("<code>{}</code>").format(row["file"]),
+        row["label"] if known else Html('<span class="bad">{}</span>').format(row["error"]),
+        *[Html('<span class="bad">{}</span>').format(row["true"]) if wrong else row["true"]] * scored,
     ]
-    link = Html('<p><a class="plain" download="predictions.csv" href="{}">Download the table</a></p>')
-    return link.format(_csv(rows, vocab)) + table(["", "File", "Label", "Confidence", "Doubt"], shown)
+    confidence = 100 * row.get("probability", 0)
+    return Html(
+        '<tr data-kind="{}" data-confidence="{}">{}<td data-value="{}">{}</td><td>{}</td></tr>'
+    ).format(
+        " ".join(kinds), confidence, joined(map(Html("<td>{}</td>").format, cells)),
+        confidence, confident(row["probability"]) if known else "", row.get("note", ""),
+    )  # fmt: skip
 
 
 def _csv(rows: Sequence[Mapping[str, Any]], vocab: Sequence[str]) -> str:
-    """The table as a data URL for `href`; cells that a spreadsheet would read as formulas are quoted."""
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream)
-    writer.writerow(["file", "label", "probability", "note", "error", *map(_cell, vocab)])
-    for row in rows:
-        shares = row.get("probabilities", {})
-        cells = [row["file"], row.get("label", ""), row.get("probability", "")]
-        cells += [row.get("note", ""), row.get("error", "")]
-        writer.writerow([*map(_cell, cells), *(shares.get(name, "") for name in vocab)])
-    return (
-        "data:text/csv;charset=utf-8;base64,"
-        + base64.b64encode(stream.getvalue().encode("utf-8-sig", "replace")).decode()
-    )
+    """The table as a data URL for `href`."""
 
+    def lines() -> Iterator[Sequence[Any]]:
+        yield ["file", "label", "probability", "note", "error", *vocab, "folder"]
+        for row in rows:
+            shares = row.get("probabilities", {})
+            cells = [row["file"], *(row.get(key, "") for key in ("label", "probability", "note", "error"))]
+            yield [*cells, *(shares.get(name, "") for name in vocab), row["true"]]
 
-def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+    return data_url(as_csv(lines()), "text/csv;charset=utf-8")

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from inspect import isclass
 
+from core.data.check import Examined
 from core.data.transforms import BatchTransform
+from core.model.pretrained import pretrained_of
 from core.recipe import LAST, TRAINING, VALID_LOSS, Choice, Recipe, Training
 from core.registry import architectures, as_choice, metrics, transforms
+from plugins.panels.kit.project.estimate import Speed, speed_for
+from plugins.panels.kit.project.naming import title_of
 from plugins.panels.kit.project.places import is_list
+from plugins.panels.kit.project.presets import PRESETS, Preset
+from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.form import chooser, chooser_list, form, option
-from plugins.panels.kit.views.html import Html, card, joined
+from plugins.panels.kit.views.html import Html, card, duration, joined, notes
 
 BASIC = ("epochs", "freeze_epochs", "base_lr")  # the training options that are not under Advanced
 
@@ -17,8 +23,57 @@ BASIC = ("epochs", "freeze_epochs", "base_lr")  # the training options that are 
 def basic_form(recipe: Recipe) -> Html:
     """The form of the architecture, the epochs and the learning rate."""
     options = [p for p in TRAINING if p.name in BASIC]
-    return chooser(architectures, recipe.architecture, "architecture", "Architecture") + form(
-        options, vars(recipe.training), "training"
+    return joined(
+        [
+            chooser(architectures, recipe.architecture, "architecture", "Network", about=_comes),
+            notes(_weights(recipe), "note"),
+            form(options, vars(recipe.training), "training"),
+        ]
+    )
+
+
+def _comes(choice: Choice) -> str:
+    weights = pretrained_of(choice)
+    return weights.comes if weights else ""
+
+
+def _weights(recipe: Recipe) -> list[str]:
+    """Where the weights of the chosen network come from, and their license."""
+    if (weights := pretrained_of(recipe.architecture)) is None:
+        return []
+    license = f"license {weights.license}" if weights.license else "their license is not said"
+    return [f"Its pretrained weights: {weights.comes}; {license}."]
+
+
+def presets(project: Project) -> Html:
+    """The presets with their expected times, and what the recipe will take."""
+    recipe, found = project.recipe, project.examined
+    if recipe is None or not isinstance(found, Examined) or not found.split.train:
+        return Html()
+    photos, total, speed = len(found.split.train), len(project.names()), speed_for(project.runs, recipe)
+    choices = joined(_preset(preset, recipe, speed, photos, total) for preset in PRESETS)
+    return Html('<div class="choices presets" role="group" aria-label="Presets">{}</div>{}').format(
+        choices, notes([_takes(recipe, speed, photos)], "note")
+    )
+
+
+def _preset(preset: Preset, recipe: Recipe, speed: Speed | None, photos: int, total: int) -> Html:
+    applied = preset.applied(recipe, total)
+    seconds = f"about {duration(speed.seconds(applied, photos))}" if speed else ""
+    chosen = applied == recipe
+    return Html(
+        '<button type="button" class="choice{}" data-do="preset" data-name="{}" aria-pressed="{}">'
+        "<b>{}</b><i>{}</i><small>{}</small></button>"
+    ).format(" chosen" if chosen else "", preset.name, str(chosen).lower(), preset.name, seconds, preset.cost)
+
+
+def _takes(recipe: Recipe, speed: Speed | None, photos: int) -> str:
+    if speed is None:
+        return "This network has not been timed on this computer yet; after its first run, expected times stand here."
+    memory = f" and {speed.memory / 1000:.1f} GB of memory" if speed.memory else ""
+    return (
+        f"These options take about {duration(speed.seconds(recipe, photos))}{memory}, by the speed of "
+        f"{title_of(speed.run)} on this computer."
     )
 
 

@@ -5,10 +5,18 @@ from __future__ import annotations
 import math
 
 from core.events import Checked, EpochEnded, FeaturesMade, Queued, RunEnded, Validated
-from core.runs.run import ALIVE
+from core.recipe import LAST, VALID_LOSS
+from core.runs.run import ALIVE, Run
+from core.training.best import SHARES
+from plugins.panels.kit.project.estimate import expected
+from plugins.panels.kit.project.naming import LONGEST, proposed, said_of
+from plugins.panels.kit.project.plain import plain
+from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import RunView
 from plugins.panels.kit.views.charts import Axes, Line, chart, nice, smoothed
-from plugins.panels.kit.views.html import Html, card, clock, empty, figures, notes, percent, table
+from plugins.panels.kit.views.html import Html, card, clock, empty, figures, joined, notes, percent, table
+
+CHECKPOINTS = "checkpoint"  # the folder of a run's checkpoints, from which it can go on
 
 
 def draw_run(shown: RunView) -> Html:
@@ -18,11 +26,32 @@ def draw_run(shown: RunView) -> Html:
     if shown.losses:
         body += _charts(shown)
     if shown.epochs:
-        body += card("", _epochs(shown))
+        body += card("", _epochs(shown), _kept(shown))
     elif shown.status in ALIVE:
         body += card("", empty("Getting ready" if not shown.losses else "The first epoch", _doing(shown)))
     reason = shown.end.error if shown.end else shown.run.why_interrupted
-    return body + notes([reason] if reason else [], "bad") + notes(shown.state.notices[-8:])
+    said = [plain(text, shown.run.workspace) for text in (reason, *shown.state.notices[-8:])]
+    return body + notes(filter(None, said[:1]), "bad") + notes(said[1:])
+
+
+def about_form(project: Project) -> Html:
+    """Fields for the name of the selected run and a note about it."""
+    if (run := project.run) is None:
+        return Html()
+    field = Html(
+        '<label class="option"><span>{}</span><input type="text" data-path="{}" maxlength="{}" value="{}" '
+        'placeholder="{}" autocomplete="off"></label>'
+    )
+    shown = (("Name", "title", proposed(run)), ("Note", "note", "What you tried, and why"))
+    fields = (field.format(label, name, LONGEST[name], said_of(run, name), hint) for label, name, hint in shown)
+    return Html('<div class="options about">{}</div>').format(joined(fields))
+
+
+def status_said(run: Run, status: str) -> str:
+    """The status of a run in the words of the page: one that was stopped is paused if it can go on where it was."""
+    if status != "stopped":
+        return status
+    return "paused" if (run.folder / CHECKPOINTS).is_dir() else "cancelled"
 
 
 def preparing(shown: RunView, then: str) -> str:
@@ -55,9 +84,12 @@ def _figures(shown: RunView) -> list[tuple[str, str, str]]:
     if isinstance(end, RunEnded) and "low" in end.metrics:
         note = f"{percent(end.metrics['low'])} to {percent(end.metrics['high'])}, 95 % interval"
     else:
-        note = f"best so far, of {len(accuracies)} epochs" if len(accuracies) > 1 else "on validation photos"
+        note = f"of epoch {_best_number(shown)}, kept so far" if len(accuracies) > 1 else "on validation photos"
     alive = shown.status in ALIVE
+    hoped = expected(shown.run) if end and end.status == "completed" else None
     took = (clock(shown.elapsed), f"{done} of {shown.planned} epochs")
+    if end and hoped:
+        took = (clock(end.seconds), f"{took[1]}; expected {clock(hoped)}")
     return [
         ("Accuracy", "–" if kept is None else percent(kept), note),
         ("Validation loss", f"{best.valid_loss:.3f}" if best else "–", "of the saved model"),
@@ -103,11 +135,28 @@ def _charts(shown: RunView) -> Html:
     return Html('<div class="charts">{}{}</div>').format(card("", loss), card("", accuracy))
 
 
+def _kept(shown: RunView) -> str:
+    """Which epoch's model is kept, and why."""
+    number, by = _best_number(shown), shown.recipe.training.best_by
+    if by == LAST or len(shown.epochs) < 2:
+        return ""
+    reason = {
+        VALID_LOSS: "it has the lowest validation loss.",
+        **dict.fromkeys(SHARES, "of epochs whose accuracies do not differ beyond chance, it has the lowest loss."),
+    }.get(by, f"it has the best {by}.")
+    return f"Epoch {number} is kept: {reason}"
+
+
+def _best_number(shown: RunView) -> int:
+    """The number of the epoch whose model is kept."""
+    return max((n for n, _, e in shown.epochs if e.best), default=0)
+
+
 def _epochs(shown: RunView) -> Html:
-    rows, best = [], max((n for n, _, e in shown.epochs if e.best), default=0)
+    rows, best = [], _best_number(shown)
     for number, stage, e in shown.epochs:
         accuracy = accuracy_of(e)
-        mark = Html('<span class="best">best</span>') if number == best else ""
+        mark = Html('<span class="best">kept</span>') if number == best else ""
         rows.append(
             (
                 str(number),
@@ -118,4 +167,6 @@ def _epochs(shown: RunView) -> Html:
                 clock(e.seconds),
             )
         )
-    return table(["Epoch", "Trains", "Training loss", "Validation loss", "Accuracy", "Time"], rows)
+    header = ["Epoch", "Trains", "Training loss", "Validation loss", "Accuracy", "Time"]
+    box = Html('<div class="epochs" tabindex="0" role="region" aria-label="Epochs">{}</div>')
+    return box.format(table(header, rows))

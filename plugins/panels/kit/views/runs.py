@@ -1,28 +1,47 @@
-"""The list of runs, to compare and to select."""
+"""The list of runs: to find one, to compare those that are ticked, and to select one."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
+
+import gradio as gr
+
 from core.errors import BadInput
 from core.events import Queued
+from core.runs.events_file import EVENTS
 from core.runs.run import ALIVE, QUEUED, Run
+from plugins.panels.kit.project.discarded import discarded
+from plugins.panels.kit.project.naming import ABOUT, photos_of_run, said_of, short_architecture, title_of
 from plugins.panels.kit.project.project import Project
-from plugins.panels.kit.project.summary import summary
-from plugins.panels.kit.views.html import Html, button, card, clock, percent, rate, table
-from plugins.panels.kit.views.run import accuracy_of
+from plugins.panels.kit.project.summary import Summary, summary
+from plugins.panels.kit.views.html import DELEGATE, Html, button, card, clock, percent, rate, table
+from plugins.panels.kit.views.run import accuracy_of, status_said
 
-MAX_ROWS = 50
+MAX_ROWS = 500
+SCRIPT = DELEGATE + (Path(__file__).parent / "runs.js").read_text(encoding="utf-8")
+HEADER = ["Compare", "Run", "Status", "Accuracy", "Photos", "Network", "Epochs", "Rate", "Time", "Actions"]
+FILTER = Html(
+    '<div class="runs-top"><input type="search" data-find placeholder="Find a run" aria-label="Find a run">{}</div>'
+)
+
+
+def runs_list() -> gr.HTML:
+    """The component for `runs_view`; its event `compare` carries the names of the runs that are ticked."""
+    template = '<div role="region" aria-label="All runs">${value}</div>'
+    return gr.HTML("", html_template=template, js_on_load=SCRIPT, elem_id="train-runs", elem_classes="runs")
 
 
 def runs_view(project: Project) -> Html:
-    """A table of the newest runs, with their settings, accuracy and actions."""
-    runs = project.runs
+    """A table of the runs, newest first, with their settings, accuracy and actions."""
+    runs, gone = project.runs, _undo(project)
     if not runs:
-        return Html()
+        return card("Runs", gone) if gone else Html()
     looked_at = project.run
-    rows = [_row(run, bool(looked_at and run.name == looked_at.name)) for run in runs[:MAX_ROWS]]
-    header = ["Started", "Status", "Accuracy", "Architecture", "Epochs", "Rate", "Time", ""]
-    more = f"The newest {MAX_ROWS} of {len(runs)}." if len(runs) > MAX_ROWS else ""
-    return card("Runs", table(header, rows), more)
+    rows = [_row(run, run == looked_at) for run in runs[:MAX_ROWS]]
+    more = f"The newest {MAX_ROWS} of {len(runs):,}." if len(runs) > MAX_ROWS else ""
+    tools = FILTER.format(Html('<span class="note" data-tick>Tick two or more to compare them.</span>'))
+    return card("Runs", gone + tools + table(HEADER, rows), more)
 
 
 def queued_said(run: Run) -> str:
@@ -36,15 +55,42 @@ def cancel_button(run: Run) -> Html:
     return button("Cancel", "cancel", {"run": run.name})
 
 
-def _row(run: Run, selected: bool) -> list[str]:
+def _undo(project: Project) -> Html:
+    """What was deleted last, and the button that brings it back."""
+    if (run := discarded(project.folder)) is None:
+        return Html()
+    line = Html('<p class="undo" role="status">Deleted: {}. {}</p>')
+    return line.format(title_of(run), button("Undo", "restore"))
+
+
+def _row(run: Run, selected: bool) -> list[Html]:
     shown = summary(run)
-    data = {"run": run.name}
-    delete = button("Delete", "delete", data | {"confirm": f"Delete the run {run.name} and its model for good?"})
+    if shown.status in ALIVE:
+        return _cells(run, shown, selected)
+    stamps = tuple(_stamp(run.folder / name) for name in (EVENTS, ABOUT))
+    return _ended(run, shown.status, stamps, selected)
+
+
+@lru_cache(maxsize=2 * MAX_ROWS)
+def _ended(run: Run, status: str, stamps: tuple[int, ...], selected: bool) -> list[Html]:
+    return _cells(run, summary(run), selected)
+
+
+def _stamp(file: Path) -> int:
     try:
-        recipe = shown.recipe
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _cells(run: Run, shown: Summary, selected: bool) -> list[Html]:
+    data = {"run": run.name}
+    delete = button("Delete", "delete", data)
+    try:
+        recipe, photos = shown.recipe, photos_of_run(run)
     except BadInput as error:
         why = Html('<span title="{}">damaged</span>').format(error)
-        return [run.name, why, "", "", "", "", "", _actions(delete)]
+        return [Html(), Html.escape(run.name), why, *[Html()] * 6, _actions(delete)]
     accuracy, training = accuracy_of(shown.best) if shown.best else None, recipe.training
     actions = button("Use its recipe", "recipe", data | {"confirm": "Replace your recipe with that of this run?"})
     if accuracy is not None:
@@ -53,20 +99,30 @@ def _row(run: Run, selected: bool) -> list[str]:
         actions += cancel_button(run)
     elif shown.status not in ALIVE:
         actions += delete
-    here = Html(' aria-current="true"') if selected else ""
-    begun = run.name.removesuffix(f"_{recipe.architecture['name']}").replace("_", " ")
-    return [
-        Html('<button type="button" class="link" data-do="look" data-run="{}"{}>{}</button>').format(
-            run.name, here, begun
-        ),
-        queued_said(run) if shown.status == QUEUED else shown.status,
+    tick = Html('<input type="checkbox" data-tick="{}" aria-label="Compare {}">').format(run.name, title_of(run))
+    cells = [
+        tick if accuracy is not None else "",
+        _name(run, selected),
+        queued_said(run) if shown.status == QUEUED else status_said(run, shown.status),
         "–" if accuracy is None else percent(accuracy),
-        str(recipe.architecture.get("model", recipe.architecture["name"])),
+        Html("{}<small>{}</small>").format(
+            photos.name, f"{photos.photos:,}, {photos.version}" if photos.photos else ""
+        ),
+        short_architecture(recipe),
         f"{training.freeze_epochs} + {training.epochs}",
         rate(training.base_lr),
         clock(shown.elapsed),
         _actions(actions),
     ]
+    return list(map(Html.escape, cells))
+
+
+def _name(run: Run, selected: bool) -> Html:
+    """What a run is called, when it began, and the note about it."""
+    begun = " ".join(run.name.split("_")[:2])
+    return Html(
+        '<button type="button" class="link" data-do="look" data-run="{}" title="{}"{}>{}</button><small>{}</small>'
+    ).format(run.name, said_of(run, "note"), Html(' aria-current="true"') if selected else "", title_of(run), begun)
 
 
 def _actions(buttons: Html) -> Html:

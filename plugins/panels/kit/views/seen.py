@@ -53,7 +53,7 @@ def seen(project: Project, data: Mapping[str, Any] = MappingProxyType({})) -> st
     shown = joined(item.format(src=embedded(s.image), name=s.name, sentence=s.sentence) for s in steps)
     return Html(
         '<p class="note">A training batch, as the network sees it.</p>{}{}'
-        '<h3>One photo, step by step</h3>{}<ol class="walk">{}</ol>'
+        '<h2>One photo, step by step</h2>{}<ol class="walk">{}</ol>'
     ).format(batch, acts(again), acts(other), shown)
 
 

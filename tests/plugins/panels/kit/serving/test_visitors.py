@@ -97,6 +97,7 @@ def test_a_visitor_names_no_path_outside(visitor: Project, tmp_path: Path, key: 
     ("key", "value"),
     [
         ("training.compile", True),  # it runs a C compiler
+        ("training.resident", 0.9),  # it takes the memory that others' runs need
         ("training.device", "cpu"),
         ("training.device", "cuda:7"),
         ("splitter", {"name": "group"}),  # it decodes photos in the app's own process

@@ -11,7 +11,7 @@ from core.data.photo import View
 from core.errors import BadInput
 from core.model.architecture import Architecture, build_architecture
 from core.model.predictor import Predictor
-from plugins.panels.kit.views.gradcam import gradcam, where_it_looks
+from plugins.panels.kit.insight.gradcam import gradcam, where_it_looks
 
 
 def predictor(model: str, size: int = 64, **options: object) -> Predictor:

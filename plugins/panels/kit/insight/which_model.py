@@ -1,0 +1,108 @@
+"""Which network suits a project's photos: the installed ones are compared by a process of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from core.atomic import disk_error, open_own, write_atomic
+from core.data.check import Examined
+from core.environment import environment
+from core.errors import BadInput
+from core.model.pretrained import pretrained_of
+from core.registry import architectures
+from plugins.panels.kit.project.project import Project
+
+FOLDER = "which_model"  # of a workspace
+RECIPE, ABOUT, RESULT, LOG = "recipe.json", "about.txt", "result.json", "log.txt"
+
+_processes: dict[Path, subprocess.Popen[bytes]] = {}
+
+
+def installed() -> list[str]:
+    """The networks whose weights come with a package."""
+    told = {entry.name: pretrained_of({"name": entry.name}) for entry in architectures}
+    return [name for name, weights in told.items() if weights and weights.comes == "installed"]
+
+
+class WhichModel:
+    """The comparison of the installed networks on a project's photos; `look` starts it."""
+
+    def __init__(self, project: Project) -> None:
+        self.project, self.folder = project, project.folder / FOLDER
+
+    @property
+    def looking(self) -> bool:
+        """Whether the process is at work."""
+        process = _processes.get(self.folder)
+        return process is not None and process.poll() is None
+
+    @property
+    def found(self) -> list[dict[str, Any]]:
+        """The networks, the best first, as `compare --json` prints them; empty if these photos were not compared."""
+        if self.looking or self._read(ABOUT) != self._about():
+            return []
+        with suppress(ValueError):
+            return list(json.loads(self._read(RESULT)))
+        return []
+
+    @property
+    def failed(self) -> str:
+        """Why the last comparison failed, or ""."""
+        process = _processes.get(self.folder)
+        if process is None or not process.poll():
+            return ""
+        said = self._read(LOG).strip().splitlines() or ["It was ended."]
+        return said[-1].removeprefix("error: ")
+
+    def look(self) -> None:
+        """Start the comparison, unless it is under way; raises BadInput."""
+        project, found = self.project, self.project.examined
+        if project.confined:
+            raise BadInput("Networks are not compared here; do it on your own computer.")
+        if not isinstance(found, Examined) or found.unready:
+            raise BadInput(found.unready if isinstance(found, Examined) else "The photos have not been read yet.")
+        if self.looking:
+            return
+        project.check_room(0)  # the features take some
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.folder / RECIPE, json.dumps(project.require_recipe().to_dict()))
+        write_atomic(self.folder / ABOUT, self._about())
+        self._begin()
+
+    def _begin(self) -> None:
+        command = [sys.executable, "-P", "-m", "plugins.panels.kit.insight.compare", str(self.folder / RECIPE)]
+        command += ["--json", "--workspace", str(self.project.folder), "--architectures", *installed()]
+        kept = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        try:
+            with (
+                os.fdopen(open_own(self.folder / RESULT, kept), "wb") as result,
+                os.fdopen(open_own(self.folder / LOG, kept), "wb") as log,
+            ):
+                _processes[self.folder] = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,  # closed when this program ends, and so does the process
+                    stdout=result,
+                    stderr=log,
+                    env=environment(),
+                    start_new_session=sys.platform != "win32",
+                )
+        except OSError as error:
+            raise disk_error(self.folder, error) from error
+
+    def _about(self) -> str:
+        """What changes with the photos, their labels and their preprocessing."""
+        recipe = self.project.recipe
+        parts = {k: v for k, v in recipe.to_dict().items() if k not in ("architecture", "training")} if recipe else {}
+        return hashlib.blake2b(json.dumps([parts, self.project.said]).encode(), digest_size=8).hexdigest()
+
+    def _read(self, name: str) -> str:
+        with suppress(OSError):
+            return (self.folder / name).read_text(encoding="utf-8", errors="replace")
+        return ""
