@@ -48,7 +48,8 @@ def as_python(recipe: Recipe, corrected: bool = False) -> str:
         *([f"opt_func={optimizer}"] if optimizer != _bound(optimizers, Training.optimizer) else []),
         *_changed(recipe, "train_bn", "micro_batch", "ema", "precision", "compile"),
     ]
-    fine_tune = [_literal(training.epochs), *_changed(recipe, "base_lr", "freeze_epochs", "lr_mult", "features", "frozen_stages")]
+    changed = _changed(recipe, "base_lr", "freeze_epochs", "lr_mult", "features", "frozen_stages")
+    fine_tune = [_literal(training.epochs), *changed]
     alone = ", ".join(_changed(recipe, "best_by", "patience", "bad_photos"))
     lines = [
         "import torch",

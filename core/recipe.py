@@ -47,7 +47,10 @@ class Training:
 
     epochs: Annotated[int, "Epochs of the unfrozen network", Range(0, 1000), Title("Epochs, everything")] = 3
     frozen_stages: Annotated[
-        int, "How many of the backbone's first stages stay frozen even then, which is faster", Range(0, 100)
+        int,
+        "How many of the backbone's first stages stay frozen even then, which is faster",
+        Range(0, 100),
+        Title("Frozen stages"),
     ] = 0
     freeze_epochs: Annotated[int, "Frozen epochs before that, of the head", Range(0, 1000), Title("Epochs, head")] = 1
     features: Annotated[

@@ -197,7 +197,8 @@ class Learner(Inference):
         frozen_stages: int = Training.frozen_stages,
     ) -> list[EpochEnded]:
         """Train `freeze_epochs` frozen epochs, on extracted features or on photos, then `epochs` unfrozen ones."""
-        stages = fine_tuning(self.task, epochs, base_lr, freeze_epochs, lr_mult, pct_start, div, features, frozen_stages)
+        options = (base_lr, freeze_epochs, lr_mult, pct_start, div, features, frozen_stages)
+        stages = fine_tuning(self.task, epochs, *options)
         events = self._fit(stages)
         self.unfreeze()  # as fastai does, even if there was no unfrozen stage
         return events

@@ -127,8 +127,8 @@ class Task:
 class Stage:
     """One one-cycle schedule: epochs, peak rates of the parameter groups, and the shape of the cycle.
 
-    `frozen` freezes or unfreezes the body first, but for its first `frozen_stages`; None leaves it. With `head_epochs`, features of the frozen backbone
-    are extracted first, and the head is trained on them for that many epochs per epoch.
+    `frozen` freezes or unfreezes the body first, but for its first `frozen_stages`; None leaves it. With `head_epochs`,
+    features of the frozen backbone are extracted first, and the head is trained on them for that many epochs per epoch.
     """
 
     name: str

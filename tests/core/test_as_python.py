@@ -282,7 +282,7 @@ OTHER: dict[str, Any] = {
     "loss": {"name": "cross_entropy", "label_smoothing": 0.1, "class_weights": "balanced"},
     "metrics": ["accuracy", {"name": "top_k_accuracy", "k": 3}],
     "best_by": "last", "patience": 4, "bad_photos": "stop", "seed": 5,
-    "device": "cpu", "precision": "bf16", "compile": True, "resident": 0.5,
+    "device": "cpu", "precision": "bf16", "compile": True, "resident": 0.5, "frozen_stages": 2,
     "features": False,
 }  # fmt: skip
 

@@ -207,6 +207,21 @@ def test_freeze_to(n: int, learns: list[int], learn: Learner) -> None:
     assert changed == list(map(bool, learns))
 
 
+@pytest.mark.parametrize("frozen", [0, 2, 99])
+def test_the_first_stages_stay_as_they_were(frozen: int, learn: Learner) -> None:
+    """Weights, norm layers and their statistics; the head always learns."""
+    architecture = learn.task.architecture
+    stages = [*architecture.stages, list(architecture.head.parameters())]
+    assert {id(p) for stage in stages for p in stage} == {id(p) for p in architecture.model.parameters()}
+    before = [[p.detach().clone() for p in stage] for stage in stages]
+    learn.fine_tune(1, 1e-2, freeze_epochs=0, frozen_stages=frozen)
+    changed = [
+        any(not torch.equal(p, old) for p, old in zip(now, then, strict=True))
+        for now, then in zip(stages, before, strict=True)
+    ]
+    assert changed == [i >= min(frozen, len(stages) - 1) for i in range(len(stages))]
+
+
 @pytest.mark.parametrize("n", [3, -4])
 def test_a_group_that_is_not_there(n: int, learn: Learner) -> None:
     with pytest.raises(BadInput, match=f"no parameter group {n} "):
