@@ -11,7 +11,7 @@ from tests.browser.steps import TRAINS, expect, until
 
 
 def test_curve_suggestions_and_clicks(prepared: Prepare, serve: Serve, visit: Visit) -> None:
-    project = prepared(batch_size=12)
+    project = prepared(size=288, batch_size=12)  # for some seconds, in which the page asks for news
     page = visit(serve(project.folder), page="learning_rate")
     page.locator("#rate-test").click()
     sizes = [until(lambda: points(page), TRAINS)]
