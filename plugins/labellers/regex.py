@@ -31,7 +31,7 @@ LABELLED, REPEATED = 0.9, 0.8  # a proposed pattern labels this share of photos;
 
 @labellers.register("regex")
 class RegexLabeller:
-    """Labels a photo with the first group of a regular expression searched in its file name."""
+    """Labels a photo with the part of its file name that a pattern finds."""
 
     title = "The name of the file"
 

@@ -20,6 +20,7 @@ from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.adding import add, adds_to
 from plugins.panels.kit.project.models import model_of, predictor, zip_for
+from plugins.panels.kit.project.naming import title_of
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.predicting import MANY, predicted, prepared
 from plugins.panels.kit.project.project import Project
@@ -105,7 +106,7 @@ class PredictPanel:
             return "Use your model", str(error)
         if self.page.mode.model:
             return "What is on your photo?", f"{_known(folder)}{PRIVACY}"
-        return "Use your model", f"The model of {folder.name}. Drop a photo, paste one, or use the camera."
+        return "Use your model", f"The model of {title_of(Run(folder))}. Drop a photo, paste one, or use the camera."
 
     def _download_button(self, project: Project) -> Any:
         try:
