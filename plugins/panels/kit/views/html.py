@@ -29,7 +29,7 @@ class Html(Markup):
 DELEGATE = """
 const edit = (data, kind = 'edit') => {
   presize.edits += 1;
-  presize.asked.push(data.option);
+  presize.asked.push(data.do ? '' : data.option); // a button has no value to be corrected
   presize.last = {data, focused: document.activeElement};
   trigger(kind, data);
 };
