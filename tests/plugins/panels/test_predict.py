@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,19 +24,6 @@ ANSWER = {
     "label": "red", "probability": 0.9, "probabilities": {"red": 0.9, "blue": 0.1},
     "outputs": {"red": 2.0, "blue": 0.0}, "note": "", "sure": True, "stranger": False, "milliseconds": 1.0,
 }  # fmt: skip
-
-
-@pytest.fixture
-def project(tmp_path: Path, photos: Path) -> Project:
-    """A project of uploaded photos in a folder for each of two colours."""
-    project = Project(tmp_path / "workspace")
-    root = project.folder / "photos" / "2026-01-01_00-00-00-ab" / "colours"
-    for file in photos.glob("[br]*.jpg"):
-        target = root / file.name.split("_")[0] / file.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, target)
-    project.open({"name": "folder", "path": str(root)})
-    return project
 
 
 @pytest.fixture

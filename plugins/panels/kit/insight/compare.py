@@ -1,16 +1,12 @@
-"""`python -m core compare` with a low priority, in a process that ends with the app."""
+"""`python -m core compare` as a process beside the app."""
 
 from __future__ import annotations
 
-import os
 import sys
-from contextlib import suppress
 
 from core.__main__ import main
-from plugins.panels.kit.insight.look import end_with_parent
+from plugins.panels.kit.insight.process import stay_behind
 
 if __name__ == "__main__":
-    end_with_parent()
-    with suppress(AttributeError, OSError):  # pages and training go first
-        os.nice(19)
+    stay_behind()
     sys.exit(main(["compare", *sys.argv[1:]]))

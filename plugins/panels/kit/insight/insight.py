@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from core.atomic import disk_error, open_own, write_atomic
-from core.environment import environment
+from core.atomic import write_atomic
 from core.lock import holder
 from plugins.panels.kit.insight.look import ASKED, LOCK, PROGRESS, RESULT, answer_about
+from plugins.panels.kit.insight.process import begin
 from plugins.panels.kit.project.labels import LEFT_OUT, RIGHT, Photos, listed, photos_of
 from plugins.panels.kit.project.project import Project
 
@@ -115,22 +113,7 @@ class Insight:
         }
         write_atomic(self.folder / ASKED, json.dumps(asked))
         (self.folder / PROGRESS).unlink(missing_ok=True)
-        self._begin()
-
-    def _begin(self) -> None:
-        log = self.folder / LOG
-        try:
-            with os.fdopen(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as output:
-                _processes[self.folder] = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "plugins.panels.kit.insight.look", str(self.folder)],
-                    stdin=subprocess.PIPE,  # closed when this program ends, and so does the process
-                    stdout=output,
-                    stderr=output,
-                    env=environment(),
-                    start_new_session=sys.platform != "win32",
-                )
-        except OSError as error:
-            raise disk_error(log, error) from error
+        _processes[self.folder] = begin("plugins.panels.kit.insight.look", str(self.folder), log=self.folder / LOG)
 
 
 def with_findings(project: Project, rows: dict[str, Any]) -> dict[str, Any]:

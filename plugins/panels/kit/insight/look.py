@@ -6,9 +6,8 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from threading import Thread, Timer
+from threading import Timer
 from typing import Any
 
 from core.atomic import write_atomic
@@ -16,6 +15,7 @@ from core.discovery import discover
 from core.errors import BadInput
 from core.events import WithResult
 from core.lock import ProcessLock
+from plugins.panels.kit.insight.process import stay_behind
 
 ASKED, PROGRESS, RESULT, LOCK = "asked.json", "progress.json", "result.json", "lock"
 
@@ -26,8 +26,6 @@ def main(folder: Path) -> int:
     if not lock.take():  # another process is at it
         return 0
     lock.announce()
-    with suppress(AttributeError, OSError):  # pages and training go first
-        os.nice(19)
     from plugins.panels.kit.insight.findings import findings  # imports torch, which takes seconds
 
     discover()
@@ -47,17 +45,6 @@ def main(folder: Path) -> int:
     return 0
 
 
-def end_with_parent() -> None:
-    """End this process when its stdin is closed: nobody waits for the answer any more."""
-
-    def wait() -> None:
-        while os.read(sys.stdin.fileno(), 4096):  # not of the buffer, whose lock a process cannot end with
-            pass
-        os._exit(0)
-
-    Thread(target=wait, daemon=True).start()
-
-
 def answer_about(asked: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
     """The document of what was found, with the photos and labels that it is about."""
     return {"key": asked["key"], "labels": asked["version"], **found}
@@ -71,5 +58,5 @@ def _give_up(folder: Path, asked: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    end_with_parent()
+    stay_behind()
     sys.exit(main(Path(sys.argv[1])))

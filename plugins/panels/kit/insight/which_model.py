@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from core.atomic import disk_error, open_own, write_atomic
+from core.atomic import write_atomic
 from core.data.check import Examined
-from core.environment import environment
 from core.errors import BadInput
 from core.model.pretrained import pretrained_of
 from core.registry import architectures
+from plugins.panels.kit.insight.process import begin
 from plugins.panels.kit.project.project import Project
 
 FOLDER = "which_model"  # of a workspace
@@ -74,27 +72,9 @@ class WhichModel:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_atomic(self.folder / RECIPE, json.dumps(project.require_recipe().to_dict()))
         write_atomic(self.folder / ABOUT, self._about())
-        self._begin()
-
-    def _begin(self) -> None:
-        command = [sys.executable, "-P", "-m", "plugins.panels.kit.insight.compare", str(self.folder / RECIPE)]
-        command += ["--json", "--workspace", str(self.project.folder), "--architectures", *installed()]
-        kept = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        try:
-            with (
-                os.fdopen(open_own(self.folder / RESULT, kept), "wb") as result,
-                os.fdopen(open_own(self.folder / LOG, kept), "wb") as log,
-            ):
-                _processes[self.folder] = subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE,  # closed when this program ends, and so does the process
-                    stdout=result,
-                    stderr=log,
-                    env=environment(),
-                    start_new_session=sys.platform != "win32",
-                )
-        except OSError as error:
-            raise disk_error(self.folder, error) from error
+        about = [str(self.folder / RECIPE), "--json", "--workspace", str(project.folder), "--architectures"]
+        files = {"log": self.folder / LOG, "output": self.folder / RESULT}
+        _processes[self.folder] = begin("plugins.panels.kit.insight.compare", *about, *installed(), **files)
 
     def _about(self) -> str:
         """What changes with the photos, their labels and their preprocessing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-WAIT = "import time; from plugins.panels.kit.insight.look import end_with_parent as end; end(); time.sleep(600)"
+WAIT = "import time; from plugins.panels.kit.insight.process import stay_behind as go; go(); time.sleep(600)"
 
 
 def test_it_ends_with_the_program_that_asked() -> None:

@@ -12,7 +12,7 @@ import pytest
 from core.__main__ import main
 from core.errors import BadInput
 from core.events import drain
-from plugins.panels.kit.insight import which_model
+from plugins.panels.kit.insight import process, which_model
 from plugins.panels.kit.insight.which_model import WhichModel
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views import which_model as view
@@ -39,7 +39,7 @@ def at_once(command: list[str], stdout: Any, **_: Any) -> SimpleNamespace:
 
 def test_a_network_is_compared_and_taken(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Which model?" in Page(view._draw(project)).texts
-    monkeypatch.setattr(which_model, "subprocess", SimpleNamespace(PIPE=None, Popen=at_once))
+    monkeypatch.setattr(process, "subprocess", SimpleNamespace(PIPE=None, Popen=at_once))
     view._on_click(project, {"do": "compare"})
     (row,) = WhichModel(project).found
     assert row["architecture"] == {"name": "efficientnet_lite1"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -17,19 +16,6 @@ from plugins.panels.kit.project.adding import MOST_NUMBERED, add, adds_to, take
 from plugins.panels.kit.project.labels import listed
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.drop import Uploaded
-
-
-@pytest.fixture
-def project(tmp_path: Path, photos: Path) -> Project:
-    """A project of uploaded photos in a folder for each of two colours."""
-    project = Project(tmp_path / "workspace")
-    root = project.folder / "photos" / "2026-01-01_00-00-00-ab" / "colours"
-    for file in photos.glob("[br]*.jpg"):
-        target = root / file.name.split("_")[0] / file.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, target)
-    project.open({"name": "folder", "path": str(root)})
-    return project
 
 
 def uploads(tmp_path: Path, *names: str) -> Sequence[Uploaded]:
