@@ -27,6 +27,7 @@ from core.registry import (
     splitters,
     transforms,
 )
+from core.settings import parse_setting, set_option
 
 VERSION = 2
 Choice = dict[str, Any]  # {"name": ..., **options}
@@ -232,7 +233,7 @@ class Recipe:
                 path = f"training.{MOVED[option]}.{option}"
             if section == "training" and option in _TRAINED_BY and isinstance(value, str):
                 value = as_choice(value)
-            _set(document, path, value)
+            set_option(document, path, value)
         for keys, before, after in (
             (_SINGLE, self, document),
             (_TRAINED_BY, self.training, document["training"]),
@@ -240,27 +241,6 @@ class Recipe:
             for key in keys.keys() & after if isinstance(after, dict) else ():
                 after[key] = _without_old_options(keys[key], getattr(before, key), after[key])
         return Recipe.from_dict(document)
-
-
-def parse_setting(setting: str) -> tuple[str, Any]:
-    """The path and the value of a setting such as `training.epochs=3`, with the value as JSON or else text."""
-    path, equals, text = setting.partition("=")
-    if not equals:
-        raise BadInput(f"--set takes PATH=VALUE, such as training.epochs=3, not {setting!r}.")
-    try:
-        return path, json.loads(text)
-    except (ValueError, RecursionError):
-        return path, text
-
-
-def parse_choice(text: str) -> Choice:
-    """The choice that a name, or JSON as in a recipe, stands for; raises BadInput."""
-    if not text.lstrip().startswith("{"):
-        return {"name": text}
-    try:
-        return dict(json.loads(text))
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{quoted(text)} is neither a name nor JSON: {error}.") from None
 
 
 def path_options(key: str, choice: Any) -> list[str]:
@@ -305,19 +285,3 @@ def _choice(key: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         raise BadInput(f'{key} must look like {{"name": ...}} with its options beside the name, not {value!r}.')
     return value
-
-
-def _set(document: Any, path: str, value: Any) -> None:
-    *parents, last = path.split(".")
-    here = document
-    try:
-        for part in parents:
-            here = here[int(part)] if isinstance(here, list) else here[part]
-        if isinstance(here, list):
-            here[int(last)] = value
-        elif isinstance(here, dict):
-            here[last] = value
-        else:
-            raise KeyError(last)
-    except (KeyError, IndexError, ValueError, TypeError):
-        raise BadInput(f"--set: this recipe has no {path!r}.") from None

@@ -8,9 +8,9 @@ import sys
 
 from core.commands.command import argument, command
 from core.commands.photos import SET, recipe_of
-from core.recipe import parse_choice
 from core.registry import architectures
 from core.runs.run import PRESIZED
+from core.settings import parse_choice
 
 
 @command(

@@ -14,8 +14,8 @@ from core.commands.plugins import option
 from core.discovery import discover
 from core.errors import BadInput
 from core.publish.options import PushOptions
-from core.recipe import parse_setting
 from core.registry import exporters, params_of
+from core.settings import parse_setting
 
 
 def _formats(parser: argparse.ArgumentParser) -> None:

@@ -20,10 +20,11 @@ from core.errors import BadInput, quoted
 from core.events import Checked, drain
 from core.model.folder import load_model
 from core.model.predictor import Predictor
-from core.recipe import Choice, parse_choice, path_options
+from core.recipe import Choice, path_options
 from core.registry import labellers, sources
 from core.runs.history import History
 from core.runs.run import Run
+from core.settings import parse_choice
 from core.training.interpretation import ClassificationInterpretation
 
 

@@ -114,7 +114,7 @@ def test_core_has_nothing_that_only_pages_need() -> None:
 
 LOW = ("core.registry", "core.hints", "core.events", "core.errors", "core.atomic", "core.environment")
 HUB = (*LOW, "core.hub")
-RECIPE = (*HUB, "core.recipe", "core.discovery")
+RECIPE = (*HUB, "core.recipe", "core.settings", "core.discovery")
 DATA = (*RECIPE, "core.lock", "core.device", "core.data")
 MODEL = (*DATA, "core.model")
 TRAINING = (*MODEL, "core.training")
@@ -124,7 +124,7 @@ PUBLISH = (*RUNS, "core.publish")
 BELOW = {"core.data": DATA, "core.model": MODEL, "core.training": TRAINING, "core.insight": INSIGHT, "core.runs": RUNS,
          "core.recipe": RECIPE, "core.discovery": ("core.registry",), "core.lock": LOW, "core.hub": HUB,
          "core.publish": PUBLISH, "core.commands": (*PUBLISH, "core.commands"), "core.as_python": (*LOW, "core.recipe"),
-         "core.device": LOW,
+         "core.device": LOW, "core.settings": LOW,
          **dict.fromkeys(LOW, LOW)}  # fmt: skip
 
 
