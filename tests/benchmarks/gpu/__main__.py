@@ -35,6 +35,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="how often each part is done (1)")
     parser.add_argument("--device", default="auto", help="cuda, cuda:1, mps, or cpu with tiny sizes")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--networks", nargs="+", default=list(Work.networks), help="these alone")
+    parser.add_argument("--batches", nargs="+", type=int, default=list(Work.batches), help="sizes of a batch")
     parser.add_argument("--photos", type=int, default=2048, help="how many photos `photos`, `loader` and `minute` use")
     parser.add_argument("--minutes", type=float, default=7.5, help="no row begins later than this (7.5)")
     own = Path(sys.executable) if find_spec("fastai") else None
@@ -46,7 +48,8 @@ def main() -> None:
         device = choose(options.device)
     except BadInput as error:
         sys.exit(f"error: {error}")
-    sizes = TINY if device.host else {"photos": options.photos}
+    asked = {"photos": options.photos, "networks": options.networks, "batches": options.batches}
+    sizes = TINY if device.host else asked
     work = Work(device, options.data.absolute(), fastai=options.fastai, **sizes)
     about = f"{device.name}, {os.cpu_count()} cores, torch {torch.__version__}, {', '.join(device.precisions)}"
     print(f"{date.today()}, {about}; {work.photos} photos, {work.large} -> {work.small} pixels", flush=True)
