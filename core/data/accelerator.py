@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
 import torch
 from torch import Tensor
 
-from core.data.canvas import gathered, sample_flat
+from core.data.canvas import Sampling, sample_flat, whole
 from core.data.draws import Draws
-from core.data.sampler import Ints
+from core.data.sampler import Ints, Plan
 from core.data.transforms import Pixels
 from core.device import Device
 
@@ -24,8 +23,11 @@ if TYPE_CHECKING:
     from core.data.pipeline import Pipeline
 
 Key = tuple[Path, bool]  # a photo, as it is read in training or in validation
-Launched = tuple[Tensor, Any]  # images, and the event after which they are there
+PLANNED = 1024  # photos that are planned at once, as arrays of them cost little more than those of one batch
 SPARE = 1.05  # times the bytes that all photos would take if they were as large as the first ones
+
+
+Planned = tuple[Tensor, Sampling, list[Tensor]]  # the bytes of photos, how they are sampled, and their light
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,14 @@ class PhotoStore:
             places = np.array([self._places[files[row]] for row in kept])
             yield Flat(kept, self._data, places[:, 0], places[:, 1:])
 
+    def kept(self, files: Sequence[Key]) -> Flat | None:
+        """The photos, if all of them are kept on the device."""
+        places = [self._places[file] for file in files if file in self._places]
+        if self._data is None or len(places) < len(files):
+            return None
+        found = np.array(places)
+        return Flat(list(range(len(files))), self._data, found[:, 0], found[:, 1:])
+
     def _keep(self, files: list[Key], data: Tensor, starts: Ints, shapes: Ints, pixels: Sequence[Pixels]) -> bool:
         """Keep a batch; returns whether all of it is on the device."""
         if self._data is None:
@@ -103,53 +113,88 @@ def _packed(photos: Sequence[Pixels], device: Device) -> tuple[Tensor, Ints]:
     return packed.to(device.torch, non_blocking=device.pinned), np.array(edges[:-1])
 
 
-def images_on(flats: Iterator[Flat], count: int, pipeline: Pipeline, draws: Draws | None) -> Tensor:
-    """`pipeline.images` of `count` photos, sampled for the whole batch at once: [N, 3, H, W] in 0..1."""
-    parts = list(flats)
-    images = torch.empty(count, 3, *pipeline.size, device=parts[0].data.device)
-    if draws is None:
-        for part in parts:
-            boxes = np.concatenate([np.zeros_like(part.shapes), part.shapes[:, ::-1]], 1)
-            images[part.rows] = gathered(part.data, part.starts, part.shapes[:, 1], boxes) / 255
-        return images
-    sizes = np.empty((count, 2))
-    for part in parts:
-        sizes[part.rows] = part.shapes
-    plan, drawn = pipeline.draw(sizes, draws)
-    for part in parts:
-        images[part.rows] = sample_flat(part.data, part.starts, part.shapes[:, 1], plan.rows(part.rows))
-    return pipeline.light(images, drawn)
+class Maker:
+    """Makes the images of one epoch's batches, on a stream of its own where there is one.
 
+    `order` has the indices of each batch, `key` the photo of an index, and `draws` the numbers of photos in training.
+    """
 
-class Ahead:
-    """Makes batches in a thread of its own and, where there are any, on a stream of its own, while others are used."""
-
-    def __init__(self, device: Device) -> None:
-        self._pool = ThreadPoolExecutor(1, "batches")
+    def __init__(
+        self,
+        device: Device,
+        pipeline: Pipeline,
+        store: PhotoStore | None,
+        order: Sequence[Sequence[int]],
+        key: Callable[[int], Key],
+        draws: Callable[[Sequence[int]], Draws] | None,
+    ) -> None:
+        self.device, self.pipeline, self.order, self.key, self.draws = device, pipeline, order, key, draws
+        self.store = store or PhotoStore(device, 0, 0.0)
         self._module = torch.get_device_module(device.torch)
         self._stream = self._module.Stream(device.torch) if device.streams else None
+        self._planned: dict[int, Planned] = {}  # by the number of the batch
 
-    def begin(self, make: Callable[[], Tensor]) -> Future[Launched]:
-        """Start to make the images of a batch."""
-        return self._pool.submit(self._launched, make)
-
-    def finish(self, launched: Launched) -> Tensor:
-        """The images, for kernels of the caller's stream."""
-        images, event = launched
-        if event is not None:
-            current = self._module.current_stream(images.device)
-            current.wait_event(event)
-            images.record_stream(current)  # or their memory would be used for the next batch too early
+    def make(self, number: int, indices: Sequence[int], photos: Sequence[Pixels | None]) -> Tensor:
+        """The images [N, 3, H, W] in 0..1 of the readable photos of a batch, for kernels of the caller's stream."""
+        if self._stream is None:
+            return self._images(number, indices, photos)
+        with self._module.stream(self._stream):
+            images = self._images(number, indices, photos)
+        current = self._module.current_stream(images.device)
+        current.wait_stream(self._stream)
+        images.record_stream(current)  # or their memory would be used for the next batch too early
         return images
 
     def close(self) -> None:
-        """End the batch that is being made, and make no other, so that two of these never fill one PhotoStore."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Wait for what was launched, as the next epoch reads the store on another stream."""
         if self._stream is not None:
             self._stream.synchronize()
 
-    def _launched(self, make: Callable[[], Tensor]) -> Launched:
-        if self._stream is None:
-            return make(), None
-        with self._module.stream(self._stream):
-            return make(), self._stream.record_event()
+    def _images(self, number: int, indices: Sequence[int], photos: Sequence[Pixels | None]) -> Tensor:
+        if planned := self._ahead(number):
+            data, sampling, drawn = planned
+            return self.pipeline.light(sample_flat(data, sampling), drawn)
+        parts = list(self.store.flats([self.key(i) for i in indices], photos))
+        if not self.draws:
+            send = self.device.send
+            return self._joined(parts, [whole(part.data, send(part.starts), self.pipeline.size) for part in parts])
+        sizes = np.empty((len(indices), 2))
+        for part in parts:
+            sizes[part.rows] = part.shapes
+        plan, drawn = self.pipeline.draw(sizes, self.draws(indices))
+        images = [sample_flat(part.data, self._sent(plan.rows(part.rows), part)) for part in parts]
+        return self.pipeline.light(self._joined(parts, images), self._light(drawn))
+
+    def _ahead(self, number: int) -> Planned | None:
+        """The plan of a batch, made with those of the batches after it whose photos are on the device too."""
+        if self.draws and number not in self._planned:
+            batches: list[Sequence[int]] = []
+            for batch in self.order[number:]:
+                if sum(map(len, batches)) + len(batch) > PLANNED or not self.store.kept([self.key(i) for i in batch]):
+                    break
+                batches.append(batch)
+            self._planned = dict(enumerate(self._together(batches), number))
+        return self._planned.get(number)
+
+    def _together(self, batches: Sequence[Sequence[int]]) -> Iterator[Planned]:
+        indices = [i for batch in batches for i in batch]
+        flat = self.store.kept([self.key(i) for i in indices]) if indices else None
+        if flat and self.draws:
+            plan, light = self.pipeline.draw(flat.shapes.astype(np.float64), self.draws(indices))
+            sampling, drawn = self._sent(plan, flat), self._light(light)
+            for end, batch in zip(accumulate(map(len, batches)), batches, strict=True):
+                rows = slice(end - len(batch), end)
+                yield flat.data, sampling.rows(rows), [numbers[rows] for numbers in drawn]
+
+    def _sent(self, plan: Plan, flat: Flat) -> Sampling:
+        return Sampling.sent(plan, flat.starts, flat.shapes[:, 1], self.device)
+
+    def _light(self, drawn: Sequence[Tensor]) -> list[Tensor]:
+        return [self.device.send(numbers.numpy()) for numbers in drawn]
+
+    def _joined(self, parts: Sequence[Flat], images: Sequence[Tensor]) -> Tensor:
+        """The images of parts in the order of the batch."""
+        if len(images) == 1:
+            return images[0]
+        rows = np.concatenate([part.rows for part in parts])
+        return torch.cat(list(images))[self.device.send(np.argsort(rows))]

@@ -18,7 +18,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from core.data.accelerator import Ahead, Launched, PhotoStore, images_on
+from core.data.accelerator import Maker, PhotoStore
 from core.data.cache import decoded
 from core.data.draws import Draws
 from core.data.photo import BadPhoto
@@ -40,13 +40,14 @@ Read = Pixels | str | None  # a photo, why it cannot be read, or nothing as it i
 class PendingBatch:
     """A batch whose photos are being prepared, part by part, each of which ends with what was read or why not.
 
-    On a CPU the photos are written to `places` [N, 3, H, W]; on an accelerator `images` are made of all that is read.
+    On a CPU the photos are written to `places` [N, 3, H, W]; on an accelerator the images are made of what was read.
     """
 
+    number: int  # among the batches that are asked for
     indices: list[int]
+    targets: Tensor
     jobs: list[Future[list[Read]]]
     places: Tensor | None
-    images: Future[Launched] | None
 
 
 @dataclass
@@ -107,23 +108,27 @@ class Loader:
 
         The random parameters of a photo depend only on (seed, epoch, index), not on the number of workers.
         """
-        pool, ahead = photo_threads(self.workers), Ahead(choose(self.device))
-        waiting: deque[PendingBatch] = deque()
         rank, size = self.share
+        order = [indices[rank::size] for indices in self.order(epoch)[start:]]
+        pool, maker = photo_threads(self.workers), self._maker(epoch, order)
+        waiting: deque[PendingBatch] = deque()
+        batches = [*zip(order, self._targets(order), strict=True), *[([], torch.empty(0))] * AHEAD]
         try:
-            for indices in [*self.order(epoch)[start:], *[[]] * AHEAD]:
-                waiting.append(self._begin(pool, ahead, epoch, indices[rank::size]))
+            for number, (indices, targets) in enumerate(batches):
+                waiting.append(self._begin(pool, epoch, number, indices, targets))
                 if len(waiting) > AHEAD:
-                    yield self._collect(waiting.popleft(), ahead, epoch)
+                    yield self._collect(waiting.popleft(), maker, epoch)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            ahead.close()
+            if maker:
+                maker.close()
 
     def show_batch(self, max_n: int = 9, unique: bool = False, **layout: Unpack[Layout]) -> Image:
         """A contact sheet of photos as the model sees them, with labels; `unique` repeats one photo, augmented."""
         if unique:
             pixels = [self.pipeline.read(self.items[0], self.training, self.prepared) for _ in range(max_n)]
-            views = [self.pipeline.images([one], self._draws(epoch, [0])) for epoch, one in enumerate(pixels)]
+            draws = [self._draws(epoch, [0]) if self.training else None for epoch in range(max_n)]
+            views = [self.pipeline.images([one], drawn) for one, drawn in zip(pixels, draws, strict=True)]
             images = self.pipeline.apply_batch_tfms(torch.cat(views).to(self.device), self.training)
             targets = [self.targets[0]] * max_n
         else:
@@ -143,19 +148,34 @@ class Loader:
             return self.vocab[target]
         return ", ".join(f"{name} {share:.2f}" for name, share in zip(self.vocab, target, strict=True) if share)
 
-    def _draws(self, epoch: int, indices: list[int]) -> Draws | None:
-        return Draws(self.seed, epoch, indices) if self.training else None
+    def _draws(self, epoch: int, indices: Sequence[int]) -> Draws:
+        return Draws(self.seed, epoch, indices)
+
+    @torch.inference_mode(False)
+    def _targets(self, order: Sequence[Sequence[int]]) -> Sequence[Tensor]:
+        """The targets of all batches on the device, by one copy."""
+        targets = np.array([self.targets[i] for indices in order for i in indices], np.int64)
+        return torch.split(choose(self.device).send(targets), [len(indices) for indices in order])
+
+    def _maker(self, epoch: int, order: Sequence[Sequence[int]]) -> Maker | None:
+        """What makes the batches of an accelerator."""
+        if (device := choose(self.device)).host:
+            return None
+        draws = partial(self._draws, epoch) if self.training else None
+        return Maker(device, self.pipeline, self.store, order, lambda i: (self.items[i], self.training), draws)
 
     @torch.inference_mode(False)  # threads and the caller write into the batch
-    def _begin(self, pool: ThreadPoolExecutor, ahead: Ahead, epoch: int, indices: list[int]) -> PendingBatch:
+    def _begin(
+        self, pool: ThreadPoolExecutor, epoch: int, number: int, indices: list[int], targets: Tensor
+    ) -> PendingBatch:
         size = max(1, min(PART, -(-len(indices) // self.workers)))
         parts = [slice(i, i + size) for i in range(0, len(indices), size)]
         if not choose(self.device).host:
             jobs = [pool.submit(self._read, indices[part]) for part in parts]
-            return PendingBatch(indices, jobs, None, ahead.begin(partial(self._images, epoch, indices, jobs)))
+            return PendingBatch(number, indices, targets, jobs, None)
         places = torch.empty(len(indices), 3, *self.pipeline.size)
         jobs = [pool.submit(self._write, epoch, indices[part], places[part]) for part in parts]
-        return PendingBatch(indices, jobs, places, None)
+        return PendingBatch(number, indices, targets, jobs, places)
 
     def _read(self, indices: list[int]) -> list[Read]:
         """The work of a thread for an accelerator: the photos that are not there already."""
@@ -172,36 +192,25 @@ class Loader:
         """The work of a thread on a CPU: its part of a batch, written to `places`."""
         found = self._read(indices)
         photos = {i: pixels for i, pixels in enumerate(found) if isinstance(pixels, np.ndarray)}
-        draws = self._draws(epoch, [indices[i] for i in photos])
+        draws = self._draws(epoch, [indices[i] for i in photos]) if self.training else None
         self.pipeline.write(list(photos.values()), draws, [places[i] for i in photos])
         return [None if i in photos else reason for i, reason in enumerate(found)]
 
-    def _images(self, epoch: int, indices: list[int], jobs: list[Future[list[Read]]]) -> Tensor:
-        """The readable photos of a batch, made on the accelerator at once."""
-        found = [pixels for job in jobs for pixels in job.result()]
-        rows = [row for row, pixels in enumerate(found) if not isinstance(pixels, str)]
-        if not rows:
-            return torch.empty(0, 3, *self.pipeline.size, device=self.device)
-        chosen = [indices[row] for row in rows]
-        store = self.store or PhotoStore(choose(self.device), 0, 0.0)
-        keys = [(self.items[i], self.training) for i in chosen]
-        flats = store.flats(keys, [found[row] for row in rows])  # type: ignore[misc]  # no reason is left
-        return images_on(flats, len(rows), self.pipeline, self._draws(epoch, chosen))
-
     @torch.inference_mode(False)
-    def _collect(self, pending: PendingBatch, ahead: Ahead, epoch: int) -> tuple[Tensor, Tensor, list[int]]:
-        reasons = [found if isinstance(found, str) else "" for job in pending.jobs for found in job.result()]
-        kept = [row for row, reason in enumerate(reasons) if not reason]
-        self.skipped |= {self.items[i]: why for i, why in zip(pending.indices, reasons, strict=True) if why}
-        indices = [pending.indices[row] for row in kept]
-        targets = choose(self.device).send(np.array([self.targets[i] for i in indices], np.int64))
-        if pending.images:
-            images = ahead.finish(pending.images.result())
+    def _collect(self, pending: PendingBatch, maker: Maker | None, epoch: int) -> tuple[Tensor, Tensor, list[int]]:
+        found = [photo for job in pending.jobs for photo in job.result()]
+        reasons = {i: photo for i, photo in zip(pending.indices, found, strict=True) if isinstance(photo, str)}
+        self.skipped |= {self.items[i]: why for i, why in reasons.items()}
+        kept = [row for row, photo in enumerate(found) if not isinstance(photo, str)]
+        indices, targets = [pending.indices[row] for row in kept], pending.targets
+        targets = targets[kept] if reasons else targets
+        if not indices:
+            return torch.empty(0, 3, *self.pipeline.size, device=self.device), targets, []
+        if maker:
+            images = maker.make(pending.number, indices, [p for p in found if not isinstance(p, str)])
         else:
             assert pending.places is not None
-            images = pending.places if len(kept) == len(reasons) else pending.places[kept]
-        if not indices:
-            return images, targets, []
+            images = pending.places[kept] if reasons else pending.places
         images = self.pipeline.apply_batch_tfms(images, self.training)
         if self.training and self.mixes and self.pipeline.with_targets:
             classes = len(self.vocab) or max(self.targets) + 1

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from core.data import colours, photo
 from core.data.cache import decoded
-from core.data.draws import Array, Draws, Floats
+from core.data.draws import Array, Draws
 from core.data.sampler import Plan, as_tensor, planned, sampled, to_size
 from core.data.transforms import BatchTransform, Geometric, PadMode, Pixel, Pixels, box_matrices, compose, view_boxes
 from core.errors import BadInput
@@ -55,14 +55,14 @@ class Pipeline:
         kept = self.kept(training)
         return prepared(file, *kept) if kept else self.presized(self.apply_item_tfms(photo.decode(file)))
 
-    def draw(self, sizes: Array, draws: Draws) -> tuple[Plan, list[Floats]]:
+    def draw(self, sizes: Array, draws: Draws) -> tuple[Plan, list[Tensor]]:
         """How training photos of `sizes` [N, 2] are sampled, and what each pixel transform draws for them."""
         matrices, after = compose(self.geometric, sizes, draws, True)
         return planned(sizes, matrices, self.size, self.pad_mode), self.draw_light(after, draws)
 
-    def draw_light(self, sizes: Array, draws: Draws) -> list[Floats]:
+    def draw_light(self, sizes: Array, draws: Draws) -> list[Tensor]:
         """What each pixel transform draws for photos of `sizes` [N, 2]; float32, as not every device has float64."""
-        return [t.draw(sizes, draws).astype(np.float32) for t in self.pixel]
+        return [torch.from_numpy(t.draw(sizes, draws).astype(np.float32)) for t in self.pixel]
 
     def kept(self, training: bool) -> tuple[str, Callable[[Image.Image], Pixels]] | None:
         """The cache key and the function that makes the pixels to cache; None if nothing can be cached."""
@@ -107,7 +107,7 @@ class Pipeline:
             for i, (image, place) in enumerate(zip(sampled(photos, plan), places, strict=True)):
                 place.copy_(self.light(image, [part[i : i + 1] for part in drawn])[0])
 
-    def light(self, images: Tensor, drawn: Sequence[Floats]) -> Tensor:
+    def light(self, images: Tensor, drawn: Sequence[Tensor]) -> Tensor:
         """The images [N, 3, H, W] after the pixel transforms, each with its draws for all of them."""
         for transform, part in zip(self.pixel, drawn, strict=True):
             images = transform.apply(images, part)

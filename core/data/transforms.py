@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from core.data.draws import Array, Draws, Floats
+from core.data.draws import Array, Draws
 from core.data.photo import Size, View
 from core.errors import BadInput
 
@@ -60,8 +60,8 @@ class Pixel(ABC):
         """The random parameters for N photos of `sizes` [N, 2] (height, width), as one array [N, ...]."""
 
     @abstractmethod
-    def apply(self, images: Tensor, drawn: Floats) -> Tensor:
-        """The images [N, 3, H, W] changed by what was drawn for each, as float32.
+    def apply(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """The images [N, 3, H, W] changed by what was drawn for each, as float32 [N, ...] on the device of the images.
 
         It is called from several threads, with one photo or many, and must be deterministic and stateless.
         """

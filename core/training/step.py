@@ -13,7 +13,7 @@ from torch.amp.grad_scaler import GradScaler
 
 from core.device import Device, choose
 from core.training.parallel import ALONE, World
-from core.training.task import Task, chunks, padded, trains_norms
+from core.training.task import Task, chunks, padded
 
 
 class StepLoss:
@@ -88,11 +88,10 @@ def _losses(task: Task, images: Tensor, targets: Tensor, scaler: GradScaler | No
     """The losses of the micro-batches, each after its backward pass; their sum is the mean loss of the batch."""
     world, photos = task.world, len(targets)
     total = world.sum(photos)  # of all processes
-    norms = trains_norms(task.architecture.model)
-    if photos < 2 and (world.size > 1 or norms):
+    if photos < 2 and (world.size > 1 or task.trains_norms):
         # Every process must take part in a step, and norm layers need two photos; the added ones have no loss.
         images = torch.cat([images, images]) if photos else images.new_zeros(2, *images.shape[1:])
-    one_shape = not (task.device.host or norms or task.on_features or task.micro_batch)
+    one_shape = not (task.device.host or task.trains_norms or task.on_features or task.micro_batch)
     if one_shape:  # the added photos have no loss, and change nothing but dropout
         images = padded(images, task.full_batch)
     size = task.micro_batch_size(len(images))

@@ -49,6 +49,8 @@ class Task:
     device: Device = field(init=False)
     network: nn.Module = field(init=False)
     on_features: bool = field(default=False, init=False)
+    trains_norms: bool = field(default=False, init=False)  # as `train_mode` found it
+    _mode_set: bool = field(default=False, init=False)
     _frozen_backbone: Architecture | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +70,7 @@ class Task:
         """Build the `network` that is trained, on photos or `on_features`, with gradients shared by all processes."""
         self.on_features = on_features
         self._frozen_backbone = None  # it may have been trained since
+        self._mode_set = False
         network: Any = FeatureHead(self.architecture) if on_features else Network(self)
         if self.compile and not on_features and not self.architecture.frozen:
             network = torch.compile(network, dynamic=False)
@@ -111,16 +114,21 @@ class Task:
             )
 
     def train_mode(self) -> None:
-        """Set train mode for a step; only on the head if it is trained on features."""
+        """Set train mode for a step, if it is not set; only on the head if it is trained on features."""
+        if self._mode_set and self.architecture.head.training:  # visiting all modules takes as long as a small step
+            return
         self.architecture.head.train() if self.on_features else self.architecture.train_mode(self.train_bn)
+        self.trains_norms, self._mode_set = trains_norms(self.architecture.model), True
 
     def micro_batch_size(self, photos: int) -> int:
         """The size of the micro-batches into which a batch of `photos` is divided; their gradients are accumulated."""
         if self.micro_batch:
             return self.micro_batch
         arch = self.architecture
+        if not self.device.capacity:
+            return max(1, photos)
         adds_up = arch.frozen or (is_mean_over_photos(self.loss) and not trains_norms(arch.model))
-        return self.device.capacity if adds_up and self.device.capacity else max(1, photos)
+        return self.device.capacity if adds_up else max(1, photos)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from core.data.draws import Array, Draws, Floats
+from core.data.draws import Array, Draws
 from core.data.transforms import Pixel
 from core.registry import Range, transforms
 
@@ -33,7 +33,7 @@ class Lighting(Pixel):
         contrast = np.where(draws.happens(self.p), np.exp(draws.uniform(log, -log)), 1.0)
         return np.stack([brightness, contrast], 1)
 
-    def apply(self, images: Tensor, drawn: Floats) -> Tensor:
+    def apply(self, images: Tensor, drawn: Tensor) -> Tensor:
         """sigmoid((logit(pixels) + logit(brightness)) * contrast), with pixels clamped to [1e-7, 1 - 1e-7]."""
-        brightness, contrast = images.new_tensor(drawn.T).reshape(2, -1, 1, 1, 1)
+        brightness, contrast = drawn.T.reshape(2, -1, 1, 1, 1)
         return images.logit(eps=1e-7).add_(brightness.logit()).mul_(contrast).sigmoid_()

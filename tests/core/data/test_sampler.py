@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 import core.data.sampler as sampler
-from core.data.accelerator import PhotoStore, images_on
+from core.data.accelerator import Maker, PhotoStore
 from core.data.block import DataBlock
 from core.data.draws import Array, Draws
 from core.data.files import get_image_files
@@ -160,11 +160,18 @@ def test_an_accelerators_batch_is_that_of_the_cpu(tmp_path: Path, size: int, war
         device = choose(torch.device("cpu"))
         for room in (0, sum(p.nbytes for p in photos[:3]), 10**6):
             store = PhotoStore(device, 5, 0.5, _data=torch.empty(room, dtype=torch.uint8), _memory=photos[3].nbytes)
-            for part in ([0, 1, 2], [0, 1, 2, 3, 4], [4, 3, 2, 1, 0]):
-                keys = [(files[i], True) for i in part]
-                given = [None if key in store else photos[i] for i, key in zip(part, keys, strict=True)]
-                draws = Draws(1, 2, [indices[i] for i in part])
-                found = images_on(store.flats(keys, given), len(part), pipeline, draws)
+            order = [[0, 1, 2], [0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [3], [2, 4]]
+            maker = Maker(
+                device,
+                pipeline,
+                store,
+                order,
+                lambda i: (files[i], True),
+                lambda part: Draws(1, 2, [indices[i] for i in part]),
+            )
+            for number, part in enumerate(order):
+                given = [None if (files[i], True) in store else photos[i] for i in part]
+                found = maker.make(number, part, given)
                 assert (found - expected[part]).abs().max() <= 1.01 / 255
                 torch.testing.assert_close(found.mean(), expected[part].mean(), atol=1e-4, rtol=0)
 
