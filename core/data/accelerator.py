@@ -13,7 +13,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from core.data.canvas import Sampling, sample_flat, whole
+from core.data.canvas import Sampling, at_once, sample_flat, whole
 from core.data.draws import Draws
 from core.data.sampler import Ints, Plan
 from core.data.transforms import Pixels
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 Key = tuple[Path, bool]  # a photo, as it is read in training or in validation
 PLANNED = 1024  # photos that are planned at once, as arrays of them cost little more than those of one batch
 SPARE = 1.05  # times the bytes that all photos would take if they were as large as the first ones
-
-
-Planned = tuple[Tensor, Sampling, list[Tensor]]  # the bytes of photos, how they are sampled, and their light
 
 
 @dataclass(frozen=True)
@@ -113,6 +110,16 @@ def _packed(photos: Sequence[Pixels], device: Device) -> tuple[Tensor, Ints]:
     return packed.to(device.torch, non_blocking=device.pinned), np.array(edges[:-1])
 
 
+@dataclass(frozen=True)
+class Planned:
+    """Batches whose photos are all on the device, planned together: the rows of each by its number."""
+
+    data: Tensor
+    sampling: Sampling
+    drawn: list[Tensor]  # by the pixel transforms
+    rows: dict[int, slice]
+
+
 class Maker:
     """Makes the images of one epoch's batches, on a stream of its own where there is one.
 
@@ -132,7 +139,8 @@ class Maker:
         self.store = store or PhotoStore(device, 0, 0.0)
         self._module = torch.get_device_module(device.torch)
         self._stream = self._module.Stream(device.torch) if device.streams else None
-        self._planned: dict[int, Planned] = {}  # by the number of the batch
+        self._planned: Planned | None = None
+        self._made: dict[int, Tensor] = {}  # by the number of the batch
 
     def make(self, number: int, indices: Sequence[int], photos: Sequence[Pixels | None]) -> Tensor:
         """The images [N, 3, H, W] in 0..1 of the readable photos of a batch, for kernels of the caller's stream."""
@@ -151,9 +159,10 @@ class Maker:
             self._stream.synchronize()
 
     def _images(self, number: int, indices: Sequence[int], photos: Sequence[Pixels | None]) -> Tensor:
-        if planned := self._ahead(number):
-            data, sampling, drawn = planned
-            return self.pipeline.light(sample_flat(data, sampling), drawn)
+        if number not in self._made and (planned := self._plan(number)):
+            self._made = dict(self._make_some(number, planned))
+        if number in self._made:
+            return self._made.pop(number)
         parts = list(self.store.flats([self.key(i) for i in indices], photos))
         if not self.draws:
             send = self.device.send
@@ -162,29 +171,39 @@ class Maker:
         for part in parts:
             sizes[part.rows] = part.shapes
         plan, drawn = self.pipeline.draw(sizes, self.draws(indices))
-        images = [sample_flat(part.data, self._sent(plan.rows(part.rows), part)) for part in parts]
+        images = [self._sample(part.data, self._sent(plan.rows(part.rows), part)) for part in parts]
         return self.pipeline.light(self._joined(parts, images), self._light(drawn))
 
-    def _ahead(self, number: int) -> Planned | None:
-        """The plan of a batch, made with those of the batches after it whose photos are on the device too."""
-        if self.draws and number not in self._planned:
-            batches: list[Sequence[int]] = []
-            for batch in self.order[number:]:
-                if sum(map(len, batches)) + len(batch) > PLANNED or not self.store.kept([self.key(i) for i in batch]):
-                    break
-                batches.append(batch)
-            self._planned = dict(enumerate(self._together(batches), number))
-        return self._planned.get(number)
+    def _plan(self, number: int) -> Planned | None:
+        """The plan of a batch and of those after it, as far as all of their photos are on the device."""
+        if not self.draws or (self._planned and number in self._planned.rows):
+            return self._planned
+        self._planned, rows, indices = None, {}, list[int]()
+        for n, batch in enumerate(self.order[number:], number):
+            if len(indices) + len(batch) > max(PLANNED, len(batch)) or not self.store.kept(
+                [self.key(i) for i in batch]
+            ):
+                break
+            rows[n] = slice(len(indices), len(indices) + len(batch))
+            indices += batch
+        if flat := self.store.kept([self.key(i) for i in indices]) if indices else None:
+            plan, drawn = self.pipeline.draw(flat.shapes.astype(np.float64), self.draws(indices))
+            self._planned = Planned(flat.data, self._sent(plan, flat), self._light(drawn), rows)
+        return self._planned
 
-    def _together(self, batches: Sequence[Sequence[int]]) -> Iterator[Planned]:
-        indices = [i for batch in batches for i in batch]
-        flat = self.store.kept([self.key(i) for i in indices]) if indices else None
-        if flat and self.draws:
-            plan, light = self.pipeline.draw(flat.shapes.astype(np.float64), self.draws(indices))
-            sampling, drawn = self._sent(plan, flat), self._light(light)
-            for end, batch in zip(accumulate(map(len, batches)), batches, strict=True):
-                rows = slice(end - len(batch), end)
-                yield flat.data, sampling.rows(rows), [numbers[rows] for numbers in drawn]
+    def _make_some(self, number: int, planned: Planned) -> Iterator[tuple[int, Tensor]]:
+        """Batches from `number` on, as many as fit, at once: launching their kernels takes as long as for one."""
+        first, most = planned.rows[number].start, at_once(planned.sampling.plan, self.device)
+        chosen = {
+            n: rows for n, rows in planned.rows.items() if n == number or (n > number and rows.stop - first <= most)
+        }
+        rows = slice(first, max(rows.stop for rows in chosen.values()))
+        images = self._sample(planned.data, planned.sampling.rows(rows))
+        images = self.pipeline.light(images, [numbers[rows] for numbers in planned.drawn])
+        return ((n, images[rows.start - first : rows.stop - first]) for n, rows in chosen.items())
+
+    def _sample(self, data: Tensor, sampling: Sampling) -> Tensor:
+        return sample_flat(data, sampling, at_once(sampling.plan, self.device))
 
     def _sent(self, plan: Plan, flat: Flat) -> Sampling:
         return Sampling.sent(plan, flat.starts, flat.shapes[:, 1], self.device)

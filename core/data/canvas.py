@@ -13,7 +13,8 @@ from core.data.photo import Size
 from core.data.sampler import Ints, Plan
 from core.device import Device
 
-AT_ONCE = 64  # photos, which bounds the memory of the canvas
+AT_ONCE, MOST_AT_ONCE = 64, 256  # photos, which bounds the memory of the canvas
+BYTES, SHARE = 40, 1 / 8  # bytes per pixel of the canvas while it is made; share of the free memory that this may take
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,17 @@ class Sampling:
         return Sampling(self.plan.rows(rows), self.places[rows], self.matrices[rows])
 
 
-def sample_flat(flat: Tensor, sampling: Sampling) -> Tensor:
-    """`sampler.sampled` for N photos in `flat`, uint8 [bytes]: [N, 3, H, W] in 0..1 on the device of `flat`."""
-    parts = (sampling.rows(slice(i, i + AT_ONCE)) for i in range(0, len(sampling.places), AT_ONCE))
-    return torch.cat([_sampled(_filtered(_gathered(flat, part), part), part) for part in parts])
+def at_once(plan: Plan, device: Device) -> int:
+    """How many of the planned photos are sampled at once: launching costs the same for any number."""
+    photo = BYTES * int((plan.boxes[:, 2:] - plan.boxes[:, :2]).max(0).prod())
+    return max(AT_ONCE, min(MOST_AT_ONCE, int(SHARE * device.free_memory()) // photo))
+
+
+def sample_flat(flat: Tensor, sampling: Sampling, most: int) -> Tensor:
+    """`sampler.sampled` for N photos in `flat`, uint8 [bytes], at `most` of them at once: [N, 3, H, W] in 0..1."""
+    parts = [sampling.rows(slice(i, i + most)) for i in range(0, len(sampling.places), most)]
+    images = [_sampled(_filtered(_gathered(flat, part), part), part) for part in parts]
+    return images[0] if len(images) == 1 else torch.cat(images)
 
 
 def whole(flat: Tensor, starts: Tensor, size: Size) -> Tensor:
@@ -51,42 +59,52 @@ def whole(flat: Tensor, starts: Tensor, size: Size) -> Tensor:
 
 
 def _gathered(flat: Tensor, sampling: Sampling) -> Tensor:
-    """The boxes of the photos, each in the upper left of a canvas, float [N, 3, H, W] in 0..255."""
+    """The boxes of the photos, each in the upper left of a canvas, float [N, H, 3, W] in 0..255."""
     boxes = sampling.plan.boxes
     across, down = (int(n) for n in (boxes[:, 2:] - boxes[:, :2]).max(0))
     start, width, left, top, right, bottom, _, _ = sampling.places[:, :, None].unbind(1)
     # beyond its box a photo's last row or column is repeated, so that no index leaves it
-    rows = torch.arange(down, device=flat.device).minimum(bottom - top - 1) + top
-    columns = torch.arange(across, device=flat.device).minimum(right - left - 1) + left
+    rows = (torch.arange(down, device=flat.device) + top).minimum(bottom - 1)
+    columns = (torch.arange(across, device=flat.device) + left).minimum(right - 1)
     index = (start + 3 * width * rows)[:, :, None] + (3 * columns)[:, None]
-    return torch.stack([flat[index + channel] for channel in range(3)], 1).float()
+    return torch.stack([flat[index], flat[index + 1], flat[index + 2]], 2).float()
 
 
 def _filtered(canvas: Tensor, sampling: Sampling) -> Tensor:
-    """The canvas [N, 3, H, W] with each photo reduced to its planned size, rounded as `sampler.to_size` rounds."""
-    plan, (_, _, left, top, right, bottom, height, width) = sampling.plan, sampling.places.unbind(1)
-    before = plan.boxes[:, 2:] - plan.boxes[:, :2]
-    if (before[:, 0] != plan.sizes[:, 1]).any():
-        weights = _weights(right - left, width, canvas.shape[3], int(plan.sizes[:, 1].max()))
-        canvas = (canvas @ weights.mT).round_()
-    if (before[:, 1] != plan.sizes[:, 0]).any():
-        weights = _weights(bottom - top, height, canvas.shape[2], int(plan.sizes[:, 0].max()))
-        canvas = (weights @ canvas).round_()
+    """The canvas [N, H, 3, W] with each photo reduced to its planned size, rounded as `sampler.to_size` rounds.
+
+    In this layout each axis takes a single matrix product a photo.
+    """
+    plan, (photos, down, _, across) = sampling.plan, canvas.shape
+    before, after = plan.boxes[:, 2:] - plan.boxes[:, :2], plan.sizes[:, ::-1]
+    if (before == after).all():
+        return canvas
+    weights = _weights(sampling.places, max(down, across), int(after.max()))
+    if (before[:, 0] != after[:, 0]).any():
+        most = int(after[:, 0].max())
+        canvas = (canvas.flatten(1, 2) @ weights[0, :, :most, :across].mT).round_().view(photos, down, 3, most)
+    if (before[:, 1] != after[:, 1]).any():
+        most = int(after[:, 1].max())
+        canvas = (weights[1, :, :most, :down] @ canvas.flatten(2)).round_().view(photos, most, 3, -1)
     return canvas
 
 
-def _weights(before: Tensor, after: Tensor, most_before: int, most_after: int) -> Tensor:
-    """The weight of each of `before` [N] pixels in each of `after` [N], by Pillow's triangle filter: [N, 1, m, n]."""
-    n, m = before.float()[:, None, None], after.float()[:, None, None]
+def _weights(places: Tensor, most_before: int, most_after: int) -> Tensor:
+    """The weight of each pixel of a box, across and down, in each after filtering: [2, N, after, before].
+
+    They are those of Pillow's triangle filter.
+    """
+    _, _, left, top, right, bottom, height, width = places[:, :, None, None].unbind(1)
+    n, m = torch.stack([right - left, bottom - top]), torch.stack([width, height])
     scale = n / m
     there = (torch.arange(most_after, device=n.device) + 0.5)[:, None] * scale
     here = torch.arange(most_before, device=n.device) + 0.5
-    weights = (1 - (here - there).abs() / scale).clamp_(min=0) * (here < n)
-    return (weights / weights.sum(2, keepdim=True).clamp_(min=1e-6))[:, None]  # rows beyond `after` may be empty
+    weights = (1 - (here - there).abs_() / scale).clamp_(min=0).mul_(here < n)
+    return weights.div_(weights.sum(3, keepdim=True).clamp_(min=1e-6))  # rows beyond `after` may be empty
 
 
 def _sampled(canvas: Tensor, sampling: Sampling) -> Tensor:
-    """The points of all photos, [N, 3, H, W] in 0..1; padding is by a photo's own size rather than the canvas's."""
+    """The points of photos on a canvas [N, H, 3, W], as [N, 3, H, W] in 0..1; padding is by a photo's own size."""
     plan, matrices = sampling.plan, sampling.matrices
     ys, xs = (torch.arange(n, device=canvas.device) + 0.5 for n in plan.size)
     points = (matrices[:, :, 1:2] * ys)[:, :, :, None] + (matrices[:, :, :1] * xs + matrices[:, :, 2:])[:, :, None]
@@ -96,9 +114,9 @@ def _sampled(canvas: Tensor, sampling: Sampling) -> Tensor:
     if plan.pad_mode == "reflection":
         inside = ends - (points.remainder(2 * ends) - ends).abs()
     inside = inside.clamp(min=0.5).minimum(ends - 0.5)
-    height, width = canvas.shape[2:]
+    height, width = canvas.shape[1], canvas.shape[3]
     grid = torch.stack([inside[:, 0] * (2 / width) - 1, inside[:, 1] * (2 / height) - 1], 3)
-    images = grid_sample(canvas, grid, align_corners=False, padding_mode="zeros")
+    images = grid_sample(canvas.transpose(1, 2), grid, align_corners=False, padding_mode="zeros")
     images = images.div_(255).clamp_(0, 1)
     if plan.pad_mode == "zeros":
         images.masked_fill_(((points < 0) | (points > ends)).any(1, keepdim=True), 0.0)

@@ -171,7 +171,9 @@ class Loader:
         size = max(1, min(PART, -(-len(indices) // self.workers)))
         parts = [slice(i, i + size) for i in range(0, len(indices), size)]
         if not choose(self.device).host:
-            jobs = [pool.submit(self._read, indices[part]) for part in parts]
+            # threads that only find that nothing is to be read would keep the interpreter from launching kernels
+            kept = self.store is not None and all((self.items[i], self.training) in self.store for i in indices)
+            jobs = [] if kept else [pool.submit(self._read, indices[part]) for part in parts]
             return PendingBatch(number, indices, targets, jobs, None)
         places = torch.empty(len(indices), 3, *self.pipeline.size)
         jobs = [pool.submit(self._write, epoch, indices[part], places[part]) for part in parts]
@@ -198,7 +200,7 @@ class Loader:
 
     @torch.inference_mode(False)
     def _collect(self, pending: PendingBatch, maker: Maker | None, epoch: int) -> tuple[Tensor, Tensor, list[int]]:
-        found = [photo for job in pending.jobs for photo in job.result()]
+        found: list[Read] = [photo for job in pending.jobs for photo in job.result()] or [None] * len(pending.indices)
         reasons = {i: photo for i, photo in zip(pending.indices, found, strict=True) if isinstance(photo, str)}
         self.skipped |= {self.items[i]: why for i, why in reasons.items()}
         kept = [row for row, photo in enumerate(found) if not isinstance(photo, str)]
