@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import sysconfig
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -24,6 +25,7 @@ AUTO = "auto"
 VARIABLE = "PRESIZE_DEVICE"  # the device of this machine, whatever a recipe from another one says
 LOCAL_RANK = "LOCAL_RANK"  # torchrun's number of this process among those on this machine
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+SWITCH_INTERVAL = 2e-4  # seconds; 5e-3 is Python's own
 NO_MEMORY = re.compile(r"out of memory|DefaultCPUAllocator|CU(DNN|BLAS|SPARSE|SOLVER)_STATUS\w*ALLOC\w*FAILED")
 BORDER, REFLECTION, ZEROS = "border", "reflection", "zeros"
 
@@ -78,9 +80,14 @@ class Device:
         return GradScaler(self.torch.type) if precision == "fp16" else None
 
     def tune(self) -> None:
-        """Set what holds for the whole process: TF32 for fp32 matrices, and the fastest convolution for each shape."""
+        """Set what holds for the whole process: TF32 for fp32 matrices, and the fastest convolution for each shape.
+
+        A thread that reads photos waits for the interpreter for one interval each time; a kernel takes microseconds.
+        """
         import torch
 
+        if not self.host:
+            sys.setswitchinterval(SWITCH_INTERVAL)
         if self.torch.type == "cuda":
             torch.set_float32_matmul_precision("high")
             torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True

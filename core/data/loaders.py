@@ -11,6 +11,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from timeit import timeit
 from typing import Any, Unpack
 
 import numpy as np
@@ -31,6 +32,7 @@ from core.errors import BadInput
 from core.recipe import Training
 
 AHEAD = 2  # batches to prefetch
+FEW = 4  # threads
 PART = 16  # photos of a batch that one thread prepares at most, as drawing costs the same for any number
 
 Read = Pixels | str | None  # a photo, why it cannot be read, or nothing as it is kept or was written to its place
@@ -110,7 +112,7 @@ class Loader:
         """
         rank, size = self.share
         order = [indices[rank::size] for indices in self.order(epoch)[start:]]
-        pool, maker = photo_threads(self.workers), self._maker(epoch, order)
+        pool, maker = photo_threads(self._threads(order)), self._maker(epoch, order)
         waiting: deque[PendingBatch] = deque()
         batches = [*zip(order, self._targets(order), strict=True), *[([], torch.empty(0))] * AHEAD]
         try:
@@ -150,6 +152,16 @@ class Loader:
 
     def _draws(self, epoch: int, indices: Sequence[int]) -> Draws:
         return Draws(self.seed, epoch, indices)
+
+    def _threads(self, order: Sequence[Sequence[int]]) -> int:
+        """How many threads prepare photos: for an accelerator no more than one for each ms that a photo takes.
+
+        A photo takes the interpreter for about .4 ms, without which nothing is launched; a CPU's kernels are longer.
+        """
+        if choose(self.device).host or self.workers <= FEW or not order:
+            return self.workers
+        times = [timeit(partial(self._read, [i]), number=1) for i in order[0][:2]]
+        return min(self.workers, max(FEW, round(1000 * min(times, default=0))))
 
     @torch.inference_mode(False)
     def _targets(self, order: Sequence[Sequence[int]]) -> Sequence[Tensor]:

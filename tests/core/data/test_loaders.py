@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from core.data import photo
+from core.data import loaders, photo
 from core.data.draws import Array, Draws
 from core.data.loaders import DataLoaders, Loader
 from core.data.pipeline import Pipeline
@@ -290,3 +291,26 @@ def test_an_accelerator_has_the_same_batches(make: Callable[..., Loader], traini
         with described():
             (again, *_) = other.batches(1)
         torch.testing.assert_close(again[0], found[1][0][0], msg="photos that are there are not read again")
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.0, 4), (0.01, 10), (0.03, 16)])
+def test_an_accelerator_waits_for_few_threads_unless_photos_take_long(
+    make: Callable[..., Loader], monkeypatch: pytest.MonkeyPatch, seconds: float, expected: int
+) -> None:
+    """A millisecond of reading a photo is work for one thread: more would take the interpreter from the kernels."""
+    asked: list[int] = []
+
+    def pool(number: int) -> ThreadPoolExecutor:
+        asked.append(number)
+        return ThreadPoolExecutor(2)
+
+    def clock(read: Callable[[], object], number: int) -> float:
+        read()
+        return seconds
+
+    monkeypatch.setattr(loaders, "photo_threads", pool)
+    monkeypatch.setattr(loaders, "timeit", clock)
+    with described():
+        list(make(5, 2, workers=16))
+    list(make(5, 2, workers=16))
+    assert asked == [expected, 16]
