@@ -118,9 +118,7 @@ def table_row(cells: Iterable[str], hidden: bool = False) -> Html:
     return row.format(joined(map(Html("<td>{}</td>").format, cells)))
 
 
-def table(
-    header: Sequence[str], rows: Iterable[Html | Sequence[str]], caption: str = "", sorts: bool = False
-) -> Html:
+def table(header: Sequence[str], rows: Iterable[Html | Sequence[str]], caption: str = "", sorts: bool = False) -> Html:
     """A table of rows, each drawn already or its cells; with `sorts`, a press on a heading sorts it, in the browser."""
     heading = SORTS if sorts else Html('<th scope="col">{}</th>')
     head = joined(heading.format(name) for name in header)
