@@ -25,7 +25,7 @@ if __name__ == "__main__":
 from plugins.panels.kit.serving.temporary import keep_swept, upload_folder
 
 PASSWORD = "PRESIZE_AUTH"
-QUEUE_SLEEPS = 0.1  # seconds
+QUEUE_SLEEPS, PROGRESS_SLEEPS = 0.1, 1.0  # seconds
 
 # gradio and huggingface_hub read these when they are imported
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -109,6 +109,7 @@ def build(mode: Mode) -> gr.Blocks:
         page.wire(demo)
     demo.queue(default_concurrency_limit=4, max_size=400, api_open=False)  # calls that bypass the queue are not limited
     demo._queue.sleep_when_free = QUEUE_SLEEPS  # it asks a thousand times a second whether there is an event
+    demo._queue.progress_update_sleep_when_free = PROGRESS_SLEEPS  # and a hundred times whether gr.Progress has moved
     return demo
 
 

@@ -38,6 +38,12 @@ def test_reload_and_other_browsers(prepared: Prepare, serve: Serve, visit: Visit
         expect(view.locator("#train-runs tbody tr")).to_have_count(1)
         expect(view.locator(f'#train-runs [data-run="{name}"]').first).to_be_attached()
 
+    events: list[str] = []
+    other.on("request", lambda r: events.append(r.url) if "/queue/join" in r.url else None)
+    seen = epochs(other)
+    until(lambda: epochs(other) > seen + 1)
+    assert not events, "news come with the clock's answer, as an event of gradio is costly"
+
     other.locator("#train-pause").click()
     for view in (page, other, tab):
         titled(view, "train", "Paused")

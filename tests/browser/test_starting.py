@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import product
 from typing import Any
 
 import pytest
 
+from core.runs.run import Run
 from tests.browser.conftest import Prepare, Serve, Shoot, Visit
 from tests.browser.steps import TRAINS, edit, epochs, expect, go, titled, until
 from tests.browser.test_long_work import LONG
@@ -137,3 +139,25 @@ def test_the_run_being_looked_at_is_taken_out_of_the_queue(prepared: Prepare, se
     page.locator("#train-cancel").click()
     titled(page, "train", "Cancelled")
     expect(page.locator("#top .live")).to_contain_text("Training ·")
+
+
+def test_of_many_runs_the_newest_are_shown_and_all_are_found(prepared: Prepare, serve: Serve, visit: Visit) -> None:
+    project = prepared()
+    run = Run.create(project.require_recipe(), project.folder)
+    old = [f"2020-01-01_00-00-{place:02d}_x" for place in range(59)]
+    for name in old:
+        shutil.copytree(run.folder, run.folder.with_name(name))
+    page = visit(app := serve(project.folder), page="train")
+    expect(page.locator("#train-runs tbody tr:visible")).to_have_count(50)
+    page.locator("#train-runs [data-find]").fill("2020-01-01 00-00-00")
+    expect(page.locator("#train-runs tbody tr:visible")).to_have_count(1)
+    expect(page.locator("#train-runs [data-all]")).to_be_hidden()
+
+    page = visit(app, page="train")
+    rows = page.locator("#train-runs tbody tr:visible")
+    expect(rows).to_have_count(50)
+    page.get_by_role("button", name="Show all 60").click()
+    expect(rows).to_have_count(60)
+    rows.last.locator(".link").click()
+    expect(rows.last.locator(".link")).to_have_attribute("aria-current", "true")
+    expect(rows).to_have_count(60)

@@ -1,5 +1,6 @@
 // One page per step: the body names the current one, and style.css shows it.
 window.presize = {
+  views: {}, // by the number of a component: shows a value in it
   show(name) {
     if (!document.getElementById(`page-${name}`)) return false;
     document.body.dataset.page = name;

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
-from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Protocol
 
 import gradio as gr
-from anyio import to_thread
 
 from core.events import Checked, WithResult
+from plugins.panels.kit.page.clock import Clock
 from plugins.panels.kit.page.handler import Handler, endpoint, sentence
-from plugins.panels.kit.page.pulse import pulse
 from plugins.panels.kit.page.sent import LEVELS, Drawn, Sent, When
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.mode import Mode
 from plugins.panels.kit.views.html import Html, alert, content, doing
 
 State = Literal["todo", "active", "done"]
-CLOCK = (Path(__file__).parent / "clock.js").read_text(encoding="utf-8")
 SESSIONS = 500  # browsers whose displayed values are remembered
 
 
@@ -129,10 +126,7 @@ class Page:
         if self.mode.model:  # whose predictions do not change
             return
 
-        async def ask(data: dict[str, Any], request: gr.Request) -> dict[str, Any]:  # not in gradio's queue
-            return await to_thread.run_sync(lambda: pulse(self.project(request)))
-
-        clock = gr.HTML("", elem_id="clock", js_on_load=CLOCK, visible="hidden", server_functions=[ask])
+        clock = Clock(self._drawn).component(self.project, self._session)
         clock.tick(self._ticked, None, everything, trigger_mode="always_last", concurrency_limit=None, **quiet)
 
     def _wire(self, handler: Handler, quiet: dict[str, Any]) -> None:
@@ -211,9 +205,8 @@ class Page:
         yield from self._safely("load", request, lambda project: self._tick(project, request))
 
     def _tick(self, project: Project, request: gr.Request) -> Iterator[list[Any]]:
-        """Draw what ticks; or everything, if another browser has changed the project or a check may start now."""
-        waits = project.recipe and project.examined is None and project.may_examine
-        if waits or self._sent_to(request).version != project.version:
+        """Draw what ticks, or everything if the browser is behind."""
+        if self._sent_to(request).is_behind(project):
             yield from self._whole(project, request)
         else:
             yield from self._all("tick", project, request, progress=gr.skip(), message=gr.skip())
@@ -225,9 +218,12 @@ class Page:
         return [*(d.component for d in self._drawn), self.target, self.progress, self.message]
 
     def _sent_to(self, request: gr.Request) -> Sent:
+        return self._session(request.session_hash or "")
+
+    def _session(self, name: str) -> Sent:
         with self._lock:
-            sent = self._sent.setdefault(request.session_hash or "", Sent())
-            self._sent.move_to_end(request.session_hash or "")
+            sent = self._sent.setdefault(name, Sent())
+            self._sent.move_to_end(name)
             while len(self._sent) > SESSIONS:
                 self._sent.popitem(last=False)
         return sent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,24 @@ class Drawn:
     draw: Callable[[Project], Any]
     when: When
 
+    @property
+    def number(self) -> str:
+        """The number of the component in the page, as JSON has it for a key."""
+        return str(self.component._id)
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the clock of a page can show it, without an event of gradio."""
+        return self.when == "tick" and isinstance(self.component, gr.HTML)
+
+
+Draw = Callable[[Drawn, Project], Any]
+
+
+def drawn_now(drawn: Drawn, project: Project) -> Any:
+    """The value of a component as it is now."""
+    return drawn.draw(project)
+
 
 class Sent:
     """Digests of the values sent to one browser, by component, and the version of its project.
@@ -38,6 +57,8 @@ class Sent:
 
     def __init__(self) -> None:
         self.version = ""
+        self.at = 0.0  # when something was last drawn for an event, in monotonic seconds
+        self._answer: tuple[str, dict[int, bytes]] | None = None  # the token and digests of the clock's last answer
         self._lock = Lock()
         self._digests: dict[int, bytes] = {}
         self._doubts: set[int] = set()
@@ -50,7 +71,31 @@ class Sent:
         noted: dict[int, bytes] = {}
         with self._lock:
             self.version = project.version
-            return [self._value(each, when, project, again, noted) for each in drawn], noted
+            values = [self._value(each, when, project, again, noted) for each in drawn]
+            self.at = time.monotonic()
+            return values, noted
+
+    def is_behind(self, project: Project) -> bool:
+        """Whether everything is to be drawn: another browser has changed the project, or a check may start now."""
+        waits = project.recipe and project.examined is None and project.may_examine
+        return bool(waits) or self.version != project.version
+
+    def direct(self, drawn: Sequence[Drawn], project: Project, token: str, draw: Draw) -> dict[str, str] | None:
+        """Values to send now by the number of their component; None if some need an event of gradio."""
+        noted: dict[int, bytes] = {}
+        with self._lock:
+            values = [self._value(each, "tick", project, False, noted, draw) for each in drawn]
+            if any(id(each) in noted and not each.is_news for each in drawn):
+                self._doubts.update(noted)
+                return None
+            self._answer = token, noted
+        return {each.number: value for each, value in zip(drawn, values, strict=True) if id(each) in noted}
+
+    def heard(self, token: str | None) -> None:
+        """Note which answer of the clock the browser has shown."""
+        answer, self._answer = self._answer, None
+        if answer:
+            (self.left if answer[0] == token else self.lost)(answer[1])
 
     def left(self, noted: dict[int, bytes]) -> None:
         """Note that these values have left; any that were redrawn meanwhile are in doubt."""
@@ -68,12 +113,20 @@ class Sent:
             self.version = ""
             self._digests.clear()
 
-    def _value(self, drawn: Drawn, when: When, project: Project, again: bool, noted: dict[int, bytes]) -> Any:
+    def _value(
+        self,
+        drawn: Drawn,
+        when: When,
+        project: Project,
+        again: bool,
+        noted: dict[int, bytes],
+        draw: Draw = drawn_now,
+    ) -> Any:
         key = id(drawn)
         if LEVELS[drawn.when] > LEVELS[when] and key not in self._doubts:
             return gr.skip()
         try:
-            value = drawn.draw(project)
+            value = draw(drawn, project)
             if isinstance(drawn.component, gr.HTML):
                 value = content(value)
         except (BadInput, FileNotFoundError):  # a run or a photo has just been deleted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
@@ -10,6 +10,7 @@ from core.events import EpochEnded, Event, RunEnded, RunResumed
 from core.recipe import Recipe
 from core.runs.events_file import event_of
 from core.runs.run import Run
+from plugins.panels.kit.project.naming import recipe_of
 
 CACHED_SUMMARIES = 1_000
 KINDS_READ = tuple(f'"{kind.__name__}"'.encode() for kind in (EpochEnded, RunEnded, RunResumed))
@@ -39,10 +40,10 @@ class Summary:
             self._count += len(lines)
         return self
 
-    @cached_property
+    @property
     def recipe(self) -> Recipe:
         """The recipe of the run; raises BadInput."""
-        return self.run.recipe
+        return recipe_of(self.run)
 
     @property
     def epochs(self) -> list[EpochEnded]:

@@ -112,11 +112,17 @@ def bars(rows: Iterable[tuple[str, float, str]]) -> Html:
     return Html('<ul class="bars">{}</ul>').format(joined(lines))
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "", sorts: bool = False) -> Html:
-    """A table whose cells are text or HTML; with `sorts`, a press on a heading sorts it, in the browser."""
+def table_row(cells: Iterable[str], hidden: bool = False) -> Html:
+    """A row of a table, of cells that are text or HTML."""
+    row = Html("<tr hidden>{}</tr>") if hidden else Html("<tr>{}</tr>")
+    return row.format(joined(map(Html("<td>{}</td>").format, cells)))
+
+
+def table(header: Sequence[str], rows: Iterable[Html | Sequence[str]], caption: str = "", sorts: bool = False) -> Html:
+    """A table of rows, each drawn already or its cells; with `sorts`, a press on a heading sorts it, in the browser."""
     heading = SORTS if sorts else Html('<th scope="col">{}</th>')
     head = joined(heading.format(name) for name in header)
-    body = joined(Html("<tr>{}</tr>").format(joined(map(Html("<td>{}</td>").format, row))) for row in rows)
+    body = joined(row if isinstance(row, Html) else table_row(row) for row in rows)
     title = Html("<caption>{}</caption>").format(caption) if caption else ""
     return Html('<div class="scroll"{}><table>{}<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(
         Html("") if sorts else SCROLLS, title, head, body

@@ -15,10 +15,10 @@ from plugins.panels.kit.project.discarded import discarded
 from plugins.panels.kit.project.naming import ABOUT, photos_of_run, said_of, short_architecture, title_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.summary import Summary, summary
-from plugins.panels.kit.views.html import DELEGATE, Html, button, card, clock, percent, rate, table
+from plugins.panels.kit.views.html import DELEGATE, Html, button, card, clock, percent, rate, table, table_row
 from plugins.panels.kit.views.run import accuracy_of, status_said
 
-MAX_ROWS = 500
+MAX_ROWS, FIRST_ROWS = 500, 50  # the others are shown on demand, as layout takes a browser a millisecond for two
 SCRIPT = DELEGATE + (Path(__file__).parent / "runs.js").read_text(encoding="utf-8")
 HEADER = ["Compare", "Run", "Status", "Accuracy", "Photos", "Network", "Epochs", "Rate", "Time", "Actions"]
 FILTER = Html(
@@ -38,10 +38,14 @@ def runs_view(project: Project) -> Html:
     if not runs:
         return card("Runs", gone) if gone else Html()
     looked_at = project.run
-    rows = [_row(run, run == looked_at) for run in runs[:MAX_ROWS]]
+    rows = [
+        _row(run, run == looked_at, hidden=place >= FIRST_ROWS and run != looked_at)
+        for place, run in enumerate(runs[:MAX_ROWS])
+    ]
     more = f"The newest {MAX_ROWS} of {len(runs):,}." if len(runs) > MAX_ROWS else ""
     tools = FILTER.format(Html('<span class="note" data-tick>Tick two or more to compare them.</span>'))
-    return card("Runs", gone + tools + table(HEADER, rows), more)
+    whole = Html('<button type="button" class="plain" data-all>Show all {}</button>').format(len(rows))
+    return card("Runs", gone + tools + table(HEADER, rows) + whole * (len(rows) > FIRST_ROWS), more)
 
 
 def queued_said(run: Run) -> str:
@@ -63,17 +67,17 @@ def _undo(project: Project) -> Html:
     return line.format(title_of(run), button("Undo", "restore"))
 
 
-def _row(run: Run, selected: bool) -> list[Html]:
+def _row(run: Run, selected: bool, hidden: bool) -> Html:
     shown = summary(run)
     if shown.status in ALIVE:
-        return _cells(run, shown, selected)
+        return table_row(_cells(run, shown, selected), hidden)
     stamps = tuple(_stamp(run.folder / name) for name in (EVENTS, ABOUT))
-    return _ended(run, shown.status, stamps, selected)
+    return _ended(run, shown.status, stamps, selected, hidden)
 
 
 @lru_cache(maxsize=2 * MAX_ROWS)
-def _ended(run: Run, status: str, stamps: tuple[int, ...], selected: bool) -> list[Html]:
-    return _cells(run, summary(run), selected)
+def _ended(run: Run, status: str, stamps: tuple[int, ...], selected: bool, hidden: bool) -> Html:
+    return table_row(_cells(run, summary(run), selected), hidden)
 
 
 def _stamp(file: Path) -> int:
