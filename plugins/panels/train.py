@@ -11,6 +11,7 @@ from core.errors import BadInput
 from core.events import drain
 from core.registry import panels
 from core.runs.run import ALIVE, CREATED, QUEUED, RUNNING, Run
+from plugins.panels.kit.insight.speed import MeasuredSpeed
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.cure import cure
@@ -68,8 +69,8 @@ class TrainPanel:
                 more = view("train-more", label="More options", elem_classes="wide")
         runs = runs_list()
         side_by_side = view("train-compared", label="Runs compared")
-        page.shows(choices, presets)
-        page.does(choices.click, lambda project, data: choose_preset(project, str(data.get("name"))), redraw="load")
+        page.shows(choices, presets, "tick")
+        page.does(choices.click, _on_preset, redraw="load")
         page.shows(first, _first, "load")
         page.shows(more, _more, "load")
         page.shows(runs, runs_view, "tick")
@@ -183,6 +184,13 @@ def _finishable(shown: RunView) -> bool:
 
 def _resumable(shown: RunView) -> bool:
     return shown.status in RESUMABLE
+
+
+def _on_preset(project: Project, data: Mapping[str, Any]) -> None:
+    if data.get("do") == "measure":
+        MeasuredSpeed(project).look()
+    else:
+        choose_preset(project, str(data.get("name")))
 
 
 def _describe(project: Project, data: Mapping[str, Any]) -> None:

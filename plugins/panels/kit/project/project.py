@@ -68,7 +68,7 @@ class Project(CheckedRecipe):
             raise BadInput(str(found))
         if isinstance(found, Examined) and found.unready:
             raise BadInput(found.unready)
-        speed, run = speed_for(self.runs, recipe), Run.create(recipe, self.folder, kind)
+        speed, run = speed_for(self.folder, recipe), Run.create(recipe, self.folder, kind)
         if kind == RUNS and isinstance(found, Examined):
             expect(run, speed, len(found.split.train))
         return self._begin(run)

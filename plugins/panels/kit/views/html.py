@@ -69,6 +69,17 @@ element.addEventListener('input', event => {
   clearTimeout(waiting);
   waiting = setTimeout(() => trigger('typed', told(event.target)), 200);
 });
+// what has data-ask is clicked as soon as a person sees it
+const sight = new IntersectionObserver(entries => {
+  for (const {isIntersecting, target} of entries) {
+    if (!isIntersecting) continue;
+    sight.unobserve(target);
+    if ('ask' in target.dataset) trigger('click', {...target.dataset});
+  }
+});
+const look = () => element.querySelectorAll('[data-ask]').forEach(found => sight.observe(found));
+watch('value', look);
+look();
 """
 
 SCROLLS = Html(' tabindex="0" role="group" aria-label="Table"')  # else the keyboard cannot scroll what has no buttons
@@ -168,6 +179,15 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{max(5, round(seconds / 5) * 5)} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def exactly(seconds: float) -> str:
+    """Seconds in words, to the second: 40 s, 5 min 10 s, 2 h 5 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, of_hour = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {of_hour} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def percent(share: float) -> str:
