@@ -70,10 +70,10 @@ def begin(module: str, *arguments: str, log: Path) -> subprocess.Popen[bytes]:
         raise disk_error(log, error) from error
 
 
-def stay_behind() -> None:
+def stay_behind(niceness: int = 19) -> None:
     """Let pages and training go first, and end this process when its stdin is closed: nobody waits for it any more."""
     with suppress(AttributeError, OSError):
-        os.nice(19)
+        os.nice(niceness)
 
     def wait() -> None:
         while os.read(sys.stdin.fileno(), 4096):  # not of the buffer, whose lock a process cannot end with

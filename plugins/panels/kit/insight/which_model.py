@@ -59,6 +59,11 @@ class WhichModel(Errand):
         return list(self._result.get("rows", ()))
 
     @property
+    def added(self) -> list[str]:
+        """The networks among these that are not compared anyway."""
+        return [name for row in self.found if (name := called(row["architecture"])) not in installed()]
+
+    @property
     def current(self) -> bool:
         """Whether that was on these photos, with their labels and preprocessing of now."""
         return self._result.get("of") == self._about()

@@ -89,7 +89,7 @@ def _untimed(project: Project) -> Html:
 
 
 def advanced_form(recipe: Recipe) -> Html:
-    """The forms of the other training options, loss, optimizer, metrics and transforms."""
+    """The forms of the other training options, loss, optimizer and metrics."""
     training = recipe.training
     plain = [p for p in TRAINING if p.name not in (*BASIC, "best_by") and p.registry is None]
     single = [p for p in TRAINING if p.registry is not None and not is_list(p)]
@@ -99,6 +99,14 @@ def advanced_form(recipe: Recipe) -> Html:
             card("Training", form(plain, vars(training), "training")),
             card("Loss and optimizer", joined(chosen)),
             card("Metrics", _metrics(training)),
+        ]
+    )
+
+
+def transforms_form(recipe: Recipe) -> Html:
+    """The forms of the transforms."""
+    return joined(
+        [
             card("Photo by photo: presizing", _transforms("item_tfms", recipe.item_tfms)),
             card("On the batch: augmentation", _transforms("batch_tfms", recipe.batch_tfms)),
         ]

@@ -8,7 +8,7 @@ from typing import Any
 from core.data.check import Examined
 from core.model.pretrained import pretrained_of
 from core.training.metrics import SIGNIFICANT
-from plugins.panels.kit.insight.which_model import WhichModel, called, installed, network_named
+from plugins.panels.kit.insight.which_model import WhichModel, called, network_named
 from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.html import Html, acts, button, doing, joined, notes, percent, table, view
@@ -63,14 +63,13 @@ def _draw(project: Project) -> Html:
             table(HEADER, [_row(row, row is rows[0], chosen) for row in rows]),
             notes([note], "note"),
             failed,
-            _again(rows),
+            _again(compared.added),
         ]
     )
 
 
-def _again(rows: Sequence[Mapping[str, Any]]) -> Html:
+def _again(added: Sequence[str]) -> Html:
     """A field for more networks, with those that were added last time, and the button that compares again."""
-    added = [name for row in rows if (name := called(row["architecture"])) not in installed()]
     field = Html(
         '<label class="option"><span>More networks</span><input type="text" id="which-more" value="{}" '
         'placeholder="resnet34, mobilenetv4_conv_small" autocomplete="off" spellcheck="false">'
