@@ -111,6 +111,7 @@ def _run(command: list[str], variables: dict[str, str], cwd: Path, output: int, 
     if is_leader:
         os.setsid()
     os.chdir(cwd)
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)  # in place of multiprocessing's, of nothing
     beside = any(part.startswith("plugins.") for part in command)  # it would end with its input
     nothing = os.pipe()[0] if beside else os.open(os.devnull, os.O_RDONLY)
     for stream, file in ((0, nothing), (1, output), (2, output)):

@@ -58,7 +58,8 @@ class DataPanel:
         with gr.Accordion("As the model sees them", open=False, elem_id="data-seen-box"):
             batch = view("data-seen", label="Photos as the model sees them")
             page.shows(batch, not_seen)
-            page.answers(batch.click, seen, [], batch, busy="Presizing some photos", concurrency_limit=1)
+            for trigger in (batch.ask, batch.click):
+                page.answers(trigger, seen, [], batch, busy="Presizing some photos", concurrency_limit=1)
         page.shows(forms, _forms, "load")
         page.shows(preview, label_preview)
         page.does(forms.select, choose, redraw="load")

@@ -54,10 +54,10 @@ class ResultsPanel:
         sets = view("results-sets", label="Which photos")
         body = view("results-body", label="How good it is")
         photos = gr.HTML("", elem_id="results-photos", js_on_load=DELEGATE + SHOW)
+        longer(page, "results")
         labels = view("results-labels", label="Every label")
         more = view("results-more", label="Mistakes")
         confidence = view("results-confidence", label="Its confidence")
-        longer(page, "results")
         test_set(page)
         compare = view("results-compare", label="Compare with another run")
         compared = gr.HTML("", elem_id="results-compared")
@@ -82,7 +82,7 @@ class ResultsPanel:
         if explains:
             page.answers(large.click, explained, [], large, busy="Looking")
         for shows in (body, labels, confidence):
-            page.answers(shows.save, _saved, [], saved, busy="Drawing the figure")
+            page.answers(shows.save, _saved, [], saved, busy="Drawing the figure", trigger_mode="multiple")
         page.does(finish.click, _finish, busy="Annealing the learning rate to its end")
         page.shows(finish, lambda project: gr.update(visible=_is_complete(project.run)), "tick")
         page.does(use.click, lambda project: "predict")

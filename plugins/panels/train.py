@@ -30,7 +30,7 @@ from plugins.panels.kit.views.longer import longer, usable
 from plugins.panels.kit.views.recipe_form import advanced_form, basic_form, presets, transforms_form
 from plugins.panels.kit.views.run import about_form, accuracy_of, draw_run, status_said
 from plugins.panels.kit.views.runs import cancel_button, queued_said, runs_list, runs_view
-from plugins.panels.kit.views.seen import draws, not_drawn
+from plugins.panels.kit.views.seen import draws, not_seen
 from plugins.panels.kit.views.which_model import which_model
 
 RESUMABLE = ("stopped", "failed", "interrupted", CREATED)
@@ -77,12 +77,14 @@ class TrainPanel:
         runs = runs_list()
         side_by_side = view("train-compared", label="Runs compared")
         page.shows(choices, presets, "tick")
-        page.does(choices.click, _on_preset, redraw="load")
+        page.does(choices.click, lambda project, data: choose_preset(project, str(data.get("name"))), redraw="load")
+        page.does(choices.ask, lambda project, data: MeasuredSpeed(project).look(), redraw="tick")
         page.shows(first, _first, "load")
         page.shows(more, lambda project: _if_any(project, advanced_form), "load")
         page.shows(changes, lambda project: _if_any(project, transforms_form), "load")
-        page.shows(drawn, not_drawn)
-        page.answers(drawn.click, draws, [], drawn, busy="Augmenting a photo", concurrency_limit=1)
+        page.shows(drawn, not_seen)
+        for trigger in (drawn.ask, drawn.click):
+            page.answers(trigger, draws, [], drawn, busy="Augmenting a photo", concurrency_limit=1)
         page.shows(runs, runs_view, "tick")
         page.answers(runs.compare, compared, [], side_by_side, busy="Comparing", trigger_mode="always_last")
         for options in (first, more, changes):
@@ -188,13 +190,6 @@ def _finishable(shown: RunView) -> bool:
 
 def _resumable(shown: RunView) -> bool:
     return shown.status in RESUMABLE
-
-
-def _on_preset(project: Project, data: Mapping[str, Any]) -> None:
-    if data.get("do") == "measure":
-        MeasuredSpeed(project).look()
-    else:
-        choose_preset(project, str(data.get("name")))
 
 
 def _describe(project: Project, data: Mapping[str, Any]) -> None:

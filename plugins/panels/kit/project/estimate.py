@@ -104,7 +104,8 @@ def _kind(recipe: Recipe) -> list[object]:
     training = recipe.training
     how = (training.features, training.train_bn, training.frozen_stages, training.precision, training.compile)
     batch = training.batch_size, training.micro_batch
-    return [recipe.architecture, recipe.batch_tfms, *batch, *how, choose(wanted(training.device)).name]
+    changes = [(choice["name"], choice.get("size")) for choice in (*recipe.item_tfms, *recipe.batch_tfms)]
+    return [recipe.architecture, changes, *batch, *how, choose(wanted(training.device)).name]
 
 
 @lru_cache(maxsize=64)

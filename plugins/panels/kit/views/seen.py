@@ -26,19 +26,10 @@ Draw = Callable[[Split, Recipe, int, int], Html]
 
 def not_seen(project: Project) -> Html:
     """What asks for the photos once a person sees it; it differs for each recipe, so that they are drawn anew."""
-    return _asking(project, "seen")
-
-
-def not_drawn(project: Project) -> Html:
-    """The same for one photo in several draws."""
-    return _asking(project, "draws")
-
-
-def _asking(project: Project, do: str) -> Html:
     if (recipe := project.recipe) is None or not project.ready:
         return empty("No photos yet", "Add some to see what presizing does to them.")
     of = recipe.source, recipe.splitter, recipe.item_tfms, recipe.batch_tfms, project.said
-    return Html('<p class="note" data-ask data-do="{}" data-of="{}">Drawing some photos</p>').format(do, hash(str(of)))
+    return Html('<p class="note" data-ask data-of="{}">Drawing some photos</p>').format(hash(str(of)))
 
 
 def _drawing(draw: Draw) -> Callable[[Project, Mapping[str, Any]], Html]:

@@ -30,7 +30,7 @@ def which_model(page: Page) -> None:
     if page.mode.local:
         shown = view("train-which", label="Which model?")
         page.shows(shown, _draw, "tick")
-        page.does(shown.click, _on_click, redraw="load")
+        page.does(shown.click, _on_click, redraw="load", trigger_mode="multiple")
 
 
 def _on_click(project: Project, data: Mapping[str, Any]) -> None:

@@ -67,6 +67,8 @@ def test_a_few_steps_say_what_a_run_will_take(project: Project, monkeypatch: pyt
     speed = speed_for(project.folder, project.require_recipe())
     assert speed and speed.run is None and min(speed.frozen, speed.unfrozen, speed.memory) > 0
     assert "measured on a few steps" in said(project) and "about" in said(project)
+    project.edit("batch_tfms.0.max_rotate", 30)
+    assert speed_for(project.folder, project.require_recipe()) == speed, "other augmentation takes as long"
     project.edit("batch_tfms.0.size", 48)
     assert speed_for(project.folder, project.require_recipe()) is None, "other sizes take another time"
 
