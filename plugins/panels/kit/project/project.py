@@ -12,6 +12,7 @@ from core.runs.start import start
 from plugins.panels.kit.project.checked import CheckedRecipe
 from plugins.panels.kit.project.discarded import empty
 from plugins.panels.kit.project.estimate import expect, speed_for
+from plugins.panels.kit.project.run_view import run_view
 
 RECENT = 20  # newest runs checked for being under way
 SPARE = 2**30  # bytes of the disk that must stay free
@@ -75,7 +76,9 @@ class Project(CheckedRecipe):
 
     def train_longer(self, run: Run, epochs: int) -> Run:
         """Train the model of a run for more epochs, in a new run and a process of its own; raises BadInput."""
-        return self._begin(create_longer(run, epochs))
+        longer, started = create_longer(run, epochs), run_view(run).state.started
+        expect(longer, speed_for(self.folder, longer.recipe), started.train if started else 0)
+        return self._begin(longer)
 
     def _begin(self, run: Run) -> Run:
         trains = self.under_way

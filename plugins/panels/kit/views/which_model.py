@@ -59,6 +59,7 @@ def _draw(project: Project) -> Html:
     other = "These figures are of other photos, labels or sizes than those of now: compare again."
     return joined(
         [
+            Html("<h2>Which model?</h2>"),
             notes([] if compared.current else [other]),
             table(HEADER, [_row(row, row is rows[0], chosen) for row in rows]),
             notes([note], "note"),
