@@ -41,9 +41,9 @@ def forkserver() -> multiprocessing.context.ForkServerContext:
 
 
 class Forked:
-    """What `subprocess.Popen` gives of `python app.py ARGUMENTS` or `python -m core ARGUMENTS`, with what tests use.
+    """What `subprocess.Popen` gives of `python app.py ARGUMENTS` or `python -m MODULE ARGUMENTS`, with what tests use.
 
-    Its arguments and variables are not in /proc. With `forks_runs` this is so for the runs that an app starts, too.
+    Its arguments and variables are not in /proc. With `forks_runs` this is so for all that an app starts, too.
     """
 
     def __init__(
@@ -111,7 +111,10 @@ def _run(command: list[str], variables: dict[str, str], cwd: Path, output: int, 
     if is_leader:
         os.setsid()
     os.chdir(cwd)
-    for stream, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, output), (2, output)):
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)  # in place of multiprocessing's, of nothing
+    beside = any(part.startswith("plugins.") for part in command)  # it would end with its input
+    nothing = os.pipe()[0] if beside else os.open(os.devnull, os.O_RDONLY)
+    for stream, file in ((0, nothing), (1, output), (2, output)):
         os.dup2(file, stream)
     is_other = any(variables.get(name) != os.environ.get(name) for name in AT_IMPORT)
     os.environ.clear()
@@ -129,8 +132,9 @@ def _run(command: list[str], variables: dict[str, str], cwd: Path, output: int, 
         _server._forkserver_address = address  # its runs are forked off the same process,
         _server.ensure_running = lambda: None  # which is not its child
         from core.runs import start
+        from plugins.panels.kit.insight import process
 
-        start.subprocess = FORKED  # type: ignore[attr-defined]
+        start.subprocess = process.subprocess = FORKED  # type: ignore[attr-defined]
     if pause := float(variables.get(PAUSE, 0)):
         _pause(pause)
     program, *arguments = command[1:] if command[1] != "-P" else command[2:]
@@ -164,7 +168,7 @@ def _begin(command: list[str], env: Mapping[str, str], stdout: Any, start_new_se
     return Forked(command, env, stdout=stdout, start_new_session=start_new_session)
 
 
-FORKED = SimpleNamespace(Popen=_begin, DEVNULL=subprocess.DEVNULL)  # stands for `subprocess` in `core.runs.start`
+FORKED = SimpleNamespace(Popen=_begin, DEVNULL=subprocess.DEVNULL, PIPE=None)  # stands for `subprocess` in these
 
 
 def end_runs(workspace: Path) -> None:

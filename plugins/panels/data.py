@@ -55,10 +55,10 @@ class DataPanel:
         page.does(grid.train, _train_labelled, busy="Starting the training", redraw="load")
         news = gr.HTML("", elem_id="data-photos", js_on_load=NEWS, visible="hidden")
         page.shows(news, _version, "tick")
-        with gr.Accordion("As the model sees them", open=False, elem_id="data-seen-box") as box:
+        with gr.Accordion("As the model sees them", open=False, elem_id="data-seen-box"):
             batch = view("data-seen", label="Photos as the model sees them")
             page.shows(batch, not_seen)
-            for trigger in (box.expand, batch.click):
+            for trigger in (batch.ask, batch.click):
                 page.answers(trigger, seen, [], batch, busy="Presizing some photos", concurrency_limit=1)
         page.shows(forms, _forms, "load")
         page.shows(preview, label_preview)

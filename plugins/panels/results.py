@@ -29,6 +29,7 @@ from plugins.panels.kit.views.confidence import confidence_card, threshold_of_cl
 from plugins.panels.kit.views.confusion import TEST, Results, results_of
 from plugins.panels.kit.views.html import DELEGATE, Html, button, card, empty, figures, joined, notes, percent, view
 from plugins.panels.kit.views.large import large_photo
+from plugins.panels.kit.views.longer import longer
 from plugins.panels.kit.views.mistakes import explained, opened, shots, worst_mistakes
 from plugins.panels.kit.views.run import accuracy_of
 from plugins.panels.kit.views.saved import figure, saver
@@ -49,11 +50,11 @@ class ResultsPanel:
     def __init__(self, page: Page, /) -> None:
         with head(page, "results", _title, lambda project: project.run):
             finish = gr.Button("Finish now", elem_id="results-finish")
-            longer = gr.Button("Train longer", elem_id="results-longer")
             use = gr.Button("Try it", variant="primary", elem_id="results-try")
         sets = view("results-sets", label="Which photos")
         body = view("results-body", label="How good it is")
         photos = gr.HTML("", elem_id="results-photos", js_on_load=DELEGATE + SHOW)
+        longer(page, "results")
         labels = view("results-labels", label="Every label")
         more = view("results-more", label="Mistakes")
         confidence = view("results-confidence", label="Its confidence")
@@ -81,10 +82,9 @@ class ResultsPanel:
         if explains:
             page.answers(large.click, explained, [], large, busy="Looking")
         for shows in (body, labels, confidence):
-            page.answers(shows.save, _saved, [], saved, busy="Drawing the figure")
+            page.answers(shows.save, _saved, [], saved, busy="Drawing the figure", trigger_mode="multiple")
         page.does(finish.click, _finish, busy="Annealing the learning rate to its end")
         page.shows(finish, lambda project: gr.update(visible=_is_complete(project.run)), "tick")
-        page.does(longer.click, lambda project: "train")
         page.does(use.click, lambda project: "predict")
         page.shows(use, lambda project: gr.update(interactive=_has_model(project.run)), "tick")
 

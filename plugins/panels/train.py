@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
 
 from core.errors import BadInput
 from core.events import drain
+from core.recipe import Recipe
 from core.registry import panels
 from core.runs.run import ALIVE, CREATED, QUEUED, RUNNING, Run
+from plugins.panels.kit.insight.speed import MeasuredSpeed
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.cure import cure
@@ -24,9 +26,11 @@ from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.project.summary import summary
 from plugins.panels.kit.views.compared import compared
 from plugins.panels.kit.views.html import Html, acts, button, card, clock, empty, joined, notes, percent, view
-from plugins.panels.kit.views.recipe_form import advanced_form, basic_form, presets
+from plugins.panels.kit.views.longer import longer, usable
+from plugins.panels.kit.views.recipe_form import advanced_form, basic_form, presets, transforms_form
 from plugins.panels.kit.views.run import about_form, accuracy_of, draw_run, status_said
 from plugins.panels.kit.views.runs import cancel_button, queued_said, runs_list, runs_view
+from plugins.panels.kit.views.seen import draws, not_seen
 from plugins.panels.kit.views.which_model import which_model
 
 RESUMABLE = ("stopped", "failed", "interrupted", CREATED)
@@ -54,27 +58,36 @@ class TrainPanel:
         shown = view("train-run", label="The run")
         page.shows(shown, _run, "tick")
         page.does(shown.click, _cure, busy="Starting the training", redraw="load")
-        with gr.Row(visible=False, elem_classes=["card", "longer"]) as more_epochs:
-            epochs = gr.Number(3, label="More epochs from this model", precision=0, minimum=1, maximum=1000)
-            longer = gr.Button("Train longer", elem_id="train-longer")
-        page.shows(more_epochs, lambda project: gr.update(visible=_usable(project.run)), "tick")
-        page.does(longer.click, _longer, [epochs], busy="Starting the training", redraw="load")
+        longer(page, "train")
         page.shows(queue, _queue, "tick")
         with gr.Column(elem_classes="card"):
             choices = view("train-presets", label="How long to train")
             first = view("train-form", label="What to train", elem_classes="wide")
             which_model(page)
+            with (
+                gr.Accordion("Presizing and augmentation", open=False, elem_id="train-augmentation"),
+                gr.Row(elem_classes=["columns", "beside"]),
+            ):
+                with gr.Column(scale=3):
+                    changes = view("train-transforms", label="Transforms", elem_classes="wide")
+                with gr.Column(scale=2):
+                    drawn = view("train-draws", label="A photo as it is augmented")
             with gr.Accordion("Advanced", open=False, elem_id="train-advanced"):
                 more = view("train-more", label="More options", elem_classes="wide")
         runs = runs_list()
         side_by_side = view("train-compared", label="Runs compared")
-        page.shows(choices, presets)
+        page.shows(choices, presets, "tick")
         page.does(choices.click, lambda project, data: choose_preset(project, str(data.get("name"))), redraw="load")
+        page.does(choices.ask, lambda project, data: MeasuredSpeed(project).look(), redraw="tick")
         page.shows(first, _first, "load")
-        page.shows(more, _more, "load")
+        page.shows(more, lambda project: _if_any(project, advanced_form), "load")
+        page.shows(changes, lambda project: _if_any(project, transforms_form), "load")
+        page.shows(drawn, not_seen)
+        for trigger in (drawn.ask, drawn.click):
+            page.answers(trigger, draws, [], drawn, busy="Augmenting a photo", concurrency_limit=1)
         page.shows(runs, runs_view, "tick")
         page.answers(runs.compare, compared, [], side_by_side, busy="Comparing", trigger_mode="always_last")
-        for options in (first, more):
+        for options in (first, more, changes):
             page.does(options.select, choose, redraw="load", busy="Changing the recipe")
             page.does(options.edit, edit)
         page.does(runs.click, _on_run, redraw="load")
@@ -163,12 +176,6 @@ def _resume(project: Project) -> None:
     project.resume(_require_run(project))
 
 
-def _longer(project: Project, epochs: float | None) -> None:
-    if epochs is None:
-        raise BadInput("The number of epochs is empty; give 1 or more.")
-    project.train_longer(_require_run(project), int(epochs))
-
-
 def _stoppable(shown: RunView) -> bool:
     return shown.status == RUNNING
 
@@ -204,16 +211,12 @@ def _train_button(project: Project) -> Any:
         value="Train again" if run else "Train",
         visible=not alive,
         interactive=project.ready,
-        variant="secondary" if _usable(run) else "primary",
+        variant="secondary" if usable(run) else "primary",
     )
 
 
 def _use_button(project: Project) -> Any:
-    return gr.update(visible=_usable(project.run))
-
-
-def _usable(run: Run | None) -> bool:
-    return bool(run and run.status not in ALIVE and run.has_model)
+    return gr.update(visible=usable(project.run))
 
 
 def _on_run(project: Project, data: Mapping[str, Any]) -> str | None:
@@ -277,8 +280,8 @@ def _first(project: Project) -> str:
     return basic_form(recipe)
 
 
-def _more(project: Project) -> str:
-    return advanced_form(recipe) if (recipe := project.shown_recipe) else ""
+def _if_any(project: Project, form: Callable[[Recipe], Html]) -> Html:
+    return form(recipe) if (recipe := project.shown_recipe) else Html()
 
 
 def _queue(project: Project) -> str:

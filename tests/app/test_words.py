@@ -54,7 +54,8 @@ def test_a_label_is_text_everywhere(local: App, model: Run, how: str) -> None:
     else:
         texts = [visitor.drop("data-drop", *((content, name) for name, content in files.items()))]
     texts += [
-        visitor.do("data-seen-box", "expand"),
+        visitor.do("data-seen", "click", {"do": "seen"}),
+        visitor.do("train-draws", "click", {"do": "draws"}),
         visitor.do("data-forms", "typed", {KEY: "labeller.pattern", "value": EVIL}),
         visitor.do("train-runs", "click", {"do": "results", "run": model.name}),
         visitor.do("results-body", "click", {"do": "photos", "run": model.name, "true": 0, "predicted": 0}),

@@ -291,7 +291,7 @@ def core(*arguments: object, folder: Path = ROOT) -> str:
 @pytest.fixture
 def workspace(drawn: Path, empty: Path) -> Path:
     """A copy of that workspace in that of `app`, to be changed."""
-    return Path(shutil.copytree(drawn, empty))
+    return Path(shutil.copytree(drawn, empty, dirs_exist_ok=True))  # the app may just have made a folder in it
 
 
 @pytest.fixture

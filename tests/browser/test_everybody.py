@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from plugins.panels.kit.views.seen import DRAWS
 from tests.browser.conftest import App, Visit
 from tests.browser.steps import PAGES, expect, go
 
@@ -56,7 +57,10 @@ def test_everything_has_a_name(trained: App, visit: Visit) -> None:
     for name in PAGES:
         go(page, name)
         if name == "train":
-            page.locator("#train-advanced").get_by_role("button").first.click()
+            for fold in ("#train-augmentation", "#train-advanced"):
+                page.locator(fold).get_by_role("button").first.click()
+            page.locator("#train-draws").scroll_into_view_if_needed()
+            expect(page.locator("#train-draws img")).to_have_count(DRAWS)
             expect(page.locator('[data-path="training.seed"]')).to_be_visible()
         expect(page.locator("h1:visible")).to_have_count(1)
         assert page.locator("img:not([alt])").count() == 0, name

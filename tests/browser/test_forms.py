@@ -29,7 +29,7 @@ def focused(page: Any, place: str) -> None:
 def test_a_list_is_changed_with_the_keyboard(prepared: Prepare, serve: Serve, visit: Visit) -> None:
     project = prepared()
     page = visit(serve(project.folder), page="train")
-    page.locator("#train-advanced").get_by_role("button").first.click()
+    page.locator("#train-augmentation").get_by_role("button").first.click()
     page.locator('[data-place="batch_tfms"] summary').press("Enter")
     page.locator('[data-do="add"][data-option="batch_tfms"][data-value="mixup"]').press("Enter")
     focused(page, "batch_tfms.1")

@@ -33,7 +33,7 @@ def test_every_page(trained: App, visit: Visit, shoot: Shoot, held_out: Path, lo
     assert all(f"{name}-{look}.png" in gallery for name in PAGES)
 
 
-@pytest.mark.parametrize("look", thinned(["light", "phone"], {"light"}.__contains__))
+@pytest.mark.parametrize("look", thinned(["light", "phone-dark"], {"light"}.__contains__))
 def test_what_opens(trained: App, visit: Visit, shoot: Shoot, look: str) -> None:
     page = visit(trained, look)
     expect(page.locator("#data-train")).to_be_enabled()
@@ -43,6 +43,9 @@ def test_what_opens(trained: App, visit: Visit, shoot: Shoot, look: str) -> None
     assert not faults(page)
 
     go(page, "train")
+    page.locator("#train-augmentation").get_by_role("button").first.click()
+    page.locator("#train-draws").scroll_into_view_if_needed()
+    expect(page.locator("#train-draws img").first).to_be_visible()
     page.locator("#train-advanced").get_by_role("button").first.click()
     expect(page.locator('[data-path="training.seed"]')).to_be_visible()
     shoot(page, f"advanced-{look}")

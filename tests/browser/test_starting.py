@@ -70,7 +70,7 @@ def test_the_last_change_comes_first(prepared: Prepare, serve: Serve, visit: Vis
 def test_a_refused_change_starts_nothing(prepared: Prepare, serve: Serve, visit: Visit) -> None:
     project = prepared(**LONG)
     page = visit(serve(project.folder), page="train")
-    page.locator("#train-advanced").get_by_role("button", name="Advanced").click()
+    page.locator("#train-augmentation").get_by_role("button", name="Presizing").click()
     field = page.locator('[data-path="item_tfms.0.size"]')
     field.fill("large")
     page.locator("#train-start").click()

@@ -1,26 +1,26 @@
-"""Which network suits a project's photos: the installed ones are compared by a process of its own."""
+"""Which network suits a project's photos: networks are compared by a process of its own."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from core.atomic import write_atomic
 from core.data.check import Examined
-from core.errors import BadInput
+from core.errors import BadInput, quoted
 from core.model.pretrained import pretrained_of
+from core.recipe import Choice
 from core.registry import architectures
-from plugins.panels.kit.insight.process import begin
+from plugins.panels.kit.insight.compare import RESULT
+from plugins.panels.kit.insight.process import Errand
 from plugins.panels.kit.project.project import Project
 
 FOLDER = "which_model"  # of a workspace
-RECIPE, ABOUT, RESULT, LOG = "recipe.json", "about.txt", "result.json", "log.txt"
-
-_processes: dict[Path, subprocess.Popen[bytes]] = {}
+MOST = 12  # networks that a person may add
 
 
 def installed() -> list[str]:
@@ -29,38 +29,50 @@ def installed() -> list[str]:
     return [name for name, weights in told.items() if weights and weights.comes == "installed"]
 
 
-class WhichModel:
-    """The comparison of the installed networks on a project's photos; `look` starts it."""
+def network_named(name: str) -> Choice:
+    """The choice of a registered network or of one of timm's, by its name; raises BadInput."""
+    from core.model.timm_network import is_timm  # imports timm, which takes seconds
+
+    if name in architectures and not any(p.required for p in architectures[name].params):
+        return {"name": name}
+    if "timm" in architectures and is_timm(name):
+        return {"name": "timm", "model": name}
+    known = ", ".join(entry.name for entry in architectures if entry.name != "timm")
+    raise BadInput(f"There is no network {quoted(name)}; give {known}, or the name of one of timm's.")
+
+
+def called(choice: Mapping[str, Any]) -> str:
+    """The name by which a network is asked for."""
+    return str(choice.get("model") or choice["name"])
+
+
+class WhichModel(Errand):
+    """The comparison of networks on a project's photos; `look` starts it."""
 
     def __init__(self, project: Project) -> None:
-        self.project, self.folder = project, project.folder / FOLDER
-
-    @property
-    def looking(self) -> bool:
-        """Whether the process is at work."""
-        process = _processes.get(self.folder)
-        return process is not None and process.poll() is None
+        super().__init__(project.folder / FOLDER)
+        self.project = project
 
     @property
     def found(self) -> list[dict[str, Any]]:
-        """The networks, the best first, as `compare --json` prints them; empty if these photos were not compared."""
-        if self.looking or self._read(ABOUT) != self._about():
-            return []
-        with suppress(ValueError):
-            return list(json.loads(self._read(RESULT)))
-        return []
+        """The networks that were compared last, the best first, as `compare --json` prints them."""
+        return list(self._result.get("rows", ()))
 
     @property
-    def failed(self) -> str:
-        """Why the last comparison failed, or ""."""
-        process = _processes.get(self.folder)
-        if process is None or not process.poll():
-            return ""
-        said = self._read(LOG).strip().splitlines() or ["It was ended."]
-        return said[-1].removeprefix("error: ")
+    def added(self) -> list[str]:
+        """The networks among these that are not compared anyway."""
+        return [name for row in self.found if (name := called(row["architecture"])) not in installed()]
 
-    def look(self) -> None:
-        """Start the comparison, unless it is under way; raises BadInput."""
+    @property
+    def current(self) -> bool:
+        """Whether that was on these photos, with their labels and preprocessing of now."""
+        return self._result.get("of") == self._about()
+
+    def look(self, more: str = "") -> None:
+        """Start comparing the installed networks and `more`, names with commas, unless that is under way.
+
+        Raises BadInput.
+        """
         project, found = self.project, self.project.examined
         if project.confined:
             raise BadInput("Networks are not compared here; do it on your own computer.")
@@ -68,21 +80,30 @@ class WhichModel:
             raise BadInput(found.unready if isinstance(found, Examined) else "The photos have not been read yet.")
         if self.looking:
             return
+        added = dict.fromkeys(more.replace(",", " ").split())
+        if len(added) > MOST:
+            raise BadInput(f"{len(added)} more networks are too many at once; give at most {MOST}.")
+        networks = [{"name": name} for name in installed()]
+        networks += [choice for choice in map(network_named, added) if choice not in networks]
         project.check_room(0)  # the features take some
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(self.folder / RECIPE, json.dumps(project.require_recipe().to_dict()))
-        write_atomic(self.folder / ABOUT, self._about())
-        about = [str(self.folder / RECIPE), "--json", "--workspace", str(project.folder), "--architectures"]
-        files = {"log": self.folder / LOG, "output": self.folder / RESULT}
-        _processes[self.folder] = begin("plugins.panels.kit.insight.compare", *about, *installed(), **files)
+        recipe = project.require_recipe().to_dict()
+        self.begin("plugins.panels.kit.insight.compare", {"of": self._about(), "recipe": recipe, "networks": networks})
 
     def _about(self) -> str:
         """What changes with the photos, their labels and their preprocessing."""
-        recipe = self.project.recipe
+        recipe, found = self.project.recipe, self.project.examined
         parts = {k: v for k, v in recipe.to_dict().items() if k not in ("architecture", "training")} if recipe else {}
-        return hashlib.blake2b(json.dumps([parts, self.project.said]).encode(), digest_size=8).hexdigest()
+        photos = len(found.split.items) if isinstance(found, Examined) else 0
+        return hashlib.blake2b(json.dumps([parts, self.project.said, photos]).encode(), digest_size=8).hexdigest()
 
-    def _read(self, name: str) -> str:
-        with suppress(OSError):
-            return (self.folder / name).read_text(encoding="utf-8", errors="replace")
-        return ""
+    @property
+    def _result(self) -> dict[str, Any]:
+        with suppress(OSError, ValueError):
+            return _read(self.folder / RESULT, (self.folder / RESULT).stat().st_mtime_ns)
+        return {}
+
+
+@lru_cache(maxsize=4)
+def _read(file: Path, changed: int) -> dict[str, Any]:
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return found if isinstance(found, dict) else {}

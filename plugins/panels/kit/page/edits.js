@@ -41,7 +41,10 @@ Object.assign(presize, {
   showField(field) {
     presize.go(field.closest('.page').id.slice('page-'.length));
     for (let box = field.closest('details'); box; box = box.parentElement.closest('details')) box.open = true;
-    if (!field.offsetParent) field.closest('.page').querySelector('button.label-wrap:not(.open)')?.click();
+    const folds = ':has(> button.label-wrap)';
+    for (let box = field.closest(folds); box; box = box.parentElement.closest(folds)) {
+      box.querySelector(':scope > button.label-wrap:not(.open)')?.click();
+    }
     presize.explain(field);
     requestAnimationFrame(() => field.focus());
   },

@@ -10,6 +10,7 @@ from core.runs.events_file import EVENTS
 from core.runs.run import RUN_FOLDERS, runs_in
 from core.runs.stop_signals import FINISH
 from plugins.panels.kit.insight.insight import Insight
+from plugins.panels.kit.insight.process import errands
 from plugins.panels.kit.project.project import RECENT, Project
 
 LIVE, IDLE = 2.0, 5.0  # seconds between two questions while something runs, or nothing does
@@ -27,7 +28,11 @@ def pulse(project: Project) -> dict[str, Any]:
             alive.append(run.process)
             parts.append(f"{run.name} {alive[-1]} {[_stamp(run.folder / name) for name in WATCHED]}")
     seen = insight.progress if looking else insight.version
-    parts += [project.version, f"{looking} {seen} {project.may_examine} {_stamp(project.folder / 'discarded')}"]
+    parts += [
+        project.version,
+        errands(project.folder),
+        f"{looking} {seen} {project.may_examine} {_stamp(project.folder / 'discarded')}",
+    ]
     token = hashlib.blake2b("\n".join(parts).encode(errors="replace"), digest_size=12).hexdigest()
     return {"token": token, "seconds": LIVE if looking or any(alive) else IDLE}
 

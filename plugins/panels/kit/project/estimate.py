@@ -1,34 +1,42 @@
-"""What a training will take on this computer, from the speed of earlier runs of the same network on it."""
+"""What a training will take on this computer: from earlier runs of the same network on it, else from a few steps."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
+from core.device import choose, wanted
 from core.errors import BadInput
 from core.events import EpochEnded
-from core.recipe import Choice, Recipe
-from core.runs.run import ALIVE, Run
+from core.recipe import Recipe
+from core.runs.run import ALIVE, Run, runs_in
 from plugins.panels.kit.project.naming import recipe_of
 from plugins.panels.kit.project.run_view import UNFROZEN, run_view
 
 START = 8.0  # seconds that a run takes besides its epochs, about: starting, reading the photos, saving the model
 LOOKED_AT = 20  # newest runs
 EXPECTED = "expected.json"  # in the folder of a run
+SPEEDS = "speeds"  # of a workspace: what was measured on a few steps
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds per training photo in a frozen and an unfrozen epoch, and the peak memory in MB, of an earlier run."""
+    """Seconds per training photo in a frozen and an unfrozen epoch, and the peak memory in MB.
+
+    They are those of an earlier `run`, or were measured on a few steps.
+    """
 
     frozen: float
     unfrozen: float
     memory: float
-    run: Run
+    run: Run | None = None
 
     def seconds(self, recipe: Recipe, photos: int) -> float:
         """The expected duration of training a recipe on that many photos."""
@@ -36,47 +44,75 @@ class Speed:
         return START + photos * (training.freeze_epochs * self.frozen + training.epochs * self.unfrozen)
 
 
-def speed_for(runs: Iterable[Run], recipe: Recipe) -> Speed | None:
-    """The speed of the first run with the same network on photos of the same size, or None."""
-    for run in islice(runs, LOOKED_AT):
-        with suppress(BadInput):
+@dataclass(frozen=True)
+class Expected:
+    """What a run was expected to take: seconds, and MB of memory, 0 if that was not known."""
+
+    seconds: float
+    memory: float = 0.0
+
+
+def speed_for(folder: Path, recipe: Recipe) -> Speed | None:
+    """The speed of the newest run of a workspace with the same network on this device, else as measured, or None."""
+    for run in islice(runs_in(folder), LOOKED_AT):
+        with suppress(BadInput, OSError):
             fits = run.status not in ALIVE and _kind(recipe_of(run)) == _kind(recipe)
-            if fits and (speed := _measured(run, run.folder.stat().st_mtime_ns)):
+            if fits and (speed := _of_run(run, run.folder.stat().st_mtime_ns)):
                 return speed
+    with suppress(BadInput, OSError, ValueError, TypeError):
+        return Speed(**json.loads(speed_file(folder, recipe).read_text(encoding="utf-8")))
     return None
+
+
+def speed_file(folder: Path, recipe: Recipe) -> Path:
+    """The file for the speed that is measured of a recipe's network at its size on its device; raises BadInput."""
+    name = hashlib.blake2b(json.dumps(_kind(recipe)).encode(), digest_size=8).hexdigest()
+    return folder / SPEEDS / f"{name}.json"
+
+
+def speed_of(epochs: Iterable[tuple[str, EpochEnded]], photos: int, **known: Any) -> Speed | None:
+    """The speed of epochs, each with the name of its stage, on that many training photos; None without any."""
+    seconds: dict[str, list[float]] = {}
+    for stage, epoch in epochs:
+        seconds.setdefault(stage, []).append(epoch.seconds / max(1, photos))
+    each = {stage: sum(ended) / len(ended) for stage, ended in seconds.items()}
+    if not each:
+        return None
+    frozen = each.get("frozen") or each["unfrozen"] / UNFROZEN
+    return Speed(frozen, each.get("unfrozen") or frozen * UNFROZEN, **known)
 
 
 def expect(run: Run, speed: Speed | None, photos: int) -> None:
     """Keep what is expected of a run, so that its page can say how well that was met."""
     if speed and photos:
-        run.write(EXPECTED, json.dumps({"seconds": round(speed.seconds(run.recipe, photos), 1)}))
+        about = {"seconds": round(speed.seconds(run.recipe, photos), 1), "memory": speed.memory}
+        run.write(EXPECTED, json.dumps(about))
 
 
-def expected(run: Run) -> float | None:
-    """The seconds that a run was expected to take, or None."""
+def expected(run: Run) -> Expected | None:
+    """What a run was expected to take, or None."""
+    if not (run.folder / EXPECTED).exists():
+        return None
     with suppress(BadInput, ValueError, KeyError, TypeError):
-        return float(json.loads(run.read(EXPECTED))["seconds"]) if (run.folder / EXPECTED).exists() else None
+        about = json.loads(run.read(EXPECTED))
+        return Expected(float(about["seconds"]), float(about.get("memory") or 0))
     return None
 
 
-def _kind(recipe: Recipe) -> tuple[Choice, list[Choice], object, object]:
-    """What the speed depends on, besides the number of photos."""
-    return recipe.architecture, recipe.batch_tfms, recipe.training.features, recipe.training.train_bn
+def _kind(recipe: Recipe) -> list[object]:
+    """What the speed depends on, besides the number of photos; raises BadInput if the device is not here."""
+    training = recipe.training
+    how = (training.features, training.train_bn, training.frozen_stages, training.precision, training.compile)
+    batch = training.batch_size, training.micro_batch
+    changes = [(choice["name"], choice.get("size")) for choice in (*recipe.item_tfms, *recipe.batch_tfms)]
+    return [recipe.architecture, changes, *batch, *how, choose(wanted(training.device)).name]
 
 
 @lru_cache(maxsize=64)
-def _measured(run: Run, changed: int) -> Speed | None:
+def _of_run(run: Run, changed: int) -> Speed | None:
     shown = run_view(run)
-    photos = shown.state.started.train if shown.state.started else 0
-    seconds: dict[str, list[EpochEnded]] = {"frozen": [], "unfrozen": []}
-    for _, stage, epoch in shown.epochs:
-        seconds.setdefault(stage, []).append(epoch)
-    each = {
-        stage: sum(e.seconds for e in ended) / len(ended) / photos
-        for stage, ended in seconds.items()
-        if ended and photos
-    }
-    if not each:
-        return None
-    frozen = each.get("frozen") or each["unfrozen"] / UNFROZEN
-    return Speed(frozen, each.get("unfrozen") or frozen * UNFROZEN, shown.end.memory if shown.end else 0.0, run)
+    started = shown.state.started
+    if started is None or not started.train or started.device != choose(wanted(run.recipe.training.device)).name:
+        return None  # it was trained elsewhere
+    epochs = ((stage, epoch) for _, stage, epoch in shown.epochs)
+    return speed_of(epochs, started.train, memory=shown.end.memory if shown.end else 0.0, run=run)

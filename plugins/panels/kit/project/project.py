@@ -12,6 +12,7 @@ from core.runs.start import start
 from plugins.panels.kit.project.checked import CheckedRecipe
 from plugins.panels.kit.project.discarded import empty
 from plugins.panels.kit.project.estimate import expect, speed_for
+from plugins.panels.kit.project.run_view import run_view
 
 RECENT = 20  # newest runs checked for being under way
 SPARE = 2**30  # bytes of the disk that must stay free
@@ -68,14 +69,16 @@ class Project(CheckedRecipe):
             raise BadInput(str(found))
         if isinstance(found, Examined) and found.unready:
             raise BadInput(found.unready)
-        speed, run = speed_for(self.runs, recipe), Run.create(recipe, self.folder, kind)
+        speed, run = speed_for(self.folder, recipe), Run.create(recipe, self.folder, kind)
         if kind == RUNS and isinstance(found, Examined):
             expect(run, speed, len(found.split.train))
         return self._begin(run)
 
     def train_longer(self, run: Run, epochs: int) -> Run:
         """Train the model of a run for more epochs, in a new run and a process of its own; raises BadInput."""
-        return self._begin(create_longer(run, epochs))
+        longer, started = create_longer(run, epochs), run_view(run).state.started
+        expect(longer, speed_for(self.folder, longer.recipe), started.train if started else 0)
+        return self._begin(longer)
 
     def _begin(self, run: Run) -> Run:
         trains = self.under_way

@@ -69,6 +69,17 @@ element.addEventListener('input', event => {
   clearTimeout(waiting);
   waiting = setTimeout(() => trigger('typed', told(event.target)), 200);
 });
+// what has data-ask reports itself as soon as a person sees it
+const sight = new IntersectionObserver(entries => {
+  for (const {isIntersecting, target} of entries) {
+    if (!isIntersecting) continue;
+    sight.unobserve(target);
+    if ('ask' in target.dataset) trigger('ask', {...target.dataset});
+  }
+});
+const look = () => element.querySelectorAll('[data-ask]').forEach(found => sight.observe(found));
+watch('value', look);
+look();
 """
 
 SCROLLS = Html(' tabindex="0" role="group" aria-label="Table"')  # else the keyboard cannot scroll what has no buttons
@@ -79,9 +90,10 @@ TABLES = (Path(__file__).parent / "tables.js").read_text(encoding="utf-8")
 def view(elem_id: str, value: str = "", label: str = "", **options: Any) -> gr.HTML:
     """A component for HTML of this package; each of its events carries a dictionary.
 
-    `click` has the data-* of what was clicked, as have `open` (a photo) and `save` (a figure); `select` (another
-    plugin), `edit` (an option) and `typed` (text being typed) have the path of an `option` in the recipe, and a
-    `value`; `select` in a list of plugins has what to `do`; `edit` from a click on a chart has `x`.
+    `click` has the data-* of what was clicked, as have `open` (a photo), `save` (a figure) and `ask` (what was not
+    clicked, but came into sight); `select` (another plugin), `edit` (an option) and `typed` (text being typed) have the
+    path of an `option` in the recipe, and a `value`; `select` in a list of plugins has what to `do`; `edit` from a
+    click on a chart has `x`.
     """
     attributes = Html(' role="region" aria-label="{}"').format(label) if label else ""
     template = f"<div{attributes}>${{value}}</div>"
@@ -174,6 +186,15 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{max(5, round(seconds / 5) * 5)} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def exactly(seconds: float) -> str:
+    """Seconds in words, to the second: 40 s, 5 min 10 s, 2 h 5 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, of_hour = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {of_hour} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def percent(share: float) -> str:

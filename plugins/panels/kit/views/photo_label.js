@@ -72,7 +72,7 @@ function bar() {
   part('how').textContent = `${is ? `Click those that are not ${is}, then press Enter.`
     : mapped ? 'Draw around photos, type what they show, press Enter. A red ! marks labels that may be wrong.'
     : filter === '~' ? 'These look alike: click those that do not belong, type what the others show, press Enter.'
-      : 'Click photos that show the same, type what it is, press Enter.'} Your files are not changed.${
+      : 'Click photos that show the same, type what it is, press Enter; double-click one to see it large.'} Your files are not changed.${
     list.looking && !list.likeness ? ' Comparing the photos, to suggest labels.' : ''}`;
   offerNext();
   askAlike();

@@ -77,6 +77,7 @@ box.addEventListener('keydown', event => {
   if (STEPS[event.key] && !command) move(cursor + STEPS[event.key](), event.shiftKey);
   else if (event.key === ' ') toggle(cursor, event.shiftKey);
   else if (command && event.key.toLowerCase() === 'a') { for (const photo of order) chosen.add(photo); paintAll(); bar(); }
+  else if (command && event.key === 'Enter') presize.enlarge(order[cursor]);
   else if (event.key === 'Escape') clear();
   else if (event.key === 'Delete' && chosen.size) leaveOut();
   else if (event.key === 'Enter' && chosen.size && suggested()) give();

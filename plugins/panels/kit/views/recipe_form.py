@@ -9,13 +9,14 @@ from core.data.transforms import BatchTransform
 from core.model.pretrained import pretrained_of
 from core.recipe import LAST, TRAINING, VALID_LOSS, Choice, Recipe, Training
 from core.registry import architectures, as_choice, metrics, transforms
+from plugins.panels.kit.insight.speed import MeasuredSpeed
 from plugins.panels.kit.project.estimate import Speed, speed_for
 from plugins.panels.kit.project.naming import title_of
 from plugins.panels.kit.project.places import is_list
 from plugins.panels.kit.project.presets import PRESETS, Preset
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.form import chooser, chooser_list, form, option
-from plugins.panels.kit.views.html import Html, card, duration, joined, notes
+from plugins.panels.kit.views.html import Html, card, doing, duration, joined, notes
 
 BASIC = ("epochs", "freeze_epochs", "base_lr")  # the training options that are not under Advanced
 
@@ -50,10 +51,10 @@ def presets(project: Project) -> Html:
     recipe, found = project.recipe, project.examined
     if recipe is None or not isinstance(found, Examined) or not found.split.train:
         return Html()
-    photos, total, speed = len(found.split.train), len(project.names()), speed_for(project.runs, recipe)
+    photos, total, speed = len(found.split.train), len(project.names()), speed_for(project.folder, recipe)
     choices = joined(_preset(preset, recipe, speed, photos, total) for preset in PRESETS)
     return Html('<div class="choices presets" role="group" aria-label="Presets">{}</div>{}').format(
-        choices, notes([_takes(recipe, speed, photos)], "note")
+        choices, _takes(recipe, speed, photos) if speed else _untimed(project)
     )
 
 
@@ -67,18 +68,28 @@ def _preset(preset: Preset, recipe: Recipe, speed: Speed | None, photos: int, to
     ).format(" chosen" if chosen else "", preset.name, str(chosen).lower(), preset.name, seconds, preset.cost)
 
 
-def _takes(recipe: Recipe, speed: Speed | None, photos: int) -> str:
-    if speed is None:
-        return "This network has not been timed on this computer yet; after its first run, expected times stand here."
+def _takes(recipe: Recipe, speed: Speed, photos: int) -> Html:
+    """What the recipe will take, and how that is known."""
     memory = f" and {speed.memory / 1000:.1f} GB of memory" if speed.memory else ""
-    return (
-        f"These options take about {duration(speed.seconds(recipe, photos))}{memory}, by the speed of "
-        f"{title_of(speed.run)} on this computer."
-    )
+    known = f"by the speed of {title_of(speed.run)}" if speed.run else "measured on a few steps"
+    took = f"These options take about {duration(speed.seconds(recipe, photos))}{memory}, {known} on this computer."
+    return notes([took], "note")
+
+
+def _untimed(project: Project) -> Html:
+    """What is said, and done once a person sees it, where no speed is known."""
+    measured = MeasuredSpeed(project)
+    if measured.looking:
+        return doing("Timing this network on a few steps, to say how long it will train")
+    if measured.possible:
+        return Html('<p class="note" data-ask>Not timed on this computer yet.</p>')
+    why = f" Timing it failed: {measured.failed}" if measured.failed else ""
+    said = "This network has not been timed on this computer yet; after its first run, expected times stand here."
+    return notes([f"{said}{why}"], "note")
 
 
 def advanced_form(recipe: Recipe) -> Html:
-    """The forms of the other training options, loss, optimizer, metrics and transforms."""
+    """The forms of the other training options, loss, optimizer and metrics."""
     training = recipe.training
     plain = [p for p in TRAINING if p.name not in (*BASIC, "best_by") and p.registry is None]
     single = [p for p in TRAINING if p.registry is not None and not is_list(p)]
@@ -88,6 +99,14 @@ def advanced_form(recipe: Recipe) -> Html:
             card("Training", form(plain, vars(training), "training")),
             card("Loss and optimizer", joined(chosen)),
             card("Metrics", _metrics(training)),
+        ]
+    )
+
+
+def transforms_form(recipe: Recipe) -> Html:
+    """The forms of the transforms."""
+    return joined(
+        [
             card("Photo by photo: presizing", _transforms("item_tfms", recipe.item_tfms)),
             card("On the batch: augmentation", _transforms("batch_tfms", recipe.batch_tfms)),
         ]

@@ -14,7 +14,7 @@ from plugins.panels.kit.project.plain import plain
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import RunView
 from plugins.panels.kit.views.charts import Axes, Line, chart, nice, smoothed
-from plugins.panels.kit.views.html import Html, card, clock, empty, figures, joined, notes, percent, table
+from plugins.panels.kit.views.html import Html, card, clock, empty, exactly, figures, joined, notes, percent, table
 
 CHECKPOINTS = "checkpoint"  # the folder of a run's checkpoints, from which it can go on
 
@@ -22,7 +22,7 @@ CHECKPOINTS = "checkpoint"  # the folder of a run's checkpoints, from which it c
 def draw_run(shown: RunView) -> Html:
     """Progress, figures, curves, epochs and notices of a run."""
     body = Html('<div class="track"><i style="width:{:.2f}%"></i></div>').format(100 * shown.fraction)
-    body += figures(_figures(shown))
+    body += figures(_figures(shown)) + notes(_met(shown), "note")
     if shown.losses:
         body += _charts(shown)
     if shown.epochs:
@@ -32,6 +32,23 @@ def draw_run(shown: RunView) -> Html:
     reason = shown.end.error if shown.end else shown.run.why_interrupted
     said = [plain(text, shown.run.workspace) for text in (reason, *shown.state.notices[-8:])]
     return body + notes(filter(None, said[:1]), "bad") + notes(said[1:])
+
+
+def _seconds(shown: RunView) -> float:
+    """What a run took; its end knows of its last process alone, if it was resumed."""
+    return max(shown.elapsed, shown.end.seconds if shown.end else 0.0)
+
+
+def _met(shown: RunView) -> list[str]:
+    """How well what was expected of a run was met, if it completed."""
+    end, hoped = shown.end, expected(shown.run)
+    if end is None or end.status != "completed" or hoped is None:
+        return []
+    took, was = f"It took {exactly(_seconds(shown))}", f"{exactly(hoped.seconds)} were expected"
+    if end.memory and hoped.memory:
+        took += f" and {end.memory / 1000:.1f} GB of memory"
+        was = f"{exactly(hoped.seconds)} and {hoped.memory / 1000:.1f} GB were expected"
+    return [f"{took}; {was}."]
 
 
 def about_form(project: Project) -> Html:
@@ -86,10 +103,7 @@ def _figures(shown: RunView) -> list[tuple[str, str, str]]:
     else:
         note = f"of epoch {_best_number(shown)}, kept so far" if len(accuracies) > 1 else "on validation photos"
     alive = shown.status in ALIVE
-    hoped = expected(shown.run) if end and end.status == "completed" else None
-    took = (clock(shown.elapsed), f"{done} of {shown.planned} epochs")
-    if end and hoped:
-        took = (clock(end.seconds), f"{took[1]}; expected {clock(hoped)}")
+    took = (clock(_seconds(shown)), f"{done} of {shown.planned} epochs")
     return [
         ("Accuracy", "–" if kept is None else percent(kept), note),
         ("Validation loss", f"{best.valid_loss:.3f}" if best else "–", "of the saved model"),

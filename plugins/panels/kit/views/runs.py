@@ -123,7 +123,8 @@ def _cells(run: Run, shown: Summary, selected: bool) -> list[Html]:
 
 def _name(run: Run, selected: bool) -> Html:
     """What a run is called, when it began, and the note about it."""
-    begun = " ".join(run.name.split("_")[:2])
+    day, *hour = run.name.split("_")[:2]
+    begun = " ".join([day, *(part.replace("-", ":") for part in hour)])
     return Html(
         '<button type="button" class="link" data-do="look" data-run="{}" title="{}"{}>{}</button><small>{}</small>'
     ).format(run.name, said_of(run, "note"), Html(' aria-current="true"') if selected else "", title_of(run), begun)

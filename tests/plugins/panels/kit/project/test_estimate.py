@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core.device import choose
 from core.errors import BadInput
 from core.events import EpochEnded, Event, RunEnded, RunStarted, StageStarted, to_line
 from core.recipe import Recipe
@@ -31,25 +32,33 @@ def epoch(seconds: float) -> EpochEnded:
 
 
 def test_it_goes_by_the_newest_run_of_the_same_network(recipe_dict: MakeRecipe, tmp_path: Path) -> None:
-    recipe = Recipe.from_dict(recipe_dict({"freeze_epochs": 2, "epochs": 3}))
+    recipe, here = Recipe.from_dict(recipe_dict({"freeze_epochs": 2, "epochs": 3})), choose("cpu").name
     run = Run.create(recipe, tmp_path)
-    assert speed_for([run], recipe) is None, "it has no epochs"
-    say(run, RunStarted("x", 3, 100, 20, "cpu"), StageStarted("frozen", 2, 4, [0.1]), epoch(15), epoch(5))
-    speed = speed_for([run], recipe)
+    assert speed_for(tmp_path, recipe) is None, "it has no epochs"
+    say(run, RunStarted("x", 3, 100, 20, here), StageStarted("frozen", 2, 4, [0.1]), epoch(15), epoch(5))
+    speed = speed_for(tmp_path, recipe)
     assert speed and (speed.frozen, speed.unfrozen) == (0.1, pytest.approx(0.1 * UNFROZEN))
 
     say(run, StageStarted("unfrozen", 1, 2, [0.1]), epoch(30), RunEnded("completed", memory=900.0))
     (run.folder / "touched").touch()
-    speed = speed_for([run], recipe)
+    speed = speed_for(tmp_path, recipe)
     assert speed and speed.unfrozen == 0.3 and speed.memory == 900
     assert speed.seconds(recipe, 200) == pytest.approx(START + 200 * (2 * 0.1 + 3 * 0.3))
     other = Recipe.from_dict(recipe_dict(architecture={"name": "timm", "model": "test_resnet"}))
-    assert speed_for([run], other) is None
+    assert speed_for(tmp_path, other) is None
 
     later = Run.create(recipe, tmp_path)
     assert expected(later) is None
     expect(later, speed, 200)
-    assert expected(later) == pytest.approx(START + 220)
+    hoped = expected(later)
+    assert hoped and (hoped.seconds, hoped.memory) == (pytest.approx(START + 220), 900)
+
+
+def test_a_run_on_another_device_says_nothing_of_this_one(recipe_dict: MakeRecipe, tmp_path: Path) -> None:
+    recipe = Recipe.from_dict(recipe_dict())
+    run = Run.create(recipe, tmp_path)
+    say(run, RunStarted("x", 3, 100, 20, "a rented GPU"), StageStarted("frozen", 1, 4, [0.1]), epoch(1))
+    assert speed_for(tmp_path, recipe) is None
 
 
 def test_presets_set_the_epochs_and_nothing_else(tmp_path: Path, photos: Path) -> None:

@@ -1,0 +1,33 @@
+"""More epochs for the model of the selected run: how many, and the button that trains them."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from core.errors import BadInput
+from core.runs.run import ALIVE, Run
+from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project.project import Project
+
+
+def longer(page: Page, panel: str) -> None:
+    """Add it to a panel; it is shown where the selected run has a model and does not train."""
+    with gr.Row(visible=False, elem_classes=["card", "longer"]) as row:
+        epochs = gr.Number(3, label="More epochs from this model", precision=0, minimum=1, maximum=1000)
+        button = gr.Button("Train longer", elem_id=f"{panel}-longer")
+    page.shows(row, lambda project: gr.update(visible=usable(project.run)), "tick")
+    page.does(button.click, _train, [epochs], busy="Starting the training", redraw="load")
+
+
+def usable(run: Run | None) -> bool:
+    """Whether there is a model that nothing trains any more."""
+    return bool(run and run.status not in ALIVE and run.has_model)
+
+
+def _train(project: Project, epochs: float | None) -> str:
+    if epochs is None:
+        raise BadInput("The number of epochs is empty; give 1 or more.")
+    if project.run is None:
+        raise BadInput("There is no run yet; press Train.")
+    project.train_longer(project.run, int(epochs))
+    return "train"
