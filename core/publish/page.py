@@ -65,7 +65,7 @@ def _kept(files: Mapping[str, bytes]) -> bytes:
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(name.encode() + hashlib.sha256(files[name]).digest())
-    names = ["./", *sorted(files.keys() - {WORKER, "runtime/LICENSE"})]
+    names = ["./", *sorted(name for name in files if name != WORKER and not name.endswith("LICENSE"))]
     return f"const VERSION = {_text(digest.hexdigest()[:16])}, FILES = {_text(names)};\n".encode()
 
 

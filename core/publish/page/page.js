@@ -17,7 +17,7 @@ const ready = new Promise((good, bad) => {
   worker.onerror = () => bad(new Error('This browser cannot run the model; use a newer one.'));
 });
 
-/** For programs: `{labels, probabilities, sure, stranger, note}` of a Blob, an ImageBitmap or a URL, most probable first. */
+/** For programs: `{labels, probabilities, sure, stranger, note, caution}` of a Blob, an ImageBitmap or a URL, most probable first. */
 async function predict(source) {
   await ready;
   const blob = source instanceof Blob || source instanceof ImageBitmap ? source : await (await fetch(source)).blob();
@@ -51,6 +51,7 @@ function show(found) {
     doubtful && element('p', 'Not sure, perhaps', 'note'),
     guess,
     found.note && element('p', found.note, 'warning'),
+    found.caution && element('p', found.caution, 'note'),
     element('p', `${percent(found.probabilities[0])} confident · ${found.milliseconds.toFixed(0)} ms`, 'note'),
     bars,
     rest > 0 && element('p', `and ${rest} other labels with ${percent(others)} together`, 'note'),

@@ -23,7 +23,7 @@ from core.publish.make_page import make_page
 from core.publish.onnx import ONNX, export_onnx
 from core.publish.page import page_files
 from core.publish.page_rehearsal import rehearse_page
-from core.publish.runtime import PACKAGE, runtime_files
+from core.publish.runtime import runtime_files
 from core.publish.sample import named_sample
 from core.runs.predictions import predictions_of
 from core.runs.run import Run
@@ -39,10 +39,11 @@ LABELS = ["синий <b>", "أخضر", "赤い"]
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ONNX Runtime Web."""
-    folder = tmp_path_factory.mktemp("dist")
+    """A folder as `npm install` makes it of what a page needs."""
+    folder = tmp_path_factory.mktemp("node_modules")
     found = fetched_runtime()
     for name, (on_page, _) in runtime_module.FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(found[on_page])
     return folder
 
@@ -153,9 +154,10 @@ def foreign(url: str, ours: str) -> bool:
 def test_the_runtime_is_the_one_that_was_checked(
     runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exported: Run
 ) -> None:
-    with pytest.raises(BadInput, match=rf"cannot be read .* give the folder `dist` of {PACKAGE}"):
+    with pytest.raises(BadInput, match="cannot be read .* give the folder `node_modules` of `npm install onnx"):
         runtime_files(tmp_path)
     for name in runtime_module.FILES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((runtime / name).read_bytes() + b" ")
     with pytest.raises(BadInput, match="its SHA-256 is another"):
         runtime_files(tmp_path)
