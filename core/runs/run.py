@@ -266,8 +266,8 @@ class Run:
         """Raise BadInput if a rented machine may train it and no process here follows that."""
         if (self.folder / JOB).exists() and not self.is_alive:
             raise BadInput(
-                f"{self.name!r} has a job on a rented machine, which may still run; `python -m core resume {self.folder}` "
-                f"follows it again, `python -m core delete {self.folder}` cancels it and deletes both."
+                f"{self.name!r} has a job on a rented machine, which may still run; `python -m core resume "
+                f"{self.folder}` follows it again, `python -m core delete {self.folder}` cancels it and deletes both."
             )
 
 

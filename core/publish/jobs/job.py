@@ -60,7 +60,9 @@ class Job:
             job = cls(**json.loads(run.read(JOB)))
             if OURS.fullmatch(job.repo):
                 return job
-        raise BadInput(f"{str(run.folder / JOB)!r} is damaged; end its job at https://huggingface.co/settings/jobs, then delete that file.")
+        raise BadInput(
+            f"{str(run.folder / JOB)!r} is damaged; end its job at https://huggingface.co/settings/jobs and delete it."
+        )
 
     def write(self, run: Run) -> None:
         """Remember it in the run's folder."""

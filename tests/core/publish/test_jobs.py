@@ -179,7 +179,7 @@ def test_a_run_with_an_open_job_is_not_deleted_but_by_its_command(
     signed_in: Hub, left_alone: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for refused in (left_alone.delete, left_alone.stop, lambda: left_alone.move(left_alone.folder.with_name("gone"))):
-        with pytest.raises(BadInput, match="has a job on a rented machine, .* `python -m core delete "):
+        with pytest.raises(BadInput, match=r"has a job on a rented machine, .* `python -m core delete "):
             refused()
     signed_in.fail("cancel-job", 503, times=100)
     assert main(["delete", str(left_alone.folder)]) == 2
