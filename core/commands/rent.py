@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,9 @@ def rent_agreed(recipe: Recipe, args: argparse.Namespace, hub: Hub) -> Rent:
         return rent
     if not sys.stdin.isatty():
         raise BadInput("Nothing was rented or sent, as nobody can be asked here; give --yes if you agree.")
-    if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+    answer = ""
+    with suppress(EOFError, KeyboardInterrupt):
+        answer = input("Go on? [y/N] ")
+    if answer.strip().lower() not in ("y", "yes"):
         raise BadInput("Nothing was rented or sent, as you did not agree.")
     return rent

@@ -73,10 +73,15 @@ def train_recipe(args: argparse.Namespace) -> int:
     RUN,
     argument("--epochs", type=int, default=3, help="epochs of the unfrozen network (3)"),
     *RUNNING,
+    *ON,
     long_running=True,
 )
 def train_longer(args: argparse.Namespace) -> int:
     """Train the model of a run for more epochs, on the same photos, in a new run that names its parent."""
+    if args.on == JOBS:
+        run = _longer(args)
+        with run.beginning():
+            return _rent(run, args)
     return _execute(lambda: _longer(args), args)
 
 
@@ -144,10 +149,13 @@ def runs(args: argparse.Namespace) -> None:
 
 @command("delete", RUN)
 def delete(args: argparse.Namespace) -> None:
-    """Delete a run and everything in its folder; the photos are not touched."""
+    """Delete a run and everything in its folder, its job on a rented machine too; the photos are not touched."""
+    from core.publish.jobs.job import Job, abandon
     from core.runs.run import Run
 
     run = Run.find(args.run, args.workspace)
+    if (job := Job.of(run)) and not run.is_alive:
+        print(abandon(run, job))
     run.delete()
     print(f"deleted {run.folder}")
 

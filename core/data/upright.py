@@ -83,12 +83,16 @@ def _eight_bits(image: Image.Image, deep: bool) -> Image.Image:
     if not deep and not image.mode.startswith("I;16"):
         ends = [f(np.nan_to_num(np.asarray(image.crop(box)))) for box in _strips(image) for f in (np.min, np.max)]
         low, high = float(min(ends)), float(max(ends))
-    shown = Image.new("L", image.size)
+    shown, alpha = Image.new("L", image.size), Image.new("L", image.size)
+    transparent = image.info.get("transparency")  # a level of more than 8 bits
     for box in _strips(image):
         values = np.nan_to_num(np.asarray(image.crop(box)).astype(np.float64))
         scaled = (values - low) * (255 / max(high - low, 1e-9))
         shown.paste(Image.fromarray(scaled.clip(0, 255).round().astype(np.uint8)), box)
-    shown.info = image.info.copy()
+        alpha.paste(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)), box)
+    shown.info = {name: value for name, value in image.info.items() if name != "transparency"}
+    if transparent is not None:
+        shown.putalpha(alpha)
     return shown
 
 

@@ -92,7 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", guess_type(name)[0] or "application/octet-stream")
         self.send_header("Content-Length", str(len(content or b"")))
         self.end_headers()
-        self.wfile.write(content or b"")
+        with suppress(ConnectionError):  # the browser needs it no more
+            self.wfile.write(content or b"")
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))

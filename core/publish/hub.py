@@ -34,15 +34,14 @@ class Hub:
     @property
     def api(self) -> HfApi:
         """The client of huggingface_hub."""
-        from huggingface_hub import HfApi
+        from huggingface_hub import HfApi, get_token
 
-        return HfApi(token=self._token, library_name="presize")
+        token = self._token or get_token()  # named, as the environment of a run's process forbids implying it
+        return HfApi(token=token, library_name="presize")
 
     def user(self) -> str:
         """The name of the signed-in user; raises BadInput if there is none."""
-        from huggingface_hub import get_token
-
-        if not (self._token or get_token()):
+        if not self.api.token:
             raise BadInput("Nobody is signed in to the Hugging Face Hub; run `hf auth login`, or set HF_TOKEN.")
         return str(with_retries("", lambda: self.api.whoami())["name"])
 

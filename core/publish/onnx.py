@@ -47,15 +47,13 @@ def onnx_is_current(run: Run) -> bool:
         return False
 
 
-def needed(module: str) -> ModuleType:
-    """A module of the export's packages; raises BadInput if it is missing."""
+def needed(module: str, requirements: str = "core/publish/requirements-onnx.txt") -> ModuleType:
+    """A module that an export needs; raises BadInput, naming the file of its requirements, if it is missing."""
     try:
         return import_module(module)
     except ImportError:
         package = module.partition(".")[0]
-        raise BadInput(
-            f"The export needs the package {package!r}; `pip install -r core/publish/requirements-onnx.txt`."
-        ) from None
+        raise BadInput(f"The export needs the package {package!r}; `pip install -r {requirements}`.") from None
 
 
 class Onnx:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -61,12 +62,19 @@ def zipped(files: Mapping[str, bytes], folder: str) -> bytes:
 
 
 def _kept(files: Mapping[str, bytes]) -> bytes:
-    """The constants of the service worker, whose text must change with any file of the page."""
-    digest = hashlib.sha256()
-    for name in sorted(files):
-        digest.update(name.encode() + hashlib.sha256(files[name]).digest())
-    names = ["./", *sorted(files.keys() - {WORKER, "runtime/LICENSE"})]
-    return f"const VERSION = {_text(digest.hexdigest()[:16])}, FILES = {_text(names)};\n".encode()
+    """The constants of the service worker, whose text must change with any file of the page.
+
+    A page that is being replaced may be read half old and half new, hence the digests; of HTML, which a web server may
+    add to, there are none.
+    """
+    digests = {name: hashlib.sha256(files[name]).digest() for name in sorted(files)}
+    version = hashlib.sha256(b"".join(name.encode() + digest for name, digest in digests.items())).hexdigest()[:16]
+    kept = {name: f"sha256-{b64encode(digest).decode()}" for name, digest in digests.items() if _is_kept(name)}
+    return f"const VERSION = {_text(version)}, FILES = {_text({**kept, './': '', INDEX: ''})};\n".encode()
+
+
+def _is_kept(name: str) -> bool:
+    return name != WORKER and not name.endswith("LICENSE")
 
 
 def _json(document: Mapping[str, object]) -> bytes:

@@ -31,6 +31,7 @@ from core.runs.stop_signals import FINISH, STOP
 PACKAGES = ("torch", "torchvision", "timm", "pillow", "numpy", "safetensors", "huggingface_hub")
 RUN_FOLDERS = RUNS, LR_FINDS = "runs", "lr_finds"
 LOCK = "lock"
+JOB = "job.json"  # while something of the run is on the Hub
 LABELS = "labels.jsonl"  # a run's copy of what people said about its photos
 PRESIZED = "presized"  # the folder beside the runs with the presized photos that they share
 ALIVE = RUNNING, QUEUED = "running", "queued"
@@ -231,7 +232,7 @@ class Run:
         self._request(FINISH)
 
     def delete(self) -> None:
-        """Delete the folder and everything in it; raises BadInput while the run has a process."""
+        """Delete the folder and everything in it; raises BadInput while the run has a process or a rented machine."""
         try:
             self.move(gone := self.folder.with_name(f".{self.name}.deleted"))  # not taken for a run when partly deleted
             shutil.rmtree(gone)
@@ -239,8 +240,9 @@ class Run:
             raise BadInput(f"{str(self.folder)!r} could not be deleted: {error.strerror or error}.") from error
 
     def move(self, target: Path) -> None:
-        """Give the folder another place on the same disk; raises BadInput while the run has a process."""
+        """Give the folder another place on the same disk; raises BadInput as `delete`."""
         self.check_is_run()
+        self._check_no_job()
         lock = ProcessLock(self.folder / LOCK)
         if not lock.take():
             raise BadInput(f"{self.name!r} is {self.status}; stop it before it is deleted.")
@@ -255,9 +257,18 @@ class Run:
 
     def _request(self, what: str) -> None:
         self.check_is_run()
+        self._check_no_job()
         if not self.is_alive:
             raise BadInput(f"{self.name!r} cannot {what}, as it is {self.status}.")
         self.write(what, "")
+
+    def _check_no_job(self) -> None:
+        """Raise BadInput if a rented machine may train it and no process here follows that."""
+        if (self.folder / JOB).exists() and not self.is_alive:
+            raise BadInput(
+                f"{self.name!r} has a job on a rented machine, which may still run; `python -m core resume "
+                f"{self.folder}` follows it again, `python -m core delete {self.folder}` cancels it and deletes both."
+            )
 
 
 def runs_in(workspace: Path, kind: str = RUNS) -> list[Run]:

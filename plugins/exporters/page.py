@@ -24,7 +24,7 @@ class PageExporter(Onnx):
         self,
         title: Annotated[str, "What the page is called"] = TITLE,
         examples: Annotated[bool, "Show some of your validation photos, without their names"] = False,
-        runtime: Annotated[str, "A folder with onnxruntime-web's files; fetched by npm if empty"] = "",
+        runtime: Annotated[str, "A `node_modules` with what the page needs; fetched by npm if empty"] = "",
         untried: Annotated[bool, "Do not try the page in a browser of this machine first"] = False,
     ) -> None:
         super().__init__()

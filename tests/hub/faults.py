@@ -48,6 +48,12 @@ CASES = [
     *(Case(call, status, 1, "after") for call in ("create", "put", "commit") for status in (500, 503, "drop")),
     *(Case(call, status, 1, "after", "cpu-basic") for call in ("create", "commit") for status in (503, "drop")),
     *(Case(call, status, 1, "after", "static") for call in ("create", "put", "commit") for status in (503, "drop")),
+    *(
+        Case(call, status, times, space="static")
+        for call in STEPS
+        for status in (403, 503, "drop")
+        for times in (1, 100)
+    ),
     *(Case(call, status, 100, "before", "zero-gpu") for call in ("create", "commit") for status in (402, 429, "drop")),
 ]
 

@@ -32,7 +32,7 @@ BUILT_IN = {
     "optimizers": {"adamw", "sgd"},
     "architectures": {"timm", *(f"resnet{n}" for n in (18, 34, 50, 101, 152))}
     | {f"efficientnet_lite{n}" for n in range(3)},
-    "exporters": {"onnx", "onnx_fp16", "onnx_int8", "page", "torch_export"},
+    "exporters": {"onnx", "onnx_fp16", "onnx_int8", "page", "torch_export", "openvino", "litert"},
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from core.runs.train import train
 
 discover()
 ROOT = Path(__file__).resolve().parents[2]
+OPTIONAL = {"openvino": "openvino", "litert": "litert_torch"}  # exporter -> its package
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,8 @@ def run(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Run:
 def test_the_command_writes_a_file_that_answers_like_the_model(
     name: str, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if name in OPTIONAL:
+        pytest.importorskip(OPTIONAL[name])
     assert main(["export", str(run.folder), "--to", name, str(tmp_path / "out")]) == 0
     exporter: Exporter = exporters.create(name)
     said, items = capsys.readouterr().out, predictions_of(run).items
@@ -66,6 +70,16 @@ def test_the_command_writes_a_file_that_answers_like_the_model(
     for batch in (images, images[:1]):
         tolerance = 0.1 if hasattr(exporter, "max_loss") else 1e-4  # of a format that rounds
         torch.testing.assert_close(answer(batch), predictor.logits(batch), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_without_its_package_it_says_what_to_install(
+    name: str, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, OPTIONAL[name], None)
+    assert main(["export", str(run.folder), "--to", name]) == 2
+    (file,) = re.findall(r"`pip install -r (\S+)`", capsys.readouterr().err)
+    assert OPTIONAL[name].replace("_", "-") in (ROOT / file).read_text()
 
 
 def test_a_pt2_file_is_run_by_torch_alone(run: Run, tmp_path: Path) -> None:

@@ -21,12 +21,11 @@ from core.publish.hub import Hub
 from core.publish.jobs.agreed import ARCHIVE, BACK
 from core.publish.jobs.bundle import Bundle
 from core.publish.jobs.offer import Rent
-from core.runs.run import Run
+from core.runs.run import JOB, Run
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, JobInfo
 
-RECORD = "job.json"  # in the run's folder, while something of the run is on the Hub
 IMAGE = "ghcr.io/astral-sh/uv:python3.12-bookworm"
 UV = "uv run --no-project --python 3.12"
 COMMAND = f"""set -e
@@ -55,17 +54,19 @@ class Job:
     @classmethod
     def of(cls, run: Run) -> Job | None:
         """The job that has not been fetched yet, or None; raises BadInput if its record is damaged."""
-        if not (run.folder / RECORD).exists():
+        if not (run.folder / JOB).exists():
             return None
         with suppress(ValueError, TypeError):
-            job = cls(**json.loads(run.read(RECORD)))
+            job = cls(**json.loads(run.read(JOB)))
             if OURS.fullmatch(job.repo):
                 return job
-        raise BadInput(f"{str(run.folder / RECORD)!r} is damaged; see https://huggingface.co/settings/jobs.")
+        raise BadInput(
+            f"{str(run.folder / JOB)!r} is damaged; end its job at https://huggingface.co/settings/jobs and delete it."
+        )
 
     def write(self, run: Run) -> None:
         """Remember it in the run's folder."""
-        run.write(RECORD, json.dumps(asdict(self), indent=2))
+        run.write(JOB, json.dumps(asdict(self), indent=2))
 
 
 def is_under_way(run: Run) -> bool:
@@ -101,8 +102,6 @@ def send(run: Run, bundle: Bundle, rent: Rent, api: HfApi, user: str) -> Job:
 
 
 def _start(job: Job, run: Run, rent: Rent, api: HfApi) -> JobInfo:
-    from huggingface_hub import get_token
-
     more = [] if rent.finish_after is None else ["--finish-after", str(rent.finish_after)]
     return api.run_job(
         image=IMAGE,
@@ -111,7 +110,7 @@ def _start(job: Job, run: Run, rent: Rent, api: HfApi) -> JobInfo:
             "MORE": " ".join([*more, *["--accept-changes"] * rent.accept_changes]),
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # they are for a terminal
         },
-        secrets={"HF_TOKEN": api.token or get_token()},
+        secrets={"HF_TOKEN": api.token},
         flavor=rent.flavor,
         timeout=rent.seconds,
         name="presize",
@@ -185,13 +184,28 @@ def fetch(run: Run, job: Job, api: HfApi, events: str) -> list[bytes]:
     return lines
 
 
+def abandon(run: Run, job: Job) -> str:
+    """Cancel the job and delete its data set unless it is kept; returns a sentence on this. Raises BadInput."""
+    api = Hub().api
+    if job.id and time.time() < job.until:
+        cancel(job, api)
+    if not job.keep:
+        _delete(job, api)
+    (run.folder / JOB).unlink()
+    return f"The job is cancelled, and its private data set {job.repo} is {'kept' if job.keep else 'deleted'}."
+
+
 def clean(run: Run, job: Job, api: HfApi) -> str:
     """Delete the data set unless it is kept, and forget the job; returns a sentence on what is left, or ""."""
     left = ""
     if not job.keep:
         try:
-            with_retries(job.repo, lambda: api.delete_repo(job.repo, repo_type="dataset", missing_ok=True))
+            _delete(job, api)
         except BadInput as error:
             left = f"The private data set {job.repo} is left on the Hub, as it could not be deleted: {error}"
-    (run.folder / RECORD).unlink(missing_ok=True)
+    (run.folder / JOB).unlink(missing_ok=True)
     return left
+
+
+def _delete(job: Job, api: HfApi) -> None:
+    with_retries(job.repo, lambda: api.delete_repo(job.repo, repo_type="dataset", missing_ok=True))

@@ -1,5 +1,5 @@
 // The page: a photo that is dropped, pasted, chosen or taken, and what the model says of it.
-const TOP = 10, NAMED = 12; // labels with a bar, and in the sentence under the title
+const TOP = 10, NAMED = 12, LONG = 60; // labels with a bar, and in the sentence under the title; letters of one there
 const part = (name) => document.getElementById(name);
 const [zone, photo, video, status, answer, chosen] = ['zone', 'photo', 'video', 'status', 'answer', 'file'].map(part);
 const percent = (x) => `${(100 * x).toFixed(1)}%`;
@@ -17,7 +17,7 @@ const ready = new Promise((good, bad) => {
   worker.onerror = () => bad(new Error('This browser cannot run the model; use a newer one.'));
 });
 
-/** For programs: `{labels, probabilities, sure, stranger, note}` of a Blob, an ImageBitmap or a URL, most probable first. */
+/** For programs: `{labels, probabilities, sure, stranger, note, caution}` of a Blob, an ImageBitmap or a URL, most probable first. */
 async function predict(source) {
   await ready;
   const blob = source instanceof Blob || source instanceof ImageBitmap ? source : await (await fetch(source)).blob();
@@ -27,6 +27,12 @@ async function predict(source) {
   });
 }
 window.presize = {predict, ready};
+
+/** A label within a sentence: not too long, and in its own direction of writing. */
+function named(label) {
+  const letters = [...label];
+  return `\u2068${letters.length > LONG ? `${letters.slice(0, LONG).join('')}…` : label}\u2069`;
+}
 
 function element(tag, text, kind) {
   const made = document.createElement(tag);
@@ -51,6 +57,7 @@ function show(found) {
     doubtful && element('p', 'Not sure, perhaps', 'note'),
     guess,
     found.note && element('p', found.note, 'warning'),
+    found.caution && element('p', found.caution, 'note'),
     element('p', `${percent(found.probabilities[0])} confident · ${found.milliseconds.toFixed(0)} ms`, 'note'),
     bars,
     rest > 0 && element('p', `and ${rest} other labels with ${percent(others)} together`, 'note'),
@@ -123,7 +130,7 @@ part('close').addEventListener('click', () => { dark(); say(''); });
 fetch('page.json').then((file) => file.json()).then(({name, labels, examples}) => {
   const more = labels.length > NAMED ? ` and ${labels.length - NAMED} others` : '';
   document.title = name;
-  part('known').textContent = `This model recognises ${labels.slice(0, NAMED).join(', ')}${more}.`;
+  part('known').textContent = `This model recognises ${labels.slice(0, NAMED).map(named).join(', ')}${more}.`;
   part('examples').hidden = !examples.length;
   part('examples').append(...examples.map((url, i) => {
     const button = element('button'), image = element('img');
@@ -135,5 +142,9 @@ fetch('page.json').then((file) => file.json()).then(({name, labels, examples}) =
 });
 say('Loading the model');
 ready.then(() => say(''), (error) => say(error.message));
+if (navigator.serviceWorker?.controller?.scriptURL === new URL('sw.js', location.href).href) { // and not of a page above
+  // a newer page was kept meanwhile, of which this one must not take half
+  navigator.serviceWorker.addEventListener('controllerchange', () => location.reload());
+}
 navigator.serviceWorker?.register('sw.js').catch(() => {}); // some servers allow none; the page works without
 navigator.serviceWorker?.ready.then(() => { part('offline').hidden = false; });

@@ -29,13 +29,14 @@ async function open() {
 async function predict(photo) {
   const {about, known, session} = await opened, began = performance.now();
   const [height, width] = about.views.at(-1).size;
-  const images = new ort.Tensor('float32', await prepare(photo, about), [1, 3, height, width]);
+  const {input, caution} = await prepare(photo, about);
+  const images = new ort.Tensor('float32', input, [1, 3, height, width]);
   const {logits, features} = await session.run({images});
   const milliseconds = performance.now() - began, shares = softmax(logits.data);
   const order = [...shares.keys()].sort((a, b) => shares[b] - shares[a]);
   const labels = order.map((i) => about.labels[i]), probabilities = order.map((i) => shares[i]);
   const stranger = known ? distance(known, features.data, about.strangers) > 1 : null, sure = shares[order[0]] >= about.not_sure_below;
-  return {labels, probabilities, sure, stranger, note: note(about, shares, sure, stranger), milliseconds};
+  return {labels, probabilities, sure, stranger, note: note(about, shares, sure, stranger), caution: caution ?? '', milliseconds};
 }
 
 function softmax(logits) {

@@ -1,18 +1,11 @@
 // From a photo to the model's input, as core/data/photo.py does it, rounding included.
-import {conversion} from './colours.js';
-import {read} from './metadata.js';
+import {STRIP, open} from './open.js';
 
-const MAX_PIXELS = 64_000_000;
-const STRIP = 2 ** 20; // pixels read from the canvas at a time, which phones limit
 const BITS = 22; // of a weight, as in Pillow
-const TURNS = [ // by EXIF orientation - 1: the canvas's transform of a photo of w x h pixels
-  () => [1, 0, 0, 1, 0, 0], (w) => [-1, 0, 0, 1, w, 0], (w, h) => [-1, 0, 0, -1, w, h], (w, h) => [1, 0, 0, -1, 0, h],
-  () => [0, 1, 1, 0, 0, 0], (w, h) => [0, 1, -1, 0, h, 0], (w, h) => [0, -1, -1, 0, h, w], (w) => [0, -1, 1, 0, 0, w],
-];
 
-/** The model's input, float32 [3 * height * width], of a file's blob or an image that is open already. */
+/** The model's input, float32 [3 * height * width], of a file's blob or an image that is open already, and a caution. */
 export async function prepare(photo, {views, mean, std}) {
-  const {data, size: [height, width]} = await fit(photo, views);
+  const {data, size: [height, width], caution} = await fit(photo, views);
   const input = new Float32Array(3 * height * width), round = Math.fround;
   for (let c = 0; c < 3; c++) {
     const [m, s] = [round(mean[c]), round(std[c])];
@@ -20,12 +13,12 @@ export async function prepare(photo, {views, mean, std}) {
       input[at + i] = round(round(round(data[3 * i + c] / 255) - m) / s);
     }
   }
-  return input;
+  return {input, caution};
 }
 
 /** The photo after all views, composed into one interpolation: uint8 [height * width * 3] in sRGB. */
 export async function fit(photo, views) {
-  const image = await load(photo);
+  const image = await open(photo);
   let frame = [image.height, image.width], box = [0, 0, image.width, image.height], padMode = 'zeros';
   for (const view of views) {
     const inner = shownBox(view, frame), sx = (box[2] - box[0]) / frame[1], sy = (box[3] - box[1]) / frame[0];
@@ -35,7 +28,7 @@ export async function fit(photo, views) {
   }
   const data = showBox(image, box, frame, padMode);
   image.close();
-  return {data, size: frame};
+  return {data, size: frame, caution: image.caution};
 }
 
 function shownBox({size, method, crop_pct}, [h, w]) {
@@ -118,43 +111,4 @@ function weights(before, start, end, after) {
     shares.forEach((share, i) => { values[x * most + i] = Math.trunc(0.5 + share / total * (1 << BITS)); });
   }
   return {from, count, values, most};
-}
-
-/** An open photo, upright: its size, and rows of its pixels on white; `toSrgb` is done after resizing. */
-async function load(photo) {
-  if (!(photo instanceof Blob)) return opened(photo, 1, null);
-  const {kind, bytes, parts, orientation, profile, space} = await read(photo);
-  const colours = profile && conversion(profile, space);
-  const own = colours !== 'browser'; // a profile of tables is left in the file, for the browser to apply
-  const options = {imageOrientation: 'from-image', premultiplyAlpha: 'none', colorSpaceConversion: own ? 'none' : 'default'};
-  let bitmap;
-  try {
-    bitmap = await createImageBitmap(new Blob(own ? parts : [bytes]), options);
-  } catch {
-    throw new Error(kind ? `This browser cannot show this ${kind} file; save it as JPEG or PNG.` : 'This is not a photo.');
-  }
-  if (bitmap.width * bitmap.height > MAX_PIXELS) {
-    throw new Error(`${bitmap.width} x ${bitmap.height} pixels are more than ${MAX_PIXELS.toLocaleString('en')}.`);
-  }
-  return opened(bitmap, own ? orientation : 1, own && colours, space);
-}
-
-function opened(bitmap, orientation, colours, space) {
-  const [w, h] = [bitmap.width, bitmap.height], [width, height] = orientation > 4 ? [h, w] : [w, h];
-  const canvas = new OffscreenCanvas(width, Math.min(height, Math.max(1, Math.floor(STRIP / width))));
-  const context = canvas.getContext('2d', {willReadFrequently: true});
-  context.imageSmoothingEnabled = false;
-  const rows = (start, count) => {
-    context.resetTransform();
-    context.fillStyle = '#fff';
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    const [a, b, c, d, e, f] = TURNS[orientation - 1](w, h);
-    context.setTransform(a, b, c, d, e, f - start);
-    context.drawImage(bitmap, 0, 0);
-    const {data} = context.getImageData(0, 0, width, count);
-    if (colours && space === 'GRAY') for (let i = 0; i < data.length; i++) if (i % 4 < 3) data[i] = colours[data[i]];
-    return data;
-  };
-  const toSrgb = colours && space === 'RGB ' ? colours : null;
-  return {width, height, rows, toSrgb, close: () => bitmap.close?.()};
 }

@@ -1,4 +1,5 @@
-// Keeps the page's files on the visitor's device, so that it works without a network; VERSION and FILES are put before this.
+// Keeps the page's files on the visitor's device, so that it works without a network; before this are put VERSION and
+// FILES, with the digest of each.
 const NAME = `${self.registration.scope} ${VERSION}`; // other pages may have the same origin
 
 self.addEventListener('install', (event) => event.waitUntil(keep()));
@@ -9,7 +10,12 @@ self.addEventListener('fetch', (event) => {
 
 async function keep() {
   const cache = await caches.open(NAME);
-  await cache.addAll(FILES.map((name) => new Request(name, {cache: 'no-cache'})));
+  try {
+    await cache.addAll(Object.entries(FILES).map(([name, integrity]) => new Request(name, {cache: 'no-cache', integrity})));
+  } catch (error) { // the next visit tries again
+    await caches.delete(NAME);
+    throw error;
+  }
   await self.skipWaiting();
 }
 

@@ -224,6 +224,13 @@ def test_grey_with_alpha_is_on_white() -> None:
     assert (shown.getpixel((0, 0)), shown.getpixel((1, 0))) == (WHITE, (100, 100, 100))
 
 
+def test_a_transparent_level_of_16_bits_is_white() -> None:
+    levels = np.full((8, 8), 0x1234, np.uint16)
+    levels[4:] = 0x1280  # the same in 8 bits
+    shown = np.asarray(decode(encoded(Image.fromarray(levels), "PNG", transparency=0x1234)))
+    assert (shown[:4] == 255).all() and (shown[4:] == 0x12).all()
+
+
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_sixteen_bits_are_rescaled_not_clipped(kind: str) -> None:
     ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)

@@ -13,6 +13,7 @@ import pytest
 
 from core.__main__ import main
 from core.data.check import examine
+from core.errors import BadInput
 from core.events import Checked, EpochEnded, Event, Notice, RunEnded, RunResumed, RunStarted, drain, replayed
 from core.model.hashes import check_hashes
 from core.publish.hub import Hub as Client
@@ -27,7 +28,9 @@ from core.runs.longer import create_longer
 from core.runs.predictions import predictions_of
 from core.runs.record import held
 from core.runs.run import Run, runs_in
+from core.runs.start import start
 from core.runs.stop_signals import FINISH, STOP, StopSignals
+from tests.hub.fixtures import environment
 from tests.hub.server import Hub
 
 
@@ -144,6 +147,72 @@ def test_a_job_that_fails_says_why_and_leaves_nothing(
     assert "The job ended as ERROR: no space for torch" in capsys.readouterr().err
     (run,) = runs_in(own_workspace)
     assert run.status == "failed" and "no space" in run.read("log.txt") and not datasets(signed_in)
+
+
+def test_a_model_is_trained_further_on_a_rented_machine(
+    signed_in: Hub, trained: Run, own_workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parent = Run(Path(shutil.copytree(trained.folder, own_workspace / "runs" / "parent")))
+    longer = ["train-longer", "parent", "--workspace", str(own_workspace), "--epochs", "1", "--on", "hf-jobs"]
+    assert main(longer) == 2 and "--yes" in capsys.readouterr().err
+    assert [run.name for run in runs_in(own_workspace)] == ["parent"], "as nobody agreed"
+    assert main([*longer, "--yes"]) == 0
+    (run,) = (run for run in runs_in(own_workspace) if run.name != "parent")
+    assert json.loads(run.read("parent.json")) == {"run": "parent"} and run.status == "completed"
+    assert run.read("splits.json") == parent.read("splits.json") and run.recipe.training.epochs == 1
+    assert not datasets(signed_in) and len(signed_in.jobs) == 1
+    check_hashes(run.folder)
+
+
+@pytest.fixture
+def left_alone(signed_in: Hub, recipe_dict: Callable[..., dict[str, Any]], own_workspace: Path) -> Run:
+    """A run whose job goes on, without a process here."""
+    signed_in.jobs.uv = "#!/bin/sh\nsleep 1000\n"
+    run, client = Run.create(Recipe.from_dict(recipe_dict()), own_workspace), Client()
+    with held(run, StopSignals(run.folder)) as log:
+        log.write(Notice("sending"))
+        send(run, Bundle(run.recipe, own_workspace), Rent("t4-small", 1800), client.api, client.user())
+    return run
+
+
+def test_a_run_with_an_open_job_is_not_deleted_but_by_its_command(
+    signed_in: Hub, left_alone: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for refused in (left_alone.delete, left_alone.stop, lambda: left_alone.move(left_alone.folder.with_name("gone"))):
+        with pytest.raises(BadInput, match=r"has a job on a rented machine, .* `python -m core delete "):
+            refused()
+    signed_in.fail("cancel-job", 503, times=100)
+    assert main(["delete", str(left_alone.folder)]) == 2
+    assert left_alone.folder.exists() and datasets(signed_in) and signed_in.jobs["job1"].stage == "RUNNING"
+    signed_in.forgive()
+    signed_in.fail("delete", 503, times=100)
+    assert main(["delete", str(left_alone.folder)]) == 2
+    assert left_alone.folder.exists() and datasets(signed_in)
+    signed_in.forgive()
+    capsys.readouterr()
+    assert main(["delete", str(left_alone.folder)]) == 0
+    assert "The job is cancelled, and its private data set" in capsys.readouterr().out
+    assert signed_in.jobs["job1"].stage == "CANCELED" and not datasets(signed_in) and not left_alone.folder.exists()
+
+
+def test_an_app_that_was_closed_follows_the_job_again_and_stops_it(
+    signed_in: Hub, left_alone: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a process of its own, with the login that `hf auth login` wrote: it inherits no token."""
+    (tmp_path / "home").mkdir()
+    for name, value in environment(signed_in, tmp_path / "home").items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(BadInput, match="Nobody is signed in"):
+        start(left_alone)
+    assert (left_alone.folder / "job.json").exists()
+    (tmp_path / "home" / "token").write_text(signed_in.token)
+    start(left_alone)
+    assert left_alone.status == "running"
+    left_alone.stop()
+    drain(left_alone.follow())
+    assert left_alone.status == "stopped" and signed_in.jobs["job1"].stage == "CANCELED"
+    assert not datasets(signed_in) and not (left_alone.folder / "job.json").exists()
+    assert signed_in.token not in left_alone.read("log.txt")
 
 
 def test_requests_reach_the_training_there(signed_in: Hub, tmp_path: Path) -> None:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -23,7 +29,7 @@ from core.publish.make_page import make_page
 from core.publish.onnx import ONNX, export_onnx
 from core.publish.page import page_files
 from core.publish.page_rehearsal import rehearse_page
-from core.publish.runtime import PACKAGE, runtime_files
+from core.publish.runtime import runtime_files
 from core.publish.sample import named_sample
 from core.runs.predictions import predictions_of
 from core.runs.run import Run
@@ -39,10 +45,11 @@ LABELS = ["синий <b>", "أخضر", "赤い"]
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ONNX Runtime Web."""
-    folder = tmp_path_factory.mktemp("dist")
+    """A folder as `npm install` makes it of what a page needs."""
+    folder = tmp_path_factory.mktemp("node_modules")
     found = fetched_runtime()
     for name, (on_page, _) in runtime_module.FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(found[on_page])
     return folder
 
@@ -150,12 +157,75 @@ def foreign(url: str, ours: str) -> bool:
     return not url.startswith((ours, "blob:", "data:"))
 
 
+@contextmanager
+def web_server(folder: Path) -> Iterator[str]:
+    """The address of a plain web server of a folder, which is stopped at the end."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def copyfile(self, source: Any, target: Any) -> None:
+            with suppress(ConnectionError):
+                super().copyfile(source, target)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
+    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_pages_of_one_origin_and_old_and_new_ones_do_not_mix(mine: Run, runtime: Path, tmp_path: Path) -> None:
+    """One inside another, in a folder with a name that a URL escapes; one is replaced, at first by half."""
+    from playwright.sync_api import expect
+
+    config = json.loads((mine.folder / "config.json").read_text(encoding="utf-8"))
+
+    def put(folder: str, prefix: str, without: str = "") -> None:
+        names = {**config, "label_names": [f"{prefix}{i}" for i in range(3)]}
+        (mine.folder / "config.json").write_text(json.dumps(names), encoding="utf-8")
+        for name, content in page_files(mine, (mine.folder / ONNX).read_bytes(), runtime_files(runtime), "A").items():
+            file = tmp_path / "www" / folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if name != without:
+                file.write_bytes(content)
+
+    inner = "pets #2/in it"
+    put(".", "outer")
+    put(inner, "inner")
+    with chromium() as browser:
+        context = browser.new_context()
+
+        def visit(folder: str) -> Any:
+            page = context.new_page()
+            page.goto(url + quote(folder))
+            return page
+
+        with web_server(tmp_path / "www") as url:
+            for folder in ("", f"{inner}/"):
+                expect(visit(folder).locator("#offline")).to_be_visible()
+            page = visit(f"{inner}/")
+            put(inner, "newer", without="page.json")
+            page.reload()
+            page.wait_for_timeout(1000)  # in which it could take the half
+            page.reload()
+            expect(page.locator("#known")).to_contain_text("inner0")
+            put(inner, "newer")
+            page.reload()
+            expect(page.locator("#known")).to_contain_text("newer0")
+        for folder, prefix in (("", "outer"), (f"{inner}/", "newer")):  # the server has gone
+            expect(visit(folder).locator("#known")).to_contain_text(f"{prefix}0")
+        assert len(page.evaluate("caches.keys()")) == 2
+
+
 def test_the_runtime_is_the_one_that_was_checked(
     runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exported: Run
 ) -> None:
-    with pytest.raises(BadInput, match=rf"cannot be read .* give the folder `dist` of {PACKAGE}"):
+    with pytest.raises(BadInput, match=r"cannot be read .* give the folder `node_modules` of `npm install onnx"):
         runtime_files(tmp_path)
     for name in runtime_module.FILES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((runtime / name).read_bytes() + b" ")
     with pytest.raises(BadInput, match="its SHA-256 is another"):
         runtime_files(tmp_path)

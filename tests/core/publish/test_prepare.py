@@ -19,17 +19,31 @@ from core.publish.browser import serving
 from core.publish.page import HERE
 from core.publish.sample import odd_photos
 from tests.core.data.test_colours import GREY, P3, SRGB, tagged
-from tests.core.publish.chromium import chromium
+from tests.core.publish.chromium import chromium, fetched_runtime
 
 ASKS = b"""<!doctype html><script type="module">
 import {fit} from "./prepare.js";
 window.fitted = async (photo, views) => {
   const bytes = Uint8Array.from(atob(photo), (letter) => letter.charCodeAt(0));
-  const {data} = await fit(new Blob([bytes]), views);
+  const {data, caution} = await fit(new Blob([bytes]), views);
+  window.caution = caution;
   return btoa(Array.from(data, (value) => String.fromCharCode(value)).join(""));
 };
 document.title = "ready";
 </script>"""
+UNTURNED = r"""const create = createImageBitmap;
+window.createImageBitmap = async (photo, options) => {
+  if (!(photo instanceof Blob)) return create(photo, options);
+  const bytes = Array.from(new Uint8Array(await photo.arrayBuffer()), (byte) => String.fromCharCode(byte)).join("");
+  const plain = bytes.replace(/\0\0\0\x09(irot|imir)[^]/g, "\0\0\0\x09irot\0");
+  return create(new Blob([Uint8Array.from(plain, (letter) => letter.charCodeAt(0))]), options);
+};"""
+NOISY = """const read = OffscreenCanvasRenderingContext2D.prototype.getImageData;
+OffscreenCanvasRenderingContext2D.prototype.getImageData = function (...box) {
+  const found = read.apply(this, box);
+  for (let i = 0; i < found.data.length; i += 64) found.data[i] += found.data[i] > 127 ? -AMOUNT : AMOUNT;
+  return found;
+};"""
 VIEWS = {
     "crop": [View((40, 40))],
     "crop-smaller": [View((48, 64), crop_pct=0.9)],
@@ -40,27 +54,54 @@ VIEWS = {
     "two": [View((60, 60), "squish"), View((40, 40), crop_pct=0.8)],
     "larger": [View((300, 300))],
 }
-EXACT, CLOSE = 0, 2  # of 255; the browser rounds transparency, and Little CMS a profile
-Fit = Callable[[bytes, list[View]], Any]
+EXACT, CLOSE = 0, 2  # of 255; the browser rounds transparency but of PNG, and Little CMS a profile
+
+
+class Fit:
+    """A browser's pixels [H, W, 3] of a photo after views, or what it says where it cannot."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+
+    def __call__(self, content: bytes, views: list[View]) -> Any:
+        asked = [base64.b64encode(content).decode(), [asdict(view) for view in views]]
+        script = "([photo, views]) => fitted(photo, views).catch((error) => [error.message])"
+        found = self.page.evaluate(script, asked)
+        if isinstance(found, list):
+            return found[0]
+        return np.frombuffer(base64.b64decode(found), np.uint8).reshape(*views[-1].size, 3)
+
+    def caution(self) -> str:
+        """What the page says of how it read the last photo."""
+        return str(self.page.evaluate("caution"))
 
 
 @pytest.fixture(scope="module")
-def fit() -> Iterator[Fit]:
-    """The browser's pixels [H, W, 3] of a photo after views; what it says where it cannot."""
-    files = {file.name: file.read_bytes() for file in HERE.glob("*.js")} | {"index.html": ASKS}
+def opened() -> Iterator[Callable[..., Fit]]:
+    """The page in a new tab, with a script that is run before its own."""
+    files = {file.name: file.read_bytes() for file in HERE.iterdir() if file.is_file()} | {"index.html": ASKS}
+    files |= {f"runtime/{name}": content for name, content in fetched_runtime().items()}
     with chromium() as browser, serving(files) as (url, _):
-        page = browser.new_page()
-        page.goto(url)
-        page.wait_for_function("document.title == 'ready'")
 
-        def fitted(content: bytes, views: list[View]) -> Any:
-            asked = [base64.b64encode(content).decode(), [asdict(view) for view in views]]
-            found = page.evaluate("([photo, views]) => fitted(photo, views).catch((error) => [error.message])", asked)
-            if isinstance(found, list):
-                return found[0]
-            return np.frombuffer(base64.b64decode(found), np.uint8).reshape(*views[-1].size, 3)
+        def tab(before: str = "") -> Fit:
+            page = browser.new_page()
+            page.add_init_script(before)
+            page.goto(url)
+            page.wait_for_function("document.title == 'ready'")
+            return Fit(page)
 
-        yield fitted
+        yield tab
+
+
+@pytest.fixture(scope="module")
+def fit(opened: Callable[..., Fit]) -> Fit:
+    return opened()
+
+
+@pytest.fixture(scope="module")
+def unturned(opened: Callable[..., Fit]) -> Fit:
+    """A browser that does not turn AVIF files, as WebKitGTK 2.50."""
+    return opened(UNTURNED)
 
 
 def noise(height: int, width: int, mode: str = "RGB") -> Image.Image:
@@ -123,6 +164,90 @@ def test_a_grey_profile_and_one_of_another_kind(fit: Fit) -> None:
         assert difference(fit, tagged(noise(64, 96, "L"), GREY, suffix), VIEWS["squish"]) <= CLOSE
         assert difference(fit, tagged(noise(64, 96), GREY, suffix), VIEWS["squish"]) == EXACT, "it is of another kind"
         assert difference(fit, tagged(noise(64, 96), P3[:200], suffix), VIEWS["squish"]) == EXACT, "it is damaged"
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def grey16(**options: Any) -> bytes:
+    levels = np.random.default_rng(0).integers(0, 65536, (40, 60), np.uint16)
+    levels[:20] = 1234
+    return encoded(Image.fromarray(levels), "PNG", **options)
+
+
+def transparent() -> Image.Image:
+    image = noise(64, 96)
+    image.putalpha(noise(64, 96, "L"))
+    return image
+
+
+def few_colours() -> bytes:
+    """A palette of fewer colours than its pixels name."""
+    image = noise(64, 96).quantize(256)
+    image.putpalette(image.getpalette()[: 3 * 100])  # type: ignore[index]
+    return encoded(image, "PNG")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        encoded(transparent(), "PNG"),
+        encoded(transparent().convert("LA"), "PNG"),
+        encoded(noise(64, 96), "PNG", transparency=(0, 0, 0)),
+        grey16(),
+        grey16(transparency=1234),
+        few_colours(),
+        encoded(noise(64, 96, "1"), "PNG"),
+    ],
+    ids=["alpha", "grey-alpha", "one-colour", "16-bit", "16-bit-one-level", "palette", "1-bit"],
+)
+def test_every_png_is_read_to_the_last_bit(fit: Fit, content: bytes) -> None:
+    assert difference(fit, content, VIEWS["squish"]) == EXACT and not fit.caution()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_avif_is_turned_once_by_the_browser_or_the_page(fit: Fit, unturned: Fit, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = encoded(noise(64, 96), "AVIF", exif=exif, quality=90)
+    for browser in (fit, unturned):
+        assert difference(browser, content, VIEWS["squish"]) <= CLOSE
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (encoded(noise(64, 96, "CMYK"), "JPEG"), "JPEG files in CMYK"),
+        (encoded(transparent(), "WEBP"), "transparent WebP files"),
+        (encoded(transparent(), "WEBP", lossless=True), "transparent WebP files"),
+        (encoded(noise(64, 96), "AVIF"), "AVIF files"),
+        (encoded(transparent(), "BMP"), "BMP files of this kind"),
+        (encoded(noise(64, 96), "GIF").replace(b"\x2c\0\0\0\0", b"\x2c\1\0\0\0"), "GIF files whose first frame"),
+        *((encoded(noise(64, 96), kind), "") for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP")),
+        (encoded(noise(64, 96, "L"), "BMP"), ""),
+        (encoded(noise(64, 96, "L"), "JPEG"), ""),
+    ],
+)
+def test_it_says_what_browsers_read_in_different_ways(fit: Fit, content: bytes, kind: str) -> None:
+    fit(content, VIEWS["squish"])
+    assert fit.caution().startswith(f"Browsers read {kind}") if kind else fit.caution() == ""
+
+
+def test_a_browser_that_hides_pixels_from_pages_says_so(opened: Callable[..., Fit]) -> None:
+    """As those do that resist fingerprinting."""
+    content = encoded(noise(64, 96), "JPEG")
+    assert "does not let pages read photos" in opened(NOISY.replace("AMOUNT", "200"))(content, VIEWS["crop"])
+    little = opened(NOISY.replace("AMOUNT", "1"))
+    assert not isinstance(little(content, VIEWS["crop"]), str)
+    assert little.caution().startswith("This browser changes pixels a little")
+
+
+def test_a_damaged_png_says_so(fit: Fit) -> None:
+    content = encoded(noise(64, 96), "PNG")
+    assert fit(content[: len(content) // 2], VIEWS["crop"]) == "This PNG file is damaged; save it anew."
 
 
 def test_what_it_cannot_show_it_says(fit: Fit) -> None:

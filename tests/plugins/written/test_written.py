@@ -19,9 +19,8 @@ from core import discovery
 from core.__main__ import main
 from core.as_python import as_python
 from core.model.folder import load_model
-from core.publish.export import export
 from core.recipe import Recipe
-from core.registry import exporters, losses, metrics, registries, transforms
+from core.registry import losses, metrics, registries, transforms
 from core.runs.run import Run
 from core.runs.train import train
 from plugins.panels.kit.serving.mode import Mode
@@ -36,7 +35,6 @@ CHOICES = {
     "transforms": {"name": "resize_mix", "largest": 0.5},
     "metrics": {"name": "f_beta", "beta": 3},
     "losses": {"name": "poly", "epsilon": 2},
-    "exporters": {"name": "litert"},
 }
 
 
@@ -138,7 +136,7 @@ def test_the_card_says_them_and_its_line_for_timm_works(run: Run) -> None:
     card = (run.folder / "README.md").read_text(encoding="utf-8")
     assert "`dinov2` (timm's `vit_small_patch14_dinov2`)" in card and "chosen by its f_beta" in card
     for choice in CHOICES.values():
-        assert choice["name"] == "litert" or f'"name": "{choice["name"]}"' in card
+        assert f'"name": "{choice["name"]}"' in card
     assert 'timm.create_model("local-dir:this_folder", pretrained=True)' in card
     theirs = timm.create_model(f"local-dir:{run.folder}", pretrained=True).eval()
     images = torch.rand(2, 3, 28, 28, generator=torch.Generator().manual_seed(0))
@@ -186,16 +184,3 @@ def test_the_mix_is_the_share_of_the_area() -> None:
     for seed in range(10):
         mixed, soft = mix.apply(images, targets, mix.draw(2, (20, 30), Random(seed)))
         torch.testing.assert_close(mixed.mean((1, 2, 3)), soft[:, 1])
-
-
-def test_the_export_answers_like_the_model(run: Run, tmp_path: Path) -> None:
-    pytest.importorskip("litert_torch")
-    made = export(run, exporters.create("litert"), tmp_path)
-    assert made.file.name == "model.tflite" and made.largest_difference < 1e-4
-
-
-def test_an_export_without_its_package_says_which(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "litert_torch", None)
-        assert main(["export", str(run.folder), "--to", "litert"]) == 2
-    assert "pip install litert-torch" in capsys.readouterr().err
