@@ -2,6 +2,7 @@
 const TOP = 10, NAMED = 12, LONG = 60; // labels with a bar, and in the sentence under the title; letters of one there
 const part = (name) => document.getElementById(name);
 const [zone, photo, video, status, answer, chosen] = ['zone', 'photo', 'video', 'status', 'answer', 'file'].map(part);
+part('unopened').remove(); // scripts run here
 const percent = (x) => `${(100 * x).toFixed(1)}%`;
 const say = (sentence) => { status.textContent = sentence; };
 

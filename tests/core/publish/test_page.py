@@ -99,6 +99,21 @@ def test_the_service_worker_changes_with_every_file(mine: Run) -> None:
     assert b'"model.onnx"' in worker(b"1") and b'"./"' in worker(b"1")
 
 
+def test_opened_from_a_folder_it_says_what_it_needs(mine: Run, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    for name, content in page_files(mine, b"onnx", {"ort.js": b"1"}, "Colours").items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    with chromium() as browser:
+        page: Any = browser.new_page()
+        page.goto((tmp_path / "index.html").as_uri())
+        expect(page.locator("#unopened")).to_be_visible()
+        with serving(page_files(mine, b"onnx", {"ort.js": b"1"}, "Colours")) as (url, _):
+            page.goto(url)
+            expect(page.locator("#unopened")).to_have_count(0)
+
+
 @pytest.fixture
 def doubtful(mine: Run) -> Run:
     """Labels in other scripts, and a model that knows what it knows."""
