@@ -118,7 +118,7 @@ function controls() {
   part('chips').replaceChildren(...chips);
   part('known').replaceChildren(...list.vocab.map(label => Object.assign(document.createElement('option'), {value: label})));
   if (mapped && !list.map) toMap(false);
-  offer(part('set'), [['0', 'Both sets'], ['1', `Training ${sets[1].toLocaleString('en')}`], ['2', `Validation ${sets[2].toLocaleString('en')}`]]);
+  offer(part('set'), [['0', 'All photos'], ['1', `Training ${sets[1].toLocaleString('en')}`], ['2', `Validation ${sets[2].toLocaleString('en')}`]]);
   offer(part('sort'), [['name', 'By name'], ['label', 'By label'], ...(list.likeness ? [['likeness', 'By likeness']] : []), ...(list.doubt ? [['doubt', 'By doubt']] : [])]);
 }
 
