@@ -125,7 +125,9 @@ def _name(run: Run, selected: bool) -> Html:
     """What a run is called, when it began, and the note about it."""
     return Html(
         '<button type="button" class="link" data-do="look" data-run="{}" title="{}"{}>{}</button><small>{}</small>'
-    ).format(run.name, said_of(run, "note"), Html(' aria-current="true"') if selected else "", title_of(run), begun(run))
+    ).format(
+        run.name, said_of(run, "note"), Html(' aria-current="true"') if selected else "", title_of(run), begun(run)
+    )
 
 
 def _actions(buttons: Html) -> Html:

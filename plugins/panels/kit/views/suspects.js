@@ -4,7 +4,7 @@ let shown = '0';
 function settle() {
   for (const tab of element.querySelectorAll('[data-tab]')) {
     const on = String(tab.dataset.tab === shown);
-    if (tab.getAttribute('aria-selected') !== on) { tab.setAttribute('aria-selected', on); tab.setAttribute('aria-pressed', on); }
+    if (tab.getAttribute('aria-selected') !== on) tab.setAttribute('aria-selected', on);
   }
   for (const list of element.querySelectorAll('[data-list]')) if (list.hidden !== (list.dataset.list !== shown)) list.hidden = list.dataset.list !== shown;
   for (const place of element.querySelectorAll('.large')) {

@@ -111,8 +111,8 @@ def _findings(project: Project, insight: Insight) -> Html:
     since = "You have decided on photos since: look again, as that may show others."
     none = empty("None", "Nothing of this kind was found.") if insight.current else empty("None left", since)
     lists = joined(
-        Html('<ol class="suspects" role="tabpanel" aria-label="{}" data-list="{}">{}</ol>').format(
-            title, n, joined(rows[:SHOWN]) or none
+        Html('<div class="suspects" role="tabpanel" aria-label="{}" data-list="{}">{}</div>').format(
+            title, n, Html("<ol>{}</ol>").format(joined(rows[:SHOWN])) if rows else none
         )
         for n, (title, rows) in enumerate(tabs.items())
     )
