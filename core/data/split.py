@@ -88,7 +88,8 @@ def checked(split: Split) -> Split:
 def too_little(split: Split) -> str:
     """Why a split has too little for training, two classes and photos on both sides, as a sentence, or ""."""
     if len(split.vocab) < 2:
-        return f"There is only one class, {split.vocab[0]!r}; a classifier needs two." if split.vocab else "No photos."
+        one = "There is only one class, {!r}; a classifier needs two."
+        return one.format(split.vocab[0]) if split.vocab else "No photo has a label yet."
     for side, indices in (("training", split.train), ("validation", split.valid)):
         if not indices:
             return f"The split leaves no photos for {side}; use another splitter or add photos."

@@ -17,16 +17,18 @@ from plugins.panels.kit.page.sources import tabs, text_tab
 from plugins.panels.kit.project.adding import adds_to, take
 from plugins.panels.kit.project.bring import ACCEPT, upload
 from plugins.panels.kit.project.edits import choose, edit
+from plugins.panels.kit.project.naming import source_name
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.camera import camera
 from plugins.panels.kit.views.drop import drop
 from plugins.panels.kit.views.form import chooser
-from plugins.panels.kit.views.found import found_card
-from plugins.panels.kit.views.html import Html, view
+from plugins.panels.kit.views.found import back, found_card
+from plugins.panels.kit.views.html import Html, notes, view
 from plugins.panels.kit.views.label_preview import label_preview, typed_preview
 from plugins.panels.kit.views.photo_grid import photo_grid
 from plugins.panels.kit.views.seen import not_seen, seen
 
+LOOKING = "Looking at the photos"
 NEWS = "watch('value', () => presize.photosChanged?.());"
 
 
@@ -49,7 +51,7 @@ class DataPanel:
             with gr.Column(scale=3):
                 found = view("data-found", label="What was found")
                 page.shows(found, found_card)
-                page.does(found.click, _on_found, redraw="load", busy="Looking at the photos")
+                page.does(found.click, _on_found, redraw="load", busy=LOOKING)
         grid = photo_grid(page)
         page.does(grid.changed, lambda project, data: None, busy="Counting the labels", trigger_mode="always_last")
         page.does(grid.train, _train_labelled, busy="Starting the training", redraw="load")
@@ -86,9 +88,11 @@ class DataPanel:
         page = self.page
         with gr.Tabs(elem_id="data-sources"):
             with gr.Tab("Upload"):
-                page.shows(view("data-how", label="What a drop does"), _how)
+                how = view("data-how", label="What a drop does")
+                page.shows(how, _how)
+                page.does(how.click, lambda project, data: project.go_back(), redraw="load", busy=LOOKING)
                 zone = drop("data-drop", "Drop a zip, a folder or photos here", ACCEPT, folders=True)
-                page.does(zone.upload, upload, redraw="load", busy="Looking at the photos")
+                page.does(zone.upload, upload, redraw="load", busy=LOOKING)
                 taking = camera("data-camera")
                 page.does(taking.taken, take, redraw="load", busy="Adding the photos")
             if page.mode.local:
@@ -97,13 +101,18 @@ class DataPanel:
 
 
 def _how(project: Project) -> Html:
-    """Whether dropped photos are added or replace these, where both are possible."""
-    if adds_to(project) is None:
+    """What becomes of these photos if others are dropped, and the way back to those that they replaced."""
+    recipe = project.recipe
+    if recipe is None:
         return Html()
-    return Html(
-        '<fieldset class="how"><legend>Photos dropped here</legend>'
-        '<label><input type="radio" name="how" value="add" checked> are added; a folder is a label</label>'
-        '<label><input type="radio" name="how" value="replace"> replace these</label></fieldset>'
+    returns = "" if isinstance(project.examined, BadInput) else back(project)  # else it stands beside the reason
+    shown = Html('<p class="now"><span>Your photos: <b>{}</b></span>{}</p>').format(source_name(recipe), returns)
+    if adds_to(project) is None:
+        return shown + notes(["Photos dropped here replace them; you can go back."], "note")
+    return shown + Html(
+        '<fieldset class="how"><legend>Dropped photos</legend>'
+        '<label><input type="radio" name="how" value="add" checked> join them, a folder as a label</label>'
+        '<label><input type="radio" name="how" value="replace"> replace them</label></fieldset>'
     )
 
 

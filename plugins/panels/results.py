@@ -30,7 +30,7 @@ from plugins.panels.kit.views.confusion import TEST, Results, results_of
 from plugins.panels.kit.views.html import DELEGATE, Html, button, card, empty, figures, joined, notes, percent, view
 from plugins.panels.kit.views.large import large_photo
 from plugins.panels.kit.views.longer import longer
-from plugins.panels.kit.views.mistakes import explained, opened, shots, worst_mistakes
+from plugins.panels.kit.views.mistakes import answered, opened, shots, worst_mistakes
 from plugins.panels.kit.views.run import accuracy_of
 from plugins.panels.kit.views.saved import figure, saver
 from plugins.panels.kit.views.suspects import suspects
@@ -79,8 +79,7 @@ class ResultsPanel:
         explains = page.mode.explains
         for shows in (photos, more):
             page.answers(shows.open, partial(opened, explains=explains), [], large, busy="Opening the photo")
-        if explains:
-            page.answers(large.click, explained, [], large, busy="Looking")
+        page.answers(large.click, partial(answered, explains=explains), [], large, busy="Looking")
         for shows in (body, labels, confidence):
             page.answers(shows.save, _saved, [], saved, busy="Drawing the figure", trigger_mode="multiple")
         page.does(finish.click, _finish, busy="Annealing the learning rate to its end")

@@ -96,7 +96,7 @@ def unlabelled(person: Person, photos: Path) -> None:
         hint = grid.locator('[data-part="label"]').get_attribute("placeholder") or ""
         person.type("" if hint == f"{label}?" else label)
     person.reached("labelled")
-    train = grid.get_by_role("button", name="Train", exact=True)
+    train = grid.get_by_role("button", name="Start training", exact=True)
     person.click(train)
     expect(page.locator("#train-head h1")).to_have_text("Trained", timeout=1000 * WAITS)
     person.reached("trained")

@@ -61,7 +61,7 @@ def test_unlabelled_photos_are_labelled_by_keyboard(photos: Path, serve: Serve, 
     page.keyboard.press("Enter")
     expect(page.locator("#data-grid .shot")).to_have_count(1)
     page.keyboard.press("Enter")  # its neighbours' label
-    expect(page.locator('#data-grid [data-part="next"]')).to_have_text("Train")
+    expect(page.locator('#data-grid [data-part="next"]')).to_have_text("Start training")
     expect(tile(page, "IMG_0015.jpg")).to_have_attribute("aria-label", "IMG_0015.jpg, label sea")
     expect(page.locator("#data-train")).to_be_enabled()
 

@@ -149,7 +149,7 @@ def test_of_many_runs_the_newest_are_shown_and_all_are_found(prepared: Prepare, 
         shutil.copytree(run.folder, run.folder.with_name(name))
     page = visit(app := serve(project.folder), page="train")
     expect(page.locator("#train-runs tbody tr:visible")).to_have_count(50)
-    page.locator("#train-runs [data-find]").fill("2020-01-01 00-00-00")
+    page.locator("#train-runs [data-find]").fill("2020-01-01 00:00:00")
     expect(page.locator("#train-runs tbody tr:visible")).to_have_count(1)
     expect(page.locator("#train-runs [data-all]")).to_be_hidden()
 

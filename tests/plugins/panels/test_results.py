@@ -7,6 +7,7 @@ import csv
 import json
 import re
 import shutil
+from html import unescape
 from pathlib import Path
 
 import gradio as gr
@@ -26,6 +27,7 @@ from core.runs.train import train
 from core.training.interpretation import ClassificationInterpretation
 from plugins.panels import results as panel_module
 from plugins.panels.kit.page.page import Page
+from plugins.panels.kit.project.labels import labels_now
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.test_set import score_again, score_place
 from plugins.panels.kit.serving.mode import Mode
@@ -287,11 +289,29 @@ def test_another_run_is_compared_and_a_mistake_explained(run: Run) -> None:
         shown.compare(shown.project, {"run": "../elsewhere"})
     mistake = next(i for i, seen in enumerate(results_of(shown.project.run).photos) if seen.wrong)  # type: ignore[arg-type]
     assert "Where it looks" in shown.open(shown.project, shown.place(mistake))
-    looked = shown.why(shown.project, shown.place(mistake))
+    looked = shown.why(shown.project, {**shown.place(mistake), "do": "why"})
     assert looked.count("data:image/jpeg") == 2 and "what it said" in looked
     for wrong in (99, -99, "x", None):
         with pytest.raises(BadInput):
-            shown.why(shown.project, shown.place(wrong))
+            shown.why(shown.project, {**shown.place(wrong), "do": "why"})
+
+
+def test_the_label_of_a_mistake_is_corrected_where_it_is_seen(run: Run) -> None:
+    shown = Shown(run.workspace)
+    photos = results_of(run).photos
+    mistake = next(place for place, seen in enumerate(photos) if seen.wrong)
+    assert 'data-do="label"' not in shown.open(shown.project, shown.place(mistake)), "its photos are not the project's"
+    shown.project.use(run.recipe)
+    html = shown.open(shown.project, shown.place(mistake))
+    assert 'data-do="leave_out"' in html
+    told = dict(re.findall(r'data-([a-z]+)="([^"]*)"', re.search(r"<button[^>]*data-do=.label.[^>]*>", html)[0]))  # type: ignore[index]
+    told = {name: unescape(value) for name, value in told.items()}
+    before = labels_now(shown.project)
+    again = shown.why(shown.project, told)
+    changed = {(b, a) for b, a in zip(before, labels_now(shown.project), strict=True) if b != a}
+    vocab, seen = results_of(run).vocab, photos[mistake]
+    assert changed == {(vocab[seen.true], vocab[seen.predicted])}
+    assert "train again" in again and 'data-do="label"' not in again
 
 
 def test_a_photo_opens_large_with_its_name_its_label_and_the_probabilities(run: Run) -> None:

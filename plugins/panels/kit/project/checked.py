@@ -70,6 +70,13 @@ class CheckedRecipe(EditedRecipe):
             aside = self._put_aside()
             self.draft.write(refused=self.plain(error), earlier=self._document(aside) if aside else None, recipe=None)
 
+    def go_back(self) -> None:
+        """Return to the recipe of the previous photos, and from there to these; raises BadInput if there are none."""
+        with self.draft.lock:
+            aside = self._put_aside()
+            super().go_back()
+            self.draft.write(earlier=self._document(aside) if aside else None, reasons=[])
+
     def forget(self) -> None:
         """Drop the cached names and check results, so that the photos are read again."""
         for known in (CHECKED, LISTED, NAMES, PHOTOS):

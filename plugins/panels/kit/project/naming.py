@@ -39,6 +39,12 @@ def title_of(run: Run) -> str:
     return said_of(run, "title") or proposed(run)
 
 
+def begun(run: Run) -> str:
+    """When a run began, from its folder's name, such as `2026-11-23 11:20:36`."""
+    day, *hour = run.name.split("_")[:2]
+    return " ".join([day, *(part.replace("-", ":") for part in hour)])
+
+
 def said_of(run: Run, field: str) -> str:
     """The title or the note that a person gave a run, or ""."""
     file = run.folder / ABOUT

@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.model.file_names import HASHES
 from core.runs.compare import compare_runs
 from core.runs.run import Run
-from plugins.panels.kit.project.naming import photos_of_run, title_of
+from plugins.panels.kit.project.naming import begun, photos_of_run, title_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.views.charts import Axes, Line, Point, chart, nice
@@ -35,9 +35,10 @@ def compared(project: Project, data: Mapping[str, Any]) -> Html:
 
 
 def _titles(shown: Sequence[RunView]) -> list[str]:
-    """The runs' names; numbered where two are called the same."""
+    """The runs' names; with when they began where two are called the same."""
     titles = [title_of(each.run) for each in shown]
-    return [f"{title} ({i})" if titles.count(title) > 1 else title for i, title in enumerate(titles, 1)]
+    both = zip(titles, shown, strict=True)
+    return [f"{title}, {begun(each.run)}" if titles.count(title) > 1 else title for title, each in both]
 
 
 def _charts(shown: Sequence[RunView], titles: Sequence[str]) -> Html:

@@ -18,10 +18,10 @@ def found_card(project: Project) -> str:
     """The photos of a project by label and set, the reasons, and what to do next."""
     found = project.examined
     if refused := project.refused:
-        return card(TITLE, notes([refused], "bad") + acts(_back(project)))
+        return card(TITLE, notes([refused], "bad") + acts(back(project)))
     if isinstance(found, BadInput):
         again = button("Look again", "again")
-        return card(TITLE, notes([project.plain(found)], "bad") + acts(again, _back(project)))
+        return card(TITLE, notes([project.plain(found)], "bad") + acts(again, back(project)))
     if found is None:
         if project.recipe:
             return card(TITLE, empty("Reading", "Every photo is opened once to check that it can be read."))
@@ -59,7 +59,7 @@ def _to_label(unlabelled: int) -> Html:
     return link.format(many, Html('data-show="data-grid"'), "Label them here" if unlabelled > 1 else "Label it here")
 
 
-def _back(project: Project) -> str:
+def back(project: Project) -> str:
     """A button that returns to the previous photos."""
     earlier, recipe = project.earlier, project.recipe
     if earlier is None or (recipe and recipe.source == earlier.source):

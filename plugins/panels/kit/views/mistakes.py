@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from core.data.decoder import prepare
 from core.data.photo import BadPhoto
 from core.errors import BadInput
 from plugins.panels.kit.insight.gradcam import where_it_looks
+from plugins.panels.kit.project.labels import LEFT_OUT, act, listed, photos_of
 from plugins.panels.kit.project.models import predictor
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.accuracy import photos_said
@@ -53,6 +55,16 @@ def worst_mistakes(found: Results) -> Html:
     return card("Worst mistakes", shots(found, worst), note)
 
 
+def answered(project: Project, data: Mapping[str, Any], explains: bool) -> Html:
+    """The opened photo after a press on one of its buttons: where the model looks in it, or with another label."""
+    if data.get("do") == "why" and explains:
+        return explained(project, data)
+    if data.get("do") in ("label", "leave_out"):
+        said = {name: data.get(name) for name in ("do", "key", "label")}
+        act(project, {**said, "photos": [int(n) for n in [str(data.get("at"))] if n.isdecimal()], "right": True})
+    return opened(project, data, explains)
+
+
 def opened(project: Project, data: Mapping[str, Any], explains: bool) -> Html:
     """A photo, large, with its label and what the model says; with `explains`, it can show where the model looks."""
     run = project.find(str(data.get("run")))
@@ -64,11 +76,32 @@ def opened(project: Project, data: Mapping[str, Any], explains: bool) -> Html:
     likely = bars((name, p, confident(p)) for name, p in ranked[:LIKELY])
     more = f"and {len(ranked) - LIKELY} more labels" if len(ranked) > LIKELY else ""
     place = {"run": found.name, "set": found.set, "photo": data["photo"]}
-    looks = acts(button("Where it looks", "why", place) if explains else "")
+    mends = _mends(project, seen, found, place) if seen.wrong else []
+    looks = acts(*mends, button("Where it looks", "why", place) if explains else "")
     body = Html('<p class="file">{}</p><p><b>{}</b></p><p class="note">loss {:.2f} · confidence {}</p>{}<p>{}</p>{}')
     return photo_dialog(
         seen.file, body.format(seen.file.name, verdict, seen.loss, confident(seen.confidence), likely, more, looks)
     )
+
+
+def _mends(project: Project, seen: Seen, found: Results, place: Mapping[str, Any]) -> list[Html]:
+    """Buttons that correct the label of a photo that is among the project's, or what a person has said of it."""
+    if project.recipe is None:
+        return []
+    try:
+        photos, rows = photos_of(project), listed(project)
+    except BadInput:  # the photos are gone, which the Data page says
+        return []
+    at = next((i for i, file in enumerate(photos.files) if Path(file) == seen.file), None)
+    if at is None:
+        return []
+    label = rows["vocab"][n] if (n := rows["labels"][at]) >= 0 else ""
+    if rows["flags"][at] & LEFT_OUT:
+        return [Html("<span>It is left out now.</span>")]
+    if label != found.vocab[seen.true]:
+        return [Html("<span>Its label is {} now; train again to use that.</span>").format(label)]
+    data = {**place, "at": at, "key": photos.key, "label": found.vocab[seen.predicted]}
+    return [button(f"It is {data['label']}", "label", data), button("Leave it out", "leave_out", data)]
 
 
 def explained(project: Project, data: Mapping[str, Any]) -> Html:

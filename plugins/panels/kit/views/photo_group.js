@@ -17,10 +17,16 @@ async function nextGroup() {
 }
 
 let goesOn = () => {};
+const REST = 800;
+function rest(button) { // who presses Label them twice is not to start a training
+  button.disabled = true;
+  setTimeout(() => { button.disabled = false; }, REST);
+}
 function offerNext() { // the one button for what a person does next
   const open = list.names.some((_, photo) => FILTERS.none(photo)), changed = list.flags.some(flags => flags & CHANGED);
-  const train = changed && list.vocab.length > 1 ? 'Train' : '', label = list.likeness ? 'Label group by group' : '';
+  const train = changed && list.vocab.length > 1 ? 'Start training' : '', label = list.likeness ? 'Label group by group' : '';
   const said = chosen.size || renaming ? '' : open ? label : train;
+  if (said && said === train && part('next').textContent !== said) rest(part('next'));
   part('next').hidden = !said;
   part('give').hidden = said !== '';
   part('next').textContent = said;

@@ -32,7 +32,7 @@ async function send(asked) {
 
 function give() {
   if (renaming) return rename();
-  if (!chosen.size) return say('Select photos first: click them, or press Space.');
+  if (!chosen.size) return say(FINGER.matches ? 'Select photos first: tap them.' : 'Select photos first: click them, or press Space.');
   const label = typed.value.trim() || guess();
   if (!label) { typed.focus(); return say('Type a label first.'); }
   if (filter === '~') for (const photo of group) if (!chosen.has(photo)) declined.add(photo);
@@ -44,6 +44,7 @@ function leaveOut() {
   if (chosen.size) tell({do: [...chosen].every(isOut) ? 'take_back' : 'leave_out'});
 }
 
+const FINGER = window.matchMedia('(hover: none) and (pointer: coarse)');
 const guess = () => filter === '~' ? likely : shared(hintOf);
 const suggested = () => filter === '~' ? likely : filter.startsWith('?') && filter.slice(1); // what Enter stands for
 const shared = of => { const found = new Set([...chosen].map(of)); return found.size === 1 ? [...found][0] : ''; };
@@ -62,17 +63,20 @@ function rename() {
 function bar() {
   const n = chosen.size, hint = guess(), is = suggested();
   part('bar').classList.toggle('on', n > 0 || renaming !== '');
-  part('count').textContent = renaming ? `Rename ${renaming}` : n ? `${n.toLocaleString('en')} selected` : 'Nothing selected';
+  part('count').textContent = renaming ? `Rename ${renaming}` : n ? `${n.toLocaleString('en')} selected` : list.names.some((_, photo) => FILTERS.none(photo))
+    ? 'Nothing selected' : 'All are labelled';
   typed.placeholder = renaming ? 'Its new name' : hint ? `${hint}?` : 'Label';
   part('give').textContent = renaming ? 'Rename it' : n === 1 ? 'Label it' : 'Label them';
   part('out').textContent = n && [...chosen].every(isOut) ? 'Use again' : 'Leave out';
   part('out').hidden = renaming !== '' || !n;
   part('clear').textContent = n || renaming ? 'Clear' : 'Select all';
   part('rename').hidden = !filter.startsWith('=');
-  part('how').textContent = `${is ? `Click those that are not ${is}, then press Enter.`
-    : mapped ? 'Draw around photos, type what they show, press Enter. A red ! marks labels that may be wrong.'
-    : filter === '~' ? 'These look alike: click those that do not belong, type what the others show, press Enter.'
-      : 'Click photos that show the same, type what it is, press Enter; double-click one to see it large.'} Your files are not changed.${
+  const [pick, enter] = FINGER.matches ? ['tap', 'press Label them'] : ['click', 'press Enter'];
+  const how = is ? `${pick} those that are not ${is}, then ${enter}.`
+    : mapped ? `draw around photos, type what they show, ${enter}. A red ! marks labels that may be wrong.`
+    : filter === '~' ? `these look alike: ${pick} those that do not belong, type what the others show, ${enter}.`
+      : `${pick} photos that show the same, type what it is, ${enter}; double-${pick} one to see it large.`;
+  part('how').textContent = `${how[0].toUpperCase()}${how.slice(1)} Your files are not changed.${
     list.looking && !list.likeness ? ' Comparing the photos, to suggest labels.' : ''}`;
   offerNext();
   askAlike();
@@ -118,7 +122,7 @@ function controls() {
   part('chips').replaceChildren(...chips);
   part('known').replaceChildren(...list.vocab.map(label => Object.assign(document.createElement('option'), {value: label})));
   if (mapped && !list.map) toMap(false);
-  offer(part('set'), [['0', 'Both sets'], ['1', `Training ${sets[1].toLocaleString('en')}`], ['2', `Validation ${sets[2].toLocaleString('en')}`]]);
+  offer(part('set'), [['0', 'All photos'], ['1', `Training ${sets[1].toLocaleString('en')}`], ['2', `Validation ${sets[2].toLocaleString('en')}`]]);
   offer(part('sort'), [['name', 'By name'], ['label', 'By label'], ...(list.likeness ? [['likeness', 'By likeness']] : []), ...(list.doubt ? [['doubt', 'By doubt']] : [])]);
 }
 

@@ -12,7 +12,7 @@ from core.events import Queued
 from core.runs.events_file import EVENTS
 from core.runs.run import ALIVE, QUEUED, Run
 from plugins.panels.kit.project.discarded import discarded
-from plugins.panels.kit.project.naming import ABOUT, photos_of_run, said_of, short_architecture, title_of
+from plugins.panels.kit.project.naming import ABOUT, begun, photos_of_run, said_of, short_architecture, title_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.summary import Summary, summary
 from plugins.panels.kit.views.html import DELEGATE, Html, button, card, clock, percent, rate, table, table_row
@@ -110,7 +110,7 @@ def _cells(run: Run, shown: Summary, selected: bool) -> list[Html]:
         queued_said(run) if shown.status == QUEUED else status_said(run, shown.status),
         "–" if accuracy is None else percent(accuracy),
         Html("{}<small>{}</small>").format(
-            photos.name, f"{photos.photos:,}, {photos.version}" if photos.photos else ""
+            photos.name, f"{photos.photos:,}, version {photos.version}" if photos.photos else ""
         ),
         short_architecture(recipe),
         f"{training.freeze_epochs} + {training.epochs}",
@@ -123,11 +123,11 @@ def _cells(run: Run, shown: Summary, selected: bool) -> list[Html]:
 
 def _name(run: Run, selected: bool) -> Html:
     """What a run is called, when it began, and the note about it."""
-    day, *hour = run.name.split("_")[:2]
-    begun = " ".join([day, *(part.replace("-", ":") for part in hour)])
     return Html(
         '<button type="button" class="link" data-do="look" data-run="{}" title="{}"{}>{}</button><small>{}</small>'
-    ).format(run.name, said_of(run, "note"), Html(' aria-current="true"') if selected else "", title_of(run), begun)
+    ).format(
+        run.name, said_of(run, "note"), Html(' aria-current="true"') if selected else "", title_of(run), begun(run)
+    )
 
 
 def _actions(buttons: Html) -> Html:

@@ -16,7 +16,7 @@ from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.known import Known
 from plugins.panels.kit.project.labels import LEFT_OUT, NOT_TRAINED, RIGHT, SETS, act, listed, photos_of
 from plugins.panels.kit.project.project import Project
-from plugins.panels.kit.views.html import DELEGATE, Html, button, card, doing, empty, joined, notes, percent
+from plugins.panels.kit.views.html import DELEGATE, Html, acts, button, card, doing, empty, joined, notes, percent
 
 SCRIPT = (Path(__file__).parent / "suspects.js").read_text(encoding="utf-8")
 SHOWN = 20  # findings in a tab
@@ -88,11 +88,13 @@ def _drawn(project: Project) -> Html:
         found = insight.found
     except BadInput:  # the photos are gone, which the Data page says
         return Html()
-    if not found or "error" in found:
-        why = notes([project.plain(BadInput(found["error"]))], "bad") if found else Html()
-        return card(TITLE, why + Html('<p class="acts">{}</p>').format(button("Look for them", "look")), FIRST)
     run = project.run
     key = f"{project.version} {insight.version} {insight.current} {run.name if run else ''}"
+    if not found or "error" in found:
+        why = notes([project.plain(BadInput(found["error"]))], "bad") if found else Html()
+        return DRAWN.made(
+            project.folder, key, lambda: card(TITLE, why + _again(project, insight, "Look for them"), FIRST)
+        )
     return DRAWN.made(project.folder, key, lambda: _findings(project, insight))
 
 
@@ -106,9 +108,11 @@ def _findings(project: Project, insight: Insight) -> Html:
     }
     chip = Html('<button type="button" class="chip" role="tab" data-tab="{n}">{title} <i>{count:,}</i></button>')
     chips = joined(chip.format(n=n, title=title, count=len(rows)) for n, (title, rows) in enumerate(tabs.items()))
+    since = "You have decided on photos since: look again, as that may show others."
+    none = empty("None", "Nothing of this kind was found.") if insight.current else empty("None left", since)
     lists = joined(
-        Html('<ol class="suspects" role="tabpanel" aria-label="{}" data-list="{}">{}</ol>').format(
-            title, n, joined(rows[:SHOWN]) or empty("None", "Nothing of this kind was found, or it is all settled.")
+        Html('<div class="suspects" role="tabpanel" aria-label="{}" data-list="{}">{}</div>').format(
+            title, n, Html("<ol>{}</ol>").format(joined(rows[:SHOWN])) if rows else none
         )
         for n, (title, rows) in enumerate(tabs.items())
     )
@@ -116,15 +120,15 @@ def _findings(project: Project, insight: Insight) -> Html:
     return card(TITLE, head.format(chips, _again(project, insight)) + lists, FIRST)
 
 
-def _again(project: Project, insight: Insight) -> Html:
+def _again(project: Project, insight: Insight, looks: str = "Look again") -> Html:
     """How many corrections there are, undo, and a button that trains with those that the shown run lacks."""
     corrections, trained = project.corrections, Corrections()
     with suppress(BadInput):  # a run whose copy of the labels is damaged
         trained = project.run.corrections if project.run else trained
     made, new = (_changed(project, before, corrections) for before in (Corrections(), trained))
-    look = Html() if insight.current else button("Look again", "look")
+    look = Html() if insight.current else button(looks, "look")
     if not made:
-        return look
+        return acts(look)
     said = _corrections(made) + ("" if new else " in this run")
     train = button(f"Train again with {_corrections(new)}", "again", kind="primary") if new else Html()
     return Html(
@@ -152,9 +156,9 @@ def _wrong(found: Sequence[Mapping[str, Any]], now: Now) -> list[Html]:
             now,
             s["photo"],
             (copied if s["copy"] else alike).format(s["label"], s["better"]),
-            "" if s["copy"] else f"fits its label to {percent(s['own'])}",
+            "" if s["copy"] else f"{percent(s['own'])} likely to be {s['label']}",
             s["near"],
-            _do(now, [s["photo"]], f"It is {s['better']}", "label", "primary", s["better"])
+            _do(now, [s["photo"]], f"It is {s['better']}", "label", "", s["better"])
             + _do(now, [s["photo"]], "The label is right", "right")
             + _do(now, [s["photo"]], "Leave it out", "leave_out"),
         )

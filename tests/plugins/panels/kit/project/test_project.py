@@ -100,6 +100,16 @@ def test_photos_that_turn_out_to_be_none_can_be_left_again(opened: Project, tmp_
     assert opened.recipe == before and isinstance(opened.examined, Examined)
 
 
+def test_one_can_go_back_and_forth_between_two_sets_of_photos(opened: Project, tmp_path: Path, photos: Path) -> None:
+    first, other = opened.require_recipe(), shutil.copytree(photos, tmp_path / "other")
+    opened.open({"name": "folder", "path": str(other)})
+    second = opened.require_recipe()
+    opened.go_back()
+    assert (opened.recipe, opened.earlier) == (first, second)
+    opened.go_back()
+    assert (opened.recipe, opened.earlier) == (second, first)
+
+
 def test_there_may_be_nothing_to_go_back_to(project: Project) -> None:
     project.refuse(BadInput("'x.zip' is no zip file; make it again."))
     with pytest.raises(BadInput, match="add some"):

@@ -47,3 +47,5 @@ def test_it_is_drawn_anew_only_after_a_change(project: Project, monkeypatch: pyt
     drain(project.examine())
     second = _drawn(project)
     assert "It is red" not in second and "Train again with 1 correction" in second
+    assert "look again, as that may show others" in second and "Nothing of this kind was found" not in second
+    assert "Nothing of this kind was found" in first, "there are no copies, and no decision since"
