@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from functools import cache
+from urllib.parse import quote
 
 import gradio as gr
 
@@ -53,7 +54,8 @@ def _top(project: Project) -> Html:
     pills = Html('<span class="pill device">{}</span>').format(_device())
     if working:
         doing = "LR finder" if working.is_lr_find else f"Training · {percent(run_view(working).fraction)}"
-        pills = Html('<span class="pill live" title="{}">{}</span>{}').format(working.name, doing, pills)
+        place = "learning_rate" if working.is_lr_find else f"train/{quote(working.name)}"
+        pills = Html('<a class="pill live" href="#{}" title="{}">{}</a>{}').format(place, working.name, doing, pills)
     return Html(
         '<div class="bar"><div class="brand"><i class="logo" aria-hidden="true"></i><b>Presize</b></div>'
         '<div class="pills">{}<button type="button" class="pill" data-dark aria-label="Dark or light">◐</button>'
