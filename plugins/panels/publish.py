@@ -66,12 +66,12 @@ class PublishPanel:
     def _page_button(self) -> None:
         """A button that makes the page which needs no server, and downloads it."""
         untried = "" if find_browser() else " (untried: no Chromium is here)"
-        make = gr.Button(f"Download as a page{untried}", elem_id="publish-page")
+        make = gr.Button(f"Download as a page{untried}", elem_id="publish-page", elem_classes="makes")
         file = gr.DownloadButton("Save", visible="hidden", elem_id="publish-zip")
         self.page.shows(make, lambda project: gr.update(visible=_run(project) is not None), "tick")
         options: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "publish", "trigger_mode": "once"}
         ready = self.page.answers(make.click, _page, [], file, busy="Making the page", **options)
-        self.page.after(ready, "() => setTimeout(() => document.querySelector('#publish-zip').click(), 200)")
+        self.page.after(ready, "() => presize.made('publish-page', 'publish-zip')")
 
     def status(self, project: Project) -> tuple[State, str]:
         """Whether there is something to publish."""
@@ -173,7 +173,7 @@ def _page(project: Project) -> Generator[str, None, Any]:
 
     run = Run(Path(model_of(project)))
     if not onnx_is_current(run):
-        yield "Exporting the model as ONNX"
+        yield "Exporting the model as ONNX, which takes a minute or more"
         export_onnx(run)
     onnx = (run.folder / ONNX).read_bytes()
     files, _ = yield from make_page(run, onnx, TITLE, untried=find_browser() is None)
