@@ -30,12 +30,13 @@ from plugins.panels.kit.views.html import Html, card, empty, figures, joined, no
 LICENSES = ["", "apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0", "other"]
 TOKENS = "https://huggingface.co/settings/tokens/new?tokenType=write"
 PUSH_OPTIONS = params_of(PushOptions)
+LABELS = {"space": "A page for others (a Space)"}
 OF_A_SPACE = ("space", "examples", "untried")
 SPACES = {  # with their prices, as of July 2026
     "static": "Runs in the visitor's browser: free",
-    "zero-gpu": "Has a server, on ZeroGPU: free for two Spaces",
-    "cpu-basic": "Has a server, on cpu-basic: needs a paid account",
-    "none": "The model alone, without a page: free",
+    "zero-gpu": "On a server that lends GPUs (ZeroGPU): free for two pages",
+    "cpu-basic": "On a small server (cpu-basic): needs a paid account",
+    "none": "No page, the model alone: free",
 }
 
 
@@ -89,9 +90,10 @@ class PublishPanel:
                 "Publish",
                 f"Sign in to push the model of {title_of(run)} to your own account; no token is kept here.",
             )
+        alone = " Without an account, download it as a page." if self.page.mode.local and can_export() else ""
         return (
             "Publish",
-            f"Push the model of {title_of(run)} to the Hugging Face Hub, with a page where others can try it.",
+            f"Push the model of {title_of(run)} to the Hugging Face Hub, with a page where others can try it.{alone}",
         )
 
     def _form(self) -> list[Any]:
@@ -101,15 +103,15 @@ class PublishPanel:
             known = "If empty, the login of this computer is used. " if get_token() else ""
             token = gr.Textbox(
                 "",
-                label="Token with write access",
-                info=f"{known}It is only sent to the Hub and never stored. [Get a token]({TOKENS})",
+                label="Hugging Face token",
+                info=f"{known}It lets Presize upload to your account; [get one with write access]({TOKENS}). It is never stored.",
                 type="password",
                 elem_id="publish-token",
             )
         else:
             gr.LoginButton(logout_value="Signed in as {}: sign out", elem_id="publish-login")
         repo = gr.Textbox(
-            "", label="Name", info="OWNER/NAME, such as anna/my-pets", elem_id="publish-repo", max_lines=1
+            "", label="Name", info="Your account and a name for the model, such as anna/my-pets", elem_id="publish-repo", max_lines=1
         )
         if self.page.mode.local and not can_export():
             gr.Markdown("A Space needs `pip install -r core/publish/requirements-onnx.txt` first.")
@@ -130,7 +132,7 @@ def _options() -> tuple[Param, ...]:
 
 def _input(option: Param) -> Any:
     shared: dict[str, Any] = {
-        "label": option.name.capitalize(),
+        "label": LABELS.get(option.name, option.name.capitalize()),
         "info": option.help,
         "elem_id": f"publish-{option.name}",
     }
@@ -154,7 +156,8 @@ def _push(project: Project, login: str, token: str, repo: str, *values: Any) -> 
     from core.publish.push import push
 
     if not repo.strip():
-        raise BadInput("The name is empty; give OWNER/NAME, such as anna/my-pets.")
+        token_too = "" if login or token.strip() or get_token() else " A token is needed, too."
+        raise BadInput(f"The name is empty; give OWNER/NAME, such as anna/my-pets.{token_too}")
     if project.confined and not login:
         raise BadInput("Nobody is signed in; press Sign in with Hugging Face first.")
     run = Run(Path(model_of(project)))
