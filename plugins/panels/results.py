@@ -164,7 +164,7 @@ def _title(project: Project) -> tuple[str, str]:
     checked = f"Checked on {photos_said(found.total)} the model never trained on"
     more = f" The best of {len(shown.epochs)} epochs was chosen by them." if _was_chosen(shown) else ""
     if found.total < ENOUGH:
-        more = f" That is too few to be sure: bring more photos, until {ENOUGH} are checked."
+        more += f" So few leave the accuracy in doubt: bring more photos, until {ENOUGH} are checked."
     goes_on = " Training continues; this is the model saved before." if shown.status in ALIVE else ""
     return title, f"{checked}.{more}{goes_on}{which}"
 
