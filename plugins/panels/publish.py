@@ -104,14 +104,19 @@ class PublishPanel:
             token = gr.Textbox(
                 "",
                 label="Hugging Face token",
-                info=f"{known}It lets Presize upload to your account; [get one with write access]({TOKENS}). It is never stored.",
+                info=f"{known}It lets Presize upload to your account: [get one with write access]({TOKENS}). "
+                "It is never stored.",
                 type="password",
                 elem_id="publish-token",
             )
         else:
             gr.LoginButton(logout_value="Signed in as {}: sign out", elem_id="publish-login")
         repo = gr.Textbox(
-            "", label="Name", info="Your account and a name for the model, such as anna/my-pets", elem_id="publish-repo", max_lines=1
+            "",
+            label="Name",
+            info="Your account and a name for the model, such as anna/my-pets",
+            elem_id="publish-repo",
+            max_lines=1,
         )
         if self.page.mode.local and not can_export():
             gr.Markdown("A Space needs `pip install -r core/publish/requirements-onnx.txt` first.")

@@ -158,9 +158,7 @@ class Page:
         finally:
             sent.progress(call, "")
 
-    def _guarded(
-        self, redraw: Any, request: gr.Request, act: Callable[[Project], Updates], edits: bool
-    ) -> Updates:
+    def _guarded(self, redraw: Any, request: gr.Request, act: Callable[[Project], Updates], edits: bool) -> Updates:
         """Yield from `act`; an exception is shown as a sentence, and the forms are reset to the recipe.
 
         The forms stay if it `edits`: a refused value stands in its field, and Train waits until it is corrected.
@@ -177,9 +175,7 @@ class Page:
             yield self._only(redraw, progress="", message=alert(said))
         yield self._only(redraw)  # gradio sends the last values once more at the end, when they may be outdated
 
-    def _act(
-        self, handler: Handler, project: Project, request: gr.Request, values: Sequence[Any]
-    ) -> Updates:
+    def _act(self, handler: Handler, project: Project, request: gr.Request, values: Sequence[Any]) -> Updates:
         if handler.busy:
             yield self._only(handler.redraw, progress=doing(handler.busy))
         result = handler.act(project, *values)
