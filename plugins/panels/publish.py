@@ -123,7 +123,7 @@ class PublishPanel:
         return [token, repo, *(_input(option) for option in _options())]
 
     def _waiting(self, project: Project) -> str:
-        first = "A Space is tried on this computer first; if it fails here, nothing is pushed."
+        first = "Its page is tried on this computer first; if it fails here, nothing is pushed."
         return card(
             "On the Hub", empty("Not published", first if can_export() else "The model is pushed with its card.")
         )
