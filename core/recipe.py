@@ -61,7 +61,7 @@ class Training:
     ] = True
     base_lr: Annotated[
         float,
-        "Peak learning rate of the head in the frozen epochs; a quarter of it on features, half of it when unfrozen",
+        "Its peak: too high diverges, too low learns slowly. A quarter of it is used on features, half when unfrozen",
         Range(1e-7, 10),
         Title("Learning rate"),
     ] = 4e-3

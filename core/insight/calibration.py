@@ -50,8 +50,8 @@ def described(found: Calibration) -> str:
     """What the confidences of a model are worth, in sentences."""
     if found.photos < ENOUGH:
         return (
-            f"The temperature {found.temperature:.2f}, fitted on {found.photos} validation photos, is a guess, and so "
-            f"is every confidence: {ENOUGH} photos or more would tell."
+            f"With {found.photos} validation photos every confidence is a guess, and so is the temperature "
+            f"{found.temperature:.2f} that corrects it: {ENOUGH} photos or more would tell."
         )
     return (
         f"The temperature {found.temperature:.2f} was fitted on {found.photos:,} validation photos. Confidence and "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -42,20 +43,28 @@ class Comparison:
 
     def sentence(self, first: str, second: str) -> str:
         """The comparison of two models with these names, in words."""
-        others = f"{self.only_first:,} and {self.only_second:,} other validation photos were only in one of the two"
+        others = f"; {self.only_first:,} and {self.only_second:,} other validation photos were only in one of the two"
+        left_out = others if self.only_first or self.only_second else ""
         if not self.comparable:
             return (
                 f"{first} and {second} are not comparable: they have {self.photos:,} validation photos in common, and "
-                f"{FEWEST} are needed; {others}."
+                f"{FEWEST} are needed{left_out}. {self._remedy}"
             )
         said = {"do not differ": f"{first} and {second} do not differ beyond chance"}
         begins = said.get(self.verdict, f"{first} is {self.verdict} than {second}")
-        left_out = f"; {others}" if self.only_first or self.only_second else ""
         return (
             f"{begins}: of the same {self.photos:,} validation photos it gets {self.first_accuracy:.1%} right and the "
             f"other {self.second_accuracy:.1%}; {self.first_alone:,} only it gets right, "
-            f"{self.second_alone:,} only the other (p = {self.p:.2g}){left_out}."
+            f"{self.second_alone:,} only the other (p = {self.p:.2g} by McNemar's exact test){left_out}."
         )
+
+    @property
+    def _remedy(self) -> str:
+        """What makes two models comparable that are not."""
+        smaller = self.photos + min(self.only_first, self.only_second)
+        if smaller >= FEWEST:
+            return "Train both on the same photos, split alike."
+        return f"Bring about {math.ceil(FEWEST / max(1, smaller))} times as many photos, and train both on them."
 
 
 def compare(first: Mapping[str, str], second: Mapping[str, str], labels: Mapping[str, str]) -> Comparison:

@@ -52,7 +52,8 @@ class LearningRatePanel:
         if test and test.status in ALIVE:
             return "active", "LR finder is running"
         fits = test and test.status == "completed" and not _others(run_view(test), project.recipe)
-        return ("done" if fits else "todo"), f"{rate(project.recipe.training.base_lr)} chosen"
+        chosen = rate(project.recipe.training.base_lr)
+        return ("done", f"{chosen} chosen") if fits else ("todo", f"Optional: {chosen}")
 
 
 def _title(project: Project) -> tuple[str, str]:

@@ -67,7 +67,7 @@ class PredictPanel:
         large = large_photo("predict-large")
         page.shows(answer, self._waiting)
         at_once: dict[str, Any] = {"concurrency_limit": MAX_REQUESTS, "concurrency_id": "predict"}
-        page.after(page.answers(one.upload, self._one, [], answer, **at_once), TO_ANSWER)
+        page.after(page.answers(one.upload, self._one, [], answer, busy="Predicting", **at_once), TO_ANSWER)
         page.after(page.answers(one.live, self._live, [], answer, trigger_mode="once", **at_once), NEXT_FRAME)
         if not page.mode.model or page.mode.explains:
             page.answers(answer.click, self._again, [], answer, busy="Looking", **at_once)
@@ -90,11 +90,11 @@ class PredictPanel:
             return None
 
     def _download(self) -> None:
-        button = gr.Button("Download model", elem_id="predict-download")
+        button = gr.Button("Download model", elem_id="predict-download", elem_classes="makes")
         file = gr.DownloadButton("Save", visible="hidden", elem_id="predict-zip")
-        self.page.shows(button, self._download_button)
+        self.page.shows(button, self._download_button, "tick")
         ready = self.page.answers(button.click, self._zip, [], file, busy="Packing the model")
-        self.page.after(ready, "() => setTimeout(() => document.querySelector('#predict-zip').click(), 200)")
+        self.page.after(ready, "() => presize.made('predict-download', 'predict-zip')")
 
     def _folder(self, project: Project, name: str = "") -> Path:
         return self.page.mode.model or model_of(project, name)

@@ -30,12 +30,13 @@ from plugins.panels.kit.views.html import Html, card, empty, figures, joined, no
 LICENSES = ["", "apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0", "other"]
 TOKENS = "https://huggingface.co/settings/tokens/new?tokenType=write"
 PUSH_OPTIONS = params_of(PushOptions)
+LABELS = {"space": "A page for others (a Space)"}
 OF_A_SPACE = ("space", "examples", "untried")
 SPACES = {  # with their prices, as of July 2026
     "static": "Runs in the visitor's browser: free",
-    "zero-gpu": "Has a server, on ZeroGPU: free for two Spaces",
-    "cpu-basic": "Has a server, on cpu-basic: needs a paid account",
-    "none": "The model alone, without a page: free",
+    "zero-gpu": "On a server that lends GPUs (ZeroGPU): free for two pages",
+    "cpu-basic": "On a small server (cpu-basic): needs a paid account",
+    "none": "No page, the model alone: free",
 }
 
 
@@ -66,12 +67,12 @@ class PublishPanel:
     def _page_button(self) -> None:
         """A button that makes the page which needs no server, and downloads it."""
         untried = "" if find_browser() else " (untried: no Chromium is here)"
-        make = gr.Button(f"Download as a page{untried}", elem_id="publish-page")
+        make = gr.Button(f"Download as a page{untried}", elem_id="publish-page", elem_classes="makes")
         file = gr.DownloadButton("Save", visible="hidden", elem_id="publish-zip")
         self.page.shows(make, lambda project: gr.update(visible=_run(project) is not None), "tick")
         options: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "publish", "trigger_mode": "once"}
         ready = self.page.answers(make.click, _page, [], file, busy="Making the page", **options)
-        self.page.after(ready, "() => setTimeout(() => document.querySelector('#publish-zip').click(), 200)")
+        self.page.after(ready, "() => presize.made('publish-page', 'publish-zip')")
 
     def status(self, project: Project) -> tuple[State, str]:
         """Whether there is something to publish."""
@@ -89,9 +90,10 @@ class PublishPanel:
                 "Publish",
                 f"Sign in to push the model of {title_of(run)} to your own account; no token is kept here.",
             )
+        alone = " Without an account, download it as a page." if self.page.mode.local and can_export() else ""
         return (
             "Publish",
-            f"Push the model of {title_of(run)} to the Hugging Face Hub, with a page where others can try it.",
+            f"Push the model of {title_of(run)} to the Hugging Face Hub, with a page where others can try it.{alone}",
         )
 
     def _form(self) -> list[Any]:
@@ -101,22 +103,27 @@ class PublishPanel:
             known = "If empty, the login of this computer is used. " if get_token() else ""
             token = gr.Textbox(
                 "",
-                label="Token with write access",
-                info=f"{known}It is only sent to the Hub and never stored. [Get a token]({TOKENS})",
+                label="Hugging Face token",
+                info=f"{known}It lets Presize upload to your account: [get one with write access]({TOKENS}). "
+                "It is never stored.",
                 type="password",
                 elem_id="publish-token",
             )
         else:
             gr.LoginButton(logout_value="Signed in as {}: sign out", elem_id="publish-login")
         repo = gr.Textbox(
-            "", label="Name", info="OWNER/NAME, such as anna/my-pets", elem_id="publish-repo", max_lines=1
+            "",
+            label="Name",
+            info="Your account and a name for the model, such as anna/my-pets",
+            elem_id="publish-repo",
+            max_lines=1,
         )
         if self.page.mode.local and not can_export():
             gr.Markdown("A Space needs `pip install -r core/publish/requirements-onnx.txt` first.")
         return [token, repo, *(_input(option) for option in _options())]
 
     def _waiting(self, project: Project) -> str:
-        first = "A Space is tried on this computer first; if it fails here, nothing is pushed."
+        first = "Its page is tried on this computer first; if it fails here, nothing is pushed."
         return card(
             "On the Hub", empty("Not published", first if can_export() else "The model is pushed with its card.")
         )
@@ -130,7 +137,7 @@ def _options() -> tuple[Param, ...]:
 
 def _input(option: Param) -> Any:
     shared: dict[str, Any] = {
-        "label": option.name.capitalize(),
+        "label": LABELS.get(option.name, option.name.capitalize()),
         "info": option.help,
         "elem_id": f"publish-{option.name}",
     }
@@ -154,7 +161,8 @@ def _push(project: Project, login: str, token: str, repo: str, *values: Any) -> 
     from core.publish.push import push
 
     if not repo.strip():
-        raise BadInput("The name is empty; give OWNER/NAME, such as anna/my-pets.")
+        token_too = "" if login or token.strip() or get_token() else " A token is needed, too."
+        raise BadInput(f"The name is empty; give OWNER/NAME, such as anna/my-pets.{token_too}")
     if project.confined and not login:
         raise BadInput("Nobody is signed in; press Sign in with Hugging Face first.")
     run = Run(Path(model_of(project)))
@@ -173,7 +181,7 @@ def _page(project: Project) -> Generator[str, None, Any]:
 
     run = Run(Path(model_of(project)))
     if not onnx_is_current(run):
-        yield "Exporting the model as ONNX"
+        yield "Exporting the model as ONNX, which takes a minute or more"
         export_onnx(run)
     onnx = (run.folder / ONNX).read_bytes()
     files, _ = yield from make_page(run, onnx, TITLE, untried=find_browser() is None)

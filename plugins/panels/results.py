@@ -37,6 +37,7 @@ from plugins.panels.kit.views.suspects import suspects
 from plugins.panels.kit.views.test_set import both_sets, show_set, shown_results, test_set
 
 CELL, COMPARED = 24, 20  # shown: photos of a cell, other runs
+ENOUGH = 50  # photos, below which an accuracy may be off by more than 10 %
 # scrolls to the photos of a cell, which may be below a long table
 SHOW = "watch('value', () => element.querySelector('[data-cell]')?.scrollIntoView({block: 'nearest'}));"
 
@@ -159,9 +160,12 @@ def _title(project: Project) -> tuple[str, str]:
         return title, f"{so_far or 'The first epoch has not ended yet.'}{which}"
     if found.set == TEST:
         return title, f"Scored on {photos_said(found.total)} of your test set.{which}"
-    more = f"; the best of {len(shown.epochs)} epochs was chosen on them" if _was_chosen(shown) else ""
+    checked = f"Checked on {photos_said(found.total)} the model never trained on"
+    more = f" The best of {len(shown.epochs)} epochs was chosen by them." if _was_chosen(shown) else ""
+    if found.total < ENOUGH:
+        more += f" So few leave the accuracy in doubt: bring more photos, until {ENOUGH} are checked."
     goes_on = " Training continues; this is the model saved before." if shown.status in ALIVE else ""
-    return title, f"Checked on {photos_said(found.total)} the model never trained on{more}.{goes_on}{which}"
+    return title, f"{checked}.{more}{goes_on}{which}"
 
 
 def _was_chosen(shown: RunView) -> bool:
@@ -235,7 +239,7 @@ def _others(project: Project) -> str:
     if not runs:
         return ""
     buttons = joined(button(run.name, "compare", {"run": run.name}) for run in runs[:COMPARED])
-    note = "On the validation photos that both have, under this run's labels, by McNemar's exact test."
+    note = "On the validation photos that both have, under this run's labels."
     return card("Compare with another run", Html('<p class="offers">{}</p>').format(buttons), note)
 
 

@@ -25,7 +25,7 @@ from plugins.panels.kit.project.project import RECENT, Project
 from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.project.summary import summary
 from plugins.panels.kit.views.compared import compared
-from plugins.panels.kit.views.html import Html, acts, button, card, clock, empty, joined, notes, percent, view
+from plugins.panels.kit.views.html import Html, acts, button, card, clock, empty, joined, notes, view
 from plugins.panels.kit.views.longer import longer, usable
 from plugins.panels.kit.views.recipe_form import advanced_form, basic_form, presets, transforms_form
 from plugins.panels.kit.views.run import about_form, accuracy_of, draw_run, status_said
@@ -100,7 +100,7 @@ class TrainPanel:
         page.does(resume.click, _resume, busy="Resuming the run")
         for control, fits in {
             pause: _stoppable,
-            keep: _stoppable,
+            keep: _keepable,
             cancel: _queued,
             finish: _finishable,
             resume: _resumable,
@@ -123,8 +123,8 @@ class TrainPanel:
             return "todo", ""
         shown, other = run_view(run), others(project, run)
         if shown.status in ALIVE:
-            left = f" · {clock(shown.left)} left" if shown.left is not None else ""
-            line = f"{percent(shown.fraction)}{left}" if shown.fraction else shown.status.capitalize()
+            left = f" · {clock(shown.left)} left" if shown.left else ""
+            line = f"{shown.said.capitalize()}{left}" if shown.status == RUNNING else shown.status.capitalize()
             line = f"Finishing{left}" if shown.asked_to_finish else line
             return "active", " · ".join(filter(None, (line, other)))
         said = status_said(run, shown.status).capitalize()
@@ -143,7 +143,8 @@ def _title(project: Project) -> tuple[str, str]:
     if shown.asked_to_finish:
         title = "Finishing" if shown.left is None else f"Finishing: {shown.left:.0f} s"
     if status in ALIVE:
-        return title, f"You can close this page. Come back any time and it will still be here.{limit}"
+        ends = " Pause to go on later; finish early to end in a few steps; or stop, and keep the best epoch so far."
+        return title, f"You can close this page: it goes on.{ends if _keepable(shown) else ''}{limit}"
     return title, f"{title_of(run)}. Change the options below and train again, or choose a run from the list."
 
 
@@ -178,6 +179,10 @@ def _resume(project: Project) -> None:
 
 def _stoppable(shown: RunView) -> bool:
     return shown.status == RUNNING
+
+
+def _keepable(shown: RunView) -> bool:
+    return shown.status == RUNNING and bool(shown.epochs)
 
 
 def _queued(shown: RunView) -> bool:

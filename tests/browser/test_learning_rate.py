@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from plugins.panels.kit.views.html import rate
 from tests.browser.conftest import Prepare, Serve, Visit
 from tests.browser.steps import TRAINS, expect, until
 
@@ -49,8 +50,7 @@ def points(page: Any) -> int:
 def chosen(page: Any, project: Any, value: float) -> None:
     """The recipe takes this rate, and the page says so, everywhere."""
     until(lambda: project.recipe.training.base_lr == pytest.approx(value, rel=0.02), what=f"{value} in the recipe")
-    number, power = f"{project.recipe.training.base_lr:.1e}".split("e")
-    said = f"{number.removesuffix('.0')}e{int(power)}"
+    said = rate(project.recipe.training.base_lr)
     expect(page.locator("#rate-train")).to_have_text(f"Use {said} and train")
     expect(page.locator('#rail [data-go="learning_rate"] small')).to_have_text(f"{said} chosen")
     option = page.locator('#page-train [data-path="training.base_lr"]')

@@ -19,6 +19,7 @@ def test_download_and_use_on_the_command_line(trained: App, visit: Visit, held_o
 
     with page.expect_download() as waiting:
         page.locator("#predict-download").click()
+    expect(page.locator("#predict-download")).to_be_enabled()
     waiting.value.save_as(tmp_path / "model.zip")
     with zipfile.ZipFile(tmp_path / "model.zip") as archive:
         archive.extractall(tmp_path / "elsewhere")

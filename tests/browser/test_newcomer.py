@@ -38,6 +38,7 @@ def test_from_a_zip_to_a_prediction(data_folder: Path, serve: Serve, visit: Visi
     assert figure(page, "Labels", "#data-found") == str(len(breeds))
 
     page.evaluate("presize.go('train')")  # not a newcomer's way, but 16 epochs would take too long here
+    page.locator("#train-advanced").get_by_role("button", name="Advanced").click()
     edit(page, "training.freeze_epochs", 2)
     edit(page, "training.epochs", 0)
     until(lambda: app.project.recipe and (training := app.project.recipe.training).freeze_epochs + training.epochs == 2)

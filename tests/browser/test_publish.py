@@ -71,5 +71,7 @@ def test_from_the_page_to_the_hub(
     fetched_runtime()  # or the rest is skipped
     with page.expect_download(timeout=1000 * TRAINS) as download:
         page.locator("#publish-page").click()
+        expect(page.locator("#publish-page")).to_be_disabled()
+        expect(page.locator("#progress")).to_contain_text("ONNX")
     with ZipFile(download.value.path()) as archive:
         assert {name.partition("/")[2] for name in archive.namelist()} >= {"index.html", "model.onnx", "sw.js"}

@@ -116,6 +116,13 @@ def test_a_second_run_waits_and_can_be_cancelled(prepared: Prepare, serve: Serve
     until(lambda: second.status == "stopped")
     assert first.status == "running"
 
+    page.locator(f'#train-runs .link[data-run="{second.name}"]').click()
+    titled(page, "train", "Cancelled")
+    go(page, "data")
+    page.locator("#top .live").press("Enter")
+    titled(page, "train", "Training")
+    assert project.run == first
+
     page.on("dialog", lambda dialog: dialog.accept())
     row = page.locator("#train-runs tr", has=page.locator(f'[data-run="{second.name}"]'))
     row.get_by_role("button", name="Delete").click()

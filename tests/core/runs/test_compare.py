@@ -49,6 +49,11 @@ def test_only_what_both_have_is_compared_and_it_is_said() -> None:
     assert "20 and 0 other validation photos" in found.sentence("new", "old")
     few = compare(photos(range(9), of=9), photos(range(9)), photos(range(100)))
     assert few.verdict == "not comparable" and "9 validation photos in common" in few.sentence("new", "old")
+    assert "4 times as many photos" in few.sentence("new", "old"), "of which 30 are needed"
+    apart = compare(
+        {"a": "x"} | photos(range(40), of=40), {f"other {n}": "x" for n in range(50)} | {"a": "x"}, {"a": "x"}
+    )
+    assert "split alike" in apart.sentence("new", "old") and "times" not in apart.sentence("new", "old")
 
 
 def test_a_run_against_another_by_content(

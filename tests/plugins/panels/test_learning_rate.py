@@ -14,7 +14,7 @@ CURVE = [(10 ** (-7 + i / 10), 2 - 0.05 * min(30, max(0, i - 30)) + 0.2 * max(0,
     ("chosen", "advised", "because"),
     [
         (1e-3, 1e-3, "half-way down"),
-        (2.5e-3, 2.5e-3, "within a factor of 3 of the suggested 1e-3"),
+        (2.5e-3, 2.5e-3, "within a factor of 3 of the suggested 0.001"),
         (1e-4, 1e-3, "10 times smaller, so it learns more slowly"),
         (2e-2, 1e-3, "20 times larger, near where the loss turns"),
         (0.5, 1e-3, "rises again, so training may diverge"),

@@ -138,7 +138,7 @@ def test_all_totals_agree(run: Run) -> None:
     assert sum(int(c) for kind, c in buttons if kind == "right") == right
     assert figure(body, "Confident mistakes")[1].endswith(f"of {n - right} mistakes")
     assert sum(map(int, re.findall(r"<tr><td>.*?</td><td>(\d+)</td>", labels))) == n
-    assert f"Checked on {n} photos" in shown("head") and "the best of 2 epochs was chosen on them" in shown("head")
+    assert f"Checked on {n} photos" in shown("head") and "The best of 2 epochs was chosen by them" in shown("head")
     assert shown.panel.status(shown.project) == ("done", f"{accuracy} on {n} photos")
 
 

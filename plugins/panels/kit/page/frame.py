@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from functools import cache
+from urllib.parse import quote
 
 import gradio as gr
 
@@ -15,7 +16,7 @@ from plugins.panels.kit.page.drawer import drawer
 from plugins.panels.kit.page.page import Page, Panel
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import run_view
-from plugins.panels.kit.views.html import Html, joined, percent, view
+from plugins.panels.kit.views.html import Html, joined, view
 
 
 def frame(page: Page, panels: Mapping[str, Callable[[Page], Panel]]) -> None:
@@ -52,8 +53,9 @@ def _top(project: Project) -> Html:
     working = project.under_way
     pills = Html('<span class="pill device">{}</span>').format(_device())
     if working:
-        doing = "LR finder" if working.is_lr_find else f"Training · {percent(run_view(working).fraction)}"
-        pills = Html('<span class="pill live" title="{}">{}</span>{}').format(working.name, doing, pills)
+        doing = "LR finder" if working.is_lr_find else f"Training · {run_view(working).said}"
+        place = "learning_rate" if working.is_lr_find else f"train/{quote(working.name)}"
+        pills = Html('<a class="pill live" href="#{}" title="{}">{}</a>{}').format(place, working.name, doing, pills)
     return Html(
         '<div class="bar"><div class="brand"><i class="logo" aria-hidden="true"></i><b>Presize</b></div>'
         '<div class="pills">{}<button type="button" class="pill" data-dark aria-label="Dark or light">◐</button>'
@@ -64,7 +66,7 @@ def _top(project: Project) -> Html:
 def _where(project: Project) -> Html:
     """The selected run, which its address names, and the progress of the one under way, for the title of the tab."""
     run, working = project.run, project.under_way
-    progress = f"{percent(run_view(working).fraction)} trained" if working and not working.is_lr_find else ""
+    progress = f"Training: {run_view(working).said}" if working and not working.is_lr_find else ""
     return Html('<i data-run="{}" data-progress="{}"></i>').format(run.name if run else "", progress)
 
 

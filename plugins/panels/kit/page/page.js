@@ -23,6 +23,10 @@ window.presize = {
     if (box.querySelector('.said')) presize.record(false); // the address may have asked for what was refused
     presize.leaving = setTimeout(() => box.querySelector('.said')?.remove(), 10_000);
   },
+  made(button, file) { // the file that a button has made is downloaded, and the button can be pressed again
+    document.getElementById(button).disabled = false;
+    setTimeout(() => document.getElementById(file).click(), 200);
+  },
   dark(on) {
     document.body.classList.toggle('dark', on);
     localStorage.setItem('presize-dark', on ? '1' : '0');
@@ -34,6 +38,8 @@ document.addEventListener('click', event => {
   if (go && !go.disabled) presize.go(go.dataset.go);
   const show = event.target.closest('[data-show]');
   if (show) document.getElementById(show.dataset.show).scrollIntoView({block: 'start'});
+  const makes = event.target.closest('.makes'); // a file, which takes a while
+  if (makes) requestAnimationFrame(() => { makes.disabled = true; });
   if (event.target.closest('[data-dark]')) presize.dark(!document.body.classList.contains('dark'));
   // a message goes with the next action
   if (event.target.closest('button') && !event.target.closest('.said :not([data-close])')) {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from threading import Lock
 from typing import Any, Literal, Protocol
 
@@ -22,6 +23,7 @@ from plugins.panels.kit.serving.mode import Mode
 from plugins.panels.kit.views.html import Html, alert, content, doing
 
 State = Literal["todo", "active", "done"]
+Updates = Generator[list[Any], None, None]  # of the output components
 SESSIONS = 500  # browsers whose displayed values are remembered
 
 
@@ -144,8 +146,19 @@ class Page:
             event.then(None, [self.message], js="said => presize.edited(said)", api_visibility="private")
 
     def _safely(
-        self, redraw: Any, request: gr.Request, act: Callable[[Project], Iterator[list[Any]]], edits: bool = False
+        self, redraw: Any, request: gr.Request, act: Callable[[Project], Updates], edits: bool = False
     ) -> Iterator[list[Any]]:
+        """Yield from `act`, with the progress of another action that still goes on in place of none."""
+        sent, call = self._sent_to(request), object()
+        try:
+            with closing(self._guarded(redraw, request, act, edits)) as steps:
+                for values in steps:
+                    *shown, progress, message = values
+                    yield [*shown, sent.progress(call, progress) if isinstance(progress, str) else progress, message]
+        finally:
+            sent.progress(call, "")
+
+    def _guarded(self, redraw: Any, request: gr.Request, act: Callable[[Project], Updates], edits: bool) -> Updates:
         """Yield from `act`; an exception is shown as a sentence, and the forms are reset to the recipe.
 
         The forms stay if it `edits`: a refused value stands in its field, and Train waits until it is corrected.
@@ -162,9 +175,7 @@ class Page:
             yield self._only(redraw, progress="", message=alert(said))
         yield self._only(redraw)  # gradio sends the last values once more at the end, when they may be outdated
 
-    def _act(
-        self, handler: Handler, project: Project, request: gr.Request, values: Sequence[Any]
-    ) -> Iterator[list[Any]]:
+    def _act(self, handler: Handler, project: Project, request: gr.Request, values: Sequence[Any]) -> Updates:
         if handler.busy:
             yield self._only(handler.redraw, progress=doing(handler.busy))
         result = handler.act(project, *values)
@@ -176,7 +187,7 @@ class Page:
         yield from self._examine(handler.redraw, project, request)
         yield from self._all(handler.redraw, project, request, target=result or "", again=not handler.edits)
 
-    def _examine(self, redraw: When, project: Project, request: gr.Request, message: Any = "") -> Iterator[list[Any]]:
+    def _examine(self, redraw: When, project: Project, request: gr.Request, message: Any = "") -> Updates:
         if project.recipe and project.examined is None:
             yield from self._all(redraw, project, request, message=message)
             yield from self._progress(redraw, project.examine())
@@ -196,7 +207,7 @@ class Page:
         self._sent_to(request).forget()
         yield from self._safely("load", request, lambda project: self._whole(project, request))
 
-    def _whole(self, project: Project, request: gr.Request) -> Iterator[list[Any]]:
+    def _whole(self, project: Project, request: gr.Request) -> Updates:
         """Draw everything but leave an alert in place, as the user has not dealt with it."""
         yield from self._examine("load", project, request, message=gr.skip())
         yield from self._all("load", project, request, message=gr.skip())
@@ -204,7 +215,7 @@ class Page:
     def _ticked(self, request: gr.Request) -> Iterator[list[Any]]:
         yield from self._safely("load", request, lambda project: self._tick(project, request))
 
-    def _tick(self, project: Project, request: gr.Request) -> Iterator[list[Any]]:
+    def _tick(self, project: Project, request: gr.Request) -> Updates:
         """Draw what ticks, or everything if the browser is behind."""
         if self._sent_to(request).is_behind(project):
             yield from self._whole(project, request)
@@ -237,7 +248,7 @@ class Page:
         again: bool = False,
         progress: Any = "",
         message: Any = "",
-    ) -> Iterator[list[Any]]:
+    ) -> Updates:
         """Send all values up to that level that the browser lacks; `again` resets the forms to the recipe."""
         sent = self._sent_to(request)
         updates, noted = sent.news(self._drawn, when, project, again)

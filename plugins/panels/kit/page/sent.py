@@ -63,6 +63,14 @@ class Sent:
         self._digests: dict[int, bytes] = {}
         self._doubts: set[int] = set()
         self._redraws = 0
+        self._under_way: dict[object, str] = {}  # by action, the newest last
+
+    def progress(self, action: object, shown: str) -> str:
+        """Note what an action shows as its progress, "" at its end; returns what to show, which may be another's."""
+        self._under_way.pop(action, None)
+        if shown:
+            self._under_way[action] = shown
+        return shown or (list(self._under_way.values()) or [""])[-1]
 
     def news(
         self, drawn: Sequence[Drawn], when: When, project: Project, again: bool = False

@@ -32,6 +32,7 @@ from core.training.schedules import FINISH_SHARE
 
 WINDOW = 30.0  # seconds over which the speed is measured
 CACHED_VIEWS = 64
+ALMOST = 0.995  # of the work, after which validation and saving take longer than training
 UNFROZEN = 2.5  # assumed duration of an unfrozen epoch in frozen epochs, until one has ended
 MOST_POINTS = 2_000  # of a curve; beyond that, neighbours are merged
 Point = tuple[float, float]
@@ -228,9 +229,16 @@ class RunView:
         return (last - first) * self._photos_a_step / (t1 - t0) if last > first and t1 > t0 else None
 
     @property
+    def said(self) -> str:
+        """How far a run under way is, in whole percent, which are never 100 before it has ended."""
+        if not self.fraction:
+            return "getting ready"
+        return f"{100 * self.fraction:.0f}%" if self.fraction < ALMOST else "almost done"
+
+    @property
     def elapsed(self) -> float:
-        """Seconds spent in epochs; for a run without any, its whole duration."""
-        return sum(e.seconds for _, _, e in self.epochs) or (self.end.seconds if self.end else 0.0)
+        """What the run took in seconds, or its epochs so far; its end knows of its last process alone."""
+        return max(sum(e.seconds for _, _, e in self.epochs), self.end.seconds if self.end else 0.0)
 
     @property
     def left(self) -> float | None:

@@ -62,8 +62,8 @@ class Summary:
 
     @property
     def elapsed(self) -> float:
-        """Seconds spent in epochs; for a run without any, its whole duration."""
-        return sum(e.seconds for e in self.epochs) or (self.end.seconds if self.end else 0.0)
+        """What the run took in seconds, or its epochs so far; its end knows of its last process alone."""
+        return max(sum(e.seconds for e in self.epochs), self.end.seconds if self.end else 0.0)
 
     @property
     def fraction(self) -> float:

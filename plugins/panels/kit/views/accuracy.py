@@ -27,6 +27,8 @@ def key_figures(found: Results) -> list[tuple[str, str, str]]:
     low, high = found.interval
     known = [(c["recall"], c["n"], name) for c, name in zip(found.classes, found.vocab, strict=True) if c["n"]]
     ends = [("Weakest", min(known, key=lambda c: (c[0], -c[1]))), ("Strongest", max(known, key=lambda c: c[:2]))]
+    if ends[0][1][0] == ends[1][1][0]:  # all are known as well
+        ends = []
     confident = sum(seen.confidence > CONFIDENT for seen in found.mistakes)
     right = f"{found.right:,} of {found.total:,} correct; 95 % interval {percent(low)} to {percent(high)}"
     return [

@@ -92,7 +92,7 @@ def _threshold_card(found: Results, chosen: float) -> Html:
     offered += [button(f"{goal:.0%} right", "threshold", {"x": 100 * low}) for low, goal in proposed.items()]
     offers = Html('<p class="offers">{}</p>').format(joined(offered))
     body = joined([drawn, notes([said], "note"), offers, saves(found, "coverage")])
-    return card("When should it say “not sure”?", body, "Chosen for this model, and kept with it.")
+    return card("When should it say “not sure”?", body, "What you choose is kept with this model.")
 
 
 class _Ranked:

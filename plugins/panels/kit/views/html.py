@@ -208,7 +208,9 @@ def confident(share: float) -> str:
 
 
 def rate(value: float) -> str:
-    """A learning rate as 1.4e-3."""
+    """A learning rate as 0.0014, or 1.4e-5 where that is shorter."""
+    if value >= 1e-4:
+        return f"{value:.2g}"
     number, power = f"{value:.1e}".split("e")
     return f"{number.removesuffix('.0')}e{int(power)}"
 

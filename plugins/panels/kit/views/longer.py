@@ -8,6 +8,9 @@ from core.errors import BadInput
 from core.runs.run import ALIVE, Run
 from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.project.run_view import run_view
+
+RISEN = 1.1  # times its lowest value
 
 
 def longer(page: Page, panel: str) -> None:
@@ -15,8 +18,18 @@ def longer(page: Page, panel: str) -> None:
     with gr.Row(visible=False, elem_classes=["card", "longer"]) as row:
         epochs = gr.Number(3, label="More epochs from this model", precision=0, minimum=1, maximum=1000)
         button = gr.Button("Train longer", elem_id=f"{panel}-longer")
+    page.shows(epochs, lambda project: gr.update(info=_warned(project.run)), "tick")
     page.shows(row, lambda project: gr.update(visible=usable(project.run)), "tick")
     page.does(button.click, _train, [epochs], busy="Starting the training", redraw="load")
+
+
+def _warned(run: Run | None) -> str:
+    """Why more epochs will hardly help: the validation loss has risen since the epoch where it was lowest."""
+    losses = [e.valid_loss for _, _, e in run_view(run).epochs] if run else []
+    if not losses or losses[-1] < RISEN * min(losses):
+        return ""
+    lowest = 1 + losses.index(min(losses))
+    return f"They will hardly help: the validation loss has risen since epoch {lowest}. More photos would."
 
 
 def usable(run: Run | None) -> bool:

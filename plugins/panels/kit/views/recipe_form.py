@@ -18,15 +18,15 @@ from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.form import chooser, chooser_list, form, option
 from plugins.panels.kit.views.html import Html, card, doing, duration, joined, notes
 
-BASIC = ("epochs", "freeze_epochs", "base_lr")  # the training options that are not under Advanced
+BASIC = ("epochs", "base_lr")  # the training options that are not under Advanced
 
 
 def basic_form(recipe: Recipe) -> Html:
-    """The form of the architecture, the epochs and the learning rate."""
+    """The form of the architecture, the epochs of everything and the learning rate."""
     options = [p for p in TRAINING if p.name in BASIC]
     return joined(
         [
-            chooser(architectures, recipe.architecture, "architecture", "Network", about=_comes),
+            chooser(architectures, recipe.architecture, "architecture", "Network", short=True, about=_comes),
             notes(_weights(recipe), "note"),
             form(options, vars(recipe.training), "training"),
         ]

@@ -12,7 +12,7 @@ from plugins.panels.kit.project.estimate import expected
 from plugins.panels.kit.project.naming import LONGEST, proposed, said_of
 from plugins.panels.kit.project.plain import plain
 from plugins.panels.kit.project.project import Project
-from plugins.panels.kit.project.run_view import RunView
+from plugins.panels.kit.project.run_view import ALMOST, RunView
 from plugins.panels.kit.views.charts import Axes, Line, chart, nice, smoothed
 from plugins.panels.kit.views.html import Html, card, clock, empty, exactly, figures, joined, notes, percent, table
 
@@ -34,17 +34,12 @@ def draw_run(shown: RunView) -> Html:
     return body + notes(filter(None, said[:1]), "bad") + notes(said[1:])
 
 
-def _seconds(shown: RunView) -> float:
-    """What a run took; its end knows of its last process alone, if it was resumed."""
-    return max(shown.elapsed, shown.end.seconds if shown.end else 0.0)
-
-
 def _met(shown: RunView) -> list[str]:
     """How well what was expected of a run was met, if it completed."""
     end, hoped = shown.end, expected(shown.run)
     if end is None or end.status != "completed" or hoped is None:
         return []
-    took, was = f"It took {exactly(_seconds(shown))}", f"{exactly(hoped.seconds)} were expected"
+    took, was = f"It took {exactly(shown.elapsed)}", f"{exactly(hoped.seconds)} were expected"
     if end.memory and hoped.memory:
         took += f" and {end.memory / 1000:.1f} GB of memory"
         was = f"{exactly(hoped.seconds)} and {hoped.memory / 1000:.1f} GB were expected"
@@ -103,11 +98,13 @@ def _figures(shown: RunView) -> list[tuple[str, str, str]]:
     else:
         note = f"of epoch {_best_number(shown)}, kept so far" if len(accuracies) > 1 else "on validation photos"
     alive = shown.status in ALIVE
-    took = (clock(_seconds(shown)), f"{done} of {shown.planned} epochs")
+    took = (clock(shown.elapsed), f"{done} of {shown.planned} epochs")
+    so_far = " in ".join(took) if done else f"{shown.planned} epochs to come"
+    left = clock(shown.left) if shown.fraction < ALMOST else "–"
     return [
         ("Accuracy", "–" if kept is None else percent(kept), note),
         ("Validation loss", f"{best.valid_loss:.3f}" if best else "–", "of the saved model"),
-        ("Time left", clock(shown.left), " in ".join(took)) if alive else ("Time", *took),
+        ("Time left", left, so_far) if alive else ("Time", *took),
         *([("Speed", f"{speed:.0f}/s" if speed else "–", "photos per second")] if alive else []),
     ]
 

@@ -59,6 +59,19 @@ class Small:
         return self.page._safely(done.redraw, ANNA, lambda project: self.page._act(done, project, ANNA, ()))
 
 
+def test_what_an_action_does_stays_in_sight_beside_another(tmp_path: Path) -> None:
+    small = Small(tmp_path)
+
+    def export(project: Project) -> Iterator[list[Any]]:
+        for said in ("Exporting", ""):
+            yield [*small.page._only("load")[:-2], said, ""]
+
+    exporting = small.page._safely("load", ANNA, export)  # type: ignore[arg-type]
+    assert next(exporting)[-2] == "Exporting"
+    assert {values[-2] for values in small.stop() if values[-2] != SKIP} == {"Exporting"}
+    assert next(exporting)[-2] == ""
+
+
 class Browser(dict[str, Any]):
     """What a browser shows, by elem_id."""
 

@@ -65,6 +65,14 @@ def test_a_run_that_has_not_begun(run: Run) -> None:
         [],
     )
     assert shown.planned == 3 and shown.last is None and shown.end is None
+    assert shown.said == "getting ready"
+
+
+def test_it_is_almost_done_until_it_has_ended(run: Run) -> None:
+    say(run, FROZEN, step(1), step(2), epoch(0, 2.0), UNFROZEN, step(1))
+    assert RunView(run).update().said == "50%"
+    say(run, step(2), epoch(0, 1.0), step(3), step(4))
+    assert RunView(run).update().said == "almost done"
 
 
 def test_steps_lie_on_one_axis_of_epochs(run: Run) -> None:

@@ -188,7 +188,7 @@ def test_a_chart_to_pick_from_says_where_its_axis_lies() -> None:
 
 def test_numbers_as_people_read_them() -> None:
     assert [clock(s) for s in (None, 0, 59.6, 62, 3_725)] == ["–", "0:00", "1:00", "1:02", "1:02:05"]
-    assert [rate(r) for r in (4e-3, 1.42e-3, 1e-7, 0.19)] == ["4e-3", "1.4e-3", "1e-7", "1.9e-1"]
+    assert [rate(r) for r in (4e-3, 1.42e-3, 1e-7, 0.19)] == ["0.004", "0.0014", "1e-7", "0.19"]
     assert percent(0.9164) == "91.6%"
     assert Html.escape("plain words") == "plain words"
     assert Html("<b>{}</b>").format("caf\udce9") == "<b>caf?</b>", "half a letter, as in a broken file name"
