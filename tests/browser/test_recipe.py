@@ -46,7 +46,7 @@ def test_edit_and_load(prepared: Prepare, serve: Serve, visit: Visit) -> None:
     until(lambda: project.recipe and json.loads(project.recipe.to_json()) == document)
     expect(page.locator("#message .said")).to_have_count(0)
     expect(page.locator('#page-train [data-path="training.epochs"]')).to_have_value("7")
-    expect(page.locator("#rate-train")).to_have_text("Use 1.2e-2 and train")
+    expect(page.locator("#rate-train")).to_have_text("Use 0.012 and train")
     until(lambda: json.loads(shown(page, "recipe")) == document)
 
 

@@ -132,7 +132,7 @@ def test_a_pixel_transform_keeps_shape_and_range(transform: Pixel) -> None:
     images = torch.rand(4, 3, 8, 6, generator=torch.Generator().manual_seed(0))
     before = images.clone()
     for epoch in range(20):
-        drawn = transform.draw(np.full((4, 2), (8.0, 6.0)), Draws(0, epoch, range(4)))
+        drawn = torch.from_numpy(transform.draw(np.full((4, 2), (8.0, 6.0)), Draws(0, epoch, range(4)))).float()
         out = transform.apply(images, drawn)
         assert out.shape == images.shape and out.isfinite().all() and out.min() >= 0 and out.max() <= 1
         assert torch.equal(out, transform.apply(images, drawn))

@@ -84,7 +84,7 @@ def test_warp_as_fastai() -> None:
 
 def apply(brightness: float, contrast: float, values: list[float]) -> list[float]:
     images = torch.tensor(values).expand(1, 3, 1, -1)
-    out = transforms.create("lighting").apply(images, np.array([[brightness, contrast]]))
+    out = transforms.create("lighting").apply(images, torch.tensor([[brightness, contrast]]))
     assert out.shape == images.shape and torch.equal(out[0, 0], out[0, 2])
     return [float(v) for v in out[0, 0, 0]]
 
@@ -112,10 +112,10 @@ def test_lighting_changes_each_photo_by_its_own_draw_and_leaves_the_input_alone(
     images = torch.rand(3, 3, 4, 5, generator=torch.Generator().manual_seed(0)) * 0.8 + 0.1
     before = images.clone()
     lighting = transforms.create("lighting")
-    out = lighting.apply(images, np.array([(0.6, 1.1), (0.5, 1.0), (0.5, 0.9)]))
+    out = lighting.apply(images, torch.tensor([(0.6, 1.1), (0.5, 1.0), (0.5, 0.9)]))
     assert torch.equal(images, before)
     torch.testing.assert_close(out[1], images[1], atol=1e-6, rtol=0)
-    torch.testing.assert_close(out[:1], lighting.apply(images[:1], np.array([(0.6, 1.1)])))
+    torch.testing.assert_close(out[:1], lighting.apply(images[:1], torch.tensor([(0.6, 1.1)])))
     assert (out[0] > images[0]).float().mean() > 0.6 and not torch.allclose(out[2], images[2], atol=1e-3)
 
 

@@ -37,7 +37,7 @@ def main(folder: Path) -> int:
     while holder(workspace / INSIGHT / LOCK):  # two at once would slow each other down
         time.sleep(0.5)
     try:
-        speed = measured(asked, workspace / PRESIZED)
+        speed = measured(asked, workspace)
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -48,8 +48,11 @@ def main(folder: Path) -> int:
     return 0
 
 
-def measured(asked: Mapping[str, Any], cache: Path) -> Speed | None:
-    """Train a recipe on a few photos, frozen and unfrozen, and time the epochs; raises BadInput."""
+def measured(asked: Mapping[str, Any], workspace: Path) -> Speed | None:
+    """Train a recipe on a few photos, frozen and unfrozen, and time the epochs; None if a run begins meanwhile.
+
+    Raises BadInput.
+    """
     from core.runs.plan import learner_of  # these import torch, which takes seconds
     from core.training.fine_tune import fine_tuning
     from core.training.loop import fit
@@ -62,7 +65,7 @@ def measured(asked: Mapping[str, Any], cache: Path) -> Speed | None:
         recipe = replace(recipe, architecture={**recipe.architecture, "pretrained": False})
     files, labels = zip(*asked["photos"], strict=True)
     split = Split(list(map(Path, files)), list(labels), list(range(n)), list(range(n, len(files))), asked["labels"])
-    learner = learner_of(recipe, split, cache=cache)
+    learner = learner_of(recipe, split, cache=workspace / PRESIZED)
     if absent:
         learner.task.architecture.pretrained = True
         learner.task = replace(learner.task, train_bn=recipe.training.train_bn)
@@ -78,6 +81,8 @@ def measured(asked: Mapping[str, Any], cache: Path) -> Speed | None:
     state, began, epochs = TrainState(learner.task, stages, VALID_LOSS), time.perf_counter(), []
     with closing(fit(state)) as events:
         for event in events:
+            if Project(workspace).under_way:
+                return None
             if isinstance(event, EpochEnded):
                 epochs.append((state.now.name, event))
                 if state.now.name == "unfrozen" and (event.epoch or time.perf_counter() - began > ENOUGH):

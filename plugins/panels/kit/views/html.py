@@ -69,12 +69,13 @@ element.addEventListener('input', event => {
   clearTimeout(waiting);
   waiting = setTimeout(() => trigger('typed', told(event.target)), 200);
 });
-// what has data-ask reports itself as soon as a person sees it
+// what has data-ask reports itself as soon as a person sees it, or `data-after` seconds later
 const sight = new IntersectionObserver(entries => {
   for (const {isIntersecting, target} of entries) {
     if (!isIntersecting) continue;
     sight.unobserve(target);
-    if ('ask' in target.dataset) trigger('ask', {...target.dataset});
+    const ask = () => target.isConnected && 'ask' in target.dataset && trigger('ask', {...target.dataset});
+    'after' in target.dataset ? setTimeout(ask, 1000 * target.dataset.after) : ask();
   }
 });
 const look = () => element.querySelectorAll('[data-ask]').forEach(found => sight.observe(found));

@@ -82,7 +82,8 @@ def _untimed(project: Project) -> Html:
     if measured.looking:
         return doing("Timing this network on a few steps, to say how long it will train")
     if measured.possible:
-        return Html('<p class="note" data-ask>Not timed on this computer yet.</p>')
+        # who trains at once is not slowed down by it
+        return Html('<p class="note" data-ask data-after="4">Not timed on this computer yet.</p>')
     why = f" Timing it failed: {measured.failed}" if measured.failed else ""
     said = "This network has not been timed on this computer yet; after its first run, expected times stand here."
     return notes([f"{said}{why}"], "note")

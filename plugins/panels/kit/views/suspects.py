@@ -85,17 +85,19 @@ def _drawn(project: Project) -> Html:
     if project.examined is None:  # photos are not listed here while they are being read
         return Html()
     try:
-        found = insight.found
-    except BadInput:  # the photos are gone, which the Data page says
+        return _looked_at(project, insight)
+    except BadInput:  # the photos are gone, or the labeller is wrong, which the Data page says
         return Html()
-    run = project.run
+
+
+def _looked_at(project: Project, insight: Insight) -> Html:
+    """What was found so far; raises BadInput."""
+    found, run = insight.found, project.run
     key = f"{project.version} {insight.version} {insight.current} {run.name if run else ''}"
-    if not found or "error" in found:
-        why = notes([project.plain(BadInput(found["error"]))], "bad") if found else Html()
-        return DRAWN.made(
-            project.folder, key, lambda: card(TITLE, why + _again(project, insight, "Look for them"), FIRST)
-        )
-    return DRAWN.made(project.folder, key, lambda: _findings(project, insight))
+    if found and "error" not in found:
+        return DRAWN.made(project.folder, key, lambda: _findings(project, insight))
+    why = notes([project.plain(BadInput(found["error"]))], "bad") if found else Html()
+    return DRAWN.made(project.folder, key, lambda: card(TITLE, why + _again(project, insight, "Look for them"), FIRST))
 
 
 def _findings(project: Project, insight: Insight) -> Html:
