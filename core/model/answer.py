@@ -60,7 +60,7 @@ class Answer:
         shares = self.probabilities.tolist()
         near = [name for name, share in zip(self.vocab, shares, strict=True) if share >= NEARLY * max(shares)]
         if len(near) < 2:
-            return ""
+            return "" if max(shares) >= 0.5 else "Unsure: the other labels together are more likely."
         more = f" and {len(near) - 2} others" * (len(near) > 3)
         listed = f"{near[0]}, {near[1]}{more}" if more else f"{', '.join(near[:-1])} and {near[-1]}"
         return f"Unsure: {listed} are nearly equal."

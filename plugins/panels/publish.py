@@ -22,7 +22,7 @@ from core.runs.run import Run
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.models import model_of
-from plugins.panels.kit.project.naming import title_of
+from plugins.panels.kit.project.naming import begun, title_of
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.html import Html, card, empty, figures, joined, notes, view
@@ -38,6 +38,7 @@ SPACES = {  # with their prices, as of July 2026
     "cpu-basic": "On a small server (cpu-basic): needs a paid account",
     "none": "No page, the model alone: free",
 }
+ALONE = "Without an account, download it as a page: unzip it, and put the folder on any web host."
 
 
 @panels.register("publish")
@@ -90,10 +91,13 @@ class PublishPanel:
                 "Publish",
                 f"Sign in to push the model of {title_of(run)} to your own account; no token is kept here.",
             )
-        alone = " Without an account, download it as a page." if self.page.mode.local and can_export() else ""
+        alone = f" {ALONE}" if self.page.mode.local and can_export() else ""
+        trains = project.under_way
+        later = " A later run still trains; this is the earlier model." if trains and trains.name > run.name else ""
         return (
             "Publish",
-            f"Push the model of {title_of(run)} to the Hugging Face Hub, with a page where others can try it.{alone}",
+            f"Push the model of {title_of(run)}, begun at {begun(run)}, to the Hugging Face Hub, with a page where "
+            f"others can try it.{alone}{later}",
         )
 
     def _form(self) -> list[Any]:
