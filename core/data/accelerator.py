@@ -68,17 +68,17 @@ class PhotoStore:
             if not self._keep([files[row] for row in new], data, starts, shapes, pixels):
                 yield Flat(new, data, starts, shapes)
         if kept := [row for row, file in enumerate(files) if file in self._places]:
-            assert self._data is not None
-            places = np.array([self._places[files[row]] for row in kept])
-            yield Flat(kept, self._data, places[:, 0], places[:, 1:])
+            yield self.kept(kept, files)
 
-    def kept(self, files: Sequence[Key]) -> Flat | None:
-        """The photos, if all of them are kept on the device."""
-        places = [self._places[file] for file in files if file in self._places]
-        if self._data is None or len(places) < len(files):
-            return None
-        found = np.array(places)
-        return Flat(list(range(len(files))), self._data, found[:, 0], found[:, 1:])
+    def keeps(self, files: Sequence[Key]) -> bool:
+        """Whether all of these photos are on the device."""
+        return all(file in self._places for file in files)
+
+    def kept(self, rows: list[int], files: Sequence[Key]) -> Flat:
+        """Those photos `rows` of a batch that are on the device."""
+        assert self._data is not None
+        places = np.array([self._places[files[row]] for row in rows])
+        return Flat(rows, self._data, places[:, 0], places[:, 1:])
 
     def _keep(self, files: list[Key], data: Tensor, starts: Ints, shapes: Ints, pixels: Sequence[Pixels]) -> bool:
         """Keep a batch; returns whether all of it is on the device."""
@@ -178,15 +178,16 @@ class Maker:
         """The plan of a batch and of those after it, as far as all of their photos are on the device."""
         if not self.draws or (self._planned and number in self._planned.rows):
             return self._planned
-        self._planned, rows, indices = None, {}, list[int]()
+        self._planned, rows, indices, files = None, {}, list[int](), list[Key]()
         for n, batch in enumerate(self.order[number:], number):
-            if len(indices) + len(batch) > max(PLANNED, len(batch)) or not self.store.kept(
-                [self.key(i) for i in batch]
-            ):
+            more = [self.key(i) for i in batch]
+            if (files and len(files) + len(more) > PLANNED) or not self.store.keeps(more):
                 break
-            rows[n] = slice(len(indices), len(indices) + len(batch))
+            rows[n] = slice(len(files), len(files) + len(more))
             indices += batch
-        if flat := self.store.kept([self.key(i) for i in indices]) if indices else None:
+            files += more
+        if files:
+            flat = self.store.kept(list(range(len(files))), files)
             plan, drawn = self.pipeline.draw(flat.shapes.astype(np.float64), self.draws(indices))
             self._planned = Planned(flat.data, self._sent(plan, flat), self._light(drawn), rows)
         return self._planned
