@@ -163,7 +163,7 @@ def _title(project: Project) -> tuple[str, str]:
     checked = f"Checked on {photos_said(found.total)} the model never trained on"
     more = f" The best of {len(shown.epochs)} epochs was chosen by them." if _was_chosen(shown) else ""
     if found.total < ENOUGH:
-        more += f" So few leave the accuracy in doubt: bring more photos, until {ENOUGH} are checked."
+        more += " So few leave the accuracy in doubt: look at its interval, which more photos make smaller."
     goes_on = " Training continues; this is the model saved before." if shown.status in ALIVE else ""
     return title, f"{checked}.{more}{goes_on}{which}"
 
