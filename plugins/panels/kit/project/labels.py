@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from core.data.check import Examined
+from core.data.content import digest
 from core.data.corrections import Corrections
 from core.data.files import Files
 from core.data.labelling import labels_of
@@ -62,7 +63,17 @@ class Photos:
 def photos_of(project: Project) -> Photos:
     """The photos of a project, listed once; raises BadInput."""
     recipe = project.require_recipe()
-    return PHOTOS.made(project.folder, json.dumps((recipe.source, recipe.labeller)), lambda: _list(project, recipe))
+    return PHOTOS.made(project.folder, _key(recipe), lambda: _list(project, recipe))
+
+
+def are_being_read(project: Project) -> bool:
+    """Whether the photos are still to be read, so that `photos_of` may take long."""
+    recipe = project.recipe
+    return recipe is None or (project.examined is None and PHOTOS.get(project.folder, _key(recipe)) is None)
+
+
+def _key(recipe: Recipe) -> str:
+    return json.dumps((recipe.source, recipe.labeller))
 
 
 def _list(project: Project, recipe: Recipe) -> Photos:
@@ -84,6 +95,34 @@ def listed(project: Project) -> dict[str, Any]:
     photos, corrections = photos_of(project), project.corrections
     key = f"{photos.key} {project.said} {CHECKED.version(project.folder)}"
     return LISTED.made(project.folder, key, lambda: _rows(photos, corrections, project.examined))
+
+
+@dataclass(frozen=True)
+class ListedPhoto:
+    """A photo as it is listed now: its number in the list of that key, and its label, "" for none."""
+
+    key: str
+    number: int
+    label: str
+    left_out: bool
+
+
+def listed_photo(project: Project, file: Path) -> ListedPhoto | None:
+    """The photo of the project with the content of that file, or None if there is none."""
+    if project.recipe is None:
+        return None
+    try:
+        about, photos, rows = file.stat(), photos_of(project), listed(project)
+        number = photos.contents.index(_content(file, about.st_size, about.st_mtime_ns))
+    except (BadInput, OSError, ValueError):  # its photos are gone, which the Data page says; or it is not one of them
+        return None
+    label, flags = rows["labels"][number], rows["flags"][number]
+    return ListedPhoto(photos.key, number, rows["vocab"][label] if label >= 0 else "", bool(flags & LEFT_OUT))
+
+
+@lru_cache(maxsize=1024)
+def _content(file: Path, size: int, changed: int) -> str:
+    return digest(file)
 
 
 def labels_now(project: Project) -> list[str | None]:
