@@ -131,11 +131,15 @@ def test_a_wrong_label_is_mended_and_the_model_trained_again(
     suspect.first.get_by_text("It is boat").click()
     expect(suspect).to_have_count(0)
     assert project.corrections.labels == {digest(wrong): "boat"}
-    page.locator('#results-suspects [data-do="undo"]').click()
+    bar = page.locator("#results-corrections")
+    expect(bar).to_contain_text("1 correction")
+    expect(bar.get_by_role("button", name="Train")).to_be_in_viewport()
+    bar.get_by_text("Undo the last").click()
     expect(suspect.first).to_be_attached()
+    expect(bar).to_be_hidden()
     suspect.first.get_by_text("It is boat").click()
 
-    page.get_by_text("Train again with 1 correction").click()
+    bar.get_by_role("button", name="Train").click()
     expect(page.locator("#page-train")).to_be_visible()
     run = until(lambda: project.run)
     until(lambda: run.status == "completed", TRAINS)
