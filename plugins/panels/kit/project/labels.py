@@ -19,10 +19,11 @@ from core.data.reading import contents_of
 from core.errors import BadInput, quoted
 from core.events import drain
 from core.recipe import Recipe
-from plugins.panels.kit.project.known import CHECKED, LISTED, PHOTOS
+from plugins.panels.kit.project.known import CHECKED, LISTED, PHOTOS, Known
 from plugins.panels.kit.project.project import Project
 
 SETS = ("", "training", "validation")
+BEFORE: Known[list[int]] = Known()  # so that a correction does not make all photos look as if they were in no set
 NONE_CHOSEN = "No photo of this data set was chosen; choose at least one."
 CHANGED, LEFT_OUT, RIGHT, UNREADABLE, NOT_TRAINED = 1, 2, 4, 8, 16  # flags of a photo
 
@@ -92,9 +93,9 @@ def listed(project: Project) -> dict[str, Any]:
     """What the grid shows: names, labels as numbers in a vocabulary, sets and flags."""
     if project.recipe is None:
         return {"key": "", "names": [], "vocab": [], "labels": [], "sets": [], "flags": []}
-    photos, corrections = photos_of(project), project.corrections
+    photos = photos_of(project)
     key = f"{photos.key} {project.said} {CHECKED.version(project.folder)}"
-    return LISTED.made(project.folder, key, lambda: _rows(photos, corrections, project.examined))
+    return LISTED.made(project.folder, key, lambda: _rows(project, photos))
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,8 @@ def labels_now(project: Project) -> list[str | None]:
     return [None if flags & LEFT_OUT else names[n] for n, flags in zip(rows["labels"], rows["flags"], strict=True)]
 
 
-def _rows(photos: Photos, corrections: Corrections, examined: Examined | BadInput | None) -> dict[str, Any]:
+def _rows(project: Project, photos: Photos) -> dict[str, Any]:
+    corrections, examined = project.corrections, project.examined
     labels = photos.labels(corrections)
     vocab = sorted(set(labels) - {""})
     number = {"": -1} | {label: i for i, label in enumerate(vocab)}
@@ -141,7 +143,7 @@ def _rows(photos: Photos, corrections: Corrections, examined: Examined | BadInpu
         "names": photos.names,
         "vocab": vocab,
         "labels": [number[label] for label in labels],
-        "sets": _sets(photos, examined),
+        "sets": _sets(project.folder, photos, examined),
         "flags": _flags(photos, corrections, labels, examined),
     }
 
@@ -206,13 +208,14 @@ def _relative(name: Path, root: Path) -> str:
     return (name.relative_to(root) if name.is_relative_to(root) else name).as_posix()
 
 
-def _sets(photos: Photos, found: Examined | BadInput | None) -> list[int]:
-    """For each photo, its place in SETS; all 0 while the check has not ended."""
+def _sets(folder: Path, photos: Photos, found: Examined | BadInput | None) -> list[int]:
+    """For each photo, its place in SETS; while a check has not ended, that of the one before, or 0."""
     if not isinstance(found, Examined):
-        return [0] * len(photos.files)
+        return BEFORE.get(folder, photos.key) or [0] * len(photos.files)
     items = [str(item) for item in found.split.items]
     of = {items[i]: number for number, side in ((1, found.split.train), (2, found.split.valid)) for i in side}
-    return [of.get(str(file), 0) for file in photos.files]
+    BEFORE.put(folder, photos.key, sets := [of.get(str(file), 0) for file in photos.files])
+    return sets
 
 
 def _flags(

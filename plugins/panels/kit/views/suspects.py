@@ -12,7 +12,7 @@ from core.errors import BadInput
 from plugins.panels.kit.insight.insight import Insight
 from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.known import Known
-from plugins.panels.kit.project.labels import LEFT_OUT, NOT_TRAINED, RIGHT, SETS, act, listed, photos_of
+from plugins.panels.kit.project.labels import LEFT_OUT, NOT_TRAINED, RIGHT, SETS, act, are_being_read, listed, photos_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.corrections import counted, made_and_new, undo
 from plugins.panels.kit.views.html import DELEGATE, Html, acts, button, card, doing, empty, joined, notes, percent
@@ -77,7 +77,7 @@ def _drawn(project: Project) -> Html:
         share = done / total if total else None
         said = f"Looking at photos: {done:,} of {total:,}" if total else "Looking at the photos"
         return card(TITLE, doing(said, share), FIRST)
-    if project.examined is None:  # photos are not listed here while they are being read
+    if are_being_read(project):
         return Html()
     try:
         return _looked_at(project, insight)

@@ -44,6 +44,7 @@ def test_it_is_drawn_anew_only_after_a_change(project: Project, monkeypatch: pyt
         patched.setattr(suspects, "Now", lambda _: pytest.fail("every photo is looked at again"))
         assert _drawn(project) == first
     act(project, {"do": "leave_out_of_training", "key": photos_of(project).key, "photos": [0]})
+    assert "None left" in _drawn(project), "the list stays while the photos are checked again"
     drain(project.examine())
     second = _drawn(project)
     assert "It is red" not in second and "undo" not in second, "the bar has it"
