@@ -14,6 +14,7 @@ from core.registry import panels
 from core.runs.run import ALIVE, Run
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.naming import begun
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import RunView, run_view
@@ -151,7 +152,7 @@ def _title(project: Project) -> tuple[str, str]:
     if run is None:
         return title, "Nothing has been trained yet; start on the Train page."
     shown = run_view(run)
-    which = f" This is {run.name}." if len(project.runs) > 1 else ""
+    which = f" This is the run begun at {begun(run)}." if len(project.runs) > 1 else ""
     try:
         found = shown_results(project, run)
     except BadInput as error:
