@@ -51,7 +51,7 @@ def described(found: Calibration) -> str:
     if found.photos < ENOUGH:
         return (
             f"With {found.photos} validation photos every confidence is a guess, and so is the temperature "
-            f"{found.temperature:.2f} that corrects it: {ENOUGH} photos or more would tell."
+            f"{found.temperature:.2f} that corrects it: {ENOUGH} validation photos or more would tell."
         )
     return (
         f"The temperature {found.temperature:.2f} was fitted on {found.photos:,} validation photos. Confidence and "

@@ -22,6 +22,6 @@ def make_page(
 
     `examples` shows validation photos, `runtime` is a folder with ONNX Runtime Web. Raises BadInput.
     """
-    yield "Getting ONNX Runtime Web and a PNG decoder"
+    yield "Getting the program that runs a model in a browser"
     files = page_files(run, onnx, runtime_files(runtime), name, examples_of(run, EXAMPLES if examples else 0))
     return files, None if untried else (yield from rehearse_page(files, *named_sample(run)))

@@ -60,7 +60,7 @@ def rehearse_page(
         raise BadInput("There are no photos to rehearse the page with; put the validation photos back.")
     labels = json.loads(files["page.json"])["labels"]
     times, largest = [], 0.0
-    yield "Opening the page in a browser"
+    yield "Trying the page in a browser of this computer"
     with asked(program, files, [content for _, content in photos]) as tab:
         for (name, _), row, answer in zip(photos, np.asarray(expected, np.float64), tab.answers, strict=True):
             largest = max(largest, _difference(name, answer, dict(zip(labels, row.tolist(), strict=True))))

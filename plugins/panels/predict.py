@@ -19,18 +19,19 @@ from plugins.panels.kit.insight.gradcam import where_it_looks
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.adding import add, adds_to
+from plugins.panels.kit.project.labels import act
 from plugins.panels.kit.project.models import model_of, predictor, zip_for
 from plugins.panels.kit.project.naming import title_of
 from plugins.panels.kit.project.others import others
-from plugins.panels.kit.project.predicting import MANY, predicted, prepared
+from plugins.panels.kit.project.predicting import MANY, known_photo, predicted, prepared, trained_on
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.sent_photos import SentPhoto, photo_of, sent_photos
 from plugins.panels.kit.serving.mode import MCP_TOOL
 from plugins.panels.kit.views.drop import drop, received
-from plugins.panels.kit.views.html import Html, button, card, empty, notes, view
+from plugins.panels.kit.views.html import Html, acts, button, card, empty, notes, view
 from plugins.panels.kit.views.large import dialog, large_photo
 from plugins.panels.kit.views.pictures import embedded
-from plugins.panels.kit.views.predictions import guess, mending, numbers, predictions
+from plugins.panels.kit.views.predictions import guess, known_answer, mending, numbers, predictions, trained_next
 
 ACCEPT = ",".join(["image/*", *sorted(SUFFIXES)])
 TO_ANSWER = "() => document.querySelector('#predict-answer').scrollIntoView({block: 'nearest'})"
@@ -142,15 +143,20 @@ class PredictPanel:
         return card("Live", guess(found[0]))
 
     def _again(self, project: Project, data: Mapping[str, Any]) -> str:
-        """The same answer with where the model looks, or after the photo was added to those that it learns from."""
+        """The same answer with where the model looks, or after a person has said what the photo shows."""
         photo = photo_of(data)
-        if data.get("do") != "add" or self.page.mode.model:  # who may only use a model has no photos to add to
+        if self.page.mode.model or data.get("do") not in ("add", "correct"):  # who only uses a model has no photos
             return self._answer(project, photo, explained=data.get("do") == "why" and self.page.mode.explains)
         label = str(data.get("value") or "").strip()
         if not label:
             raise BadInput("Type the right label first.")
-        add(project, received({"files": [{"path": photo.path, "rel": photo.name.name}]}), label)
-        return self._answer(project, photo, notes([f"Added to your photos as {label}. Train again to use it."], "good"))
+        said = "Added to your photos as {}. Train again to use it."
+        if data.get("do") == "correct" and (known := known_photo(project, self._run(project), photo)):
+            act(project, {"do": "label", "key": known.key, "photos": [known.number], "label": label, "right": True})
+            said = "Its label is {} now. Train again to use it."
+        else:
+            add(project, received({"files": [{"path": photo.path, "rel": photo.name.name}]}), label)
+        return self._answer(project, photo, trained_next(said.format(label)))
 
     def _answer(self, project: Project, photo: SentPhoto, said: str = "", explained: bool = False) -> str:
         found = self._predicted(project, photo, SHOWN)
@@ -163,20 +169,30 @@ class PredictPanel:
             pixels = prepared(model, photo, SHOWN, self.page.mode.local).pixels
             image = where_it_looks(model, pixels, model.vocab.index(answer["label"]))
         shown = Html('<img class="photo" src="{}" alt="{}">').format(embedded(image, 88), photo.name.name)
+        if not self.page.mode.model and not said:
+            more += self._asking(project, photo, answer)
         if self.page.mode.explains:
             label, do = ("Show the photo", "plain") if explained else ("Where it looks", "why")
-            more += button(label, do, photo.told())
-        if not self.page.mode.model and not said:
-            more += mending(photo, answer, self._why_not_added(project))
+            more += acts(button(label, do, photo.told()))
         body = Html('<div class="answer">{}<div>{}{}</div></div>{}')
         return card("", body.format(shown, guess(answer), more, numbers(answer)))
 
-    def _why_not_added(self, project: Project) -> str:
+    def _asking(self, project: Project, photo: SentPhoto, answer: Mapping[str, Any]) -> Html:
+        """Whether the answer is right, as far as that is known, and a field for the right label."""
+        run = self._run(project)
+        if known := known_photo(project, run, photo):
+            return known_answer(photo, answer, known, trained_on(run, photo))
+        return mending(photo, answer, self._why_not(project))
+
+    def _why_not(self, project: Project) -> str:
         """Why a photo cannot be added to the photos that the model learns from; "" if it can."""
         if other := others(project, self._run(project)):
             return f"This model is {other}, so a photo is not added to the photos that are here now."
         if adds_to(project) is None:
-            return "Photos can be added to a data set that was dropped here; the files of this one are not changed."
+            return (
+                "Photos can be added to photos and folders that were dropped on the Data page; the files of this data "
+                "set, such as a zip or a folder of this computer, are not changed."
+            )
         return ""
 
     def _many(self, project: Project, data: Mapping[str, Any]) -> Generator[str, None, str]:

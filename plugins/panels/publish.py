@@ -185,7 +185,7 @@ def _page(project: Project) -> Generator[str, None, Any]:
 
     run = Run(Path(model_of(project)))
     if not onnx_is_current(run):
-        yield "Exporting the model as ONNX, which takes a minute or more"
+        yield "Turning the model into a file for browsers, which takes a minute or more"
         export_onnx(run)
     onnx = (run.folder / ONNX).read_bytes()
     files, _ = yield from make_page(run, onnx, TITLE, untried=find_browser() is None)

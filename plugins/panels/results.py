@@ -14,6 +14,7 @@ from core.registry import panels
 from core.runs.run import ALIVE, Run
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
+from plugins.panels.kit.project.naming import begun
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import RunView, run_view
@@ -27,6 +28,7 @@ from plugins.panels.kit.views.accuracy import (
 )
 from plugins.panels.kit.views.confidence import confidence_card, threshold_of_click
 from plugins.panels.kit.views.confusion import TEST, Results, results_of
+from plugins.panels.kit.views.corrections import corrections_bar, train_again
 from plugins.panels.kit.views.html import DELEGATE, Html, button, card, empty, figures, joined, notes, percent, view
 from plugins.panels.kit.views.large import large_photo
 from plugins.panels.kit.views.longer import longer
@@ -67,11 +69,12 @@ class ResultsPanel:
         page.shows(body, _body, "tick")
         page.shows(photos, _no_cell, "tick")
         page.shows(labels, lambda project: _shown(project, label_table), "tick")
-        page.shows(more, lambda project: _shown(project, worst_mistakes), "tick")
+        page.shows(more, lambda project: _shown(project, partial(worst_mistakes, project)), "tick")
         page.shows(confidence, _confidence, "tick")
         page.shows(compare, _others, "tick")
         page.shows(compared, _no_cell, "tick")
         suspects(page)
+        corrections_bar(page)
         page.does(sets.click, lambda project, data: show_set(project, str(data.get("set"))))
         page.does(confidence.edit, _choose)
         page.does(confidence.click, _choose)
@@ -81,6 +84,8 @@ class ResultsPanel:
         for shows in (photos, more):
             page.answers(shows.open, partial(opened, explains=explains), [], large, busy="Opening the photo")
         page.answers(large.click, partial(answered, explains=explains), [], large, busy="Looking")
+        page.does(large.changed, lambda project, data: None)
+        page.does(large.again, train_again, busy="Starting the training", redraw="load")
         for shows in (body, labels, confidence):
             page.answers(shows.save, _saved, [], saved, busy="Drawing the figure", trigger_mode="multiple")
         page.does(finish.click, _finish, busy="Annealing the learning rate to its end")
@@ -147,7 +152,7 @@ def _title(project: Project) -> tuple[str, str]:
     if run is None:
         return title, "Nothing has been trained yet; start on the Train page."
     shown = run_view(run)
-    which = f" This is {run.name}." if len(project.runs) > 1 else ""
+    which = f" This is the run begun at {begun(run)}." if len(project.runs) > 1 else ""
     try:
         found = shown_results(project, run)
     except BadInput as error:
@@ -163,7 +168,7 @@ def _title(project: Project) -> tuple[str, str]:
     checked = f"Checked on {photos_said(found.total)} the model never trained on"
     more = f" The best of {len(shown.epochs)} epochs was chosen by them." if _was_chosen(shown) else ""
     if found.total < ENOUGH:
-        more += f" So few leave the accuracy in doubt: bring more photos, until {ENOUGH} are checked."
+        more += " So few leave the accuracy in doubt: look at its interval, which more photos make smaller."
     goes_on = " Training continues; this is the model saved before." if shown.status in ALIVE else ""
     return title, f"{checked}.{more}{goes_on}{which}"
 
@@ -204,7 +209,7 @@ def _photos(project: Project, data: Mapping[str, Any]) -> str:
     cell = found.cell(data)
     photos = found.cells[cell]
     some = f", the {CELL} with the largest losses shown" if len(photos) > CELL else ""
-    shown = shots(found, ((seen, seen.file.name) for seen in photos[:CELL]))
+    shown = shots(project, found, ((seen, seen.file.name) for seen in photos[:CELL]))
     title = f"{found.said(cell)}: {photos_said(len(photos))}{some}"
     return Html('<div data-cell role="region" aria-label="Photos of this cell">{}</div>').format(card(title, shown))
 

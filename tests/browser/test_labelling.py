@@ -10,8 +10,8 @@ from typing import Any
 
 from core.data.content import digest
 from plugins.panels.kit.project.labels import photos_of
-from tests.browser.conftest import Serve, Visit
-from tests.browser.steps import TRAINS, expect, go, until
+from tests.browser.conftest import App, Serve, Visit
+from tests.browser.steps import TRAINS, expect, faults, go, until
 
 SAID = '#data-grid [data-part="said"]'
 
@@ -131,14 +131,43 @@ def test_a_wrong_label_is_mended_and_the_model_trained_again(
     suspect.first.get_by_text("It is boat").click()
     expect(suspect).to_have_count(0)
     assert project.corrections.labels == {digest(wrong): "boat"}
-    page.locator('#results-suspects [data-do="undo"]').click()
+    bar = page.locator("#results-corrections")
+    expect(bar).to_contain_text("1 correction")
+    expect(bar.get_by_role("button", name="Train")).to_be_in_viewport()
+    bar.get_by_text("Undo the last").click()
     expect(suspect.first).to_be_attached()
+    expect(bar).to_be_hidden()
     suspect.first.get_by_text("It is boat").click()
 
-    page.get_by_text("Train again with 1 correction").click()
+    bar.get_by_role("button", name="Train").click()
     expect(page.locator("#page-train")).to_be_visible()
     run = until(lambda: project.run)
     until(lambda: run.status == "completed", TRAINS)
     assert run.corrections.labels == {digest(wrong): "boat"}
     go(page, "results")
     expect(page.locator("#results-suspects")).to_contain_text("1 correction in this run")
+
+
+def test_a_mistake_is_corrected_taken_back_and_trained_where_it_is_large(trained: App, visit: Visit) -> None:
+    page = visit(trained, "phone", "results")
+    page.locator("#results-more figure button").first.click()
+    large, bar = page.locator("#results-large dialog[open]"), page.locator("#results-corrections")
+    expect(large).to_contain_text("but its label is")
+    large.get_by_text("It is ").click()
+    expect(large).to_contain_text(re.compile("Its label is [a-z]+ now"))
+    expect(bar).to_contain_text("1 correction not in this model yet")
+    assert not faults(page)
+    large.get_by_text("Undo").click()
+    expect(large).to_contain_text("but its label is")
+    expect(bar).to_be_hidden()
+    large.get_by_text("Leave it out").click()
+    expect(large).to_contain_text("It is left out now")
+    page.keyboard.press("Escape")
+    expect(bar.get_by_role("button", name="Train again")).to_be_in_viewport()
+    expect(page.locator("#results-more")).to_contain_text("left out now")
+    assert not faults(page)
+
+    page.locator("#results-more figure button").first.click()
+    large.get_by_text("Train again with 1 correction").click()
+    expect(page.locator("#page-train")).to_be_visible()
+    assert len(trained.project.runs) == 2

@@ -87,6 +87,18 @@ def test_what_opens(trained: App, visit: Visit, shoot: Shoot, look: str) -> None
     assert not faults(page)
 
 
+def test_a_matrix_that_is_wider_than_its_card_says_so(trained: App, visit: Visit) -> None:
+    page = visit(trained, page="results")
+    page.locator("#results-body .matrix").wait_for()
+    hint = "document.querySelector('#results-body .sideways').offsetHeight > 0"
+    wider = "(m => m.scrollWidth > m.clientWidth)(document.querySelector('#results-body .matrix'))"
+    assert [page.evaluate(wider), page.evaluate(hint)] == [False, False]
+    page.set_viewport_size({"width": 300, "height": 800})
+    page.wait_for_function(wider)
+    page.wait_for_function(hint)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_the_first_page_and_the_terminal(serve: Serve, visit: Visit, shoot: Shoot) -> None:
     app = serve()
     page = visit(app)

@@ -14,7 +14,7 @@ from PIL import Image
 from core.errors import BadInput
 from plugins.panels import predict as module
 from plugins.panels.kit.page.page import Page
-from plugins.panels.kit.project.labels import listed, photos_of
+from plugins.panels.kit.project.labels import labels_now, listed, photos_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving.mode import Mode
 from plugins.panels.kit.views.predictions import guess, predictions
@@ -57,11 +57,27 @@ def test_a_wrong_answer_adds_the_photo_with_the_right_label(
     assert len(photos_of(project).files) == before + 1 and "green" in listed(project)["vocab"]
 
 
+def test_a_photo_of_the_project_is_compared_with_its_label(
+    project: Project, panel: PredictPanel, tmp_path: Path, photos: Path
+) -> None:
+    project.open({"name": "folder", "path": str(photos)})
+    blue = sorted(photos.glob("blue*.jpg"))[0]
+    file = tmp_path / "dropped.jpg"
+    file.write_bytes(blue.read_bytes())
+    dropped = {"file": str(file), "name": file.name, "member": "-1"}
+    at = photos_of(project).names.index(blue.name)
+    said = panel._again(project, dropped)
+    assert "Wrong: this is one of your photos, with the label blue" in said and "Add to my photos" not in said
+    said = panel._again(project, {**dropped, "do": "correct", "value": "red"})
+    assert "Its label is red now" in said and labels_now(project)[at] == "red"
+    assert "Right: this is one of your photos, with the label red" in panel._again(project, dropped)
+
+
 def test_photos_are_not_added_where_files_stay_as_they_are(
     project: Project, panel: PredictPanel, tmp_path: Path, photos: Path
 ) -> None:
     project.open({"name": "folder", "path": str(photos)})
-    assert "the files of this one are not changed" in panel._again(project, sent(tmp_path))
+    assert "the files of this data set" in panel._again(project, sent(tmp_path))
     with pytest.raises(BadInput):
         panel._again(project, sent(tmp_path, do="add", value="green"))
 

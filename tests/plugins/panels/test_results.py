@@ -120,6 +120,13 @@ def fake(run: Run, vocab: list[str], seen: list[tuple[int, int, float]], root: P
     keep_predictions(run, ClassificationInterpretation(logits, targets, items, vocab), root)
 
 
+def told(html: str, do: str) -> dict[str, str]:
+    """What the button that does this carries."""
+    found = re.search(rf'<button[^>]*data-do="{do}"[^>]*>', html)
+    assert found, html
+    return {name: unescape(value) for name, value in re.findall(r'data-([a-z]+)="([^"]*)"', found[0])}
+
+
 def figure(html: str, name: str) -> tuple[str, str]:
     """The number and the note of a figure."""
     found = re.search(rf"<span>{name}</span><b>(.*?)</b><small>(.*?)</small>", html)
@@ -304,14 +311,20 @@ def test_the_label_of_a_mistake_is_corrected_where_it_is_seen(run: Run) -> None:
     shown.project.use(run.recipe)
     html = shown.open(shown.project, shown.place(mistake))
     assert 'data-do="leave_out"' in html
-    told = dict(re.findall(r'data-([a-z]+)="([^"]*)"', re.search(r"<button[^>]*data-do=.label.[^>]*>", html)[0]))  # type: ignore[index]
-    told = {name: unescape(value) for name, value in told.items()}
     before = labels_now(shown.project)
-    again = shown.why(shown.project, told)
+    again = shown.why(shown.project, told(html, "label"))
     changed = {(b, a) for b, a in zip(before, labels_now(shown.project), strict=True) if b != a}
     vocab, seen = results_of(run).vocab, photos[mistake]
     assert changed == {(vocab[seen.true], vocab[seen.predicted])}
-    assert "train again" in again and 'data-do="label"' not in again
+    assert f"Its label is {unescape(vocab[seen.predicted])} now" in unescape(again)
+    assert "Train again with 1 correction" in again and "data-changed" in again
+    assert f"now labelled {unescape(vocab[seen.predicted])}" in unescape(shown("more"))
+    back = shown.why(shown.project, told(again, "label"))
+    assert labels_now(shown.project) == before and "but its label is" in back and "Train again" not in back
+    out = shown.why(shown.project, told(back, "leave_out"))
+    assert "It is left out now" in out and "left out now" in shown("more")
+    shown.why(shown.project, told(out, "take_back"))
+    assert labels_now(shown.project) == before and "left out now" not in shown("more")
 
 
 def test_a_photo_opens_large_with_its_name_its_label_and_the_probabilities(run: Run) -> None:

@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from core.data.check import Examined
+from core.data.content import digest
 from core.data.corrections import Corrections
 from core.data.files import Files
 from core.data.labelling import labels_of
@@ -18,10 +19,11 @@ from core.data.reading import contents_of
 from core.errors import BadInput, quoted
 from core.events import drain
 from core.recipe import Recipe
-from plugins.panels.kit.project.known import CHECKED, LISTED, PHOTOS
+from plugins.panels.kit.project.known import CHECKED, LISTED, PHOTOS, Known
 from plugins.panels.kit.project.project import Project
 
 SETS = ("", "training", "validation")
+BEFORE: Known[list[int]] = Known()  # so that a correction does not make all photos look as if they were in no set
 NONE_CHOSEN = "No photo of this data set was chosen; choose at least one."
 CHANGED, LEFT_OUT, RIGHT, UNREADABLE, NOT_TRAINED = 1, 2, 4, 8, 16  # flags of a photo
 
@@ -62,7 +64,17 @@ class Photos:
 def photos_of(project: Project) -> Photos:
     """The photos of a project, listed once; raises BadInput."""
     recipe = project.require_recipe()
-    return PHOTOS.made(project.folder, json.dumps((recipe.source, recipe.labeller)), lambda: _list(project, recipe))
+    return PHOTOS.made(project.folder, _key(recipe), lambda: _list(project, recipe))
+
+
+def are_being_read(project: Project) -> bool:
+    """Whether the photos are still to be read, so that `photos_of` may take long."""
+    recipe = project.recipe
+    return recipe is None or (project.examined is None and PHOTOS.get(project.folder, _key(recipe)) is None)
+
+
+def _key(recipe: Recipe) -> str:
+    return json.dumps((recipe.source, recipe.labeller))
 
 
 def _list(project: Project, recipe: Recipe) -> Photos:
@@ -81,9 +93,37 @@ def listed(project: Project) -> dict[str, Any]:
     """What the grid shows: names, labels as numbers in a vocabulary, sets and flags."""
     if project.recipe is None:
         return {"key": "", "names": [], "vocab": [], "labels": [], "sets": [], "flags": []}
-    photos, corrections = photos_of(project), project.corrections
+    photos = photos_of(project)
     key = f"{photos.key} {project.said} {CHECKED.version(project.folder)}"
-    return LISTED.made(project.folder, key, lambda: _rows(photos, corrections, project.examined))
+    return LISTED.made(project.folder, key, lambda: _rows(project, photos))
+
+
+@dataclass(frozen=True)
+class ListedPhoto:
+    """A photo as it is listed now: its number in the list of that key, and its label, "" for none."""
+
+    key: str
+    number: int
+    label: str
+    left_out: bool
+
+
+def listed_photo(project: Project, file: Path) -> ListedPhoto | None:
+    """The photo of the project with the content of that file, or None if there is none."""
+    if project.recipe is None:
+        return None
+    try:
+        about, photos, rows = file.stat(), photos_of(project), listed(project)
+        number = photos.contents.index(_content(file, about.st_size, about.st_mtime_ns))
+    except (BadInput, OSError, ValueError):  # its photos are gone, which the Data page says; or it is not one of them
+        return None
+    label, flags = rows["labels"][number], rows["flags"][number]
+    return ListedPhoto(photos.key, number, rows["vocab"][label] if label >= 0 else "", bool(flags & LEFT_OUT))
+
+
+@lru_cache(maxsize=1024)
+def _content(file: Path, size: int, changed: int) -> str:
+    return digest(file)
 
 
 def labels_now(project: Project) -> list[str | None]:
@@ -93,7 +133,8 @@ def labels_now(project: Project) -> list[str | None]:
     return [None if flags & LEFT_OUT else names[n] for n, flags in zip(rows["labels"], rows["flags"], strict=True)]
 
 
-def _rows(photos: Photos, corrections: Corrections, examined: Examined | BadInput | None) -> dict[str, Any]:
+def _rows(project: Project, photos: Photos) -> dict[str, Any]:
+    corrections, examined = project.corrections, project.examined
     labels = photos.labels(corrections)
     vocab = sorted(set(labels) - {""})
     number = {"": -1} | {label: i for i, label in enumerate(vocab)}
@@ -102,7 +143,7 @@ def _rows(photos: Photos, corrections: Corrections, examined: Examined | BadInpu
         "names": photos.names,
         "vocab": vocab,
         "labels": [number[label] for label in labels],
-        "sets": _sets(photos, examined),
+        "sets": _sets(project.folder, photos, examined),
         "flags": _flags(photos, corrections, labels, examined),
     }
 
@@ -167,13 +208,14 @@ def _relative(name: Path, root: Path) -> str:
     return (name.relative_to(root) if name.is_relative_to(root) else name).as_posix()
 
 
-def _sets(photos: Photos, found: Examined | BadInput | None) -> list[int]:
-    """For each photo, its place in SETS; all 0 while the check has not ended."""
+def _sets(folder: Path, photos: Photos, found: Examined | BadInput | None) -> list[int]:
+    """For each photo, its place in SETS; while a check has not ended, that of the one before, or 0."""
     if not isinstance(found, Examined):
-        return [0] * len(photos.files)
+        return BEFORE.get(folder, photos.key) or [0] * len(photos.files)
     items = [str(item) for item in found.split.items]
     of = {items[i]: number for number, side in ((1, found.split.train), (2, found.split.valid)) for i in side}
-    return [of.get(str(file), 0) for file in photos.files]
+    BEFORE.put(folder, photos.key, sets := [of.get(str(file), 0) for file in photos.files])
+    return sets
 
 
 def _flags(

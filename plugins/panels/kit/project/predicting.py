@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,10 @@ from PIL import Image
 from core.data.decoder import Prepared, decoders, prepare
 from core.data.photo import BadPhoto
 from core.errors import BadInput
+from core.runs.run import Run
+from plugins.panels.kit.project.labels import ListedPhoto, are_being_read, listed_photo
+from plugins.panels.kit.project.others import others
+from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.sent_photos import SentPhoto
 
 if TYPE_CHECKING:  # torch takes seconds to import, and the page must not wait for it
@@ -58,6 +62,23 @@ def predicted(model: Predictor, photos: Sequence[SentPhoto], side: int, local: b
         answer["outputs"] = {name: outputs[name] for name in answer["probabilities"]}
         answer["milliseconds"] = round(1000 * (time.perf_counter() - began) / (i + 1), 1)
         yield answer, images.pop(i)
+
+
+def known_photo(project: Project, run: Run | None, photo: SentPhoto) -> ListedPhoto | None:
+    """The photo among those of the project, if the run's model is one of theirs."""
+    if are_being_read(project) or others(project, run):
+        return None
+    with photo.file() as file:
+        return listed_photo(project, file)
+
+
+def trained_on(run: Run | None, photo: SentPhoto) -> bool | None:
+    """Whether a run has trained on a photo; None if that is not known, as of a model from elsewhere."""
+    from core.runs.history import History  # imports torch, as above
+
+    with suppress(BadInput), photo.file() as file:
+        return bool(History.of(run).trained_on([file])) if run else None
+    return None
 
 
 def prepared(model: Predictor, photo: SentPhoto, side: int, local: bool) -> Prepared:

@@ -150,9 +150,10 @@ class Results:
         """The confusion matrix, rows true and columns predicted, each cell with photos a button."""
         column = Html('<th scope="col" title="{name}"><span>{name}</span></th>')
         return Html(
+            '<div class="matrix-box" style="--columns:{columns}">'
+            '<p class="note sideways" aria-hidden="true">Scroll sideways for all {columns} columns →</p>'
             '<div class="matrix {size}" tabindex="0" role="region" aria-label="Confusion matrix">'
-            '<table style="--columns:{columns}"><thead><tr><td></td>{head}</tr></thead>'
-            "<tbody>{rows}</tbody></table></div>"
+            "<table><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table></div></div>"
         ).format(
             size="roomy" if len(self.shown) <= ROOMY else "dense",
             columns=len(self.shown),

@@ -40,7 +40,7 @@ element.addEventListener('click', event => {
     if (found.dataset.with) found.dataset.value = element.querySelector(found.dataset.with).value;
     if ('option' in found.dataset) edit({...found.dataset}, 'select');
     else if (found.dataset.do === 'edit') edit({...found.dataset});
-    else trigger(['open', 'save'].includes(found.dataset.do) ? found.dataset.do : 'click', {...found.dataset});
+    else trigger(['open', 'save', 'again'].includes(found.dataset.do) ? found.dataset.do : 'click', {...found.dataset});
     return;
   }
   const chart = event.target.closest('svg.pick');
@@ -91,10 +91,10 @@ TABLES = (Path(__file__).parent / "tables.js").read_text(encoding="utf-8")
 def view(elem_id: str, value: str = "", label: str = "", **options: Any) -> gr.HTML:
     """A component for HTML of this package; each of its events carries a dictionary.
 
-    `click` has the data-* of what was clicked, as have `open` (a photo), `save` (a figure) and `ask` (what was not
-    clicked, but came into sight); `select` (another plugin), `edit` (an option) and `typed` (text being typed) have the
-    path of an `option` in the recipe, and a `value`; `select` in a list of plugins has what to `do`; `edit` from a
-    click on a chart has `x`.
+    `click` has the data-* of what was clicked, as have `open` (a photo), `save` (a figure), `again` (training) and
+    `ask` (what was not clicked, but came into sight); `select` (another plugin), `edit` (an option) and `typed` (text
+    being typed) have the path of an `option` in the recipe, and a `value`; `select` in a list of plugins has what to
+    `do`; `edit` from a click on a chart has `x`.
     """
     attributes = Html(' role="region" aria-label="{}"').format(label) if label else ""
     template = f"<div{attributes}>${{value}}</div>"

@@ -10,13 +10,23 @@ import gradio as gr
 from plugins.panels.kit.views.html import DELEGATE, Html, notes
 from plugins.panels.kit.views.pictures import large
 
-OPENS = "watch('value', () => element.querySelector('dialog')?.showModal());"
-CLOSES = "element.addEventListener('click', event => event.target.tagName === 'DIALOG' && event.target.close());"
+SCRIPT = """
+watch('value', () => {
+  element.querySelector('dialog')?.showModal();
+  if (element.querySelector('[data-changed]')) trigger('changed', {});
+});
+element.addEventListener('click', event => {
+  if (event.target.matches('dialog, [data-do=again]')) event.target.closest('dialog').close();
+});
+"""
 
 
 def large_photo(elem_id: str) -> gr.HTML:
-    """A component that opens what is drawn with `dialog`; its event `click` is that of a view."""
-    return gr.HTML("", js_on_load=DELEGATE + OPENS + CLOSES, elem_id=elem_id)
+    """A component that opens what is drawn with `dialog`; it has the events of a view.
+
+    Its event `changed` tells that what it shows has changed the project.
+    """
+    return gr.HTML("", js_on_load=DELEGATE + SCRIPT, elem_id=elem_id)
 
 
 def dialog(name: str, body: str, picture: str = "") -> Html:

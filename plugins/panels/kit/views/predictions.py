@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from plugins.panels.kit.project.labels import ListedPhoto
 from plugins.panels.kit.project.sent_photos import SentPhoto
 from plugins.panels.kit.views.files import as_csv, data_url
 from plugins.panels.kit.views.html import (
@@ -63,17 +64,43 @@ def numbers(answer: Mapping[str, Any]) -> Html:
     )
 
 
+def known_answer(photo: SentPhoto, answer: Mapping[str, Any], known: ListedPhoto, trained: bool | None) -> Html:
+    """Whether the answer is right for a photo of the project, by its label, and a field to correct that label."""
+    which = "a photo that you left out" if known.left_out else "one of your photos"
+    if not known.label:
+        said = notes([f"This is {which}; it has no label yet."], "note")
+    elif known.label == answer["label"]:
+        said = notes([f"Right: this is {which}, with the label {known.label}."], "good")
+    else:
+        said = notes([f"Wrong: this is {which}, with the label {known.label}."], "bad")
+    if trained is not None:
+        learned = "It has learned from this photo: one that it has not seen is a better test."
+        said += notes([learned if trained else "It has not learned from this photo."], "note")
+    ask = f"Is it not {known.label}?" if known.label else "What is it?"
+    return said + _asking(ask, photo, answer, "correct", "Correct the label" if known.label else "Label it")
+
+
 def mending(photo: SentPhoto, answer: Mapping[str, Any], why_not: str) -> Html:
     """A field for the right label of a photo, to add it to the photos that the model learns from, or why not."""
     if why_not:
         return _folded("Is it wrong?", notes([why_not], "note"))
+    return _asking("Is it wrong?", photo, answer, "add", "Add to my photos")
+
+
+def trained_next(said: str) -> Html:
+    """What was done with the label of a photo, and the way to training with it."""
+    go = Html('<button type="button" class="plain" data-go="train">Go to Train</button>')
+    return notes([said], "good") + acts(go)
+
+
+def _asking(title: str, photo: SentPhoto, answer: Mapping[str, Any], do: str, text: str) -> Html:
     known = joined(Html('<option value="{}"></option>').format(name) for name in answer["probabilities"])
-    add = button("Add to my photos", "add", photo.told() | {"with": "#predict-label"})
     field = Html(
         '<label class="option"><span>The right label</span><input type="text" id="predict-label" autocomplete="off" '
         'list="predict-labels"></label><datalist id="predict-labels">{}</datalist>{}'
     )
-    return _folded("Is it wrong?", field.format(known, acts(add)))
+    says = button(text, do, photo.told() | {"with": "#predict-label"})
+    return _folded(title, field.format(known, acts(says)))
 
 
 def _folded(title: str, body: Html) -> Html:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from core.data.corrections import Corrections
 from core.errors import BadInput
 from plugins.panels.kit.insight.insight import Insight
 from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.known import Known
-from plugins.panels.kit.project.labels import LEFT_OUT, NOT_TRAINED, RIGHT, SETS, act, listed, photos_of
+from plugins.panels.kit.project.labels import LEFT_OUT, NOT_TRAINED, RIGHT, SETS, act, are_being_read, listed, photos_of
 from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.corrections import counted, made_and_new, undo
 from plugins.panels.kit.views.html import DELEGATE, Html, acts, button, card, doing, empty, joined, notes, percent
 
 SCRIPT = (Path(__file__).parent / "suspects.js").read_text(encoding="utf-8")
@@ -52,7 +51,7 @@ def suspects(page: Page) -> None:
     page.does(shown.click, _on_click, trigger_mode="multiple")  # people decide faster than pages are drawn
 
 
-def _on_click(project: Project, data: Mapping[str, Any]) -> str | None:
+def _on_click(project: Project, data: Mapping[str, Any]) -> None:
     match data.get("do"):
         case "look":
             insight = Insight(project)
@@ -60,17 +59,13 @@ def _on_click(project: Project, data: Mapping[str, Any]) -> str | None:
             if not insight.looking and not insight.found:
                 raise BadInput("A run is under way, or other photos are being compared; look again when that is done.")
         case "undo":
-            act(project, {"do": "undo"})
-        case "again":
-            project.start()
-            return "train"
+            undo(project, data)
         case do:
             numbers = [int(n) for n in str(data.get("photo")).split(",") if n.isdecimal() and len(n) < LONGEST_NUMBER]
             act(
                 project,
                 {"do": do, "key": data.get("key"), "photos": numbers, "label": data.get("label"), "right": True},
             )
-    return None
 
 
 def _drawn(project: Project) -> Html:
@@ -82,7 +77,7 @@ def _drawn(project: Project) -> Html:
         share = done / total if total else None
         said = f"Looking at photos: {done:,} of {total:,}" if total else "Looking at the photos"
         return card(TITLE, doing(said, share), FIRST)
-    if project.examined is None:  # photos are not listed here while they are being read
+    if are_being_read(project):
         return Html()
     try:
         return _looked_at(project, insight)
@@ -97,7 +92,9 @@ def _looked_at(project: Project, insight: Insight) -> Html:
     if found and "error" not in found:
         return DRAWN.made(project.folder, key, lambda: _findings(project, insight))
     why = notes([project.plain(BadInput(found["error"]))], "bad") if found else Html()
-    return DRAWN.made(project.folder, key, lambda: card(TITLE, why + _again(project, insight, "Look for them"), FIRST))
+    return DRAWN.made(
+        project.folder, key, lambda: card(TITLE, why + _decided(project, insight, "Look for them"), FIRST)
+    )
 
 
 def _findings(project: Project, insight: Insight) -> Html:
@@ -119,35 +116,18 @@ def _findings(project: Project, insight: Insight) -> Html:
         for n, (title, rows) in enumerate(tabs.items())
     )
     head = Html('<div class="suspects-top"><div class="chips" role="tablist">{}</div>{}</div>')
-    return card(TITLE, head.format(chips, _again(project, insight)) + lists, FIRST)
+    return card(TITLE, head.format(chips, _decided(project, insight)) + lists, FIRST)
 
 
-def _again(project: Project, insight: Insight, looks: str = "Look again") -> Html:
-    """How many corrections there are, undo, and a button that trains with those that the shown run lacks."""
-    corrections, trained = project.corrections, Corrections()
-    with suppress(BadInput):  # a run whose copy of the labels is damaged
-        trained = project.run.corrections if project.run else trained
-    made, new = (_changed(project, before, corrections) for before in (Corrections(), trained))
+def _decided(project: Project, insight: Insight, looks: str = "Look again") -> Html:
+    """How many corrections the shown run learned from and undo, unless the bar has both, and looking again."""
     look = Html() if insight.current else button(looks, "look")
-    if not made:
+    made, new = made_and_new(project)
+    if new or not project.corrections:
         return acts(look)
-    said = _corrections(made) + ("" if new else " in this run")
-    train = button(f"Train again with {_corrections(new)}", "again", kind="primary") if new else Html()
-    return Html(
-        '<p class="acts"><span>{} · <button type="button" class="link" data-do="undo">undo</button></span>{}{}</p>'
-    ).format(said, look, train)
-
-
-def _changed(project: Project, before: Corrections, after: Corrections) -> int:
-    """How many photos have another label, or are left out or used again."""
-    photos = photos_of(project)
-    relabelled = sum(bool(b) and a != b for b, a in zip(photos.labels(before), photos.labels(after), strict=True))
-    moved = (before.left_out ^ after.left_out) | (before.not_trained ^ after.not_trained)
-    return relabelled + sum(content in moved for content in photos.contents)
-
-
-def _corrections(n: int) -> str:
-    return "1 correction" if n == 1 else f"{n:,} corrections"
+    said = f"{counted(made)} in this run · " if made else ""
+    back = Html('<span>{}<button type="button" class="link" data-do="undo">undo the last decision</button></span>')
+    return acts(back.format(said), look)
 
 
 def _wrong(found: Sequence[Mapping[str, Any]], now: Now) -> list[Html]:
@@ -178,7 +158,6 @@ def _copies(found: Sequence[Mapping[str, Any]], now: Now) -> list[Html]:
         labels = now.labels[first], now.labels[second]
         differ = labels[0] != labels[1]
         said = Html("<p>{}: <b>{}</b> and <b>{}</b>.</p>" if differ else "<p>{}, both <b>{}</b>.</p>")
-        names = " and ".join(now.photos.names[i] for i in (first, second))
         more = (
             _do(now, [first, second], f"Both are {labels[0]}", "label", "primary", labels[0])
             + _do(now, [first, second], f"Both are {labels[1]}", "label", "", labels[1])
@@ -193,10 +172,8 @@ def _copies(found: Sequence[Mapping[str, Any]], now: Now) -> list[Html]:
             else _do(now, [leave], "Leave one out", "leave_out")
         )
         acts = more + out + _do(now, [first, second], "Keep both", "right")
-        sets = " and ".join(SETS[now.sets[i]] or "neither set" for i in (first, second))
-        rows.append(
-            _row(now, first, said.format(pair["kind"].capitalize(), *labels), f"{sets} · {names}", [second], acts)
-        )
+        said = said.format(pair["kind"].capitalize(), *labels)
+        rows.append(_row(now, first, said, _where(now, second), [second], acts))
     return rows
 
 
@@ -217,7 +194,7 @@ def _strangers(found: Sequence[Mapping[str, Any]], now: Now) -> list[Html]:
 
 
 def _row(now: Now, photo: int, said: Html, remark: str, near: Sequence[int], acts: Html) -> Html:
-    where = " · ".join(filter(None, (now.photos.names[photo], SETS[now.sets[photo]], remark)))
+    where = " · ".join(filter(None, (_where(now, photo), remark)))
     large = Html('<button type="button" class="large" data-photo="{}" aria-label="Enlarge {}"></button>')
     return Html(
         '<li>{}<div class="suspect">{}<small>{}</small><div class="near">{}</div></div>'
@@ -229,6 +206,10 @@ def _row(now: Now, photo: int, said: Html, remark: str, near: Sequence[int], act
         joined(large.format(i, now.photos.names[i]) for i in near),
         acts,
     )
+
+
+def _where(now: Now, photo: int) -> str:
+    return f"{now.photos.names[photo]} ({SETS[now.sets[photo]] or 'neither set'})"
 
 
 def _do(now: Now, photos: Sequence[int], text: str, do: str, kind: str = "", label: str = "") -> Html:

@@ -69,11 +69,3 @@ def test_the_whole_list_is_sent_where_it_is_another_or_has_other_columns(tmp_pat
     assert "since" not in changes(tmp_path / "other", with_map, shown["token"])
     news = changes(tmp_path, rows([0] * N, ["cat"]), shown["token"])
     assert news["labels"] == [0] * N and news["vocab"] == ["cat"] and "flags" not in news
-
-
-def test_sets_stay_while_a_check_is_under_way(tmp_path: Path) -> None:
-    shown = changes(tmp_path, rows([0] * N, ["cat"]), "")
-    news = changes(tmp_path, rows([0] * N, ["cat"], sets=[0] * N), shown["token"])
-    assert news["changed"] == {} and "sets" not in news
-    checked = rows([0] * N, ["cat"], sets=[2, *[1] * (N - 1)])
-    assert changes(tmp_path, checked, news["token"])["changed"] == {"sets": [[0], [2]]}

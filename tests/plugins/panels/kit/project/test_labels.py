@@ -42,6 +42,7 @@ def test_what_a_person_says_is_shown_and_undone(project: Project, photos: Path) 
     assert said == "2 photos labelled sky." and labels(project)["sky"] == 2
     assert listed(project)["flags"][:3] == [CHANGED, CHANGED, 0]
     assert project.examined is None  # the next check counts with the new labels
+    assert listed(project)["sets"] == rows["sets"], "until then each photo stays in its set"
     act(project, {"do": "leave_out", "key": rows["key"], "photos": [5]})
     assert listed(project)["flags"][5] == LEFT_OUT
     act(project, {"do": "rename", "old": "red", "label": "sky"})  # merges the two
