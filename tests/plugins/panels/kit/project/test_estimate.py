@@ -14,10 +14,10 @@ from core.events import EpochEnded, Event, RunEnded, RunStarted, StageStarted, t
 from core.recipe import Recipe
 from core.runs.events_file import EVENTS
 from core.runs.run import Run
-from plugins.panels.kit.project.estimate import START, expect, expected, speed_for
+from plugins.panels.kit.project.estimate import speed_for
+from plugins.panels.kit.project.expected import START, UNFROZEN, expect, expected
 from plugins.panels.kit.project.presets import PRESETS, choose_preset
 from plugins.panels.kit.project.project import Project
-from plugins.panels.kit.project.run_view import UNFROZEN
 
 MakeRecipe = Callable[..., dict[str, Any]]
 
