@@ -27,6 +27,7 @@ from plugins.panels.kit.views.html import Html, notes, view
 from plugins.panels.kit.views.label_preview import label_preview, typed_preview
 from plugins.panels.kit.views.photo_grid import photo_grid
 from plugins.panels.kit.views.seen import not_seen, seen
+from plugins.panels.kit.views.takes import takes
 
 LOOKING = "Looking at the photos"
 NEWS = "watch('value', () => presize.photosChanged?.());"
@@ -43,6 +44,7 @@ class DataPanel:
         with head(page, "data", lambda _: ("Bring your photos", f"One folder per label is enough. {page.mode.place}")):
             tune = gr.Button("Tune learning rate", elem_id="data-tune")
             train = gr.Button("Train", variant="primary", elem_id="data-train", elem_classes="starts")
+            takes(page, "data")
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=4, elem_classes="card"):
                 self._bring()
