@@ -263,7 +263,7 @@ class RunView:
             elif not self.finishing:
                 steps = min(steps, round(FINISH_SHARE * now.steps))
         left = time_left(stages, steps, to_come, self._recent, self.hoped)
-        return None if left is None else self._countdown.at(time.monotonic(), left)
+        return None if left is None else self._countdown.to(left)
 
     @property
     def _recent(self) -> tuple[float, float] | None:

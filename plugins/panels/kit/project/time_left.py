@@ -13,21 +13,20 @@ if TYPE_CHECKING:
 RECENT = 3  # epochs that say how long the next ones take
 WEIGHT = 0.5  # epochs that an expectation weighs, until some have ended
 ENOUGH = 4.0  # seconds of steps from which an epoch is extrapolated where nothing was expected of it
-SLOWER, FEW = 1.25, 5.0  # a countdown rises where the run takes that many times as long, and that many seconds longer
+SLOWER, FEW = 1.25, 5.0  # a countdown rises where it takes that many times as long, and that many seconds more
 
 
 class Countdown:
-    """An estimate that counts down; it falls at once, but rises only where it was clearly too low."""
+    """An estimate that falls at once, but stands still where the next one is higher, unless it was clearly too low."""
 
     def __init__(self) -> None:
-        self._ends: float | None = None
+        self._shown: float | None = None
 
-    def at(self, now: float, left: float) -> float:
-        """The seconds to show at a time, where `left` is the newest estimate."""
-        shown = None if self._ends is None else max(0.0, self._ends - now)
-        if shown is None or left < shown or left > SLOWER * shown + FEW:
-            self._ends, shown = now + left, left
-        return shown
+    def to(self, left: float) -> float:
+        """The seconds to show, where `left` is the newest estimate."""
+        if self._shown is None or left < self._shown or left > SLOWER * self._shown + FEW:
+            self._shown = left
+        return self._shown
 
 
 def time_left(

@@ -7,7 +7,7 @@ import time
 
 from core.events import Checked, FeaturesMade, Queued, RunEnded, Validated
 from core.runs.run import ALIVE, CREATED, Run
-from plugins.panels.kit.project.naming import LONGEST, proposed, said_of
+from plugins.panels.kit.project.naming import LONGEST, said_of
 from plugins.panels.kit.project.plain import plain
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import ALMOST, RunView
@@ -65,7 +65,7 @@ def about_form(project: Project) -> Html:
         '<label class="option"><span>{}</span><input type="text" data-path="{}" maxlength="{}" value="{}" '
         'placeholder="{}" autocomplete="off"></label>'
     )
-    shown = (("Name", "title", proposed(run)), ("Note", "note", "What you tried, and why"))
+    shown = (("Name", "title", "A name of your own"), ("Note", "note", "What you tried, and why"))
     fields = (field.format(label, name, LONGEST[name], said_of(run, name), hint) for label, name, hint in shown)
     return Html('<div class="options about">{}</div>').format(joined(fields))
 

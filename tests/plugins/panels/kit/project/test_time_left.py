@@ -38,6 +38,4 @@ def test_it_is_known_between_the_stages_and_not_thrown_by_their_first_steps() ->
 
 def test_a_countdown_rises_only_where_it_was_clearly_too_low() -> None:
     shown = Countdown()
-    assert [shown.at(0, 60), shown.at(10, 50), shown.at(20, 48)] == [60, 50, 40]
-    assert shown.at(21, 30) == 30, "it falls at once"
-    assert shown.at(31, 60) == 60, "the run has become slower"
+    assert [shown.to(left) for left in (60, 50, 58, 40, 44, 70)] == [60, 50, 50, 40, 40, 70]
