@@ -32,8 +32,6 @@ def takes_line(project: Project, here: bool) -> Html:
         what, left = "LR finder" if run.is_lr_find else "run under way", about_left(run_view(run))
         begins = f"It begins when the {what} has ended{f', in {left}' if left else ''}"
         return LINE.format(f"{begins}; it then {known}" if known else begins)
-    return LINE.format(
-        f"{'A new run' if here and project.run else 'Training'} {known}"
-        if known
-        else "How long it takes is measured in its first seconds"
-    )
+    if not known:
+        return LINE.format("How long it takes is measured in its first seconds")
+    return LINE.format(f"{'A new run' if here and chosen else 'Training'} {known}")
