@@ -126,6 +126,7 @@ def _figures(shown: RunView) -> list[tuple[str, str, str]]:
     alive = shown.status in ALIVE
     took = (clock(shown.elapsed), f"{done} of {shown.planned} epochs")
     so_far = " in ".join(took) if done else f"{shown.planned} epochs to come"
+    so_far = "saving the model" if done == shown.planned else so_far
     left = about_left(shown)
     return [
         ("Accuracy", "–" if kept is None else percent(kept), note),
