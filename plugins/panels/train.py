@@ -30,6 +30,7 @@ from plugins.panels.kit.views.runs import cancel_button, queued_said, runs_list,
 from plugins.panels.kit.views.takes import takes
 
 ENDS = " Pause to go on later. Finish early to end in a few steps. Or stop, and keep the best epoch so far."
+FINISHES = " The learning rate falls over the last steps; to end at once, stop, and keep the best epoch so far."
 
 
 @panels.register("train")
@@ -47,7 +48,7 @@ class TrainPanel:
         page.does(train.click, lambda p: p.start() and None, busy="Starting the training", redraw="load")
         page.shows(train, _train_button, "tick")
         page.does(use.click, lambda project: "predict")
-        page.shows(use, lambda project: gr.update(visible=usable(project.run)), "tick")
+        page.shows(use, _use_button, "tick")
         queue = view("train-queue", label="Queued runs")
         page.shows(queue, _queue, "tick")
         page.does(queue.click, _on_run, busy="Taking it out of the queue")
@@ -93,7 +94,8 @@ def _title(project: Project) -> tuple[str, str]:
     if shown.asked_to_finish:
         title = f"Finishing: {about_left(shown)}".removesuffix(": ")
     if status in ALIVE or is_starting(run):
-        return title, f"You can close this page: it goes on.{ENDS if keepable(shown) else ''}{limit}"
+        ends = "" if not keepable(shown) else FINISHES if shown.asked_to_finish else ENDS
+        return title, f"You can close this page: it goes on.{ends}{limit}"
     return title, f"{title_of(run)}. {_next(shown)}"
 
 
@@ -120,12 +122,18 @@ def _describe(project: Project, data: Mapping[str, Any]) -> None:
 def _train_button(project: Project) -> Any:
     run = project.run
     alive = bool(run and (run.status in ALIVE or is_starting(run)))
+    again = run is not None and not others(project, run)  # else these photos have not been trained on
     return gr.update(
-        value="Train again" if run else "Train",
+        value="Train again" if again else "Train",
         visible=not alive,
         interactive=project.ready,
-        variant="secondary" if usable(run) else "primary",
+        variant="secondary" if again and usable(run) else "primary",
     )
+
+
+def _use_button(project: Project) -> Any:
+    run = project.run
+    return gr.update(visible=usable(run), variant="secondary" if others(project, run) else "primary")
 
 
 def _on_run(project: Project, data: Mapping[str, Any]) -> str | None:

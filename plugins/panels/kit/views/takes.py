@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.data.check import Examined
 from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.estimate import speed_for
+from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import run_view
 from plugins.panels.kit.views.html import Html, duration, view
@@ -34,4 +35,4 @@ def takes_line(project: Project, here: bool) -> Html:
         return LINE.format(f"{begins}; it then {known}" if known else begins)
     if not known:
         return LINE.format("How long it takes is measured in its first seconds")
-    return LINE.format(f"{'A new run' if here and chosen else 'Training'} {known}")
+    return LINE.format(f"{'A new run' if here and chosen and not others(project, chosen) else 'Training'} {known}")
