@@ -252,7 +252,7 @@ class RunView:
     @property
     def left(self) -> float | None:
         """About how many seconds are left, more than was said before only where it is clearly slower."""
-        if self.status != "running":
+        if self.status != "running" or self.run.is_lr_find:
             return None
         stages, to_come, steps = self.state.stages, 0.0, 0
         if stages:
