@@ -59,10 +59,10 @@ class LearningRatePanel:
 
 
 def _title(project: Project) -> tuple[str, str]:
-    return (
-        "Choose a learning rate",
-        "The LR finder is a short run with a frozen backbone. Click a suggestion, or anywhere on the curve.",
-    )
+    about = "Optional: the default suits most photos. The LR finder tries many rates on yours and suggests one."
+    if (test := project.lr_find) and run_view(test).state.tried:
+        about = "The rate sets how fast the network learns. Click a suggestion, or anywhere on the curve."
+    return "Choose a learning rate", about
 
 
 def _test(project: Project) -> None:
@@ -112,7 +112,7 @@ def _chart(project: Project) -> str:
     test = project.lr_find
     chosen = project.recipe.training.base_lr
     if test is None:
-        line = f"{rate(chosen)} is chosen, which suits most photos; the LR finder takes about a minute."
+        line = f"{rate(chosen)} is chosen, and you can train with it; the LR finder takes about a minute."
         return card("", empty("Not run yet", line))
     shown = run_view(test)
     advice = _advice(shown, chosen) if not _others(shown, project.recipe) else Html()
