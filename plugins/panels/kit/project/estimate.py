@@ -25,15 +25,21 @@ SPEEDS = "speeds"  # of a workspace: what was measured on a few steps
 
 
 def speed_for(folder: Path, recipe: Recipe) -> Speed | None:
-    """The speed of the newest run of a workspace with the same network on this device, else as measured, or None."""
+    """The speed of the newest run with the same network on this device, else as measured, or None.
+
+    A run that trained the head alone is asked last, as it tells too little of unfrozen epochs.
+    """
+    head_alone = None
     for run in islice(runs_in(folder), LOOKED_AT):
         with suppress(BadInput, OSError):
             fits = run.status not in ALIVE and _kind(recipe_of(run)) == _kind(recipe)
             if fits and (speed := _of_run(run, run.folder.stat().st_mtime_ns)):
-                return speed
+                if any(stage == "unfrozen" for _, stage, _ in run_view(run).epochs):
+                    return speed
+                head_alone = head_alone or speed
     with suppress(BadInput, OSError, ValueError, TypeError):
         return Speed(**json.loads(speed_file(folder, recipe).read_text(encoding="utf-8")))
-    return None
+    return head_alone
 
 
 def speed_file(folder: Path, recipe: Recipe) -> Path:

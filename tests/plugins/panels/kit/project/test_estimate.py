@@ -44,6 +44,9 @@ def test_it_goes_by_the_newest_run_of_the_same_network(recipe_dict: MakeRecipe, 
     speed = speed_for(tmp_path, recipe)
     assert speed and speed.unfrozen == 0.3 and speed.memory == 900
     assert speed.seconds(recipe, 200) == pytest.approx(START + 200 * (2 * 0.1 + 3 * 0.3))
+    quick = Run.create(recipe, tmp_path)
+    say(quick, RunStarted("x", 3, 100, 20, here), StageStarted("frozen", 2, 4, [0.1]), epoch(9), RunEnded("completed"))
+    assert speed_for(tmp_path, recipe) == speed, "one of the head alone tells nothing of unfrozen epochs"
     other = Recipe.from_dict(recipe_dict(architecture={"name": "timm", "model": "test_resnet"}))
     assert speed_for(tmp_path, other) is None
 
