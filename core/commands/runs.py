@@ -107,13 +107,14 @@ def resume(args: argparse.Namespace) -> int:
     "stop",
     RUN,
     argument("--finish", action="store_true", help="instead anneal the learning rate over the next steps and complete"),
+    argument("--keep", action="store_true", help="instead complete at once with the best model so far"),
 )
 def stop(args: argparse.Namespace) -> None:
     """Let a run finish its current step, save everything and end; `resume` continues it."""
     from core.runs.run import ALIVE, Run
 
     run = Run.find(args.run, args.workspace)
-    run.finish() if args.finish else run.stop()
+    (run.keep if args.keep else run.finish if args.finish else run.stop)()
     while (status := run.status) in ALIVE:
         time.sleep(0.2)
     print(f"{run.name} is {status}")

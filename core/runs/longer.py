@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from core.errors import BadInput
-from core.runs.photos import PHOTOS, SPLITS
+from core.runs.photos import CORRECTED, PHOTOS, SPLITS
 from core.runs.run import LABELS, Run
 
 PARENT = "parent.json"
@@ -27,7 +27,8 @@ def create_longer(parent: Run, epochs: int) -> Run:
         if corrections := parent.corrections:
             run.write(LABELS, corrections.text())
         run.write(PARENT, json.dumps({"run": parent.name}))
-        for name in (SPLITS, PHOTOS):  # so that no validation photo of one is a training photo of the other
+        about = [CORRECTED] if (parent.folder / CORRECTED).exists() else []  # earlier versions wrote none
+        for name in (SPLITS, *about, PHOTOS):  # so that no validation photo of one is a training photo of the other
             run.write(name, parent.read(name))
     return run
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from core.data.check import Examined
 from core.data.split import Split
 from core.errors import BadInput
 from core.runs.run import Run
 
-PHOTOS, SPLITS = "photos.json", "splits.json"
+PHOTOS, SPLITS, CORRECTED = "photos.json", "splits.json", "corrected.json"
 Known = dict[str, tuple[str, str]]  # relative path -> label and SHA-256
 
 
 def remember(run: Run, examined: Examined) -> None:
-    """Write the labels and hashes of a run's photos and their split."""
+    """Write the labels and hashes of a run's photos, their split, and how many of them people corrected."""
     split, names = examined.split, _names(examined)
     sides = {"train": split.train, "valid": split.valid}
     run.write(SPLITS, json.dumps({side: [names[i] for i in chosen] for side, chosen in sides.items()}, indent=1))
+    run.write(CORRECTED, json.dumps(asdict(examined.report.corrected)))
     run.write(PHOTOS, json.dumps(_known(examined), indent=0))  # last, as its existence means that all is written
 
 

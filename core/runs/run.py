@@ -26,7 +26,7 @@ from core.model.file_names import HASHES
 from core.recipe import Recipe
 from core.runs.events_file import EVENTS, event_of, last_event, lines_from
 from core.runs.host import ADVICE, elsewhere, is_here, lacked_memory
-from core.runs.stop_signals import FINISH, STOP
+from core.runs.stop_signals import FINISH, KEEP, STOP
 
 PACKAGES = ("torch", "torchvision", "timm", "pillow", "numpy", "safetensors", "huggingface_hub")
 RUN_FOLDERS = RUNS, LR_FINDS = "runs", "lr_finds"
@@ -225,10 +225,12 @@ class Run:
         """Request that the run finishes its step, saves everything and ends; raises BadInput if it has no process."""
         self._request(STOP)
 
+    def keep(self) -> None:
+        """Request that the run completes at once with the best model so far, or after its first epoch; BadInput."""
+        self._request(KEEP)
+
     def finish(self) -> None:
         """Request that the run anneals the learning rate over the next steps, validates and completes; BadInput."""
-        if self.is_lr_find:
-            raise BadInput(f"{self.name!r} is a run of the LR finder, which cannot be finished early; stop it.")
         self._request(FINISH)
 
     def delete(self) -> None:
@@ -256,6 +258,8 @@ class Run:
             lock.release()
 
     def _request(self, what: str) -> None:
+        if self.is_lr_find and what != STOP:
+            raise BadInput(f"{self.name!r} is a run of the LR finder, which cannot be finished early; stop it.")
         self.check_is_run()
         self._check_no_job()
         if not self.is_alive:

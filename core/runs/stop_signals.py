@@ -1,4 +1,4 @@
-"""Requests to a running run to stop or to finish early, by a file in its folder, a signal or a time limit."""
+"""Requests to a run to stop, to keep its best model or to finish early, by a file, a signal or a time limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-STOP, FINISH = "stop", "finish"  # files in the folder of a run
+REQUESTS = STOP, KEEP, FINISH = "stop", "keep", "finish"  # files in the folder of a run
 SHARE, SPARE = 1.25, 30.0  # it is stopped after SHARE times its time limit and SPARE seconds
 SAVING = 60.0  # seconds for saving after that, before the process is killed
 STDERR = 2
@@ -34,6 +34,11 @@ class StopSignals:
     def stop(self) -> bool:
         """Whether the run must stop."""
         return self.signal is not None or (self.folder / STOP).exists() or self._spent > self._last
+
+    @property
+    def keep(self) -> bool:
+        """Whether the run must end with its best model, as soon as it has one."""
+        return (self.folder / KEEP).exists()
 
     @property
     def finish(self) -> bool:
@@ -77,7 +82,7 @@ class StopSignals:
 
     def clear(self) -> None:
         """Remove earlier requests."""
-        for name in (STOP, FINISH):
+        for name in REQUESTS:
             (self.folder / name).unlink(missing_ok=True)
 
     @contextmanager

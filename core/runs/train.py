@@ -35,14 +35,14 @@ from core.runs.plan import Plan, examined_photos, learner_of, make_plan
 from core.runs.predictions import keep_predictions
 from core.runs.record import Log, record
 from core.runs.run import PRESIZED, Run
-from core.runs.stop_signals import FINISH, STOP, Stopped, StopSignals
+from core.runs.stop_signals import FINISH, KEEP, STOP, Stopped, StopSignals
 from core.runs.strangers import keep_strangers
 from core.training.features import unsupported_reason
 from core.training.learner import Learner
 from core.training.loop import Diverged, fit
 from core.training.lr_finder import lr_find
 from core.training.parallel import ALONE, World, together
-from core.training.state import Finish, TrainState
+from core.training.state import TrainState
 
 STOP_POINTS = (FeaturesMade, StepEnded, Validated, EpochEnded)  # after these, all processes handle requests together
 
@@ -89,7 +89,7 @@ def run_worker(world: World) -> None:
         for event in fit(state):
             if isinstance(event, STOP_POINTS):
                 request = world.broadcast(None)
-                if request == STOP:
+                if request in (STOP, KEEP):
                     return
                 if request == FINISH:
                     state.finish_early()
@@ -117,7 +117,11 @@ def _train(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Gen
         with together(options.world), closing(fit(state)) as events:
             for event in events:
                 yield event
-                if isinstance(event, STOP_POINTS) and (finish := _handle_request(state, signals)):
+                request = _request(state, signals) if isinstance(event, STOP_POINTS) else ""
+                if request == KEEP:
+                    break
+                if request == FINISH:
+                    finish = state.finish_early()
                     yield FinishingEarly(finish.stage, finish.step, finish.steps)
                 if isinstance(event, StepEnded) and checkpoints.due:
                     yield CheckpointSaved(state.step, checkpoints.save(state, log.count))
@@ -133,7 +137,7 @@ def _train(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Gen
             _keep_best(run, learner, state, plan, root)
             yield Notice(f"The model of epoch {state.best.epoch} of the stage {state.best.stage!r} is kept.")
         raise
-    yield CheckpointSaved(0, checkpoints.save(state, log.count))
+    yield CheckpointSaved(0 if state.done else state.step, checkpoints.save(state, log.count))
     metrics = _keep_best(run, learner, state, plan, root, ended=True)
     checkpoints.keep_last()
     yield RunEnded("completed", metrics=metrics)
@@ -158,13 +162,14 @@ def _slow_paths(recipe: Recipe, learner: Learner) -> list[Notice]:
     return found
 
 
-def _handle_request(state: TrainState, signals: StopSignals) -> Finish | None:
-    """Finish early in every process if this was requested; raises Stopped if a stop was requested."""
-    request = STOP if signals.stop else FINISH if signals.finish and not state.finish else ""
-    request = state.task.world.broadcast(request)
+def _request(state: TrainState, signals: StopSignals) -> str:
+    """What was requested and can be done now, told to every process; raises Stopped if a stop was requested."""
+    keeps, finishes = signals.keep and state.best is not None, signals.finish and not state.finish
+    request = STOP if signals.stop else KEEP if keeps else FINISH if finishes else ""
+    state.task.world.broadcast(request)
     if request == STOP:
         raise signals.stopped()
-    return state.finish_early() if request == FINISH else None
+    return request
 
 
 def _keep_best(

@@ -27,6 +27,7 @@ from plugins.panels.kit.views.html import Html, notes, view
 from plugins.panels.kit.views.label_preview import label_preview, typed_preview
 from plugins.panels.kit.views.photo_grid import photo_grid
 from plugins.panels.kit.views.seen import not_seen, seen
+from plugins.panels.kit.views.takes import takes
 
 LOOKING = "Looking at the photos"
 NEWS = "watch('value', () => presize.photosChanged?.());"
@@ -43,6 +44,7 @@ class DataPanel:
         with head(page, "data", lambda _: ("Bring your photos", f"One folder per label is enough. {page.mode.place}")):
             tune = gr.Button("Tune learning rate", elem_id="data-tune")
             train = gr.Button("Train", variant="primary", elem_id="data-train", elem_classes="starts")
+            takes(page, "data")
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=4, elem_classes="card"):
                 self._bring()
@@ -94,7 +96,8 @@ class DataPanel:
                 zone = drop("data-drop", "Drop a zip, a folder or photos here", ACCEPT, folders=True)
                 page.does(zone.upload, upload, redraw="load", busy=LOOKING)
                 taking = camera("data-camera")
-                page.does(taking.taken, take, redraw="load", busy="Adding the photos")
+                adding = "Adding the photos"  # the next are taken while these are being added
+                page.does(taking.taken, take, redraw="load", busy=adding, trigger_mode="multiple")
             if page.mode.local:
                 text_tab(page)
             tabs(page)

@@ -19,7 +19,8 @@ from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.views.charts import Axes, Line, Mark, chart, nice
 from plugins.panels.kit.views.html import Html, card, empty, joined, notes, rate, view
-from plugins.panels.kit.views.run import preparing
+from plugins.panels.kit.views.run import is_starting, preparing
+from plugins.panels.kit.views.takes import takes
 
 WORDS = {"valley": "safe choice", "steep": "steepest fall", "minimum": "a tenth of the lowest point"}
 HIGHEST = 10.0  # the LR finder's last rate, unless the loss diverges earlier
@@ -36,6 +37,7 @@ class LearningRatePanel:
         with head(page, "rate", _title):
             test = gr.Button("Run LR finder", elem_id="rate-test", elem_classes="starts")
             train = gr.Button("Train", variant="primary", elem_id="rate-train", elem_classes="starts")
+            takes(page, "rate")
         curve = view("rate-chart", label="Loss by learning rate")
         page.shows(curve, _chart, "tick")
         page.shows(test, _test_button, "tick")
@@ -49,7 +51,7 @@ class LearningRatePanel:
         if project.recipe is None:
             return "todo", "Optional"
         test = project.lr_find
-        if test and test.status in ALIVE:
+        if test and (test.status in ALIVE or is_starting(test)):
             return "active", "LR finder is running"
         fits = test and test.status == "completed" and not _others(run_view(test), project.recipe)
         chosen = rate(project.recipe.training.base_lr)
@@ -57,10 +59,10 @@ class LearningRatePanel:
 
 
 def _title(project: Project) -> tuple[str, str]:
-    return (
-        "Choose a learning rate",
-        "The LR finder is a short run with a frozen backbone. Click a suggestion, or anywhere on the curve.",
-    )
+    about = "Optional: the default suits most photos. The LR finder tries many rates on yours and suggests one."
+    if (test := project.lr_find) and run_view(test).state.tried:
+        about = "The rate sets how fast the network learns. Click a suggestion, or anywhere on the curve."
+    return "Choose a learning rate", about
 
 
 def _test(project: Project) -> None:
@@ -80,7 +82,8 @@ def _test_button(project: Project) -> Any:
     test = project.lr_find
     if test and test.status in ALIVE:
         return gr.update(value="Stop LR finder", interactive=True)
-    return gr.update(value="Run again" if test else "Run LR finder", interactive=project.ready)
+    starts = test is not None and is_starting(test)
+    return gr.update(value="Run again" if test else "Run LR finder", interactive=project.ready and not starts)
 
 
 def _train_button(project: Project) -> Any:
@@ -109,7 +112,7 @@ def _chart(project: Project) -> str:
     test = project.lr_find
     chosen = project.recipe.training.base_lr
     if test is None:
-        line = f"{rate(chosen)} is chosen, which suits most photos; the LR finder takes about a minute."
+        line = f"{rate(chosen)} is chosen, and you can train with it; the LR finder takes about a minute."
         return card("", empty("Not run yet", line))
     shown = run_view(test)
     advice = _advice(shown, chosen) if not _others(shown, project.recipe) else Html()
@@ -158,7 +161,8 @@ def _times(factor: float) -> str:
 def _curve(shown: RunView, chosen: float) -> str:
     points = [(t.lr, t.loss) for t in shown.state.tried if math.isfinite(t.loss)]
     if not points:
-        return empty("The LR finder is starting" if shown.status in ALIVE else "Nothing was tried", _doing(shown))
+        begins = shown.status in ALIVE or is_starting(shown.run)
+        return empty("The LR finder is starting" if begins else "Nothing was tried", _doing(shown))
     start = points[0][1]
     low, high = min(y for _, y in points), max(start * 1.3, min(max(y for _, y in points), start * 2))
     ticks = nice(low, high)
@@ -225,6 +229,8 @@ def _doing(shown: RunView) -> str:
         return f"Step {shown.last.step} of {shown.last.total}; it ends early if the loss diverges."
     if shown.status in ALIVE:
         return "The network is being built."
+    if is_starting(shown.run):
+        return "Its process is being started."
     if shown.end and shown.end.error:
         return shown.end.error
     return (

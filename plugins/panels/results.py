@@ -29,11 +29,11 @@ from plugins.panels.kit.views.accuracy import (
 from plugins.panels.kit.views.confidence import confidence_card, threshold_of_click
 from plugins.panels.kit.views.confusion import TEST, Results, results_of
 from plugins.panels.kit.views.corrections import corrections_bar, train_again
+from plugins.panels.kit.views.epochs import accuracy_of
 from plugins.panels.kit.views.html import DELEGATE, Html, button, card, empty, figures, joined, notes, percent, view
 from plugins.panels.kit.views.large import large_photo
 from plugins.panels.kit.views.longer import longer
 from plugins.panels.kit.views.mistakes import answered, opened, shots, worst_mistakes
-from plugins.panels.kit.views.run import accuracy_of
 from plugins.panels.kit.views.saved import figure, saver
 from plugins.panels.kit.views.suspects import suspects
 from plugins.panels.kit.views.test_set import both_sets, show_set, shown_results, test_set

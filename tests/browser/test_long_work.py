@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from tests.browser.conftest import Prepare, Serve, Visit
-from tests.browser.steps import TRAINS, epochs, expect, figure, log_size, titled, until
+from tests.browser.steps import TRAINS, epochs, expect, figure, go, log_size, titled, until
 
 LONG = {"freeze_epochs": 900, "epochs": 0}  # of a third of a second; ends when the test wants it to
 MIDDLE = {"freeze_epochs": 100, "epochs": 0}  # a tenth of them is trained yet when it is asked to finish early
@@ -106,8 +106,12 @@ def test_stop_and_keep_best(prepared: Prepare, serve: Serve, visit: Visit) -> No
     expect(page.locator("#page-results")).to_be_visible()
     expect(page.locator("#results-body .matrix")).to_be_visible()
     assert figure(page, "Accuracy", "#results-body").endswith("%")
-    until(lambda: project.run and project.run.status == "stopped")
-    assert project.run
+    go(page, "train")
+    titled(page, "train", "Trained")
+    expect(page.locator("#train-head")).to_contain_text("ended early")
+    expect(page.locator("#train-resume")).to_be_hidden()
+    expect(page.locator("#train-longer")).to_be_visible()
+    assert project.run and project.run.status == "completed"
     assert (project.run.folder / "model.safetensors").is_file()
     expect(page.locator("#results-try")).to_be_enabled()
 

@@ -16,7 +16,7 @@ from core.hub import with_retries
 from core.publish.jobs.agreed import BACK, HERE, spare
 from core.runs.run import Run
 from core.runs.start import start
-from core.runs.stop_signals import FINISH, STOP
+from core.runs.stop_signals import REQUESTS, STOP
 
 PAUSE = 0.2  # seconds between two looks at the events
 POLL = 5.0  # seconds between two looks for requests
@@ -45,11 +45,11 @@ class Mirror:
             self.count += 1
 
     def ask(self) -> None:
-        """Pass on requests to stop or to finish early."""
+        """Pass on requests to stop, to keep the best model or to finish early."""
         if time.monotonic() - self._asked < POLL:
             return
         self._asked = time.monotonic()
-        for name in (STOP, FINISH):
+        for name in REQUESTS:
             with suppress(Exception):  # of the network or the Hub, which is asked again
                 if self.api.file_exists(self.repo, name, repo_type="dataset"):
                     (self.run.folder / name).touch()

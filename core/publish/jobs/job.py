@@ -149,7 +149,7 @@ def _read(job: Job, api: HfApi, lines: Queue[str | BadInput | None]) -> None:
 
 
 def request(job: Job, api: HfApi, what: str) -> None:
-    """Ask the training there to stop or to finish early; raises BadInput."""
+    """Ask the training there to stop, to keep the best model or to finish early; raises BadInput."""
     known: dict[str, Any] = {"repo_id": job.repo, "repo_type": "dataset"}
     with_retries(job.repo, lambda: api.upload_file(path_or_fileobj=b"\n", path_in_repo=what, **known))
 

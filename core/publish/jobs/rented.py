@@ -22,7 +22,7 @@ from core.registry import sources
 from core.runs.events_file import EVENTS, event_of
 from core.runs.record import Log, record
 from core.runs.run import Run
-from core.runs.stop_signals import FINISH, STOP, Stopped, StopSignals
+from core.runs.stop_signals import FINISH, KEEP, STOP, Stopped, StopSignals
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -103,7 +103,7 @@ def _shown(line: bytes) -> Generator[Event, None, Event | None]:
 
 
 class _Requests:
-    """Passes requests to stop or to finish early on to the job."""
+    """Passes requests to stop, to keep the best model or to finish early on to the job."""
 
     def __init__(self, job: Job, api: HfApi, signals: StopSignals) -> None:
         self.job, self.api, self.signals = job, api, signals
@@ -116,9 +116,10 @@ class _Requests:
             if self.signals.stop and STOP not in self.asked:
                 request(self.job, self.api, STOP) if self.began else cancel(self.job, self.api)
                 self.asked[STOP] = time.monotonic()
-            if self.signals.finish and FINISH not in self.asked:
-                request(self.job, self.api, FINISH)
-                self.asked[FINISH] = time.monotonic()
+            for name, wanted in ((KEEP, self.signals.keep), (FINISH, self.signals.finish)):
+                if wanted and name not in self.asked:
+                    request(self.job, self.api, name)
+                    self.asked[name] = time.monotonic()
             if STOP in self.asked and time.monotonic() - self.asked[STOP] > PATIENCE:
                 cancel(self.job, self.api)
                 self.asked[STOP] = time.monotonic()

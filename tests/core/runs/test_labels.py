@@ -37,6 +37,7 @@ def test_a_run_goes_on_with_its_own_corrections(
 
     card = run.read("README.md")
     assert "2 labels were changed by a person." in card and "1 photo was left out by a person." in card
+    assert json.loads(run.read("corrected.json")) == {"labelled": 0, "relabelled": 2, "left_out": 1}
     labels = [label for label, _ in json.loads(run.read("photos.json")).values()]
     assert sorted(map(labels.count, set(labels))) == [6, 7, 10]
 

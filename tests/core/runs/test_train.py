@@ -49,6 +49,7 @@ FILES = {
     "classes.json",
     "splits.json",
     "photos.json",
+    "corrected.json",
     "events.jsonl",
     "environment.json",
     "process.json",
@@ -85,6 +86,17 @@ def test_it_finishes_early_when_its_time_is_over(
     assert sum(isinstance(e, FinishingEarly) for e in events) == 1
     assert isinstance(events[-1], RunEnded) and events[-1].status == "completed" and run.has_model
     assert len([e for e in events if isinstance(e, StepEnded)]) < 100
+
+
+def test_it_completes_with_the_best_model_when_that_is_to_be_kept(recipe_dict: MakeRecipe, tmp_path: Path) -> None:
+    run = Run.create(Recipe.from_dict(recipe_dict({"epochs": 50}, architecture=TINY)), tmp_path)
+    events = []
+    for event in train(run):
+        events.append(event)
+        if isinstance(event, StepEnded) and len(events) < 10:  # there is no model yet
+            run.keep()
+    assert isinstance(end := events[-1], RunEnded) and end.status == run.status == "completed" and run.has_model
+    assert sum(isinstance(e, EpochEnded) for e in events) == 1 and "low" in end.metrics
 
 
 def test_a_finished_run_has_its_files(trained: Run) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from core.recipe import TRAINING
 from core.registry import registries
+from core.runs.run import Run
 from plugins.panels.kit.page.page import Page as AppPage
 from plugins.panels.kit.project.edits import choose, edit
 from plugins.panels.kit.project.project import Project
@@ -55,6 +56,13 @@ def test_everything_has_a_field_and_nothing_is_typed_as_json(project: Project) -
     shown = fields(train_page(project))
     assert set(shown) == expected
     assert not any(str(a.get("value", "")).startswith(("{", '["', "[{")) for a in shown.values())
+
+
+def test_a_run_whose_process_is_being_started_is_not_said_to_stand_still(project: Project) -> None:
+    run = Run.create(project.require_recipe(), project.folder)
+    assert "Not started" in train_page(project).texts
+    run.write("log.txt", "")
+    assert "Starting" in train_page(project).texts
 
 
 def added(page: Page, place: str) -> set[str]:

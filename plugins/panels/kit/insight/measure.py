@@ -24,7 +24,8 @@ from core.runs.run import PRESIZED
 from plugins.panels.kit.insight.insight import FOLDER as INSIGHT
 from plugins.panels.kit.insight.look import LOCK
 from plugins.panels.kit.insight.process import ASKED, stay_behind
-from plugins.panels.kit.project.estimate import Speed, speed_of
+from plugins.panels.kit.project.estimate import speed_of
+from plugins.panels.kit.project.expected import Speed
 from plugins.panels.kit.project.project import Project
 
 ENOUGH = 20.0  # seconds after which the first unfrozen epoch is taken as it is, although it warmed up the machine

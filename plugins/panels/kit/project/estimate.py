@@ -1,4 +1,4 @@
-"""What a training will take on this computer: from earlier runs of the same network on it, else from a few steps."""
+"""How fast this computer trains a network: from earlier runs of it here, else from a few steps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -17,51 +16,30 @@ from core.errors import BadInput
 from core.events import EpochEnded
 from core.recipe import Recipe
 from core.runs.run import ALIVE, Run, runs_in
+from plugins.panels.kit.project.expected import UNFROZEN, Speed
 from plugins.panels.kit.project.naming import recipe_of
-from plugins.panels.kit.project.run_view import UNFROZEN, run_view
+from plugins.panels.kit.project.run_view import run_view
 
-START = 8.0  # seconds that a run takes besides its epochs, about: starting, reading the photos, saving the model
 LOOKED_AT = 20  # newest runs
-EXPECTED = "expected.json"  # in the folder of a run
 SPEEDS = "speeds"  # of a workspace: what was measured on a few steps
 
 
-@dataclass(frozen=True)
-class Speed:
-    """Seconds per training photo in a frozen and an unfrozen epoch, and the peak memory in MB.
-
-    They are those of an earlier `run`, or were measured on a few steps.
-    """
-
-    frozen: float
-    unfrozen: float
-    memory: float
-    run: Run | None = None
-
-    def seconds(self, recipe: Recipe, photos: int) -> float:
-        """The expected duration of training a recipe on that many photos."""
-        training = recipe.training
-        return START + photos * (training.freeze_epochs * self.frozen + training.epochs * self.unfrozen)
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What a run was expected to take: seconds, and MB of memory, 0 if that was not known."""
-
-    seconds: float
-    memory: float = 0.0
-
-
 def speed_for(folder: Path, recipe: Recipe) -> Speed | None:
-    """The speed of the newest run of a workspace with the same network on this device, else as measured, or None."""
+    """The speed of the newest run with the same network on this device, else as measured, or None.
+
+    A run that trained the head alone is asked last, as it tells too little of unfrozen epochs.
+    """
+    head_alone = None
     for run in islice(runs_in(folder), LOOKED_AT):
         with suppress(BadInput, OSError):
             fits = run.status not in ALIVE and _kind(recipe_of(run)) == _kind(recipe)
             if fits and (speed := _of_run(run, run.folder.stat().st_mtime_ns)):
-                return speed
+                if any(stage == "unfrozen" for _, stage, _ in run_view(run).epochs):
+                    return speed
+                head_alone = head_alone or speed
     with suppress(BadInput, OSError, ValueError, TypeError):
         return Speed(**json.loads(speed_file(folder, recipe).read_text(encoding="utf-8")))
-    return None
+    return head_alone
 
 
 def speed_file(folder: Path, recipe: Recipe) -> Path:
@@ -80,23 +58,6 @@ def speed_of(epochs: Iterable[tuple[str, EpochEnded]], photos: int, **known: Any
         return None
     frozen = each.get("frozen") or each["unfrozen"] / UNFROZEN
     return Speed(frozen, each.get("unfrozen") or frozen * UNFROZEN, **known)
-
-
-def expect(run: Run, speed: Speed | None, photos: int) -> None:
-    """Keep what is expected of a run, so that its page can say how well that was met."""
-    if speed and photos:
-        about = {"seconds": round(speed.seconds(run.recipe, photos), 1), "memory": speed.memory}
-        run.write(EXPECTED, json.dumps(about))
-
-
-def expected(run: Run) -> Expected | None:
-    """What a run was expected to take, or None."""
-    if not (run.folder / EXPECTED).exists():
-        return None
-    with suppress(BadInput, ValueError, KeyError, TypeError):
-        about = json.loads(run.read(EXPECTED))
-        return Expected(float(about["seconds"]), float(about.get("memory") or 0))
-    return None
 
 
 def _kind(recipe: Recipe) -> list[object]:

@@ -13,12 +13,13 @@ from core.data.text import read_bytes
 from core.errors import BadInput
 from core.recipe import Recipe
 from core.runs.longer import parent_of
-from core.runs.photos import PHOTOS
+from core.runs.photos import CORRECTED, PHOTOS
 from core.runs.run import Run
 
 ABOUT = "about.json"  # in the folder of a run
 LONGEST = {"title": 80, "note": 1000}  # characters
 LARGEST = 2**16  # bytes
+CORRECTIONS = {"relabelled": "labels corrected", "labelled": "labelled by hand", "left_out": "left out"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,17 @@ def proposed(run: Run) -> str:
     except BadInput:
         return run.name
     labels = f"{photos.labels} labels" if photos.labels else ""
-    return ", ".join(filter(None, (photos.name, labels, short_architecture(recipe), longer)))
+    return ", ".join(filter(None, (photos.name, labels, short_architecture(recipe), *_corrected(run), longer)))
+
+
+def _corrected(run: Run) -> list[str]:
+    """What people had corrected when the run began: `3 labels corrected`."""
+    file = run.folder / CORRECTED
+    with suppress(OSError, BadInput):
+        counts = _read(file, file.stat().st_mtime_ns)
+        told = ((counts.get(kind), said) for kind, said in CORRECTIONS.items())
+        return [f"{n} {said}" if n != 1 else f"1 {said.replace('labels', 'label')}" for n, said in told if n]
+    return []
 
 
 def short_architecture(recipe: Recipe) -> str:

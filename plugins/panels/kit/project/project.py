@@ -11,7 +11,8 @@ from core.runs.run import LR_FINDS, QUEUED, RUNS, Run, runs_in
 from core.runs.start import start
 from plugins.panels.kit.project.checked import CheckedRecipe
 from plugins.panels.kit.project.discarded import empty
-from plugins.panels.kit.project.estimate import expect, speed_for
+from plugins.panels.kit.project.estimate import speed_for
+from plugins.panels.kit.project.expected import expect
 from plugins.panels.kit.project.run_view import run_view
 
 RECENT = 20  # newest runs checked for being under way

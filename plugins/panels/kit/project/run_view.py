@@ -29,11 +29,12 @@ from core.recipe import Recipe
 from core.runs.run import Run
 from core.runs.stop_signals import FINISH
 from core.training.schedules import FINISH_SHARE
+from plugins.panels.kit.project.expected import Expected, expected
+from plugins.panels.kit.project.time_left import Countdown, time_left
 
-WINDOW = 30.0  # seconds over which the speed is measured
+WINDOW, SHORTEST = 30.0, 1.0  # seconds over which the speed is measured, at most and at least
 CACHED_VIEWS = 64
 ALMOST = 0.995  # of the work, after which validation and saving take longer than training
-UNFROZEN = 2.5  # assumed duration of an unfrozen epoch in frozen epochs, until one has ended
 MOST_POINTS = 2_000  # of a curve; beyond that, neighbours are merged
 Point = tuple[float, float]
 
@@ -139,6 +140,7 @@ class RunView:
         self.state = RunState()
         self._position = 0
         self._seen: deque[tuple[float, Point]] = deque()  # (monotonic seconds, (stages begun, steps of the last stage))
+        self._countdown = Countdown()
         self._lock = Lock()
 
     def update(self) -> RunView:
@@ -153,6 +155,7 @@ class RunView:
                     state.apply(event)
                 self.state, events = state, []
                 self._seen.clear()
+                self._countdown = Countdown()
             for event in events:
                 self.state.apply(event)
             now, stages = time.monotonic(), self.state.stages
@@ -169,6 +172,11 @@ class RunView:
     def recipe(self) -> Recipe:
         """The recipe of the run; raises BadInput."""
         return self.run.recipe
+
+    @property
+    def hoped(self) -> Expected | None:
+        """What the run was expected to take, or None."""
+        return expected(self.run)
 
     @property
     def last(self) -> Event | None:
@@ -223,10 +231,11 @@ class RunView:
     @property
     def speed(self) -> float | None:
         """Training photos per second over the last WINDOW seconds."""
-        if len(self._seen) < 2 or self.status != "running" or not self.state.stages[-1].work:
+        if not (recent := self._recent) or self.status != "running" or not self.state.stages[-1].work:
             return None
-        (t0, (_, first)), (t1, (_, last)) = self._seen[0], self._seen[-1]
-        return (last - first) * self._photos_a_step / (t1 - t0) if last > first and t1 > t0 else None
+        stage, started = self.state.stages[-1], self.state.started
+        a_step = started.train * stage.work / stage.steps if started else float(self.recipe.training.batch_size)
+        return recent[0] * a_step / recent[1]
 
     @property
     def said(self) -> str:
@@ -242,27 +251,27 @@ class RunView:
 
     @property
     def left(self) -> float | None:
-        """Estimated seconds left, from the last epochs of this stage, else from the speed."""
-        stages = self.state.stages
-        if not stages or self.status != "running" or not (now := stages[-1]).steps or not now.work:
+        """About how many seconds are left, more than was said before only where it is clearly slower."""
+        if self.status != "running" or self.run.is_lr_find:
             return None
-        if now.ended:
-            epoch = sum(e.seconds for e in now.ended[-3:]) / len(now.ended[-3:])
-        elif speed := self.speed:
-            epoch = now.steps / now.work * self._photos_a_step / speed
-        else:
-            return None
-        last = now.last
-        if self.asked_to_finish and not self.finishing:
-            last = min(last, now.done + round(FINISH_SHARE * now.steps))
-        own = max(0, last - now.done) * now.work / now.steps
-        to_come = 0 if self.asked_to_finish else self.planned - sum(s.work for s in stages)
-        return own * epoch + to_come * epoch * (1 if now.name == "unfrozen" else UNFROZEN)
+        stages, to_come, steps = self.state.stages, 0.0, 0
+        if stages:
+            now = stages[-1]
+            steps = max(0, now.last - now.done)
+            if not self.asked_to_finish:
+                to_come = self.planned - sum(stage.work for stage in stages)
+            elif not self.finishing:
+                steps = min(steps, round(FINISH_SHARE * now.steps))
+        left = time_left(stages, steps, to_come, self._recent, self.hoped)
+        return None if left is None else self._countdown.to(left)
 
     @property
-    def _photos_a_step(self) -> float:
-        stage, started = self.state.stages[-1], self.state.started
-        return started.train * stage.work / stage.steps if started else float(self.recipe.training.batch_size)
+    def _recent(self) -> tuple[float, float] | None:
+        """Steps of the last stage within the last WINDOW seconds, and the seconds that they took."""
+        if not self._seen:
+            return None
+        (t0, (_, first)), (t1, (_, last)) = self._seen[0], self._seen[-1]
+        return (last - first, t1 - t0) if last > first and t1 - t0 >= SHORTEST else None
 
     def _work(self, stages: list[StageProgress]) -> float:
         """The epochs over photos that the run will have trained when it ends."""

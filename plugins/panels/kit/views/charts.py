@@ -113,9 +113,9 @@ def _grid(axes: Axes) -> Iterator[Html]:
             yield _label(LEFT - 8, at + 4, "end", shown)
     for x, shown in _ticks(axes):
         at, _ = axes.place((x, axes.y[0]))
-        yield _label(at, HEIGHT - 8, "middle", shown)
+        yield _below(at, "middle", shown)
     if axes.x_name:
-        yield _label(LEFT - 8, HEIGHT - 8, "end", axes.x_name)
+        yield _below(LEFT - 8, "end", axes.x_name)
     if axes.x_title:
         yield _label(right, HEIGHT - BOTTOM - 7, "end", axes.x_title)
     if axes.y_title:
@@ -124,6 +124,13 @@ def _grid(axes: Axes) -> Iterator[Html]:
 
 def _label(x: float, y: float, anchor: str, text: str) -> Html:
     return Html('<text x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(x, y, anchor, text)
+
+
+def _below(x: float, anchor: str, text: str) -> Html:
+    """A label under the axis, which hangs from it, as letters are larger on a phone."""
+    return Html('<text x="{:.1f}" y="{}" text-anchor="{}" dominant-baseline="hanging">{}</text>').format(
+        x, HEIGHT - BOTTOM + 8, anchor, text
+    )
 
 
 def _ticks(axes: Axes) -> list[tuple[float, str]]:
@@ -144,7 +151,7 @@ def _line(axes: Axes, line: Line) -> Html:
 def _mark(axes: Axes, mark: Mark) -> Html:
     x, y = axes.place(mark.at)
     left = x > axes.width * 0.75
-    name = _label(x - 6 if left else x + 6, HEIGHT - BOTTOM - 24, "end" if left else "start", mark.name)
+    name = _label(x - 6 if left else x + 6, HEIGHT - BOTTOM - 46, "end" if left else "start", mark.name)
     return Html(
         '<line class="stem{chosen}" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>'
         '<circle class="mark{chosen}" cx="{x:.1f}" cy="{y:.1f}" r="6"><title>{name}</title></circle>{said}'

@@ -16,8 +16,8 @@ from plugins.panels.kit.project.naming import begun, photos_of_run, title_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.views.charts import Axes, Line, Point, chart, nice
+from plugins.panels.kit.views.epochs import accuracy_of, best_accuracy
 from plugins.panels.kit.views.html import Html, card, clock, notes, percent, rate, table
-from plugins.panels.kit.views.run import accuracy_of, best_accuracy
 
 MOST = 6  # runs at once, as each is read and paired with the first
 

@@ -20,7 +20,7 @@ def found_card(project: Project) -> str:
     if refused := project.refused:
         return card(TITLE, notes([refused], "bad") + acts(back(project)))
     if isinstance(found, BadInput):
-        again = button("Look again", "again")
+        again = button("Read the photos again", "again")
         return card(TITLE, notes([project.plain(found)], "bad") + acts(again, back(project)))
     if found is None:
         if project.recipe:
@@ -46,7 +46,7 @@ def found_card(project: Project) -> str:
         + bars((name, n / most, f"{n:,}") for name, n in counts.items())
         + notes(report.warnings)
     )
-    return card(TITLE, body + _skipped(found) + acts(button("Look again", "again")))
+    return card(TITLE, body + _skipped(found) + acts(button("Read the photos again", "again")))
 
 
 def _to_label(unlabelled: int) -> Html:

@@ -10,13 +10,16 @@ from core.model.pretrained import pretrained_of
 from core.recipe import LAST, TRAINING, VALID_LOSS, Choice, Recipe, Training
 from core.registry import architectures, as_choice, metrics, transforms
 from plugins.panels.kit.insight.speed import MeasuredSpeed
-from plugins.panels.kit.project.estimate import Speed, speed_for
+from plugins.panels.kit.project.estimate import speed_for
+from plugins.panels.kit.project.expected import Speed
 from plugins.panels.kit.project.naming import title_of
 from plugins.panels.kit.project.places import is_list
 from plugins.panels.kit.project.presets import PRESETS, Preset
 from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.project.run_view import run_view
 from plugins.panels.kit.views.form import chooser, chooser_list, form, option
 from plugins.panels.kit.views.html import Html, card, doing, duration, joined, notes
+from plugins.panels.kit.views.run import about_left
 
 BASIC = ("epochs", "base_lr")  # the training options that are not under Advanced
 
@@ -83,7 +86,12 @@ def _untimed(project: Project) -> Html:
         return doing("Timing this network on a few steps, to say how long it will train")
     if measured.possible:
         # who trains at once is not slowed down by it
-        return Html('<p class="note" data-ask data-after="4">Not timed on this computer yet.</p>')
+        ask = Html('<p class="note" data-ask data-after="4">{}</p>')
+        return ask.format("How long each takes on this computer is measured in a moment.")
+    if run := project.under_way:
+        left = about_left(run_view(run))
+        when = f", in {left}" if left else ""
+        return notes([f"How long each takes is known once the run under way has ended{when}."], "note")
     why = f" Timing it failed: {measured.failed}" if measured.failed else ""
     said = "This network has not been timed on this computer yet; after its first run, expected times stand here."
     return notes([f"{said}{why}"], "note")

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import math
+import time
 
-from core.events import Checked, EpochEnded, FeaturesMade, Queued, RunEnded, Validated
-from core.recipe import LAST, VALID_LOSS
-from core.runs.run import ALIVE, Run
-from core.training.best import SHARES
-from plugins.panels.kit.project.estimate import expected
-from plugins.panels.kit.project.naming import LONGEST, proposed, said_of
+from core.events import Checked, FeaturesMade, Queued, RunEnded, Validated
+from core.runs.run import ALIVE, CREATED, Run
+from plugins.panels.kit.project.naming import LONGEST, said_of
 from plugins.panels.kit.project.plain import plain
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import ALMOST, RunView
 from plugins.panels.kit.views.charts import Axes, Line, chart, nice, smoothed
-from plugins.panels.kit.views.html import Html, card, clock, empty, exactly, figures, joined, notes, percent, table
+from plugins.panels.kit.views.epochs import accuracy_of, best_accuracy, epochs_table, kept_number, why_kept
+from plugins.panels.kit.views.html import (
+    Html,
+    card,
+    clock,
+    duration,
+    empty,
+    exactly,
+    figures,
+    joined,
+    notes,
+    percent,
+)
 
+STARTS = 120.0  # seconds within which the process of a run begins, also on a busy machine
 CHECKPOINTS = "checkpoint"  # the folder of a run's checkpoints, from which it can go on
 
 
@@ -26,7 +37,7 @@ def draw_run(shown: RunView) -> Html:
     if shown.losses:
         body += _charts(shown)
     if shown.epochs:
-        body += card("", _epochs(shown), _kept(shown))
+        body += card("", epochs_table(shown), why_kept(shown))
     elif shown.status in ALIVE:
         body += card("", empty("Getting ready" if not shown.losses else "The first epoch", _doing(shown)))
     reason = shown.end.error if shown.end else shown.run.why_interrupted
@@ -35,9 +46,9 @@ def draw_run(shown: RunView) -> Html:
 
 
 def _met(shown: RunView) -> list[str]:
-    """How well what was expected of a run was met, if it completed."""
-    end, hoped = shown.end, expected(shown.run)
-    if end is None or end.status != "completed" or hoped is None:
+    """How well what was expected of a run was met, if it trained all of its epochs."""
+    end, hoped = shown.end, shown.hoped
+    if end is None or end.status != "completed" or hoped is None or len(shown.epochs) < shown.planned:
         return []
     took, was = f"It took {exactly(shown.elapsed)}", f"{exactly(hoped.seconds)} were expected"
     if end.memory and hoped.memory:
@@ -54,13 +65,28 @@ def about_form(project: Project) -> Html:
         '<label class="option"><span>{}</span><input type="text" data-path="{}" maxlength="{}" value="{}" '
         'placeholder="{}" autocomplete="off"></label>'
     )
-    shown = (("Name", "title", proposed(run)), ("Note", "note", "What you tried, and why"))
+    shown = (("Name", "title", "A name of your own"), ("Note", "note", "What you tried, and why"))
     fields = (field.format(label, name, LONGEST[name], said_of(run, name), hint) for label, name, hint in shown)
     return Html('<div class="options about">{}</div>').format(joined(fields))
 
 
+def about_left(shown: RunView) -> str:
+    """The time left of a run, rounded as an estimate deserves, or "" if it is not known."""
+    if shown.fraction >= ALMOST:
+        return "a few seconds" if shown.status in ALIVE else ""
+    return "" if shown.left is None else f"about {duration(shown.left)}"
+
+
+def is_starting(run: Run) -> bool:
+    """Whether its process has just been started, and has not begun yet."""
+    log = run.folder / "log.txt"
+    return run.status == CREATED and log.exists() and time.time() - log.stat().st_mtime < STARTS
+
+
 def status_said(run: Run, status: str) -> str:
     """The status of a run in the words of the page: one that was stopped is paused if it can go on where it was."""
+    if status == CREATED:
+        return "starting" if is_starting(run) else "not started"
     if status != "stopped":
         return status
     return "paused" if (run.folder / CHECKPOINTS).is_dir() else "cancelled"
@@ -96,29 +122,18 @@ def _figures(shown: RunView) -> list[tuple[str, str, str]]:
     if isinstance(end, RunEnded) and "low" in end.metrics:
         note = f"{percent(end.metrics['low'])} to {percent(end.metrics['high'])}, 95 % interval"
     else:
-        note = f"of epoch {_best_number(shown)}, kept so far" if len(accuracies) > 1 else "on validation photos"
+        note = f"of epoch {kept_number(shown)}, kept so far" if len(accuracies) > 1 else "on validation photos"
     alive = shown.status in ALIVE
     took = (clock(shown.elapsed), f"{done} of {shown.planned} epochs")
     so_far = " in ".join(took) if done else f"{shown.planned} epochs to come"
-    left = clock(shown.left) if shown.fraction < ALMOST else "–"
+    so_far = "saving the model" if done == shown.planned else so_far
+    left = about_left(shown)
     return [
         ("Accuracy", "–" if kept is None else percent(kept), note),
         ("Validation loss", f"{best.valid_loss:.3f}" if best else "–", "of the saved model"),
-        ("Time left", left, so_far) if alive else ("Time", *took),
+        ("Time left", left or "–", so_far if left or done else "known in a few seconds") if alive else ("Time", *took),
         *([("Speed", f"{speed:.0f}/s" if speed else "–", "photos per second")] if alive else []),
     ]
-
-
-def accuracy_of(epoch: EpochEnded) -> float | None:
-    """The accuracy of an epoch, or None if its metrics include neither accuracy nor error_rate."""
-    if "accuracy" in epoch.metrics:
-        return epoch.metrics["accuracy"]
-    return 1 - epoch.metrics["error_rate"] if "error_rate" in epoch.metrics else None
-
-
-def best_accuracy(shown: RunView) -> float | None:
-    """The accuracy of the best model so far."""
-    return next((accuracy_of(e) for _, _, e in reversed(shown.epochs) if e.best), None)
 
 
 def _charts(shown: RunView) -> Html:
@@ -144,40 +159,3 @@ def _charts(shown: RunView) -> Html:
         [Line("accuracy on validation photos", right, "accuracy", dots=True)],
     )
     return Html('<div class="charts">{}{}</div>').format(card("", loss), card("", accuracy))
-
-
-def _kept(shown: RunView) -> str:
-    """Which epoch's model is kept, and why."""
-    number, by = _best_number(shown), shown.recipe.training.best_by
-    if by == LAST or len(shown.epochs) < 2:
-        return ""
-    reason = {
-        VALID_LOSS: "it has the lowest validation loss.",
-        **dict.fromkeys(SHARES, "of epochs whose accuracies do not differ beyond chance, it has the lowest loss."),
-    }.get(by, f"it has the best {by}.")
-    return f"Epoch {number} is kept: {reason}"
-
-
-def _best_number(shown: RunView) -> int:
-    """The number of the epoch whose model is kept."""
-    return max((n for n, _, e in shown.epochs if e.best), default=0)
-
-
-def _epochs(shown: RunView) -> Html:
-    rows, best = [], _best_number(shown)
-    for number, stage, e in shown.epochs:
-        accuracy = accuracy_of(e)
-        mark = Html('<span class="best">kept</span>') if number == best else ""
-        rows.append(
-            (
-                str(number),
-                "the head (frozen)" if stage == "frozen" else "everything (unfrozen)",
-                f"{e.train_loss:.3f}",
-                f"{e.valid_loss:.3f}",
-                Html("{}{}").format("–" if accuracy is None else percent(accuracy), mark),
-                clock(e.seconds),
-            )
-        )
-    header = ["Epoch", "Trains", "Training loss", "Validation loss", "Accuracy", "Time"]
-    box = Html('<div class="epochs" tabindex="0" role="region" aria-label="Epochs">{}</div>')
-    return box.format(table(header, rows))

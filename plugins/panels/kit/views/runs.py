@@ -15,8 +15,9 @@ from plugins.panels.kit.project.discarded import discarded
 from plugins.panels.kit.project.naming import ABOUT, begun, photos_of_run, said_of, short_architecture, title_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.summary import Summary, summary
+from plugins.panels.kit.views.epochs import accuracy_of
 from plugins.panels.kit.views.html import DELEGATE, Html, button, card, clock, percent, rate, table, table_row
-from plugins.panels.kit.views.run import accuracy_of, status_said
+from plugins.panels.kit.views.run import status_said
 
 MAX_ROWS, FIRST_ROWS = 500, 50  # the others are shown on demand, as layout takes a browser a millisecond for two
 SCRIPT = DELEGATE + (Path(__file__).parent / "runs.js").read_text(encoding="utf-8")

@@ -14,7 +14,8 @@ from core.events import drain
 from plugins.panels.kit.insight import measure, process
 from plugins.panels.kit.insight.process import ASKED
 from plugins.panels.kit.insight.speed import FOLDER, MeasuredSpeed
-from plugins.panels.kit.project.estimate import Speed, expected, speed_file, speed_for
+from plugins.panels.kit.project.estimate import speed_file, speed_for
+from plugins.panels.kit.project.expected import Speed, expected
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.views.recipe_form import presets
 from tests.plugins.panels.markup import Page

@@ -14,10 +14,10 @@ from core.events import EpochEnded, Event, RunEnded, RunStarted, StageStarted, t
 from core.recipe import Recipe
 from core.runs.events_file import EVENTS
 from core.runs.run import Run
-from plugins.panels.kit.project.estimate import START, expect, expected, speed_for
+from plugins.panels.kit.project.estimate import speed_for
+from plugins.panels.kit.project.expected import START, UNFROZEN, expect, expected
 from plugins.panels.kit.project.presets import PRESETS, choose_preset
 from plugins.panels.kit.project.project import Project
-from plugins.panels.kit.project.run_view import UNFROZEN
 
 MakeRecipe = Callable[..., dict[str, Any]]
 
@@ -44,6 +44,9 @@ def test_it_goes_by_the_newest_run_of_the_same_network(recipe_dict: MakeRecipe, 
     speed = speed_for(tmp_path, recipe)
     assert speed and speed.unfrozen == 0.3 and speed.memory == 900
     assert speed.seconds(recipe, 200) == pytest.approx(START + 200 * (2 * 0.1 + 3 * 0.3))
+    quick = Run.create(recipe, tmp_path)
+    say(quick, RunStarted("x", 3, 100, 20, here), StageStarted("frozen", 2, 4, [0.1]), epoch(9), RunEnded("completed"))
+    assert speed_for(tmp_path, recipe) == speed, "one of the head alone tells nothing of unfrozen epochs"
     other = Recipe.from_dict(recipe_dict(architecture={"name": "timm", "model": "test_resnet"}))
     assert speed_for(tmp_path, other) is None
 

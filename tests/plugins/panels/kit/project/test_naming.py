@@ -33,6 +33,8 @@ def test_a_name_is_proposed_from_photos_labels_and_network(make_run: Callable[[]
     assert title_of(run) == f"{photos.name}, lite0", "before its photos have been read"
     remember(run, {"a.jpg": "cat", "b.jpg": "dog"})
     assert title_of(run) == f"{photos.name}, 2 labels, lite0"
+    run.write("corrected.json", json.dumps({"labelled": 0, "relabelled": 3, "left_out": 1}))
+    assert title_of(run) == f"{photos.name}, 2 labels, lite0, 3 labels corrected, 1 left out", "it tells runs apart"
     run.write("recipe.json", "{")
     assert title_of(Run(run.folder.parent / ".." / "runs" / run.name)) == run.name, "without a recipe"
 

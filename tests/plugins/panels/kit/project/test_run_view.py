@@ -30,6 +30,7 @@ from core.recipe import Recipe
 from core.runs.events_file import EVENTS
 from core.runs.run import Run
 from plugins.panels.kit.project import run_view as module
+from plugins.panels.kit.project.expected import UNFROZEN as TIMES
 from plugins.panels.kit.project.run_view import RunView, run_view
 
 MakeRecipe = Callable[..., dict[str, Any]]
@@ -114,12 +115,12 @@ def test_features_are_the_work_of_the_frozen_epochs(run: Run, monkeypatch: pytes
         features = StageStarted("features", 1, 5, [])
         say(run, RunStarted("x", 3, 15, 4, "CPU"), features, FeaturesMade(1, 5))
         assert run_view(run).speed is None
-        now[0] += 2
+        now[0] += 4
         say(run, FeaturesMade(2, 5))
         shown = run_view(run)
         assert shown.fraction == pytest.approx(2 / 5 / 3) and shown.losses == shown.epochs == []
-        assert shown.speed == pytest.approx(15 / 5 / 2)
-        assert shown.left == pytest.approx(3 * 2 + 2 * 10 * module.UNFROZEN)
+        assert shown.speed == pytest.approx(15 / 5 / 4)
+        assert shown.left == pytest.approx(3 * 4 + 2 * 20 * TIMES)
         say(run, features, FeaturesMade(1, 5))  # stopped and begun again
         assert run_view(run).fraction == pytest.approx(1 / 5 / 3)
         say(run, *(FeaturesMade(i, 5) for i in range(2, 6)), StageStarted("frozen", 1, 2, [0.1]), step(1, 4))
@@ -161,9 +162,9 @@ def test_speed_and_time_left(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         assert shown.speed == pytest.approx(15 * 1 / 2 / 2), "the photos that a step has on average, over two seconds"
         say(run, epoch(0, 1.0, seconds=8.0))
         frozen = run_view(run)
-        assert frozen.left == pytest.approx(2 * 8.0 * module.UNFROZEN), "two epochs of everything to come"
+        assert frozen.left == pytest.approx(2 * 8.0 * TIMES), "two epochs of everything to come"
         say(run, UNFROZEN, step(1), step(2), epoch(0, 1.0, seconds=30.0))
-        assert run_view(run).left == pytest.approx(30.0)
+        assert run_view(run).left == pytest.approx(30.0, rel=0.1), "what was guessed of it counts a little"
     finally:
         lock.release()
     assert run_view(run).left is None and run_view(run).status == "interrupted"
@@ -177,9 +178,9 @@ def test_finishing_early_shortens_the_way(run: Run) -> None:
         say(run, StageStarted("frozen", 1, 10, [0.1]), *(StepEnded(i, 10, 1.0, 0.1) for i in range(1, 11)))
         say(run, epoch(0, 1.0, seconds=20.0), StageStarted("unfrozen", 2, 20, [0.1]))
         say(run, *(StepEnded(i, 20, 1.0, 0.1) for i in range(1, 11)), epoch(0, 1.0, seconds=60.0))
-        assert run_view(run).left == pytest.approx(60.0) and run_view(run).fraction == pytest.approx(2 / 3)
+        assert run_view(run).left == pytest.approx(60.0, rel=0.1) and run_view(run).fraction == pytest.approx(2 / 3)
         say(run, FinishingEarly(1, 10, 4))
-        assert run_view(run).left == pytest.approx(60.0 * 4 / 10), "four steps of ten that take a minute"
+        assert run_view(run).left == pytest.approx(60.0 * 4 / 10, rel=0.1), "four steps of ten that take a minute"
         assert run_view(run).fraction == pytest.approx(2 / (1 + 2 * 14 / 20))
     finally:
         lock.release()
