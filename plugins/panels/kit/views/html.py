@@ -21,6 +21,8 @@ class Html(Markup):
     @classmethod
     def escape(cls, value: Any) -> Html:
         """Escape any value; a lone surrogate, as in a broken file name, becomes a question mark."""
+        if isinstance(value, cls):
+            return value
         text = value if hasattr(value, "__html__") else str(value).encode(errors="replace").decode()
         return cls(super().escape(text))
 
@@ -127,8 +129,7 @@ def bars(rows: Iterable[tuple[str, float, str]]) -> Html:
 
 def table_row(cells: Iterable[str], hidden: bool = False) -> Html:
     """A row of a table, of cells that are text or HTML."""
-    row = Html("<tr hidden>{}</tr>") if hidden else Html("<tr>{}</tr>")
-    return row.format(joined(map(Html("<td>{}</td>").format, cells)))
+    return Html("<tr hidden><td>" if hidden else "<tr><td>") + Html("</td><td>").join(cells) + Html("</td></tr>")
 
 
 def table(header: Sequence[str], rows: Iterable[Html | Sequence[str]], caption: str = "", sorts: bool = False) -> Html:
