@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.events import EpochEnded, RunEnded, StageStarted, to_line
+from core.runs.events_file import EVENTS
 from core.runs.longer import parent_of
+from core.runs.run import Run
 from plugins.panels.kit.views.seen import DRAWS
 from tests.browser.conftest import App, Prepare, Serve, Shoot, Visit
 from tests.browser.steps import TRAINS, edit, expect, faults, titled, until
@@ -91,3 +94,47 @@ def test_more_epochs_from_results(trained: App, visit: Visit) -> None:
     run = trained.project.run
     assert run and run != before and parent_of(run) == before
     assert (run.recipe.training.freeze_epochs, run.recipe.training.epochs) == (0, 1)
+
+
+def test_of_many_epochs_only_those_in_sight_are_laid_out(prepared: Prepare, serve: Serve, visit: Visit) -> None:
+    project = prepared()
+    run = Run.create(project.require_recipe(), project.folder)
+    epochs = [EpochEnded(i, 1.0, 1.0, {"accuracy": 0.5}, 1.0, i == 0) for i in range(300)]
+    events = [StageStarted("frozen", 300, 300, [0.1]), *epochs, RunEnded("completed")]
+    (run.folder / EVENTS).write_text("".join(f"{to_line(event)}\n" for event in events))
+    page = visit(serve(project.folder), "phone", page="train")
+    rows = page.locator(".epochs tbody tr")
+    expect(rows).to_have_count(300)
+    page.locator(".epochs").scroll_into_view_if_needed()
+    until(lambda: [rows.nth(i).evaluate(LAID_OUT) for i in (0, 299)] == [True, False])
+    assert rows.first.evaluate(LEFTS) == page.locator(".epochs thead tr").evaluate(LEFTS)
+    rows.last.scroll_into_view_if_needed()
+    expect(rows.last).to_contain_text("50.0%")
+
+
+def test_only_what_differs_is_drawn_anew(prepared: Prepare, serve: Serve, visit: Visit) -> None:
+    page = visit(serve(prepared().folder))
+    for before, after, kept in (
+        ("<p>1</p><p>2</p>", "<p>1</p><p>3</p><p>4</p>", 2),
+        ("<p>1</p><p>2</p>", "<p>2</p>", 1),
+        ('<p class="a" id="b">1</p>', '<p class="c" title="d">1<b>2</b></p>', 1),
+        ("<ul><li>1</li></ul>", "<ol><li>1</li></ol>", 0),
+        ("1<!--2-->", "3<!--4--><i>5</i>", 2),
+        ('<svg viewBox="0 0 1 1"><g></g></svg>', '<svg viewBox="0 0 2 2"><path d="M0 0"></path></svg>', 1),
+    ):
+        assert page.evaluate(DRAWN, [before, after]) == [after, kept]
+    value = "const box = document.createElement('p'); box.innerHTML = '<input>'; box.firstChild.value = 'typed';"
+    shown = "presize.draw(box, html); return box.firstChild.value;"
+    assert page.evaluate(f"html => {{ {value} {shown} }}", '<input><b title="x"></b>') == "typed"
+    assert page.evaluate(f"html => {{ {value} {shown} }}", '<input value="given">') == "given"
+
+
+LAID_OUT = "row => row.cells[0].checkVisibility({contentVisibilityAuto: true})"
+LEFTS = "row => [...row.cells].map(cell => Math.round(cell.getBoundingClientRect().left))"
+DRAWN = """([before, after]) => {
+  const box = document.createElement('div');
+  box.innerHTML = before;
+  const nodes = [...box.childNodes];
+  presize.draw(box, after);
+  return [box.innerHTML, nodes.filter(node => box.contains(node)).length];
+}"""

@@ -8,9 +8,13 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from core.events import EpochEnded, RunEnded, StageStarted, to_line
+from core.lock import ProcessLock
+from core.model.file_names import HASHES
 from core.recipe import TRAINING
 from core.registry import registries
-from core.runs.run import Run
+from core.runs.events_file import EVENTS
+from core.runs.run import LOCK, Run
 from plugins.panels.kit.page.page import Page as AppPage
 from plugins.panels.kit.project.edits import choose, edit
 from plugins.panels.kit.project.project import Project
@@ -90,3 +94,22 @@ def test_the_best_epoch_is_chosen_among_the_metrics(project: Project) -> None:
             break
         options.append((attributes["value"], "selected" in attributes))
     assert options == [("error_rate", False), ("f1_macro", False), ("valid_loss", True), ("last", False)]
+
+
+def test_more_epochs_are_advised_against_once_a_run_has_ended(project: Project) -> None:
+    page, run = AppPage(Mode("local", project.folder)), Run.create(project.require_recipe(), project.folder)
+    with gr.Blocks():
+        TrainPanel(page)
+    number = next(drawn for drawn in page._drawn if isinstance(drawn.component, gr.Number))
+    said = [StageStarted("frozen", 2, 2, [0.1]), *(EpochEnded(i, 1.0, 1.0 + i, {}, 1.0) for i in range(2))]
+    events = run.folder / EVENTS
+    events.write_text("".join(f"{to_line(event)}\n" for event in said))
+    (run.folder / HASHES).touch()
+    lock = ProcessLock(run.folder / LOCK)
+    assert lock.take()
+    lock.announce()
+    assert not number.draw(project)["info"], "showing it takes an event of gradio, and nobody sees it yet"
+    with events.open("a") as file:
+        file.write(f"{to_line(RunEnded('completed'))}\n")
+    lock.release()
+    assert "since epoch 1" in number.draw(project)["info"]

@@ -1,6 +1,32 @@
 // One page per step: the body names the current one, and style.css shows it.
 window.presize = {
   views: {}, // by the number of a component: shows a value in it
+  draw(place, html) { // replace what differs; what does not keeps its focus, its scroll position and what is typed
+    const fresh = document.createElement('template');
+    fresh.innerHTML = html;
+    presize.match(place, fresh.content);
+  },
+  match(old, fresh) {
+    const nodes = [...old.childNodes], wanted = [...fresh.childNodes];
+    nodes.slice(wanted.length).forEach(node => node.remove());
+    old.append(...wanted.slice(nodes.length));
+    for (const [i, node] of nodes.slice(0, wanted.length).entries()) {
+      const want = wanted[i];
+      if (node.isEqualNode(want)) continue;
+      if (node.nodeName !== want.nodeName) node.replaceWith(want);
+      else if (want instanceof Element) presize.become(node, want);
+      else node.data = want.data;
+    }
+  },
+  become(element, wanted) {
+    for (const name of element.getAttributeNames()) wanted.hasAttribute(name) || element.removeAttribute(name);
+    for (const {name, value} of wanted.attributes) {
+      if (element.getAttribute(name) === value) continue;
+      element.setAttribute(name, value);
+      if (name === 'value' && element.matches('input, textarea, select')) element.value = value;
+    }
+    presize.match(element, wanted);
+  },
   show(name) {
     if (!document.getElementById(`page-${name}`)) return false;
     document.body.dataset.page = name;

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from plugins.panels.kit.views.html import Html, joined
 
 POINTS = 400  # of a line; a screen cannot show more
+DOTS = 60  # of a line; more would run into each other
 WIDTH, HEIGHT = 900, 320
 LEFT, RIGHT, TOP, BOTTOM = 48, 14, 12, 30
 Point = tuple[float, float]
@@ -16,7 +17,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Line:
-    """Points joined by a line, marked too with `dots`; `kind` is the line's class in style.css."""
+    """Points joined by a line, marked too with `dots` while they are few; `kind` is the line's class in style.css."""
 
     name: str
     points: Sequence[Point]
@@ -144,7 +145,7 @@ def _line(axes: Axes, line: Line) -> Html:
     places = [axes.place(p) for p in thinned(line.points)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     dot = Html('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="4"/>')
-    dots = joined(dot.format(line.kind, x, y) for x, y in places * line.dots)
+    dots = joined(dot.format(line.kind, x, y) for x, y in places * (line.dots and len(places) <= DOTS))
     return Html('<polyline class="{}" points="{}"/>{}').format(line.kind, path, dots)
 
 

@@ -21,10 +21,14 @@ class Html(Markup):
     @classmethod
     def escape(cls, value: Any) -> Html:
         """Escape any value; a lone surrogate, as in a broken file name, becomes a question mark."""
+        if isinstance(value, cls):
+            return value
         text = value if hasattr(value, "__html__") else str(value).encode(errors="replace").decode()
         return cls(super().escape(text))
 
 
+# gradio's own drawing visits every node, also those that stay as they are
+DRAWS = "const draw = () => presize.draw(element.firstElementChild, props.value); watch('value', draw); draw();"
 # Elements with data-do report a click with all of their data-*; they are buttons, so the keyboard works too.
 DELEGATE = """
 const edit = (data, kind = 'edit') => {
@@ -88,8 +92,8 @@ SORTS = Html('<th scope="col" aria-sort="none"><button type="button" data-sort>{
 TABLES = (Path(__file__).parent / "tables.js").read_text(encoding="utf-8")
 
 
-def view(elem_id: str, value: str = "", label: str = "", **options: Any) -> gr.HTML:
-    """A component for HTML of this package; each of its events carries a dictionary.
+def view(elem_id: str, value: str = "", label: str = "", script: str = "", **options: Any) -> gr.HTML:
+    """A component for HTML of this package, with more JavaScript if given; each of its events carries a dictionary.
 
     `click` has the data-* of what was clicked, as have `open` (a photo), `save` (a figure), `again` (training) and
     `ask` (what was not clicked, but came into sight); `select` (another plugin), `edit` (an option) and `typed` (text
@@ -97,8 +101,9 @@ def view(elem_id: str, value: str = "", label: str = "", **options: Any) -> gr.H
     `do`; `edit` from a click on a chart has `x`.
     """
     attributes = Html(' role="region" aria-label="{}"').format(label) if label else ""
-    template = f"<div{attributes}>${{value}}</div>"
-    return gr.HTML(value, html_template=template, js_on_load=DELEGATE + TABLES, elem_id=elem_id, **options)
+    template = f"<div{attributes}></div>"
+    scripts = DRAWS + DELEGATE + TABLES + script
+    return gr.HTML(value, html_template=template, js_on_load=scripts, elem_id=elem_id, **options)
 
 
 def card(title: str, body: str, note: str = "") -> Html:
@@ -127,8 +132,7 @@ def bars(rows: Iterable[tuple[str, float, str]]) -> Html:
 
 def table_row(cells: Iterable[str], hidden: bool = False) -> Html:
     """A row of a table, of cells that are text or HTML."""
-    row = Html("<tr hidden>{}</tr>") if hidden else Html("<tr>{}</tr>")
-    return row.format(joined(map(Html("<td>{}</td>").format, cells)))
+    return Html("<tr hidden><td>" if hidden else "<tr><td>") + Html("</td><td>").join(cells) + Html("</td></tr>")
 
 
 def table(header: Sequence[str], rows: Iterable[Html | Sequence[str]], caption: str = "", sorts: bool = False) -> Html:

@@ -25,7 +25,7 @@ def longer(page: Page, panel: str) -> None:
 
 def _warned(run: Run | None) -> str:
     """Why more epochs will hardly help: the validation loss has risen since the epoch where it was lowest."""
-    losses = [e.valid_loss for _, _, e in run_view(run).epochs] if run else []
+    losses = [e.valid_loss for _, _, e in run_view(run).epochs] if run and usable(run) else []
     if not losses or losses[-1] < RISEN * min(losses):
         return ""
     lowest = 1 + losses.index(min(losses))

@@ -16,11 +16,11 @@ from plugins.panels.kit.project.naming import ABOUT, begun, photos_of_run, said_
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.summary import Summary, summary
 from plugins.panels.kit.views.epochs import accuracy_of
-from plugins.panels.kit.views.html import DELEGATE, Html, button, card, clock, percent, rate, table, table_row
+from plugins.panels.kit.views.html import Html, button, card, clock, percent, rate, table, table_row, view
 from plugins.panels.kit.views.run import status_said
 
 MAX_ROWS, FIRST_ROWS = 500, 50  # the others are shown on demand, as layout takes a browser a millisecond for two
-SCRIPT = DELEGATE + (Path(__file__).parent / "runs.js").read_text(encoding="utf-8")
+SCRIPT = (Path(__file__).parent / "runs.js").read_text(encoding="utf-8")
 HEADER = ["Compare", "Run", "Status", "Accuracy", "Photos", "Network", "Epochs", "Rate", "Time", "Actions"]
 FILTER = Html(
     '<div class="runs-top"><input type="search" data-find placeholder="Find a run" aria-label="Find a run">{}</div>'
@@ -29,8 +29,7 @@ FILTER = Html(
 
 def runs_list() -> gr.HTML:
     """The component for `runs_view`; its event `compare` carries the names of the runs that are ticked."""
-    template = '<div role="region" aria-label="All runs">${value}</div>'
-    return gr.HTML("", html_template=template, js_on_load=SCRIPT, elem_id="train-runs", elem_classes="runs")
+    return view("train-runs", label="All runs", script=SCRIPT, elem_classes="runs")
 
 
 def runs_view(project: Project) -> Html:

@@ -152,6 +152,14 @@ def test_a_chart_is_thinned_by_means() -> None:
     assert thinned([(0.0, math.nan), (1.0, 2.0)]) == [(1.0, 2.0)]
 
 
+def test_dots_are_drawn_while_they_can_be_told_apart() -> None:
+    few, many = ([(i / n, 0.5) for i in range(n)] for n in (10, 300))
+    assert [
+        len(Page(chart("x", Axes((0, 1), (0, 1)), [Line("", points, "accuracy", dots=True)])).all("circle"))
+        for points in (few, many)
+    ] == [10, 0]
+
+
 def test_smoothing_is_a_debiased_mean() -> None:
     assert smoothed([(i, 3.0) for i in range(50)]) == [(i, pytest.approx(3.0)) for i in range(50)]
     wild = [(float(i), float(i % 2)) for i in range(2_000)]
