@@ -86,19 +86,20 @@ class Architecture:
             return False
         return found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
 
-    def fused_copy(self, images: Tensor) -> Architecture:
-        """A faster copy for inference, with the body's batch norms fused into the layers before them.
+    def fused_copy(self, images: Tensor, frozen_only: bool = False) -> Architecture:
+        """A faster copy in eval mode, with the body's batch norms fused into the layers before them.
 
+        With `frozen_only` it is for training: only frozen norms are fused, and what is trained belongs to both.
         `images` [N, 3, H, W] are examples of its input. A network that cannot be copied is itself put in eval mode.
         """
         from core.model.fuse import fused
         from core.model.head import Body
 
         try:
-            model: Any = fused(Body(self.model), images).model
+            model: Any = fused(Body(self.model), images, frozen_only).model
         except RuntimeError:  # torch cannot copy a weight that is computed from others
             model = self.model.eval()
-        return replace(self, model=model, head=model.get_submodule(self.head_name), groups=[])
+        return replace(self, model=model, head=model.get_submodule(self.head_name), groups=self.groups[:-1])
 
     @property
     def head_name(self) -> str:
