@@ -121,8 +121,13 @@ class Architecture:
             for norm in self.body_norms():
                 norm.requires_grad_(True)
 
-    def unfreeze(self, frozen_stages: int = 0) -> None:
-        """Unfreeze all parameters but those of the first stages of the body; all of these if there are fewer."""
+    def unfreeze(self, frozen_stages: int | None = 0) -> None:
+        """Unfreeze all parameters but those of the body's first stages, all of these if there are fewer.
+
+        None: half of the stages of a pretrained body, whose first layers would hardly change.
+        """
+        if frozen_stages is None:
+            frozen_stages = len(self.stages) // 2 if self.pretrained else 0
         self.model.requires_grad_(True)
         for parameter in (p for stage in self.stages[:frozen_stages] for p in stage):
             parameter.requires_grad_(False)

@@ -153,7 +153,7 @@ class Stage:
     div_final: float = 1e5
     frozen: bool | None = None
     head_epochs: int = 0
-    frozen_stages: int = 0
+    frozen_stages: int | None = 0
 
 
 class Network(nn.Module):
