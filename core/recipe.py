@@ -29,7 +29,7 @@ from core.registry import (
 )
 from core.settings import parse_setting, set_option
 
-VERSION = 2
+VERSION = 3
 Choice = dict[str, Any]  # {"name": ..., **options}
 LAST, VALID_LOSS = "last", "valid_loss"  # values of `best_by` that are not metrics
 MOVED = {  # options that belonged to training in version 1
@@ -48,11 +48,12 @@ class Training:
 
     epochs: Annotated[int, "Epochs of the unfrozen network", Range(0, 1000), Title("Epochs, everything")] = 3
     frozen_stages: Annotated[
-        int,
-        "How many of the backbone's first stages stay frozen even then, which is faster",
+        int | None,
+        "How many of the backbone's first stages stay frozen even then, which is faster; empty: half of them, if "
+        "pretrained",
         Range(0, 100),
         Title("Frozen stages"),
-    ] = 0
+    ] = None
     freeze_epochs: Annotated[int, "Frozen epochs before that, of the head", Range(0, 1000), Title("Epochs, head")] = 1
     features: Annotated[
         bool,
@@ -150,6 +151,8 @@ class Recipe:
             raise BadInput(f"A recipe is a JSON object, not {type(document).__name__}.")
         if document.get("version") == 1:
             document = _from_version_1(document)
+        if document.get("version") == 2:
+            document = _from_version_2(document)
         if document.get("version") != VERSION:
             raise BadInput(
                 f"This recipe has version {quoted(document.get('version'))}; "
@@ -261,12 +264,20 @@ def _from_version_1(document: Choice) -> Choice:
     """Convert a document of version 1, in which the options of loss and optimizer belonged to training."""
     training = document.get("training")
     if not isinstance(training, dict):
-        return document | {"version": VERSION}
+        return document | {"version": 2}
     kept = {name: value for name, value in training.items() if name not in MOVED}
     for name in (name for name in MOVED if name in training):
         plugin = kept.get(MOVED[name], getattr(Training, MOVED[name]))
         kept[MOVED[name]] = as_choice(plugin) | {name: training[name]}
-    return document | {"version": VERSION, "training": kept}
+    return document | {"version": 2, "training": kept}
+
+
+def _from_version_2(document: Choice) -> Choice:
+    """Convert a document of version 2, whose unfrozen epochs trained all stages unless it said otherwise."""
+    training = document.get("training", {})
+    if not isinstance(training, dict):
+        return document | {"version": VERSION}
+    return document | {"version": VERSION, "training": {"frozen_stages": 0, **training}}
 
 
 def _mentions_path(hint: Any) -> bool:

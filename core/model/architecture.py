@@ -86,19 +86,20 @@ class Architecture:
             return False
         return found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
 
-    def fused_copy(self, images: Tensor) -> Architecture:
-        """A faster copy for inference, with the body's batch norms fused into the layers before them.
+    def fused_copy(self, images: Tensor, frozen_only: bool = False) -> Architecture:
+        """A faster copy in eval mode, with the body's batch norms fused into the layers before them.
 
+        With `frozen_only` it is for training: only frozen norms are fused, and what is trained belongs to both.
         `images` [N, 3, H, W] are examples of its input. A network that cannot be copied is itself put in eval mode.
         """
         from core.model.fuse import fused
         from core.model.head import Body
 
         try:
-            model: Any = fused(Body(self.model), images).model
+            model: Any = fused(Body(self.model), images, frozen_only).model
         except RuntimeError:  # torch cannot copy a weight that is computed from others
             model = self.model.eval()
-        return replace(self, model=model, head=model.get_submodule(self.head_name), groups=[])
+        return replace(self, model=model, head=model.get_submodule(self.head_name), groups=self.groups[:-1])
 
     @property
     def head_name(self) -> str:
@@ -120,8 +121,13 @@ class Architecture:
             for norm in self.body_norms():
                 norm.requires_grad_(True)
 
-    def unfreeze(self, frozen_stages: int = 0) -> None:
-        """Unfreeze all parameters but those of the first stages of the body; all of these if there are fewer."""
+    def unfreeze(self, frozen_stages: int | None = 0) -> None:
+        """Unfreeze all parameters but those of the body's first stages, all of these if there are fewer.
+
+        None: half of the stages of a pretrained body, whose first layers would hardly change.
+        """
+        if frozen_stages is None:
+            frozen_stages = len(self.stages) // 2 if self.pretrained else 0
         self.model.requires_grad_(True)
         for parameter in (p for stage in self.stages[:frozen_stages] for p in stage):
             parameter.requires_grad_(False)

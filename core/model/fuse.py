@@ -1,4 +1,4 @@
-"""Fusing of batch norms into the convolutions and linear layers before them, for inference."""
+"""Fusing of batch norms in eval mode into the convolutions and linear layers before them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ LINEAR = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 TOLERANCE = 1e-5  # relative to the largest output
 
 
-def fused(model: nn.Module, example: Tensor) -> nn.Module:
+def fused(model: nn.Module, example: Tensor, frozen_only: bool = False) -> nn.Module:
     """A copy in eval mode with its batch norms fused, or a plain copy if the outputs would differ.
 
-    The outputs are compared on noise of the shape of `example` [N, 3, H, W].
+    With `frozen_only`, these are the norms that are frozen as the layers before them are, and the copy shares what is
+    trained with the model, so that training it trains the model. The outputs are compared on noise of the shape of
+    `example` [N, 3, H, W].
     """
     copied = copy.deepcopy(model).eval().cpu()  # a GPU may round the compared outputs to lower precision
     noise = torch.rand(example.shape, generator=torch.Generator().manual_seed(0))
@@ -27,12 +29,28 @@ def fused(model: nn.Module, example: Tensor) -> nn.Module:
     before, pairs = _pairs(copied, noise)
     new: dict[nn.Module, nn.Module] = {}
     for layer, norm in pairs:
+        if frozen_only and any(p.requires_grad for p in (*layer.parameters(), *norm.parameters())):
+            continue
         fuse: Any = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
         new |= {layer: fuse(layer, norm), norm: nn.Sequential(*norm.children())}  # timm's have an activation
     for parent in list(copied.modules()):
         for name, child in parent.named_children():
             setattr(parent, name, new.get(child, child))
-    return (copied if _is_same(copied, noise, before) else copy.deepcopy(model).eval()).to(example.device)
+    found = (copied if _is_same(copied, noise, before) else copy.deepcopy(model).eval()).to(example.device)
+    if frozen_only:
+        _share(model, found)
+    return found
+
+
+def _share(model: nn.Module, copied: nn.Module) -> None:
+    """Put the model's trained parameters and its buffers in the place of their copies."""
+    trained = [(name, p) for name, p in model.named_parameters(remove_duplicate=False) if p.requires_grad]
+    for name, tensor in (*trained, *model.named_buffers(remove_duplicate=False)):
+        owner, _, attribute = name.rpartition(".")
+        module = copied.get_submodule(owner)
+        for tensors in (module._parameters, module._buffers):
+            if attribute in tensors:  # a fused norm has none
+                tensors[attribute] = tensor  # type: ignore[assignment]
 
 
 def _is_same(model: nn.Module, images: Tensor, expected: Tensor) -> bool:

@@ -144,4 +144,4 @@ def _features(task: Task, images: Tensor, training: bool) -> Tensor:
     """Features of a batch; those of validation in fp32, as its figures are reported."""
     with torch.no_grad(), task.autocast() if training else nullcontext():
         size = task.micro_batch_size(len(images))
-        return torch.cat([task.frozen_backbone.features(x) for x in chunks(images, size)]).float()
+        return torch.cat([task.fused.features(x) for x in chunks(images, size)]).float()

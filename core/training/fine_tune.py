@@ -26,7 +26,7 @@ def fine_tuning(
     pct_start: float = PCT_START,
     div: float = DIV,
     features: bool = Training.features,
-    frozen_stages: int = Training.frozen_stages,
+    frozen_stages: int | None = Training.frozen_stages,
 ) -> list[Stage]:
     """The stages of fastai's `fine_tune`: `freeze_epochs` frozen, then `epochs` unfrozen at half the rate."""
     groups = len(task.architecture.groups)

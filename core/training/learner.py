@@ -194,7 +194,7 @@ class Learner(Inference):
         pct_start: float = PCT_START,
         div: float = DIV,
         features: bool = Training.features,
-        frozen_stages: int = Training.frozen_stages,
+        frozen_stages: int | None = Training.frozen_stages,
     ) -> list[EpochEnded]:
         """Train `freeze_epochs` frozen epochs, on extracted features or on photos, then `epochs` unfrozen ones."""
         options = (base_lr, freeze_epochs, lr_mult, pct_start, div, features, frozen_stages)

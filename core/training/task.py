@@ -51,7 +51,7 @@ class Task:
     on_features: bool = field(default=False, init=False)
     trains_norms: bool = field(default=False, init=False)  # as `train_mode` found it
     _mode_set: bool = field(default=False, init=False)
-    _frozen_backbone: Architecture | None = field(default=None, init=False)
+    _fused: Architecture | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Move everything to the device; norm layers without pretrained statistics are always trained.
@@ -69,7 +69,7 @@ class Task:
     def connect(self, on_features: bool = False) -> None:
         """Build the `network` that is trained, on photos or `on_features`, with gradients shared by all processes."""
         self.on_features = on_features
-        self._frozen_backbone = None  # it may have been trained since
+        self._fused = None  # other layers may be frozen now
         self._mode_set = False
         network: Any = FeatureHead(self.architecture) if on_features else Network(self)
         if self.compile and not on_features and not self.architecture.frozen:
@@ -78,12 +78,14 @@ class Task:
         self.network = self.world.wrap(network, None if self.device.host else norms)
 
     @property
-    def frozen_backbone(self) -> Architecture:
-        """The network in eval mode with fused norms, valid while the backbone is frozen."""
-        if self._frozen_backbone is None:
-            example = torch.zeros(1, 3, *self.dls.train.pipeline.size, device=self.dls.device)
-            self._frozen_backbone = self.architecture.fused_copy(example)
-        return self._frozen_backbone
+    def fused(self) -> Architecture:
+        """The network as it is trained: its frozen norms are fused, and what is trained belongs to both."""
+        if self._fused is None:
+            self._fused = self.architecture
+            if not all(p.requires_grad for p in self.architecture.model.parameters()):
+                example = torch.zeros(1, 3, *self.dls.train.pipeline.size, device=self.dls.device)
+                self._fused = self.architecture.fused_copy(example, frozen_only=True)
+        return self._fused
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context in which training computes in the task's precision; what is reported is computed without it."""
@@ -117,7 +119,11 @@ class Task:
         """Set train mode for a step, if it is not set; only on the head if it is trained on features."""
         if self._mode_set and self.architecture.head.training:  # visiting all modules takes as long as a small step
             return
-        self.architecture.head.train() if self.on_features else self.architecture.train_mode(self.train_bn)
+        if self.on_features:
+            self.architecture.head.train()
+        else:
+            self.architecture.train_mode(self.train_bn)
+            self.fused.train_mode(self.train_bn)
         self.trains_norms, self._mode_set = trains_norms(self.architecture.model), True
 
     def micro_batch_size(self, photos: int) -> int:
@@ -147,7 +153,7 @@ class Stage:
     div_final: float = 1e5
     frozen: bool | None = None
     head_epochs: int = 0
-    frozen_stages: int = 0
+    frozen_stages: int | None = 0
 
 
 class Network(nn.Module):
@@ -161,9 +167,9 @@ class Network(nn.Module):
         """[N, 3, H, W] in 0..1 to logits [N, classes]."""
         arch = self.task.architecture
         if not arch.frozen:
-            return arch.forward(images)
+            return self.task.fused.forward(images)
         with torch.no_grad():
-            feature_map = torch.cat([self.task.frozen_backbone.feature_map(x) for x in chunks(images, micro_batch)])
+            feature_map = torch.cat([self.task.fused.feature_map(x) for x in chunks(images, micro_batch)])
         return self.model.forward_head(feature_map)  # type: ignore[no-any-return]
 
 

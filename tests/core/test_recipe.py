@@ -13,7 +13,7 @@ from core.recipe import LAST, TRAINING, VALID_LOSS, Recipe, Training
 from core.registry import check_options, metrics
 
 BOOK: dict[str, Any] = {
-    "version": 2,
+    "version": 3,
     "source": {"name": "folder", "path": "/photos"},
     "labeller": {"name": "regex", "pattern": "(.+)_\\d+\\.jpg$"},
     "splitter": {"name": "random", "valid_pct": 0.2, "seed": 42},
@@ -59,7 +59,7 @@ def test_defaults_of_training_pass_their_own_check() -> None:
     [
         (changed(colour=1), "A recipe has no key 'colour'; it has: architecture, batch_tfms"),
         (changed(splitter=...), "This recipe has no 'splitter'"),
-        (changed(version=3), "version 3; this program reads versions 1 to 2"),
+        (changed(version=4), "version 4; this program reads versions 1 to 3"),
         (changed(version=...), "version None"),
         (changed(version="1"), "version '1'"),
         (changed(source="folder"), "source must look like"),
@@ -162,7 +162,7 @@ def test_settings_are_applied_in_turn() -> None:
         ("source.path.x.y=3", "this recipe has no 'source.path.x.y'"),
         ("training.epochs=many", "epochs is 'many'"),
         ("colour=red", "no key 'colour'"),
-        ("version=3", "version 3"),
+        ("version=4", "version 4"),
         pytest.param("training.epochs=" + "9" * 5000, "epochs is '999", id="digits"),
         pytest.param("training.epochs=" + "[" * 100_000, "epochs is '[[[", id="brackets"),
     ],

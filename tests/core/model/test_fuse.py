@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -170,3 +171,28 @@ def test_a_network_that_is_in_training_is_not_touched_and_shares_nothing() -> No
         tensor.data.zero_()
     after = model.state_dict()
     assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize(("name", "head"), OURS)
+def test_training_a_copy_with_frozen_stages_trains_the_network(name: str, head: str) -> None:
+    torch.manual_seed(0)
+    architecture = architectures.create(name, 5, pretrained=False, head=head)
+    trained(architecture.model)
+    plain = copy.deepcopy(architecture.model)
+    images, targets = noise(4, 3, 64, 64), torch.tensor([0, 1, 2, 3])
+    moved = []
+    for arch in (replace(architecture, model=plain, head=plain.get_submodule(architecture.head_name)), architecture):
+        arch.model.requires_grad_(True)
+        for parameter in list(arch.model.parameters())[:12]:
+            parameter.requires_grad_(False)
+        used = arch if arch.model is plain else arch.fused_copy(images, frozen_only=True)
+        used.train_mode(False)
+        before = copy.deepcopy(arch.model.state_dict())
+        torch.manual_seed(1)  # of the head's dropout
+        nn.functional.cross_entropy(used.forward(images), targets).backward()
+        torch.optim.SGD([p for p in arch.model.parameters() if p.requires_grad], lr=0.1).step()
+        moved.append({key: value - before[key] for key, value in arch.model.state_dict().items()})
+    assert len(norms(used.model)) < len(norms(plain)), "frozen norms are fused"
+    for key, expected in moved[0].items():  # a largest value of the concat head may lie elsewhere after rounding
+        error = (moved[1][key] - expected).double().norm() / (expected.double().norm() + 1e-6)
+        assert error < (0.05 if head == "concat" else 1e-3), key

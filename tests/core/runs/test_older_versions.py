@@ -18,6 +18,7 @@ from core.runs.run import Run
 from core.runs.train import train
 
 VERSION_1 = Path(__file__).parent / "version_1"
+VERSION_2 = Path(__file__).parent / "version_2"
 
 
 def test_the_options_of_version_1_are_those_of_the_loss_and_of_the_optimizer() -> None:
@@ -45,6 +46,20 @@ def test_a_version_1_that_names_a_loss_is_left_as_it_was(loss: Any) -> None:
     before = json.dumps(document)
     assert Recipe.from_dict(document).training.loss["class_weights"] == "balanced"
     assert json.dumps(document) == before
+
+
+@pytest.mark.parametrize(
+    ("training", "frozen"), [(..., 0), (None, 0), ({}, 0), ({"epochs": 2}, 0), ({"frozen_stages": 6}, 6)]
+)
+def test_version_2_trained_all_stages_unless_it_said_otherwise(training: Any, frozen: int) -> None:
+    document = json.loads((VERSION_2 / "recipe.json").read_text())
+    if training is None:
+        del document["training"]
+    elif training is not ...:
+        document["training"] = training
+    recipe = Recipe.from_dict(document)
+    assert recipe.training.frozen_stages == frozen
+    assert Recipe.from_json(recipe.to_json()) == recipe
 
 
 def test_a_run_of_version_1_is_listed_and_its_recipe_trains_to_its_figures(tmp_path: Path) -> None:

@@ -207,10 +207,11 @@ def test_freeze_to(n: int, learns: list[int], learn: Learner) -> None:
     assert changed == list(map(bool, learns))
 
 
-@pytest.mark.parametrize("frozen", [0, 2, 99])
-def test_the_first_stages_stay_as_they_were(frozen: int, learn: Learner) -> None:
-    """Weights, norm layers and their statistics; the head always learns."""
+@pytest.mark.parametrize("frozen", [0, 2, 99, None])
+def test_the_first_stages_stay_as_they_were(frozen: int | None, learn: Learner) -> None:
+    """Weights, norm layers and their statistics; the head always learns, and with None the last half of the stages."""
     architecture = learn.task.architecture
+    architecture.pretrained = True
     stages = [*architecture.stages, list(architecture.head.parameters())]
     assert {id(p) for stage in stages for p in stage} == {id(p) for p in architecture.model.parameters()}
     before = [[p.detach().clone() for p in stage] for stage in stages]
@@ -219,7 +220,8 @@ def test_the_first_stages_stay_as_they_were(frozen: int, learn: Learner) -> None
         any(not torch.equal(p, old) for p, old in zip(now, then, strict=True))
         for now, then in zip(stages, before, strict=True)
     ]
-    assert changed == [i >= min(frozen, len(stages) - 1) for i in range(len(stages))]
+    fixed = (len(stages) - 1) // 2 if frozen is None else min(frozen, len(stages) - 1)
+    assert changed == [i >= fixed for i in range(len(stages))]
 
 
 @pytest.mark.parametrize("n", [3, -4])
