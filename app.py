@@ -40,7 +40,8 @@ from core.discovery import discover  # noqa: E402
 from core.errors import BadInput  # noqa: E402
 from core.publish.fetch import model_folder  # noqa: E402
 from core.registry import panels  # noqa: E402
-from core.runs.run import Run, runs_in  # noqa: E402
+from core.runs.listing import runs_in  # noqa: E402
+from core.runs.run import Run  # noqa: E402
 from plugins.panels.kit.page.frame import frame  # noqa: E402
 from plugins.panels.kit.page.page import Page  # noqa: E402
 from plugins.panels.kit.page.theme import CSS, SCRIPT, run_first, theme  # noqa: E402

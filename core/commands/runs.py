@@ -137,7 +137,8 @@ def follow(args: argparse.Namespace) -> None:
 @command("runs")
 def runs(args: argparse.Namespace) -> None:
     """List the runs of the workspace, newest first, with status and accuracy."""
-    from core.runs.run import RUN_FOLDERS, runs_in
+    from core.runs.listing import runs_in
+    from core.runs.run import RUN_FOLDERS
 
     for kind in RUN_FOLDERS:
         for run in runs_in(args.workspace, kind):

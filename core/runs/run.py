@@ -11,9 +11,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from importlib.metadata import version
-from itertools import compress
 from pathlib import Path
 
 from core.atomic import disk_error, write_atomic
@@ -36,7 +34,6 @@ LABELS = "labels.jsonl"  # a run's copy of what people said about its photos
 PRESIZED = "presized"  # the folder beside the runs with the presized photos that they share
 ALIVE = RUNNING, QUEUED = "running", "queued"
 CREATED, INTERRUPTED = "created", "interrupted"
-COARSE = 2 * 10**9  # nanoseconds within which a second change may not alter a folder's modification time
 
 
 @dataclass(frozen=True)
@@ -86,6 +83,8 @@ class Run:
         for folder in (Path(name), *(workspace / kind / name for kind in RUN_FOLDERS)):
             if (folder / "config.json").is_file() or (folder / "recipe.json").is_file():
                 return cls(folder)
+        from core.runs.listing import runs_in
+
         known = [run.folder.name for run in runs_in(workspace)[:3]]
         there = f"the newest are {', '.join(known)}" if known else f"{str(workspace / RUNS)!r} has no runs"
         raise BadInput(f"There is no run {name!r}; {there}.")
@@ -273,35 +272,6 @@ class Run:
                 f"{self.name!r} has a job on a rented machine, which may still run; `python -m core resume "
                 f"{self.folder}` follows it again, `python -m core delete {self.folder}` cancels it and deletes both."
             )
-
-
-def runs_in(workspace: Path, kind: str = RUNS) -> list[Run]:
-    """The runs of a workspace, newest first; the listing is cached until the folder changes."""
-    parent = workspace / kind
-    try:
-        status = parent.stat()
-        changed = status.st_dev, status.st_ino, status.st_mtime_ns
-        is_new = time.time_ns() - status.st_mtime_ns < COARSE
-        runs, others = _list(parent) if is_new else _listed(parent, changed)
-    except OSError:
-        return []
-    if late := [run for run in others if run.is_created]:
-        return sorted((*runs, *late), key=lambda run: run.folder, reverse=True)
-    return list(runs)
-
-
-@lru_cache(maxsize=256)
-def _listed(parent: Path, changed: tuple[int, int, int]) -> tuple[list[Run], list[Run]]:
-    return _list(parent)
-
-
-def _list(parent: Path) -> tuple[list[Run], list[Run]]:
-    """The runs in a folder, newest first, and other folders that may still become runs."""
-    with os.scandir(parent) as entries:
-        names = sorted((entry.name for entry in entries if not entry.name.startswith(".")), reverse=True)
-    found = [Run(parent / name) for name in names]
-    created = [run.is_created for run in found]
-    return list(compress(found, created)), [run for run, is_one in zip(found, created, strict=True) if not is_one]
 
 
 def _make_unique(parent: Path, stem: str) -> Path:

@@ -15,7 +15,8 @@ from core.errors import BadInput
 from core.events import RunEnded
 from core.recipe import Recipe
 from core.runs.checkpoint import Checkpoints
-from core.runs.run import Run, runs_in
+from core.runs.listing import runs_in
+from core.runs.run import Run
 from core.runs.train import train
 from tests.faults.child import Child, Ended, after_step, carry_out, die, save_at_each_step
 from tests.faults.harness import Bench, Row, steps_of

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import pytest
 
 from core.__main__ import main
-from core.runs.run import runs_in
+from core.runs.listing import runs_in
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = {"name": "timm", "model": "test_resnet", "pretrained": False}

@@ -24,10 +24,11 @@ from core.publish.jobs.job import Job, is_under_way, request, send
 from core.publish.jobs.offer import Rent
 from core.publish.jobs.rented import train_rented
 from core.recipe import Recipe
+from core.runs.listing import runs_in
 from core.runs.longer import create_longer
 from core.runs.predictions import predictions_of
 from core.runs.record import held
-from core.runs.run import Run, runs_in
+from core.runs.run import Run
 from core.runs.start import start
 from core.runs.stop_signals import FINISH, STOP, StopSignals
 from tests.hub.fixtures import environment

@@ -17,7 +17,8 @@ import pytest
 
 from core.events import EpochEnded, RunEnded, RunResumed, RunStarted, StepEnded, replayed
 from core.recipe import Recipe
-from core.runs.run import Run, runs_in
+from core.runs.listing import runs_in
+from core.runs.run import Run
 from core.runs.train import train
 from tests.warm import Forked
 

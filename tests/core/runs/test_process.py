@@ -32,7 +32,8 @@ from core.events import (
 )
 from core.recipe import Recipe
 from core.runs.checkpoint import Checkpoints
-from core.runs.run import Run, runs_in
+from core.runs.listing import runs_in
+from core.runs.run import Run
 from core.runs.start import start
 from core.runs.train import train
 

@@ -20,8 +20,9 @@ from core.errors import BadInput
 from core.events import Checked, Event, Notice, Queued, RunEnded, RunResumed, RunStarted, StepEnded, to_line
 from core.lock import ProcessLock
 from core.recipe import Recipe
+from core.runs.listing import runs_in
 from core.runs.queue import Queue
-from core.runs.run import Run, runs_in
+from core.runs.run import Run
 from core.runs.train import train
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from core.runs.events_file import EVENTS
-from core.runs.run import RUN_FOLDERS, runs_in
+from core.runs.listing import runs_in
+from core.runs.run import RUN_FOLDERS
 from core.runs.stop_signals import FINISH
 from plugins.panels.kit.insight.insight import Insight
 from plugins.panels.kit.insight.process import errands

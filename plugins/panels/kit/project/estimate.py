@@ -15,7 +15,8 @@ from core.device import choose, wanted
 from core.errors import BadInput
 from core.events import EpochEnded
 from core.recipe import Recipe
-from core.runs.run import ALIVE, Run, runs_in
+from core.runs.listing import runs_in
+from core.runs.run import ALIVE, Run
 from plugins.panels.kit.project.expected import UNFROZEN, Speed
 from plugins.panels.kit.project.naming import recipe_of
 from plugins.panels.kit.project.run_view import run_view

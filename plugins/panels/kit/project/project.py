@@ -6,8 +6,9 @@ import shutil
 
 from core.data.check import Examined
 from core.errors import BadInput
+from core.runs.listing import runs_in
 from core.runs.longer import create_longer
-from core.runs.run import LR_FINDS, QUEUED, RUNS, Run, runs_in
+from core.runs.run import LR_FINDS, QUEUED, RUNS, Run
 from core.runs.start import start
 from plugins.panels.kit.project.checked import CheckedRecipe
 from plugins.panels.kit.project.discarded import empty

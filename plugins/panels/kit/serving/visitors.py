@@ -18,7 +18,8 @@ from core.errors import BadInput
 from core.events import Checked
 from core.model.architecture import parameters_of
 from core.recipe import Choice, Recipe
-from core.runs.run import LOCK, LR_FINDS, PRESIZED, RUNS, Run, runs_in
+from core.runs.listing import runs_in
+from core.runs.run import LOCK, LR_FINDS, PRESIZED, RUNS, Run
 from plugins.panels.kit.project.discarded import empty
 from plugins.panels.kit.project.plain import plain
 from plugins.panels.kit.project.project import Project

@@ -11,7 +11,8 @@ import pytest
 
 from core.errors import BadInput
 from core.recipe import Recipe
-from core.runs.run import Run, runs_in
+from core.runs.listing import runs_in
+from core.runs.run import Run
 from plugins.panels.kit.project.discarded import discard, discarded, restore
 from plugins.panels.kit.project.naming import describe, photos_of_run, said_of, title_of
 from plugins.panels.kit.project.plain import plain
