@@ -1,12 +1,15 @@
 // Pictures of the findings come from the grid of photos; one tab is shown at a time; a click enlarges a photo.
-let shown = '0';
+let shown = '';  // at first the tab that has findings
 
 function settle() {
+  const lists = [...element.querySelectorAll('[data-list]')];
+  shown ||= lists.find(list => list.querySelector('li'))?.dataset.list ?? '';
+  const open = shown || '0';
   for (const tab of element.querySelectorAll('[data-tab]')) {
-    const on = String(tab.dataset.tab === shown);
+    const on = String(tab.dataset.tab === open);
     if (tab.getAttribute('aria-selected') !== on) tab.setAttribute('aria-selected', on);
   }
-  for (const list of element.querySelectorAll('[data-list]')) if (list.hidden !== (list.dataset.list !== shown)) list.hidden = list.dataset.list !== shown;
+  for (const list of lists) if (list.hidden !== (list.dataset.list !== open)) list.hidden = list.dataset.list !== open;
   for (const place of element.querySelectorAll('.large')) {
     if (place.dataset.drawn === place.dataset.photo || place.closest('[hidden]')) continue;
     place.dataset.drawn = place.dataset.photo;
