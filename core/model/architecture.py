@@ -90,7 +90,8 @@ class Architecture:
         """A faster copy in eval mode, with the body's batch norms fused into the layers before them.
 
         With `frozen_only` it is for training: only frozen norms are fused, and what is trained belongs to both.
-        `images` [N, 3, H, W] are examples of its input. A network that cannot be copied is itself put in eval mode.
+        `images` [N, 3, H, W] are examples of its input. A network that cannot be copied, or of which no frozen norm can
+        be fused, is itself put in eval mode.
         """
         from core.model.fuse import fused
         from core.model.head import Body

@@ -19,9 +19,9 @@ TOLERANCE = 1e-5  # relative to the largest output
 def fused(model: nn.Module, example: Tensor, frozen_only: bool = False) -> nn.Module:
     """A copy in eval mode with its batch norms fused, or a plain copy if the outputs would differ.
 
-    With `frozen_only`, these are the norms that are frozen as the layers before them are, and the copy shares what is
-    trained with the model, so that training it trains the model. The outputs are compared on noise of the shape of
-    `example` [N, 3, H, W].
+    With `frozen_only`, these are the norms that are frozen as the layers before them are; without any, the model itself
+    is returned. The copy shares what is trained with the model, so that training it trains the model. The outputs are
+    compared on noise of the shape of `example` [N, 3, H, W].
     """
     copied = copy.deepcopy(model).eval().cpu()  # a GPU may round the compared outputs to lower precision
     noise = torch.rand(example.shape, generator=torch.Generator().manual_seed(0))
@@ -33,6 +33,8 @@ def fused(model: nn.Module, example: Tensor, frozen_only: bool = False) -> nn.Mo
             continue
         fuse: Any = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
         new |= {layer: fuse(layer, norm), norm: nn.Sequential(*norm.children())}  # timm's have an activation
+    if frozen_only and not new:
+        return model.eval()  # a copy would only take memory
     for parent in list(copied.modules()):
         for name, child in parent.named_children():
             setattr(parent, name, new.get(child, child))

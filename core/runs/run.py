@@ -262,7 +262,7 @@ class Run:
         self.check_is_run()
         self._check_no_job()
         if not self.is_alive:
-            raise BadInput(f"{self.name!r} cannot {what}, as it is {self.status}.")
+            raise BadInput(f"{self.name!r} is {self.status}, so there is nothing to {what}.")
         self.write(what, "")
 
     def _check_no_job(self) -> None:

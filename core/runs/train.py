@@ -119,6 +119,7 @@ def _train(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Gen
                 yield event
                 request = _request(state, signals) if isinstance(event, STOP_POINTS) else ""
                 if request == KEEP:
+                    state.end()
                     break
                 if request == FINISH:
                     finish = state.finish_early()
@@ -137,7 +138,7 @@ def _train(run: Run, signals: StopSignals, options: RunOptions, log: Log) -> Gen
             _keep_best(run, learner, state, plan, root)
             yield Notice(f"The model of epoch {state.best.epoch} of the stage {state.best.stage!r} is kept.")
         raise
-    yield CheckpointSaved(0 if state.done else state.step, checkpoints.save(state, log.count))
+    yield CheckpointSaved(0, checkpoints.save(state, log.count))
     metrics = _keep_best(run, learner, state, plan, root, ended=True)
     checkpoints.keep_last()
     yield RunEnded("completed", metrics=metrics)

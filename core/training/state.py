@@ -154,6 +154,11 @@ class TrainState:
         self.epoch = self.batch = self.photos = self.worse = 0
         self.loss_sum, self.stage_best = 0.0, None
 
+    def end(self) -> None:
+        """Leave all stages at once, for the model of the best epoch."""
+        self.optimizer = self.average = self.features = self.scaler = None
+        self.stage = len(self.stages)
+
     def end_epoch(self, value: float, loss: float, found: Outputs) -> bool:
         """Go to the next epoch; returns whether this one is the best so far, whose weights and outputs are kept."""
         judged = score(self.best_by, value, loss)

@@ -108,10 +108,8 @@ def _next(shown: RunView) -> str:
         return (
             f"It ended early, after {done} of {planned} epochs, and its best model is kept; Train longer adds epochs."
         )
-    if status == "stopped" and done:
-        return (
-            f"It stands still after {done} of {planned} epochs; Resume goes on from there, and its best model is kept."
-        )
+    if status == "stopped" and done and planned:
+        return f"It is paused after {done} of {planned} epochs; Resume goes on from there, and its best model is kept."
     return "Change the options below and train again, or choose a run from the list."
 
 

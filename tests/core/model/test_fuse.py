@@ -196,3 +196,9 @@ def test_training_a_copy_with_frozen_stages_trains_the_network(name: str, head: 
     for key, expected in moved[0].items():  # a largest value of the concat head may lie elsewhere after rounding
         error = (moved[1][key] - expected).double().norm() / (expected.double().norm() + 1e-6)
         assert error < (0.05 if head == "concat" else 1e-3), key
+
+
+def test_a_network_of_which_no_frozen_norm_can_be_fused_is_trained_itself() -> None:
+    model = timm.create_model("test_vit", num_classes=5)
+    model.patch_embed.requires_grad_(False)
+    assert fused(model, torch.zeros(2, 3, 160, 160), frozen_only=True) is model

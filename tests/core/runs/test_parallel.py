@@ -111,6 +111,19 @@ def test_two_processes_train_as_one_and_stop_and_go_on(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo over torchrun is tried on POSIX alone")
+def test_two_processes_end_together_with_the_best_model(
+    recipe_dict: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(json.dumps(recipe_dict({"epochs": 200, "batch_size": 7, "features": False})))
+    pair = Pair(tmp_path / "train.txt", "train", str(recipe), "--workspace", str(tmp_path))
+    run = when(pair, tmp_path, 2)
+    run.keep()
+    said = pair.end()
+    assert run.status == "completed" and run.has_model, said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo over torchrun is tried on POSIX alone")
 def test_a_lost_process_leaves_none_waiting_and_the_run_resumable(
     recipe_dict: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -330,8 +330,8 @@ def test_runs_says_what_each_is_doing(create: Callable[..., Run], completed: Run
 
 
 def test_stop_of_a_run_without_a_process_says_so(completed: Run, fails: Callable[..., str]) -> None:
-    assert f"'{completed.name}' cannot stop, as it is completed" in fails("stop", completed.name)
-    assert f"'{completed.name}' cannot finish, as it is completed" in fails("stop", "--finish", completed.name)
+    for option in ([], ["--finish"], ["--keep"]):
+        assert f"'{completed.name}' is completed" in fails("stop", *option, completed.name)
 
 
 def test_follow_shows_a_run_that_is_over_and_ends(completed: Run, capsys: Capture) -> None:

@@ -503,15 +503,15 @@ def test_a_run_whose_recipe_comes_later_is_listed_then(run: Run, tmp_path: Path)
     assert runs_in(tmp_path) == [Run(late), run]
 
 
-@pytest.mark.parametrize("ask", [Run.stop, Run.finish])
+@pytest.mark.parametrize("ask", [Run.stop, Run.keep, Run.finish])
 def test_a_run_without_a_process_cannot_be_asked_and_says_what_it_is(ask: Callable[[Run], None], run: Run) -> None:
-    with pytest.raises(BadInput, match=f"^'{run.name}' cannot (stop|finish), as it is created"):
+    with pytest.raises(BadInput, match=f"^'{run.name}' is created, so there is nothing to (stop|keep|finish)"):
         ask(run)
     write(run, step(1))
-    with pytest.raises(BadInput, match="it is interrupted"):
+    with pytest.raises(BadInput, match="is interrupted"):
         ask(run)
     write(run, RunEnded("completed"))
-    with pytest.raises(BadInput, match="it is completed"):
+    with pytest.raises(BadInput, match="is completed"):
         ask(run)
     assert not (run.folder / "stop").exists() and not (run.folder / "finish").exists()
 

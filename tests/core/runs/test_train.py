@@ -97,6 +97,10 @@ def test_it_completes_with_the_best_model_when_that_is_to_be_kept(recipe_dict: M
             run.keep()
     assert isinstance(end := events[-1], RunEnded) and end.status == run.status == "completed" and run.has_model
     assert sum(isinstance(e, EpochEnded) for e in events) == 1 and "low" in end.metrics
+    (run.folder / "model.safetensors").unlink()
+    restored = list(train(run))
+    assert not any(isinstance(e, StepEnded) for e in restored), "its checkpoint has nothing left to train"
+    assert run.status == "completed" and (run.folder / "model.safetensors").exists()
 
 
 def test_a_finished_run_has_its_files(trained: Run) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import gradio as gr
 
 from core.errors import BadInput
-from core.events import drain
 from core.runs.run import ALIVE, Run
 from plugins.panels.kit.page.page import Page
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import run_view
 from plugins.panels.kit.project.summary import summary
+from plugins.panels.kit.views.controls import stop
 from plugins.panels.kit.views.epochs import accuracy_of
 
 
@@ -20,10 +20,10 @@ def programs(page: Page) -> None:
     """Add the endpoints `/train`, `/runs` and `/stop`, which nobody sees."""
     with gr.Row(visible=False):
         name, answer = gr.Textbox("", label="run"), gr.JSON(label="run")
-        begin, stop, look = gr.Button(), gr.Button(), gr.Button()
+        begin, end, look = gr.Button(), gr.Button(), gr.Button()
     page.offers(begin.click, "train", _train, [], answer)
     page.offers(look.click, "runs", _runs, [], answer)
-    page.offers(stop.click, "stop", _stop, [name], answer)
+    page.offers(end.click, "stop", _stop, [name], answer)
 
 
 def _train(project: Project) -> dict[str, Any]:
@@ -39,8 +39,7 @@ def _runs(project: Project) -> list[dict[str, Any]]:
 def _stop(project: Project, name: str) -> dict[str, Any]:
     """Stop a run and keep its best model; it can be resumed on the page."""
     run = project.find(name)
-    run.stop()
-    drain(run.follow())
+    stop(run)
     return _told(run)
 
 

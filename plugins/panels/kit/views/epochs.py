@@ -58,13 +58,13 @@ def _among(ended: dict[int, EpochEnded], shares: dict[int, float], number: int, 
         return (
             f"Its validation loss, {loss:.3f}, is the lowest: {SURER}. "
             f"Epoch {most} is right on {percent(shares[most])} {of} instead of {percent(right)}, "
-            "but that little more can be chance."
+            "but a difference that small can be chance."
         )
     if right > shares[surest]:
         return (
             f"It is right on {percent(right)} {of}. Epoch {surest} has a lower validation loss, "
             f"{ended[surest].valid_loss:.3f} instead of {loss:.3f}, but is right on {percent(shares[surest])} only, "
-            "and that much less is no chance."
+            "and chance alone would hardly make that much of a difference."
         )
     return f"It is right on {percent(right)} {of}, and its validation loss is {loss:.3f}."
 

@@ -135,7 +135,7 @@ def _add(entry: Entry[Any], path: str, count: int) -> Html:
 
 
 def _fresh(body: Html, shown: str | Sequence[Choice]) -> Html:
-    """HTML in a tag named after its content, because in a tag of the same name Gradio keeps fields and their text."""
+    """HTML in a tag named after its content, because in a tag of the same name fields keep what was typed."""
     digest = hashlib.blake2b(json.dumps(shown, default=str).encode(), digest_size=8).hexdigest()
     return Html('<of-{digest} style="display: contents">{body}</of-{digest}>').format(digest=digest, body=body)
 

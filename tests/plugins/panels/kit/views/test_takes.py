@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+from core.data.check import Examined
 from core.events import drain
 from core.lock import ProcessLock
 from core.runs.run import LR_FINDS, RUNS, Run
 from plugins.panels.kit.project.estimate import speed_file
+from plugins.panels.kit.project.expected import START
 from plugins.panels.kit.project.project import Project
+from plugins.panels.kit.views.html import duration
 from plugins.panels.kit.views.recipe_form import presets
 from plugins.panels.kit.views.takes import takes_line
 from tests.plugins.panels.markup import Page
@@ -26,8 +29,10 @@ def test_the_expected_time_stands_at_the_button(project: Project) -> None:
     file = speed_file(project.folder, project.require_recipe())
     file.parent.mkdir()
     file.write_text(json.dumps({"frozen": 0.1, "unfrozen": 1.0, "memory": 900.0}))
-    training = project.require_recipe().training
-    assert "about" in line(project) and training.epochs
+    training, found = project.require_recipe().training, project.examined
+    assert isinstance(found, Examined)
+    seconds = START + len(found.split.train) * (0.1 * training.freeze_epochs + 1.0 * training.epochs)
+    assert duration(seconds) in line(project)
 
 
 def test_what_is_under_way_comes_first(project: Project) -> None:
