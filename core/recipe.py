@@ -46,7 +46,9 @@ _TRAINED_BY = {"loss": losses, "optimizer": optimizers}
 class Training:
     """The options of fine-tuning; these defaults hold in Python, on the command line and in the browser."""
 
-    epochs: Annotated[int, "Epochs of the unfrozen network", Range(0, 1000), Title("Epochs, everything")] = 3
+    epochs: Annotated[
+        int, "Unfrozen epochs, of the head and the backbone", Range(0, 1000), Title("Epochs, head and backbone")
+    ] = 3
     frozen_stages: Annotated[
         int | None,
         "How many of the backbone's first stages stay frozen even then, which is faster; empty: half of them, if "

@@ -98,7 +98,7 @@ class Architecture:
 
         try:
             model: Any = fused(Body(self.model), images, frozen_only).model
-        except RuntimeError:  # torch cannot copy a weight that is computed from others
+        except (RuntimeError, AttributeError):  # torch cannot copy a weight that is computed from others
             model = self.model.eval()
         return replace(self, model=model, head=model.get_submodule(self.head_name), groups=self.groups[:-1])
 

@@ -151,19 +151,21 @@ class PredictPanel:
         if not label:
             raise BadInput("Type the right label first.")
         said = "Added to your photos as {}. Train again to use it."
-        if data.get("do") == "correct" and (known := known_photo(project, self._run(project), photo)):
+        if data.get("do") == "correct":
+            if not (known := known_photo(project, self._run(project), photo)):
+                raise BadInput(f"{photo.name.name} is no longer one of your photos; predict it again.")
             act(project, {"do": "label", "key": known.key, "photos": [known.number], "label": label, "right": True})
             said = "Its label is {} now. Train again to use it."
         else:
             add(project, received({"files": [{"path": photo.path, "rel": photo.name.name}]}), label)
         return self._answer(project, photo, trained_next(said.format(label)))
 
-    def _answer(self, project: Project, photo: SentPhoto, said: str = "", explained: bool = False) -> str:
+    def _answer(self, project: Project, photo: SentPhoto, said: Html | None = None, explained: bool = False) -> str:
         found = self._predicted(project, photo, SHOWN)
         if isinstance(found, BadPhoto):
             return card("", notes([f"{photo.name.name} cannot be read as a photo: {found}."], "bad"))
         answer, image = found
-        more = Html(said)
+        more = said or Html()
         if explained:
             model = predictor(self._folder(project))
             pixels = prepared(model, photo, SHOWN, self.page.mode.local).pixels

@@ -58,14 +58,14 @@ def _bar(project: Project) -> Html:
     if are_being_read(project):
         return Html()
     run = project.run
-    return DRAWN.made(project.folder, f"{project.version} {run.name if run else ''}", lambda: _counting(project))
+    try:
+        return DRAWN.made(project.folder, f"{project.version} {run.name if run else ''}", lambda: _counting(project))
+    except BadInput:  # the photos are gone, which the Data page says
+        return Html()
 
 
 def _counting(project: Project) -> Html:
-    try:
-        new = made_and_new(project)[1]
-    except BadInput:  # the photos are gone, which the Data page says
-        return Html()
+    new = made_and_new(project)[1]
     if not new:
         return Html()
     lacking = " not in this model yet" if project.run else ""

@@ -78,7 +78,7 @@ def epochs_table(shown: RunView) -> Html:
         rows.append(
             (
                 str(number),
-                "the head (frozen)" if stage == "frozen" else "everything (unfrozen)",
+                "the head (frozen)" if stage == "frozen" else "the backbone too (unfrozen)",
                 f"{e.train_loss:.3f}",
                 f"{e.valid_loss:.3f}",
                 Html("{}{}").format("–" if accuracy is None else percent(accuracy), mark),

@@ -25,7 +25,7 @@ BASIC = ("epochs", "base_lr")  # the training options that are not under Advance
 
 
 def basic_form(recipe: Recipe) -> Html:
-    """The form of the architecture, the epochs of everything and the learning rate."""
+    """The form of the architecture, the unfrozen epochs and the learning rate."""
     options = [p for p in TRAINING if p.name in BASIC]
     return joined(
         [
