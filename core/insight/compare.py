@@ -15,7 +15,8 @@ FEWEST = 30  # photos in common
 class Comparison:
     """How many photos two models were both tried on, which each alone got right, and the p-value.
 
-    `only_first` and `only_second` count the photos in the validation set of one of them alone.
+    `only_first` and `only_second` count the photos in the validation set of one of them alone, `relabelled` those of
+    which the second had another label.
     """
 
     photos: int
@@ -26,6 +27,7 @@ class Comparison:
     p: float
     only_first: int
     only_second: int
+    relabelled: int = 0
 
     @property
     def comparable(self) -> bool:
@@ -45,6 +47,8 @@ class Comparison:
         """The comparison of two models with these names, in words."""
         others = f"; {self.only_first:,} and {self.only_second:,} other validation photos were only in one of the two"
         left_out = others if self.only_first or self.only_second else ""
+        if self.relabelled:
+            left_out += f"; {self.relabelled:,} of the common ones had another label for {second}"
         if not self.comparable:
             return (
                 f"{first} and {second} are not comparable: they have {self.photos:,} validation photos in common, and "
@@ -61,10 +65,12 @@ class Comparison:
     @property
     def _remedy(self) -> str:
         """What makes two models comparable that are not."""
+        if not self.photos:
+            return "They were validated on different photos: train both on the same ones, split alike."
         smaller = self.photos + min(self.only_first, self.only_second)
         if smaller >= FEWEST:
             return "Train both on the same photos, split alike."
-        return f"Bring about {math.ceil(FEWEST / max(1, smaller))} times as many photos, and train both on them."
+        return f"Bring about {math.ceil(FEWEST / smaller)} times as many photos, and train both on them."
 
 
 def compare(first: Mapping[str, str], second: Mapping[str, str], labels: Mapping[str, str]) -> Comparison:

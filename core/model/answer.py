@@ -63,7 +63,7 @@ class Answer:
             return "" if max(shares) >= 0.5 else "Unsure: the other labels together are more likely."
         more = f" and {len(near) - 2} others" * (len(near) > 3)
         listed = f"{near[0]}, {near[1]}{more}" if more else f"{', '.join(near[:-1])} and {near[-1]}"
-        return f"Unsure: {listed} are nearly equal."
+        return f"Unsure: {listed} are about as likely."
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as JSON has it, most probable class first."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from core.insight.compare import Comparison, compare
 from core.runs.history import History
 from core.runs.predictions import named_predictions
@@ -11,8 +13,9 @@ from core.runs.run import Run
 def compare_runs(run: Run, other: Run) -> Comparison:
     """Compare a run with another under the run's labels; raises BadInput if one has no predictions."""
     predicted, labels = _predicted(run)
-    theirs, _ = _predicted(other)
-    return compare(predicted, theirs, labels)
+    theirs, their_labels = _predicted(other)
+    relabelled = sum(labels[photo] != their_labels[photo] for photo in predicted.keys() & theirs.keys())
+    return replace(compare(predicted, theirs, labels), relabelled=relabelled)
 
 
 def _predicted(run: Run) -> tuple[dict[str, str], dict[str, str]]:

@@ -12,7 +12,7 @@ from core.data.decoder import decoders
 from core.data.files import SUFFIXES
 from core.data.photo import BadPhoto
 from core.errors import BadInput, quoted
-from core.model.file_names import CLASSES, WEIGHTS, read_json
+from core.model.file_names import CLASSES, read_json
 from core.registry import panels
 from core.runs.run import Run
 from plugins.panels.kit.insight.gradcam import where_it_looks
@@ -20,8 +20,8 @@ from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
 from plugins.panels.kit.project.adding import add, adds_to
 from plugins.panels.kit.project.labels import act
-from plugins.panels.kit.project.models import model_of, predictor, zip_for
-from plugins.panels.kit.project.naming import title_of
+from plugins.panels.kit.project.models import model_of, predictor, zip_for, zip_size
+from plugins.panels.kit.project.naming import begun, title_of
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.predicting import MANY, known_photo, predicted, prepared, trained_on
 from plugins.panels.kit.project.project import Project
@@ -68,11 +68,12 @@ class PredictPanel:
         large = large_photo("predict-large")
         page.shows(answer, self._waiting)
         at_once: dict[str, Any] = {"concurrency_limit": MAX_REQUESTS, "concurrency_id": "predict"}
-        page.after(page.answers(one.upload, self._one, [], answer, busy="Predicting", **at_once), TO_ANSWER)
+        last: dict[str, Any] = {"busy": "Predicting", "trigger_mode": "always_last"}  # no photo is lost
+        page.after(page.answers(one.upload, self._one, [], answer, **at_once, **last), TO_ANSWER)
         page.after(page.answers(one.live, self._live, [], answer, trigger_mode="once", **at_once), NEXT_FRAME)
         if not page.mode.model or page.mode.explains:
             page.answers(answer.click, self._again, [], answer, busy="Looking", **at_once)
-        page.answers(many.upload, self._many, [], answers, busy="Predicting", concurrency_limit=MANY_AT_ONCE)
+        page.answers(many.upload, self._many, [], answers, concurrency_limit=MANY_AT_ONCE, **last)
         page.answers(answers.open, self._open, [], large, busy="Opening the photo", **at_once)
         self._api()
 
@@ -107,11 +108,12 @@ class PredictPanel:
             return "Use your model", str(error)
         if self.page.mode.model:
             return "What is on your photo?", f"{_known(folder)}{PRIVACY}"
-        return "Use your model", f"The model of {title_of(Run(folder))}. Drop a photo, paste one, or use the camera."
+        whose = f"The model of {title_of(Run(folder))}, begun {begun(Run(folder))}."
+        return "Use your model", f"{whose} Drop a photo, paste one, or use the camera."
 
     def _download_button(self, project: Project) -> Any:
         try:
-            size = (self._folder(project) / WEIGHTS).stat().st_size
+            size = zip_size(self._folder(project))
         except (BadInput, OSError):
             return gr.update(value="Download model", visible=False)
         return gr.update(value=f"Download model · {size / 1e6:.0f} MB", visible=True)

@@ -14,7 +14,7 @@ from core.registry import panels
 from core.runs.run import ALIVE, Run
 from plugins.panels.kit.page.head import head
 from plugins.panels.kit.page.page import Page, State
-from plugins.panels.kit.project.naming import begun
+from plugins.panels.kit.project.naming import begun, titles_of
 from plugins.panels.kit.project.others import others
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import RunView, run_view
@@ -243,7 +243,8 @@ def _others(project: Project) -> str:
     runs = [run for run in project.runs if run != project.run and run.has_model]
     if not runs:
         return ""
-    buttons = joined(button(run.name, "compare", {"run": run.name}) for run in runs[:COMPARED])
+    titles = zip(titles_of(runs[:COMPARED]), runs, strict=False)
+    buttons = joined(button(title, "compare", {"run": run.name}) for title, run in titles)
     note = "On the validation photos that both have, under this run's labels."
     return card("Compare with another run", Html('<p class="offers">{}</p>').format(buttons), note)
 

@@ -29,7 +29,10 @@ from plugins.panels.kit.views.run import about_form, about_left, draw_run, is_st
 from plugins.panels.kit.views.runs import cancel_button, queued_said, runs_list, runs_view
 from plugins.panels.kit.views.takes import takes
 
-ENDS = " Pause to go on later. Finish early to end in a few steps. Or stop, and keep the best epoch so far."
+ENDS = (
+    " Pause to go on later. Finish early lowers the learning rate over a few more steps, which often makes the model a "
+    "little better. Stop and keep best ends at once, with the best epoch so far."
+)
 FINISHES = " The learning rate falls over the last steps; to end at once, stop, and keep the best epoch so far."
 
 
@@ -108,8 +111,9 @@ def _next(shown: RunView) -> str:
         return (
             f"It ended early, after {done} of {planned} epochs, and its best model is kept; Train longer adds epochs."
         )
-    if status == "stopped" and done and planned:
-        return f"It is paused after {done} of {planned} epochs; Resume goes on from there, and its best model is kept."
+    if status == "stopped":
+        after = f" after {done} of {planned} epochs" if done and planned else ""
+        return f"It is paused{after}; Resume goes on from there{', and its best model is kept' if done else ''}."
     return "Change the options below and train again, or choose a run from the list."
 
 
@@ -125,7 +129,7 @@ def _train_button(project: Project) -> Any:
         value="Train again" if again else "Train",
         visible=not alive,
         interactive=project.ready,
-        variant="secondary" if again and usable(run) else "primary",
+        variant="secondary" if again and (usable(run) or (run and run.status == "stopped")) else "primary",
     )
 
 

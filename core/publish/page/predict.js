@@ -61,5 +61,5 @@ function note({labels, not_sure_below}, shares, sure, stranger) {
   const high = Math.max(...shares), near = labels.filter((_, i) => shares[i] >= NEARLY * high);
   if (near.length < 2) return high >= 0.5 ? '' : 'Unsure: the other labels together are more likely.';
   const listed = near.length > 3 ? [near[0], `${near[1]} and ${near.length - 2} others`] : [near.slice(0, -1).join(', '), near.at(-1)];
-  return `Unsure: ${listed.join(near.length > 3 ? ', ' : ' and ')} are nearly equal.`;
+  return `Unsure: ${listed.join(near.length > 3 ? ', ' : ' and ')} are about as likely.`;
 }

@@ -136,9 +136,9 @@ def test_a_threshold_belongs_to_its_model(run: Run, checks: Path) -> None:
 @pytest.mark.parametrize(
     ("logits", "note"),
     [([5.0, 0, 0, 0], ""), ([1.0, 0.5, 0.5, 0.5], "Unsure: the other labels together are more likely."),
-     ([5.0, 4.9, 0, 0], "Unsure: a and b are nearly equal."),
-     ([5.0, 4.9, 0, 4.9], "Unsure: a, b and d are nearly equal."),
-     ([1.0, 1, 1, 1], "Unsure: a, b and 2 others are nearly equal.")],
+     ([5.0, 4.9, 0, 0], "Unsure: a and b are about as likely."),
+     ([5.0, 4.9, 0, 4.9], "Unsure: a, b and d are about as likely."),
+     ([1.0, 1, 1, 1], "Unsure: a, b and 2 others are about as likely.")],
 )  # fmt: skip
 def test_labels_that_are_nearly_equal_are_named(logits: list[float], note: str) -> None:
     assert Answer("abcd", torch.tensor(logits)).note == note

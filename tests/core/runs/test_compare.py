@@ -54,6 +54,8 @@ def test_only_what_both_have_is_compared_and_it_is_said() -> None:
         {"a": "x"} | photos(range(40), of=40), {f"other {n}": "x" for n in range(50)} | {"a": "x"}, {"a": "x"}
     )
     assert "split alike" in apart.sentence("new", "old") and "times" not in apart.sentence("new", "old")
+    none = compare(photos(range(9), of=9), {"other": "x"}, photos(range(9)))
+    assert "different photos" in none.sentence("new", "old") and "times" not in none.sentence("new", "old")
 
 
 def test_a_run_against_another_by_content(
@@ -73,6 +75,11 @@ def test_a_run_against_another_by_content(
     found = compare_runs(trained, other)
     right = round(predictions_of(trained).accuracy * 4)
     assert (found.photos, found.first_alone, found.second_alone, found.verdict) == (4, right, 0, "not comparable")
+    assert found.relabelled == 0
+    results.targets[1] = (results.targets[1] + 1) % 3  # as a person may have said meanwhile
+    keep_predictions(other, results, root)
+    relabelled = compare_runs(trained, other)
+    assert relabelled.relabelled == 1 and "1 of the common ones had another label" in relabelled.sentence("new", "old")
     command = ["evaluate", "--workspace", str(workspace), str(trained.folder), "--against", str(other.folder)]
     assert main([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["photos"] == 4

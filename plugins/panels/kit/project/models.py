@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import secrets
 import zipfile
 from contextlib import suppress
@@ -16,8 +17,9 @@ from PIL import Image
 
 from core.atomic import write_atomic
 from core.errors import BadInput
-from core.model.file_names import HASHES, THRESHOLD
+from core.model.file_names import HASHES, THRESHOLD, WEIGHTS
 from core.runs.run import Run
+from plugins.panels.kit.project.naming import title_of
 from plugins.panels.kit.project.project import Project
 
 if TYPE_CHECKING:
@@ -67,6 +69,13 @@ def _predictor(folder: Path, changed: int) -> Predictor:
     return load_model(folder)
 
 
+def zip_size(folder: Path) -> int:
+    """The size of a model's zip in bytes, about: its weights, and again as an ONNX file where that can be made."""
+    from core.publish.onnx import can_export
+
+    return (folder / WEIGHTS).stat().st_size * (2 if can_export() else 1)
+
+
 def zip_for(project: Project, folder: Path) -> Path:
     """The zip of a model, made once per project, in a folder with an unguessable name; raises OSError.
 
@@ -78,7 +87,8 @@ def zip_for(project: Project, folder: Path) -> Path:
         if made != changed or not file.exists():  # the app deletes old files
             _remove(file)
             content = zipped(folder)
-            file = Path(get_upload_folder(), secrets.token_hex(20), f"{folder.name}.zip")
+            name = re.sub(r"[^\w.-]+", "_", title_of(Run(folder)))
+            file = Path(get_upload_folder(), secrets.token_hex(20), f"{name}.zip")
             file.parent.mkdir(parents=True)
             write_atomic(file, content)
         _zips[key] = _changed(folder), file  # an export to ONNX changes it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,6 +39,13 @@ class RunPhotos:
 def title_of(run: Run) -> str:
     """The name that a person gave a run, else the proposed one, such as `pets, 37 labels, lite0`."""
     return said_of(run, "title") or proposed(run)
+
+
+def titles_of(runs: Sequence[Run]) -> list[str]:
+    """The runs' names; with when they began where two are called the same."""
+    titles = [title_of(run) for run in runs]
+    both = zip(titles, runs, strict=True)
+    return [f"{title}, {begun(run)}" if titles.count(title) > 1 else title for title, run in both]
 
 
 def begun(run: Run) -> str:

@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.model.file_names import HASHES
 from core.runs.compare import compare_runs
 from core.runs.run import Run
-from plugins.panels.kit.project.naming import begun, photos_of_run, title_of
+from plugins.panels.kit.project.naming import photos_of_run, titles_of
 from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.project.run_view import RunView, run_view
 from plugins.panels.kit.views.charts import Axes, Line, Point, chart, nice
@@ -30,15 +30,8 @@ def compared(project: Project, data: Mapping[str, Any]) -> Html:
     if len(names) > MOST:
         raise BadInput(f"{len(names)} runs are too many to compare at once; tick at most {MOST}.")
     shown = [run_view(project.find(name)) for name in names]
-    titles = _titles(shown)
-    return card("Compared", _charts(shown, titles) + _table(shown, titles) + notes(_differ(shown, titles), "note"))
-
-
-def _titles(shown: Sequence[RunView]) -> list[str]:
-    """The runs' names; with when they began where two are called the same."""
-    titles = [title_of(each.run) for each in shown]
-    both = zip(titles, shown, strict=True)
-    return [f"{title}, {begun(each.run)}" if titles.count(title) > 1 else title for title, each in both]
+    titles = titles_of([each.run for each in shown])
+    return card("Compared", notes(_differ(shown, titles), "note") + _charts(shown, titles) + _table(shown, titles))
 
 
 def _charts(shown: Sequence[RunView], titles: Sequence[str]) -> Html:

@@ -89,7 +89,8 @@ def _threshold_card(found: Results, chosen: float) -> Html:
     offered = [button("Answer every photo", "threshold", {"x": 0})] * bool(chosen)
     goals = [goal for goal in PROPOSED if goal > ranked.at(0)[1]]
     proposed = {low: goal for goal in goals if (low := ranked.low(goal)) is not None}
-    offered += [button(f"{goal:.0%} right", "threshold", {"x": 100 * low}) for low, goal in proposed.items()]
+    for low, goal in proposed.items():
+        offered.append(button(f"{goal:.0%} right: answers {percent(ranked.at(low)[0])}", "threshold", {"x": 100 * low}))
     offers = Html('<p class="offers">{}</p>').format(joined(offered))
     body = joined([drawn, notes([said], "note"), offers, saves(found, "coverage")])
     return card("When should it say “not sure”?", body, "What you choose is kept with this model.")

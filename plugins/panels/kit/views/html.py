@@ -146,9 +146,10 @@ def table(header: Sequence[str], rows: Iterable[Html | Sequence[str]], caption: 
     )
 
 
-def button(label: str, do: str, data: Mapping[str, object] | None = None, kind: str = "") -> Html:
-    """A button that its view reports as a click, with `do` and `data`."""
+def button(label: str, do: str, data: Mapping[str, object] | None = None, kind: str = "", off: str = "") -> Html:
+    """A button that its view reports as a click, with `do` and `data`; `off` says why it cannot be pressed now."""
     more = joined(Html(' data-{}="{}"').format(name, value) for name, value in (data or {}).items())
+    more += Html(' disabled title="{}"').format(off) if off else Html()
     return Html('<button type="button" class="plain {}" data-do="{}"{}>{}</button>').format(kind, do, more, label)
 
 

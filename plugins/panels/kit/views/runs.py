@@ -103,6 +103,8 @@ def _cells(run: Run, shown: Summary, selected: bool) -> list[Html]:
         actions += cancel_button(run)
     elif shown.status not in ALIVE:
         actions += delete
+    planned = training.freeze_epochs + training.epochs
+    ended_early = shown.status == "completed" and len(shown.epochs) < planned
     tick = Html('<input type="checkbox" data-tick="{}" aria-label="Compare {}">').format(run.name, title_of(run))
     cells = [
         tick if accuracy is not None else "",
@@ -113,7 +115,7 @@ def _cells(run: Run, shown: Summary, selected: bool) -> list[Html]:
             photos.name, f"{photos.photos:,}, version {photos.version}" if photos.photos else ""
         ),
         short_architecture(recipe),
-        f"{training.freeze_epochs} + {training.epochs}",
+        f"{len(shown.epochs)} of {planned}" if ended_early else f"{training.freeze_epochs} + {training.epochs}",
         rate(training.base_lr),
         clock(shown.elapsed),
         _actions(actions),

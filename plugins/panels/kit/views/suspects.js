@@ -1,8 +1,10 @@
 // Pictures of the findings come from the grid of photos; one tab is shown at a time; a click enlarges a photo.
-let shown = '';  // at first the tab that has findings
+let shown = '', of = '';  // at first, and with other photos, the tab that has findings
 
 function settle() {
   const lists = [...element.querySelectorAll('[data-list]')];
+  const now = element.querySelector('[data-of]')?.dataset.of ?? '';
+  if (now !== of) [of, shown] = [now, ''];
   shown ||= lists.find(list => list.querySelector('li'))?.dataset.list ?? '';
   const open = shown || '0';
   for (const tab of element.querySelectorAll('[data-tab]')) {

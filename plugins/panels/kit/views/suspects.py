@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import gradio as gr
 
@@ -19,6 +20,7 @@ from plugins.panels.kit.views.html import DELEGATE, Html, acts, button, card, do
 
 SCRIPT = (Path(__file__).parent / "suspects.js").read_text(encoding="utf-8")
 SHOWN = 20  # findings in a tab
+WAITS = "It waits for the run under way"
 DRAWN: Known[Html] = Known()  # a tick where nothing has changed does not look at every photo again
 LONGEST_NUMBER = 12  # digits
 TITLE = "Labels that may be wrong"
@@ -88,7 +90,7 @@ def _drawn(project: Project) -> Html:
 def _looked_at(project: Project, insight: Insight) -> Html:
     """What was found so far; raises BadInput."""
     found, run = insight.found, project.run
-    key = f"{project.version} {insight.version} {insight.current} {run.name if run else ''}"
+    key = f"{project.version} {insight.version} {insight.current} {run.name if run else ''} {bool(project.under_way)}"
     if found and "error" not in found:
         return DRAWN.made(project.folder, key, lambda: _findings(project, insight))
     why = notes([project.plain(BadInput(found["error"]))], "bad") if found else Html()
@@ -115,13 +117,14 @@ def _findings(project: Project, insight: Insight) -> Html:
         )
         for n, (title, rows) in enumerate(tabs.items())
     )
-    head = Html('<div class="suspects-top"><div class="chips" role="tablist">{}</div>{}</div>')
-    return card(TITLE, head.format(chips, _decided(project, insight)) + lists, FIRST)
+    of = crc32(repr(project.require_recipe().source).encode())  # other photos open on another tab
+    head = Html('<div class="suspects-top" data-of="{}"><div class="chips" role="tablist">{}</div>{}</div>')
+    return card(TITLE, head.format(of, chips, _decided(project, insight)) + lists, FIRST)
 
 
 def _decided(project: Project, insight: Insight, looks: str = "Look again") -> Html:
     """How many corrections the shown run learned from and undo, unless the bar has both, and looking again."""
-    look = Html() if insight.current else button(looks, "look")
+    look = Html() if insight.current else button(looks, "look", off=WAITS if project.under_way else "")
     made, new = made_and_new(project)
     if new or not project.corrections:
         return acts(look)
