@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,15 @@ def test_download_and_use_on_the_command_line(trained: App, visit: Visit, held_o
     found = json.loads(core("predict", folder, held_out, folder=tmp_path))
     assert found["label"] == label
     assert found["probabilities"][label] == pytest.approx(probability, abs=1e-3)
+
+
+def test_a_photo_dropped_while_another_is_predicted_is_answered(
+    trained: App, visit: Visit, held_out: Path, tmp_path: Path
+) -> None:
+    page = visit(trained, page="predict")
+    for name in ("first.png", "last.png"):
+        drop(page, "#predict-drop", [Path(shutil.copy(held_out, tmp_path / name))])
+    page.locator('#predict-answer img[alt="last.png"]').wait_for()
 
 
 def test_the_prediction_page_alone(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import secrets
 import zipfile
 from contextlib import suppress
@@ -19,7 +18,6 @@ from core.atomic import write_atomic
 from core.errors import BadInput
 from core.model.file_names import HASHES, THRESHOLD, WEIGHTS
 from core.runs.run import Run
-from plugins.panels.kit.project.naming import title_of
 from plugins.panels.kit.project.project import Project
 
 if TYPE_CHECKING:
@@ -87,8 +85,7 @@ def zip_for(project: Project, folder: Path) -> Path:
         if made != changed or not file.exists():  # the app deletes old files
             _remove(file)
             content = zipped(folder)
-            name = re.sub(r"[^\w.-]+", "_", title_of(Run(folder)))
-            file = Path(get_upload_folder(), secrets.token_hex(20), f"{name}.zip")
+            file = Path(get_upload_folder(), secrets.token_hex(20), f"{folder.name}.zip")
             file.parent.mkdir(parents=True)
             write_atomic(file, content)
         _zips[key] = _changed(folder), file  # an export to ONNX changes it

@@ -4,35 +4,34 @@ const video = element.querySelector('video');
 const inputs = Object.fromEntries([...element.querySelectorAll('input')].map(input => [input.dataset.kind, input]));
 const UPLOADS_AT_ONCE = 6;
 const LIVE_WIDTH = 448, BETWEEN_FRAMES = 300, LONGEST_FRAME = 10000; // pixels, and milliseconds
-let busy = false;
+let last = Promise.resolve(); // of the uploads, which follow one another
 
 const say = sentence => { status.textContent = sentence; };
 
-async function send(files) {
-  if (busy) return;
+const send = files => last = last.then(() => sendThese(files));
+
+async function sendThese(files) {
   if (!files.length) return say('It contains no files.');
-  busy = true;
   zone.classList.add('busy');
-  const sent = new Array(files.length);
-  let next = 0, done = 0;
+  const done = new Array(files.length);
+  let next = 0, count = 0;
   const worker = async () => {
     while (next < files.length) {
       const at = next++;
       const {path} = await upload(files[at].file);
-      sent[at] = {path, rel: files[at].rel};
-      done += 1;
-      say(`Uploading ${done.toLocaleString('en')} of ${files.length.toLocaleString('en')}`);
+      done[at] = {path, rel: files[at].rel};
+      count += 1;
+      say(`Uploading ${count.toLocaleString('en')} of ${files.length.toLocaleString('en')}`);
     }
   };
   try {
     say(files.length > 1 ? `Uploading ${files.length.toLocaleString('en')} files` : `Uploading ${files[0].file.name}`);
     await Promise.all(Array.from({length: Math.min(UPLOADS_AT_ONCE, files.length)}, worker));
     say('');
-    trigger('upload', {files: sent, how: document.querySelector('[name=how]:checked')?.value ?? ''});
+    trigger('upload', {files: done, how: document.querySelector('[name=how]:checked')?.value ?? ''});
   } catch (error) {
     say(`The upload failed (${String(error.message || error).slice(0, 120)}); try again.`);
   } finally {
-    busy = false;
     zone.classList.remove('busy');
   }
 }
