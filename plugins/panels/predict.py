@@ -182,11 +182,12 @@ class PredictPanel:
         return card("", body.format(shown, guess(answer), more, numbers(answer)))
 
     def _asking(self, project: Project, photo: SentPhoto, answer: Mapping[str, Any]) -> Html:
-        """Whether the answer is right, as far as that is known, and a field for the right label."""
+        """Why it is not sure, whether the answer is right, as far as that is known, and a field for the right label."""
         run = self._run(project)
+        said = Html() if answer["sure"] else notes(["That threshold was chosen on Results, where it can be changed."], "note")
         if known := known_photo(project, run, photo):
-            return known_answer(photo, answer, known, trained_on(run, photo))
-        return mending(photo, answer, self._why_not(project))
+            return said + known_answer(photo, answer, known, trained_on(run, photo))
+        return said + mending(photo, answer, self._why_not(project))
 
     def _why_not(self, project: Project) -> str:
         """Why a photo cannot be added to the photos that the model learns from; "" if it can."""
