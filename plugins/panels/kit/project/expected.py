@@ -12,7 +12,7 @@ from core.runs.run import Run
 
 START = 8.0  # seconds that a run takes besides its epochs, about: starting, reading the photos, saving the model
 EXPECTED = "expected.json"  # in the folder of a run
-UNFROZEN = 3.5  # assumed duration of an unfrozen epoch in frozen epochs, where none has been timed
+UNFROZEN = 2.4  # assumed duration of an unfrozen epoch in frozen epochs, where none has been timed
 
 
 @dataclass(frozen=True)
