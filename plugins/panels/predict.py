@@ -184,7 +184,8 @@ class PredictPanel:
     def _asking(self, project: Project, photo: SentPhoto, answer: Mapping[str, Any]) -> Html:
         """Why it is not sure, whether the answer is right, as far as that is known, and a field for the right label."""
         run = self._run(project)
-        said = Html() if answer["sure"] else notes(["That threshold was chosen on Results, where it can be changed."], "note")
+        where = "That threshold was chosen on Results, where it can be changed."
+        said = notes([where] * (not answer["sure"]), "note")
         if known := known_photo(project, run, photo):
             return said + known_answer(photo, answer, known, trained_on(run, photo))
         return said + mending(photo, answer, self._why_not(project))
