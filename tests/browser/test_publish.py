@@ -72,6 +72,6 @@ def test_from_the_page_to_the_hub(
     with page.expect_download(timeout=1000 * TRAINS) as download:
         page.locator("#publish-page").click()
         expect(page.locator("#publish-page")).to_be_disabled()
-        expect(page.locator("#progress")).to_contain_text("ONNX")
+        expect(page.locator("#progress")).to_contain_text("a file for browsers")
     with ZipFile(download.value.path()) as archive:
         assert {name.partition("/")[2] for name in archive.namelist()} >= {"index.html", "model.onnx", "sw.js"}

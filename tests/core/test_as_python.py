@@ -88,7 +88,7 @@ def recipe_of(tree: Path) -> Callable[..., Recipe]:
 
     def make(training: dict[str, Any] | None = None, **keys: Any) -> Recipe:
         document = {
-            "version": 1,
+            "version": 3,
             "source": {"name": "folder", "path": str(tree / "photos")},
             "labeller": REGEX,
             "splitter": {"name": "stratified", "seed": 42},
@@ -158,7 +158,7 @@ def assert_as_in_a_run(recipe: Recipe, corrected: bool = False) -> Learner:
 
 def test_it_reads_like_the_book() -> None:
     document = {
-        "version": 1,
+        "version": 3,
         "source": {"name": "folder", "path": "/photos"},
         "labeller": REGEX | {"pattern": r"^(.+)_\d+\.jpg$", "part": "name"},
         "splitter": {"name": "random", "valid_pct": 0.25, "seed": 42},

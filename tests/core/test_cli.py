@@ -72,7 +72,7 @@ def new(photos: Path, capsys: Capture, *more: str) -> dict[str, Any]:
 
 def test_new_writes_a_recipe_and_says_why_beside_it(photos: Path, capsys: Capture) -> None:
     document = new(photos, capsys)
-    assert document["version"] == 2
+    assert document["version"] == 3
     assert document["labeller"]["name"] == "regex"
     assert document["source"] == {"name": "folder", "path": str(photos)}
     assert document["splitter"] == {"name": "stratified", "valid_pct": 0.2, "seed": 42}
@@ -346,7 +346,7 @@ def test_new_refuses_what_holds_no_data_set(fails: Callable[..., str], tmp_path:
         ({"training": {"epochs": 2.5}}, "epochs is 2.5"),
         ({"training": {"base_lr": -1}}, "base_lr is -1"),
         ({"item_tfms": {"name": "resize"}}, "item_tfms must be a list"),
-        ({"version": 3}, "version 3"),
+        ({"version": 4}, "version 4"),
     ],
 )
 def test_a_recipe_that_cannot_be_used(

@@ -20,7 +20,7 @@ from core.lock import ProcessLock
 from core.recipe import Recipe
 from core.registry import losses
 from core.runs.run import Run
-from plugins.panels import data, train
+from plugins.panels import data
 from plugins.panels.kit.insight import insight, look
 from plugins.panels.kit.project import labels
 from plugins.panels.kit.project.edits import choose
@@ -29,6 +29,7 @@ from plugins.panels.kit.project.project import Project
 from plugins.panels.kit.serving import visitors
 from plugins.panels.kit.serving.hourly import Hourly
 from plugins.panels.kit.serving.visitors import VisitorProject
+from plugins.panels.kit.views import options
 
 
 @pytest.fixture(autouse=True)
@@ -237,7 +238,7 @@ def test_forms_show_a_visitor_paths_in_the_workspace(visitor: Project, weighing:
     table.write_text("name,label\nred_1.jpg,x\n")
     visitor.edit("labeller", {"name": "csv", "path": str(table)})
     visitor.edit("training.loss", {"name": "zz_weights", "table": str(table)})
-    for form in (data._forms(visitor), train._if_any(visitor, train.advanced_form)):
+    for form in (data._forms(visitor), options._if_any(visitor, options.advanced_form)):
         assert str(visitor.folder) not in form and 'value="photos/a.csv"' in form
 
 
