@@ -94,7 +94,7 @@ class DataPanel:
                 page.shows(how, _how)
                 page.does(how.click, lambda project, data: project.go_back(), redraw="load", busy=LOOKING)
                 zone = drop("data-drop", "Drop a zip, a folder or photos here", ACCEPT, folders=True)
-                page.does(zone.upload, upload, redraw="load", busy=LOOKING, trigger_mode="always_last")
+                page.does(zone.upload, upload, redraw="load", busy=LOOKING, trigger_mode="multiple")
                 taking = camera("data-camera")
                 adding = "Adding the photos"  # the next are taken while these are being added
                 page.does(taking.taken, take, redraw="load", busy=adding, trigger_mode="multiple")

@@ -68,12 +68,16 @@ class PredictPanel:
         large = large_photo("predict-large")
         page.shows(answer, self._waiting)
         at_once: dict[str, Any] = {"concurrency_limit": MAX_REQUESTS, "concurrency_id": "predict"}
-        last: dict[str, Any] = {"busy": "Predicting", "trigger_mode": "always_last"}  # no photo is lost
-        page.after(page.answers(one.upload, self._one, [], answer, **at_once, **last), TO_ANSWER)
+        each: dict[str, Any] = {
+            "busy": "Predicting",
+            "trigger_mode": "multiple",
+        }  # a photo dropped meanwhile is not lost
+        in_turn = {"concurrency_limit": 1} if page.mode.local else at_once  # so that the last one's answer stays
+        page.after(page.answers(one.upload, self._one, [], answer, **in_turn, **each), TO_ANSWER)
         page.after(page.answers(one.live, self._live, [], answer, trigger_mode="once", **at_once), NEXT_FRAME)
         if not page.mode.model or page.mode.explains:
             page.answers(answer.click, self._again, [], answer, busy="Looking", **at_once)
-        page.answers(many.upload, self._many, [], answers, concurrency_limit=MANY_AT_ONCE, **last)
+        page.answers(many.upload, self._many, [], answers, concurrency_limit=MANY_AT_ONCE, **each)
         page.answers(answers.open, self._open, [], large, busy="Opening the photo", **at_once)
         self._api()
 

@@ -30,7 +30,7 @@ def test_set(page: Page) -> None:
     with gr.Column(elem_classes="card", elem_id="results-test"):
         shown = view("results-tested", label="Test set")
         zone = drop("results-drop", "Drop a folder or a zip of test photos here", ACCEPT, folders=True)
-        page.does(zone.upload, score_upload, busy="Scoring the test set", trigger_mode="always_last", **ALONE)
+        page.does(zone.upload, score_upload, busy="Scoring the test set", trigger_mode="multiple", **ALONE)
         if page.mode.local:
             with gr.Row(elem_classes="line"):
                 place = gr.Textbox(label="Or a folder of this computer", elem_id="results-path", max_lines=1)
