@@ -44,7 +44,7 @@ _WORDS = {
     "core.runs.run": ("Run",),
     "core.runs.start": ("start",),
     "core.training.interpretation": ("ClassificationInterpretation",),
-    "core.training.learner": ("Learner", "cnn_learner", "vision_learner"),
+    "core.training.learner": ("Learner",),
     "core.training.losses": ("ClassificationLoss", "CrossEntropyLossFlat"),
     "core.training.lr_finder": ("minimum", "steep", "valley"),
     "core.training.metrics": ("higher_is_better", "lower_is_better"),
@@ -66,6 +66,7 @@ _WORDS = {
         "untar_data",
         "xresnet50",
     ),
+    "core.training.vision_learner": ("cnn_learner", "vision_learner"),
     "functools": ("partial",),
     "pathlib": ("Path",),
 }

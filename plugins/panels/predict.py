@@ -38,7 +38,7 @@ TO_ANSWER = "() => document.querySelector('#predict-answer').scrollIntoView({blo
 NEXT_FRAME = "() => document.dispatchEvent(new Event('presize-answered'))"
 SHOWN, SMALL = 560, 96  # pixels of the photo on the page, and in a table
 NAMED = 12  # classes in the title's sentence
-MAX_REQUESTS = 8  # concurrent requests for one photo
+AT_ONCE: dict[str, Any] = {"concurrency_limit": 8, "concurrency_id": "predict"}  # requests for one photo
 MANY_AT_ONCE = 2  # concurrent requests for many photos
 API_KEYS = ("label", "probability", "probabilities", "sure", "stranger", "note", "milliseconds")
 PRIVACY = "Your photo is sent to the computer that runs this page and kept there for at most an hour."
@@ -67,18 +67,17 @@ class PredictPanel:
                 answers = view("predict-table", label="Predictions")
         large = large_photo("predict-large")
         page.shows(answer, self._waiting)
-        at_once: dict[str, Any] = {"concurrency_limit": MAX_REQUESTS, "concurrency_id": "predict"}
         each: dict[str, Any] = {
             "busy": "Predicting",
             "trigger_mode": "multiple",
         }  # a photo dropped meanwhile is not lost
-        in_turn = {"concurrency_limit": 1} if page.mode.local else at_once  # so that the last one's answer stays
+        in_turn = {"concurrency_limit": 1} if page.mode.local else AT_ONCE  # so that the last one's answer stays
         page.after(page.answers(one.upload, self._one, [], answer, **in_turn, **each), TO_ANSWER)
-        page.after(page.answers(one.live, self._live, [], answer, trigger_mode="once", **at_once), NEXT_FRAME)
+        page.after(page.answers(one.live, self._live, [], answer, trigger_mode="once", **AT_ONCE), NEXT_FRAME)
         if not page.mode.model or page.mode.explains:
-            page.answers(answer.click, self._again, [], answer, busy="Looking", **at_once)
+            page.answers(answer.click, self._again, [], answer, busy="Looking", **AT_ONCE)
         page.answers(many.upload, self._many, [], answers, concurrency_limit=MANY_AT_ONCE, **each)
-        page.answers(answers.open, self._open, [], large, busy="Opening the photo", **at_once)
+        page.answers(answers.open, self._open, [], large, busy="Opening the photo", **AT_ONCE)
         self._api()
 
     def status(self, project: Project) -> tuple[State, str]:
@@ -243,15 +242,7 @@ class PredictPanel:
             run = gr.Textbox("", label="run")
             found, all_found = gr.JSON(label="prediction"), gr.JSON(label="predictions")
             one, many = gr.Button(), gr.Button()
-        page.offers(
-            one.click,
-            "predict",
-            self._api_one,
-            [photo, run],
-            found,
-            concurrency_id="predict",
-            concurrency_limit=MAX_REQUESTS,
-        )
+        page.offers(one.click, "predict", self._api_one, [photo, run], found, **AT_ONCE)
         page.offers(
             many.click, "predict_many", self._api_many, [photos, run], all_found, concurrency_limit=MANY_AT_ONCE
         )

@@ -40,8 +40,9 @@ from core.registry import (
 from core.runs.plan import learner_of
 from core.runs.run import Run
 from core.runs.train import train
-from core.training.learner import Learner, vision_learner
+from core.training.learner import Learner
 from core.training.metrics import higher_is_better
+from core.training.vision_learner import vision_learner
 from tests.matrix import thinned
 
 WORKSPACE = Path("workspace")

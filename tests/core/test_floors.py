@@ -62,7 +62,7 @@ def test_core_imports_neither_gradio_nor_plugins() -> None:
 REGISTRIES = {"sources", "labellers", "splitters", "transforms", "architectures"}
 NAMING = {  # what fastai's own words stand for
     "core.data.image_data_loaders": {"folder", "regex", "grandparent"},
-    "core.training.learner": {"timm"},
+    "core.training.vision_learner": {"timm"},
 }
 
 

@@ -15,11 +15,12 @@ import torch
 from core import CategoryBlock, DataBlock, DataLoaders, ImageBlock, get_image_files
 from core.device import Device
 from core.events import StepEnded
-from core.training.learner import Learner, vision_learner
+from core.training.learner import Learner
 from core.training.loop import fit
 from core.training.schedules import discriminative_lrs
 from core.training.state import TrainState
 from core.training.task import Stage
+from core.training.vision_learner import vision_learner
 from plugins.labellers.folder import parent_label
 from plugins.metrics.accuracy import accuracy
 from plugins.splitters.grandparent import GrandparentSplitter

@@ -22,7 +22,7 @@ from core.errors import BadInput
 from core.model.architecture import Architecture
 from core.model.head import Classifier
 from core.registry import architectures, transforms
-from core.training.learner import vision_learner
+from core.training.vision_learner import vision_learner
 
 
 def build(name: str, classes: int = 5, **options: Any) -> Architecture:

@@ -25,7 +25,8 @@ from core.errors import BadInput
 from core.model.predictor import Predictor
 from core.publish.fetch import load_learner
 from core.registry import transforms
-from core.training.learner import Learner, vision_learner
+from core.training.learner import Learner
+from core.training.vision_learner import vision_learner
 
 FILES = ("model.safetensors", "config.json", "classes.json", "hashes.json")
 Loaders = Callable[..., DataLoaders]

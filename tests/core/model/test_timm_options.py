@@ -21,7 +21,7 @@ from core.registry import architectures, transforms
 from core.runs.predictions import predictions_of
 from core.runs.run import Run
 from core.runs.train import train
-from core.training.learner import vision_learner
+from core.training.vision_learner import vision_learner
 
 Loaders = Callable[..., DataLoaders]
 

@@ -18,7 +18,8 @@ from core.data.loaders import DataLoaders
 from core.errors import BadInput
 from core.model.predictor import Predictor
 from core.publish.fetch import load_learner
-from core.training.learner import Learner, vision_learner
+from core.training.learner import Learner
+from core.training.vision_learner import vision_learner
 from tests.core.model.test_folder import refused, rehash
 
 WEIGHTS = "model.safetensors"

@@ -32,8 +32,9 @@ from core.runs.train import train
 from core.runs.without_paths import without_paths
 from core.training.best import Best
 from core.training.interpretation import ClassificationInterpretation
-from core.training.learner import Learner, vision_learner
+from core.training.learner import Learner
 from core.training.validate import Outputs, predict
+from core.training.vision_learner import vision_learner
 from tests.core.data.test_colours import P3
 
 MakeRecipe = Callable[..., dict[str, Any]]

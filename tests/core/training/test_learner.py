@@ -20,10 +20,11 @@ from core.errors import BadInput
 from core.events import StepEnded
 from core.model.folder import load_model
 from core.registry import transforms
-from core.training.learner import Learner, vision_learner
+from core.training.learner import Learner
 from core.training.loop import fit
 from core.training.state import TrainState
 from core.training.task import make_optimizer
+from core.training.vision_learner import vision_learner
 from plugins.losses.cross_entropy import CrossEntropy
 from plugins.metrics.accuracy import accuracy
 from plugins.metrics.top_k_accuracy import top_k_accuracy

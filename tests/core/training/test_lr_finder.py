@@ -16,9 +16,9 @@ from core.errors import BadInput
 from core.events import Event, LearningRateTried, StageStarted, Suggestion
 from core.model.architecture import Architecture
 from core.registry import architectures
-from core.training.learner import vision_learner
 from core.training.lr_finder import lr_find, minimum, steep, suggest, valley
 from core.training.task import Task
+from core.training.vision_learner import vision_learner
 
 ALL = (valley, steep, minimum)
 

@@ -14,11 +14,11 @@ from core.data.loaders import DataLoaders
 from core.errors import BadInput
 from core.events import EpochEnded
 from core.registry import metrics as registered
-from core.training.learner import vision_learner
 from core.training.loop import fit
 from core.training.metrics import confusion, higher_is_better, named, wilson_interval
 from core.training.state import TrainState
 from core.training.task import Stage
+from core.training.vision_learner import vision_learner
 from plugins.metrics.accuracy import accuracy
 
 

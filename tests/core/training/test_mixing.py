@@ -13,7 +13,8 @@ from core.data.loaders import DataLoaders
 from core.data.transforms import BatchTransform
 from core.registry import transforms
 from core.training.features import unsupported_reason
-from core.training.learner import Learner, vision_learner
+from core.training.learner import Learner
+from core.training.vision_learner import vision_learner
 from plugins.transforms.cutmix import CutMix
 from plugins.transforms.mixup import MixUp
 
